@@ -1,0 +1,59 @@
+"""Errors a user can cause: each names the place, what was seen, what was expected and what to type.
+
+Every error derives from `CnnstatError`, which is caught once, in `cli/main.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CnnstatError(Exception):
+    """Base of all errors; `exit_status` is what the command line ends with."""
+
+    exit_status = 1
+
+    def __init__(self, message: str, *details: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  {detail}" for detail in self.details)]
+        if self.hint:
+            lines.append(f"  try: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(CnnstatError):
+    """What was typed cannot be understood."""
+
+    exit_status = 2
+
+
+class ModelError(CnnstatError):
+    """The model cannot be loaded, built or run."""
+
+
+class ShapeError(ModelError):
+    """The model does not run on the given input."""
+
+
+class OutputError(CnnstatError):
+    """The result cannot be written where the user asked for it."""
+
+
+class CheckError(CnnstatError):
+    """A check the user asked for failed."""
+
+    exit_status = 3
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`did you mean a, b?` for the known words closest to `word`, or an empty string."""
+    names = list(known)
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    close += [name for name in names if word and name.startswith(word) and name not in close][:3]
+    return f"did you mean {', '.join(close)}?" if close else ""

@@ -1,0 +1,74 @@
+"""Shapes as text: how a tensor's shape is written, and the grammar of `--input`.
+
+    1,3,224,224            one positional input; `x` works as a separator too
+    ids=1,128:int64        an input passed by keyword, with its dtype
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import UsageError
+
+DTYPES = (
+    "float32", "float64", "float16", "bfloat16", "complex64", "complex128",
+    "int64", "int32", "int16", "int8", "uint8", "bool",
+)  # fmt: skip
+_EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input as the user describes it: `shape` in elements, `name` for a keyword argument."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    name: str | None = None
+
+    def __str__(self) -> str:
+        name = f"{self.name}=" if self.name else ""
+        dtype = "" if self.dtype == "float32" else f":{self.dtype}"
+        return f"{name}{','.join(map(str, self.shape))}{dtype}"
+
+
+def format_shape(shape: Sequence[int]) -> str:
+    """(1, 96, 54, 54) → `1×96×54×54`; a scalar is `scalar`."""
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def parse_input(text: str) -> InputSpec:
+    """Read one `--input`.
+
+    Raises:
+        UsageError: naming the position of the first character that does not fit.
+    """
+    name, equals, rest = text.rpartition("=")
+    start = len(name) + len(equals)
+    if equals and not _NAME.fullmatch(name.strip()):
+        raise _malformed(text, 0, "a keyword is a Python name")
+    sizes, colon, dtype = rest.partition(":")
+    if colon and dtype.strip() not in DTYPES:
+        reason = f"unknown dtype {dtype.strip()!r}; known: {', '.join(DTYPES)}"
+        raise _malformed(text, start + len(sizes) + 1, reason)
+    shape = []
+    position = start
+    for size in re.split("[,x×]", sizes):
+        if not size.strip().isdecimal() or int(size) == 0:
+            seen = f"{size.strip()!r} is no positive whole number"
+            raise _malformed(text, position, seen if size.strip() else "a size is missing")
+        shape.append(int(size))
+        position += len(size) + 1
+    return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None)
+
+
+def _malformed(text: str, position: int, reason: str) -> UsageError:
+    place = f"at position {position + 1}: "
+    return UsageError(
+        f"--input {text!r}: {reason}",
+        f"{place}{text}",
+        f"{' ' * (len(place) + position)}^",
+        _EXPECTED,
+    )

@@ -1,0 +1,71 @@
+"""One formatter for counts and bytes, and one parser that reads the same text back."""
+
+from __future__ import annotations
+
+import re
+
+_DECIMAL = ("", "K", "M", "G", "T", "P", "E")
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_QUANTITY = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_FACTORS = {prefix.lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
+_FACTORS |= {unit.lower(): 1024**power for power, unit in enumerate(_BINARY)}
+_FACTORS |= {f"{prefix}b".lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
+
+
+def format_exact(number: int) -> str:
+    """1992166 → `1,992,166`."""
+    return f"{number:,}"
+
+
+def format_count(number: int) -> str:
+    """1992166 → `1.99 M`: three significant digits, decimal prefixes."""
+    return _scaled(number, 1000, _DECIMAL)
+
+
+def format_bytes(number: int) -> str:
+    """7968664 → `7.60 MiB`: three significant digits, binary prefixes."""
+    return _scaled(number, 1024, _BINARY)
+
+
+def format_share(share: float) -> str:
+    """0.9361 → `93.6 %`; a share that is not 0 never reads as 0."""
+    percent = 100 * share
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    return f"{percent:.1f} %"
+
+
+def format_ratio(ratio: float) -> str:
+    """29.26 → `29.3×`, 0.0342 → `0.034×`: no exponent, and never a 0 that is none."""
+    if 0 < ratio < 0.0005:
+        return "<0.001×"
+    return f"{_three_digits(ratio)}×" if ratio >= 0.1 or ratio == 0 else f"{ratio:.3f}×"
+
+
+def parse_quantity(text: str) -> int:
+    """Read what the formatters write, and what people type: `2.5M`, `600 K`, `1.5 GiB`, `1,000`.
+
+    Raises:
+        ValueError: the text is no number with an optional prefix.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2].lower() not in _FACTORS:
+        raise ValueError(f"{text!r} is no quantity: expected e.g. 2.5M, 600K or 1.5 GiB")
+    return round(float(re.sub("[_,]", "", match[1])) * _FACTORS[match[2].lower()])
+
+
+def _scaled(number: int, base: int, units: tuple[str, ...]) -> str:
+    power = 0
+    scaled = float(number)
+    # The three digits that are shown decide the prefix: 999,999 reads as 1.00 M, not 1000 K.
+    while float(_three_digits(scaled)) >= base and power < len(units) - 1:
+        scaled /= base
+        power += 1
+    digits = str(number) if power == 0 else _three_digits(scaled)
+    return f"{digits} {units[power]}".rstrip()
+
+
+def _three_digits(number: float) -> str:
+    if abs(number) >= 99.95:
+        return f"{number:.0f}"
+    return f"{number:.1f}" if abs(number) >= 9.995 else f"{number:.2f}"
