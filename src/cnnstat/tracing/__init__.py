@@ -1,0 +1,1 @@
+"""The recorder: runs a model once on tensors without data and writes down what happened."""

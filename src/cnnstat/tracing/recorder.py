@@ -1,0 +1,382 @@
+"""The recorder: what a run did, noted call by call and op by op while it happens.
+
+Three observers feed one `Recorder`:
+
+- `Module.__call__`, replaced while the run lasts, tells when a module starts and ends. (Hooks
+  would have to be put on the user's model, do not see keyword arguments and miss exceptions.)
+- a function mode sees the functional operators that a container's `forward` calls;
+- a dispatch mode sees every ATen operator, and answers it without data.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .kernels import KERNELS
+from .records import Call, Kind, Module, Op, TensorSpec
+
+Observer = Callable[["OpenCall", Any], None]
+
+# Properties of a tensor that run an operator; every other property is mere information.
+_COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
+_NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__iter__", "__hash__",
+                  "size", "dim", "numel", "stride", "requires_grad_"}  # fmt: skip
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A call while it runs; it becomes a `Call` when the run is over."""
+
+    index: int
+    parent: OpenCall | None
+    path: str
+    call: int
+    kind: Kind
+    type: str
+    module: Module | None
+    library: bool
+    inputs: tuple[TensorSpec, ...]
+    first_op: int
+    outputs: tuple[TensorSpec, ...] = ()
+    new_bytes: int = 0
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    def record(self) -> Call:
+        parent = None if self.parent is None else self.parent.index
+        return Call(self.index, parent, self.depth, self.path, self.call, self.kind, self.type,
+                    self.module, self.inputs, self.outputs, self.new_bytes)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The op that is about to run, noted before it does: a failure names it and its operands."""
+
+    name: str
+    args: Any
+    kwargs: Any
+    calls: tuple[OpenCall, ...]
+
+
+@dataclass
+class Recorder:
+    """Notes calls and ops, and follows which activation storages are alive."""
+
+    modules: dict[int, Module]
+    on_return: Observer | None = None
+    calls: list[OpenCall] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    stack: list[OpenCall] = field(default_factory=list)
+    attempt: Attempt | None = None
+    failed: tuple[OpenCall, ...] = ()
+    live_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._executions: Counter[str] = Counter()
+        self._values: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self._value_count = 0
+        self._parameters: dict[int, str] = {}
+        self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+        self._last_error = 0
+
+    # Tensors
+
+    def register_parameter(self, name: str, tensor: Tensor) -> None:
+        self._parameters.setdefault(tensor.untyped_storage()._cdata, name)
+
+    def spec(self, tensor: Tensor) -> TensorSpec:
+        known = self._values.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            number = known[1]
+        else:
+            number = self._value_count
+            self._value_count += 1
+            self._values[id(tensor)] = (weakref.ref(tensor), number)
+        parameter = self._parameters.get(_storage_key(tensor))
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        return TensorSpec(number, tuple(tensor.shape), dtype, tensor.element_size(), parameter)
+
+    def watch(self, tensor: Tensor) -> None:
+        """Count the tensor's storage as alive until it is freed."""
+        key = _storage_key(tensor)
+        if key == 0 or key in self._storages or key in self._parameters:
+            return
+        storage = tensor.untyped_storage()
+        nbytes = storage.nbytes()
+
+        def freed(_: object) -> None:
+            self.live_bytes -= nbytes
+            del self._storages[key]
+
+        self._storages[key] = (weakref.ref(storage, freed), nbytes, len(self.ops))
+        self.live_bytes += nbytes
+
+    def freeze(self, value: Any) -> Any:
+        """An argument as it is kept in the record: specs for tensors, plain values otherwise."""
+        if isinstance(value, Tensor):
+            return self.spec(value)
+        if isinstance(value, list | tuple):
+            return tuple(self.freeze(item) for item in value)
+        if isinstance(value, dict):
+            return {str(key): self.freeze(item) for key, item in value.items()}
+        return value if isinstance(value, int | float | str | None) else str(value)
+
+    def specs_in(self, *values: Any) -> tuple[TensorSpec, ...]:
+        return tuple(self.spec(tensor) for tensor in tensors_among(values))
+
+    # Calls
+
+    @property
+    def in_library_module(self) -> bool:
+        """Whether the innermost open call is one whose inside is torch's business, not a row."""
+        return bool(self.stack) and self.stack[-1].library
+
+    def open_module(self, module: nn.Module, inputs: Any) -> OpenCall:
+        record = self.modules.get(id(module))
+        if record is None:  # made inside a forward: it belongs to no attribute of the model
+            path = self._child_path(type(module).__name__.lower())
+            record = describe_module(path, module)
+        return self._open("module", record.path, record.type, record, is_library(module), inputs)
+
+    def open_function(self, name: str, inputs: Any) -> OpenCall:
+        return self._open("function", self._child_path(name), name, None, True, inputs)
+
+    def _child_path(self, name: str) -> str:
+        parent = self.stack[-1].path if self.stack else ""
+        return f"{parent}.{name}" if parent else name
+
+    def _open(
+        self, kind: Kind, path: str, type: str, module: Module | None, library: bool, inputs: Any
+    ) -> OpenCall:
+        parent = self.stack[-1] if self.stack else None
+        execution = self._executions[path]
+        self._executions[path] += 1
+        call = OpenCall(len(self.calls), parent, path, execution, kind, type, module, library,
+                        self.specs_in(inputs), len(self.ops))  # fmt: skip
+        self.calls.append(call)
+        self.stack.append(call)
+        return call
+
+    def close(self, call: OpenCall, result: Any) -> None:
+        """`result` is what the call returned, or the exception that ended it."""
+        open_calls = tuple(self.stack)
+        self.stack.pop()
+        if isinstance(result, BaseException):
+            # The innermost call closes first: what is open then is where the error arose. Only
+            # the identity is kept, an exception would keep the tensors of its frames alive.
+            if id(result) != self._last_error:
+                self._last_error, self.failed = id(result), open_calls
+            return
+        call.outputs = self.specs_in(result)
+        call.new_bytes = self._bytes_made_since(call.first_op, result)
+        did_something = call.outputs or len(self.ops) > call.first_op
+        if call.kind == "function" and not did_something and self.calls[-1] is call:
+            self.calls.pop()
+            self._executions[call.path] -= 1
+        elif self.on_return is not None:
+            self.on_return(call, result)
+
+    def _bytes_made_since(self, first_op: int, result: Any) -> int:
+        made = {}
+        for tensor in tensors_among(result):
+            key = _storage_key(tensor)
+            _, nbytes, born = self._storages.get(key, (None, 0, -1))
+            if born >= first_op:
+                made[key] = nbytes
+        return sum(made.values())
+
+    # Ops
+
+    def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+        outputs = list(tensors_among(result))
+        for tensor in outputs:
+            self.watch(tensor)
+        call = self.stack[-1].index if self.stack else -1
+        self.ops.append(
+            Op(name, overload, self.freeze(args), self.freeze(kwargs),
+               tuple(self.spec(tensor) for tensor in outputs), call, self.live_bytes)
+        )  # fmt: skip
+
+
+class Functions(TorchFunctionMode):
+    """Opens a row for each functional operator that a container's `forward` calls."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if recorder.in_library_module or (name := function_name(func)) is None:
+            return func(*args, **kwargs)
+        call = recorder.open_function(name, (args, kwargs))
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            recorder.close(call, error)
+            raise
+        recorder.close(call, result)
+        return result
+
+
+class Operators(TorchDispatchMode):
+    """Answers every ATen operator on `meta` and notes it."""
+
+    def __init__(self, recorder: Recorder, fast: bool = True) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.fast = fast
+        self._known: dict[Any, tuple[str, str, Callable[..., Any] | None, bool]] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # True makes torch import torch._dynamo for the first operator (1 s); nothing is
+        # compiled here. A torch that does not know this method ignores it.
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        known = self._known.get(func)
+        if known is None:
+            known = self._known[func] = self._look_up(func)
+        name, overload, fast, composite = known
+        if composite:  # only torch.inference_mode delivers operators whole
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        args, kwargs = _on_one_device(args, kwargs)
+        recorder = self.recorder
+        recorder.attempt = Attempt(name, args, kwargs, tuple(recorder.stack))
+        result = NotImplemented if fast is None else fast(*args, **kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        recorder.attempt = None
+        recorder.note(name, overload, args, kwargs, result)
+        return result
+
+    def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
+        full = func.name()
+        packet, _, overload = full.partition(".")
+        composite = func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
+            full, "CompositeImplicitAutograd"
+        )
+        kernel = KERNELS.get(full) if self.fast else None
+        return packet.replace("::", "."), overload or "default", kernel, composite
+
+
+@contextmanager
+def recording(recorder: Recorder, fast: bool = True) -> Iterator[None]:
+    """Everything this thread runs inside is noted by `recorder`."""
+    original = nn.Module.__call__
+    thread = threading.get_ident()
+
+    def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return original(module, *args, **kwargs)
+        call = recorder.open_module(module, (args, kwargs))
+        try:
+            result = original(module, *args, **kwargs)
+        except BaseException as error:
+            recorder.close(call, error)
+            raise
+        recorder.close(call, result)
+        return result
+
+    nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
+    try:
+        with Operators(recorder, fast), Functions(recorder):
+            yield
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+def function_name(func: Any) -> str | None:
+    """The operator's name as a person says it: `add` for `+=`, None for what is no operator."""
+    name = getattr(func, "__name__", "")
+    if name == "__get__":
+        name = getattr(getattr(func, "__self__", None), "__name__", "")
+        return name if name in _COMPUTED_PROPERTIES else None
+    if not name or name in _NOT_OPERATORS or name.startswith(("is_", "_is_")):
+        return None
+    if name.startswith("__"):
+        name = name.strip("_")
+        # __iadd__ and __radd__ are both the addition.
+        return name[1:] if name[0] in "ir" and hasattr(Tensor, f"__{name[1:]}__") else name
+    return name.strip("_")
+
+
+def is_library(module: nn.Module) -> bool:
+    """Whether the module's inside is torch's: a layer of torch.nn, not a container or user code."""
+    cls = type(module)
+    return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
+
+
+def describe_module(path: str, module: nn.Module) -> Module:
+    cls = type(module)
+    base = next((c.__name__ for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), "Module")
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(module).items()
+        if name != "training" and not name.startswith("_") and _is_setting(value)
+    }
+    return Module(path, cls.__name__, base, settings)
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return len(value) <= 8 and all(isinstance(item, int | float | str) for item in value)
+    return isinstance(value, int | float | str | None)
+
+
+def tensors_among(value: Any) -> Iterator[Tensor]:
+    """The tensors inside nested tuples, lists and dicts, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors_among(item)
+    elif isinstance(value, dict):
+        yield from tensors_among(list(value.values()))
+
+
+def _storage_key(tensor: Tensor) -> int:
+    """The identity of the tensor's storage; 0 for a tensor that has none (sparse, nested)."""
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (RuntimeError, NotImplementedError):
+        return 0
+
+
+def _on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
+    devices = {tensor.device.type for tensor in tensors_among((args, kwargs))}
+    if len(devices) < 2 or "meta" not in devices:
+        return args, kwargs
+    return _to_meta(args), _to_meta(kwargs)
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.is_meta else value.to("meta")
+    if isinstance(value, tuple | list):
+        return type(value)(_to_meta(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _to_meta(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,162 @@
+"""What one run of a model left behind: plain data, no torch.
+
+A `Trace` is the only thing the analysis knows of a model. Shapes are in elements, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal
+
+Kind = Literal["module", "function"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor as an op saw it.
+
+    `value` numbers the tensor object within the run: equal numbers are the same tensor, changed
+    in place or not. `parameter` is the name of the parameter whose storage it reads, else None.
+    """
+
+    value: int
+    shape: tuple[int, ...]
+    dtype: str
+    itemsize: int
+    parameter: str | None = None
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One ATen operator execution.
+
+    `args` and `kwargs` are the operator's own, with a `TensorSpec` wherever a tensor stood and
+    lists turned into tuples. `call` is the index of the innermost call that was open.
+    `live_bytes` are the activation bytes alive when the operator returned.
+    """
+
+    name: str
+    overload: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[TensorSpec, ...]
+    call: int
+    live_bytes: int
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The tensors among the arguments, in order."""
+        return tuple(tensors_in((self.args, tuple(self.kwargs.values()))))
+
+    def arg(self, position: int, name: str, default: Any = None) -> Any:
+        """An argument, however it was passed."""
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the model, called or not.
+
+    `base` is the nearest class of torch.nn that it derives from (`Conv2d` for a
+    weight-standardised convolution), `settings` its plain attributes (`kernel_size`, `p`, …).
+    """
+
+    path: str
+    type: str
+    base: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One execution of a module, or of a functional operator in a container's `forward`.
+
+    Identified by `(path, call)`. `module` is None for a function, whose `path` is that of the
+    calling module with the function's name. `new_bytes` are the bytes of the outputs that this
+    call made itself, views and tensors changed in place not counted. `outputs` is empty when
+    the call ended in an exception.
+    """
+
+    index: int
+    parent: int | None
+    depth: int
+    path: str
+    call: int
+    kind: Kind
+    type: str
+    module: Module | None
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    new_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter or buffer, once, under the first of its names.
+
+    `owner` is the path of the module that registers it.
+    """
+
+    name: str
+    owner: str
+    aliases: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    itemsize: int
+    trainable: bool
+    buffer: bool
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class TracedInput:
+    """An input of the run: `name` is None for a positional one."""
+
+    name: str | None
+    tensor: TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The immutable record of one run. `calls` stand in the order in which they were opened."""
+
+    model: str
+    mode: str
+    lane: str
+    inputs: tuple[TracedInput, ...]
+    input_bytes: int
+    calls: tuple[Call, ...]
+    ops: tuple[Op, ...]
+    modules: dict[str, Module]
+    parameters: tuple[Parameter, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def tensors_in(value: Any) -> Iterator[TensorSpec]:
+    """The tensors inside nested tuples and dicts, in order."""
+    if isinstance(value, TensorSpec):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        yield from tensors_in(tuple(value.values()))

@@ -1,0 +1,115 @@
+"""Variants of a model, made to be traced: another head, another input size.
+
+A variant is a copy on `meta`; the model it was made from is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from ..shapes import InputSpec
+from .copies import meta_copy
+from .recorder import Observer, OpenCall
+from .records import Call, Trace
+from .run import trace
+
+
+class _Reached(Exception):
+    """Ends a forward pass where its tensor is wanted."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__()
+        self.tensor = tensor
+
+
+class NinHead(nn.Sequential):
+    """1×1 convolution to the classes, then global average pooling: N×C×H×W → N×classes."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, classes, kernel_size=1, device="meta")
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+
+
+class _WithHead(nn.Module):
+    """A model's features, up to where they are made, and another head on them."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, *args: Any) -> Any:
+        try:
+            result = self.body(*args)
+        except _Reached as reached:
+            result = reached.tensor
+        return self.head(result)
+
+
+def with_nin_head(
+    model: nn.Module,
+    inputs: Sequence[Any],
+    mode: str,
+    features: Call,
+    obsolete: Sequence[str],
+    classes: int,
+) -> Trace:
+    """Trace `model` with everything behind the call `features` replaced by a `NinHead`."""
+    body = meta_copy(model)
+    for path in obsolete:
+        _replace(body, path, nn.Identity())
+    variant = _WithHead(body, NinHead(features.outputs[0].shape[1], classes))
+    return trace(variant, inputs, mode=mode, on_return=_stop_at(f"body.{features.path}", features))
+
+
+def _stop_at(path: str, features: Call) -> Observer:
+    def stop(call: OpenCall, result: Any) -> None:
+        if (call.path, call.call) == (path, features.call):
+            raise _Reached(result)
+
+    return stop
+
+
+def resized(model: nn.Module, inputs: Sequence[InputSpec], mode: str, linear: str) -> Trace:
+    """Trace `model` on other inputs with its linear layer `linear` made as wide as they need.
+
+    Raises:
+        ModelError: the model fails before it reaches the layer, or behind it.
+    """
+    variant = meta_copy(model)
+    layer = variant.get_submodule(linear)
+    if not isinstance(layer, nn.Linear):
+        raise ModelError(f"{linear} is no nn.Linear")
+    features = _features_at(variant, layer, inputs, mode)
+    with torch.device("meta"):
+        wider = nn.Linear(features, layer.out_features, bias=layer.bias is not None)
+    _replace(variant, linear, wider)
+    return trace(variant, inputs, mode=mode)
+
+
+def _features_at(
+    model: nn.Module, layer: nn.Linear, inputs: Sequence[InputSpec], mode: str
+) -> int:
+    def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
+        raise _Reached(args[0])
+
+    hook = layer.register_forward_pre_hook(stop)
+    try:
+        trace(model, inputs, mode=mode)
+    except _Reached as reached:
+        return reached.tensor.shape[-1]
+    finally:
+        hook.remove()
+    raise ModelError("the linear layer is not reached")
+
+
+def _replace(model: nn.Module, path: str, module: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    model.get_submodule(parent).register_module(name, module)

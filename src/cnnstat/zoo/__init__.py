@@ -1,0 +1,1 @@
+"""The built-in architectures: one readable file each, listed in `catalog.py`."""
