@@ -1,0 +1,50 @@
+"""Operators that do no arithmetic, each with the reason."""
+
+from .registry import free
+
+free(
+    "layout only: a view, no data moves",
+    "aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.permute",
+    "aten.transpose", "aten.t", "aten.expand", "aten.squeeze", "aten.unsqueeze", "aten.slice",
+    "aten.select", "aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk",
+    "aten.unsafe_chunk", "aten.unbind", "aten.narrow", "aten.as_strided", "aten.diagonal",
+    "aten.unfold", "aten.detach", "aten.alias", "aten.view_as_real", "aten.view_as_complex",
+    "aten.real", "aten.imag", "aten.movedim", "aten.swapaxes", "aten.numpy_T", "aten.lift_fresh",
+    "aten.set", "aten.resize", "aten.unsafe_split_with_sizes", "aten.conj", "aten._conj",
+)  # fmt: skip
+
+free(
+    "data moves, nothing is computed",
+    "aten.cat", "aten.stack", "aten.clone", "aten.copy", "aten.contiguous", "aten._to_copy",
+    "aten.to", "aten.repeat", "aten.repeat_interleave", "aten.flip", "aten.roll", "aten.tril",
+    "aten.triu", "aten.constant_pad_nd", "aten.reflection_pad1d", "aten.reflection_pad2d",
+    "aten.reflection_pad3d", "aten.replication_pad1d", "aten.replication_pad2d",
+    "aten.replication_pad3d", "aten.pixel_shuffle", "aten.pixel_unshuffle",
+    "aten.channel_shuffle", "aten.native_channel_shuffle", "aten.upsample_nearest1d",
+    "aten.upsample_nearest2d", "aten.upsample_nearest3d", "aten._upsample_nearest_exact1d",
+    "aten._upsample_nearest_exact2d", "aten._upsample_nearest_exact3d", "aten.im2col",
+    "aten.slice_scatter", "aten.select_scatter", "aten.block_diag",
+)  # fmt: skip
+
+free(
+    "a look-up: values are read by their index",
+    "aten.embedding", "aten.index", "aten.index_select", "aten.gather", "aten.take",
+    "aten.index_put", "aten.scatter", "aten.masked_select", "aten._unsafe_index",
+)  # fmt: skip
+
+free(
+    "a tensor is made",
+    "aten.empty", "aten.empty_like", "aten.empty_strided", "aten.new_empty",
+    "aten.new_empty_strided", "aten.zeros", "aten.zeros_like", "aten.new_zeros", "aten.ones",
+    "aten.ones_like", "aten.new_ones", "aten.full", "aten.full_like", "aten.new_full",
+    "aten.fill", "aten.zero", "aten.arange", "aten.linspace", "aten.eye", "aten.scalar_tensor",
+    "aten.tril_indices", "aten.triu_indices", "aten.rand", "aten.rand_like", "aten.randn",
+    "aten.randn_like", "aten.randint", "aten.randperm", "aten.bernoulli", "aten.uniform",
+    "aten.normal", "aten.exponential",
+)  # fmt: skip
+
+free(
+    "asks about a tensor",
+    "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.is_same_size",
+    "aten._local_scalar_dense", "aten.item", "prim.device",
+)  # fmt: skip

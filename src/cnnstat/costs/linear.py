@@ -1,0 +1,69 @@
+"""Matrix products: what linear layers, matmul and einsum come down to."""
+
+from __future__ import annotations
+
+from ..tracing.records import Op
+from .registry import Cost, rule
+
+
+@rule("aten.mm")  # [n,m] = [n,k] @ [k,m]
+def mm(op: Op) -> Cost:
+    (n, k), (_, m) = op.args[0].shape, op.args[1].shape
+    return Cost(n * k * m)
+
+
+@rule("aten.addmm", "aten._addmm_activation")  # [n,m] = bias[m] + [n,k] @ [k,m]
+def addmm(op: Op) -> Cost:
+    (n, k), (_, m) = op.args[1].shape, op.args[2].shape
+    return Cost(n * k * m, n * m)
+
+
+@rule("aten.bmm")  # [b,n,m] = [b,n,k] @ [b,k,m]
+def bmm(op: Op) -> Cost:
+    (b, n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
+    return Cost(b * n * k * m)
+
+
+@rule("aten.baddbmm")  # [b,n,m] = c[b,n,m] + [b,n,k] @ [b,k,m]
+def baddbmm(op: Op) -> Cost:
+    (b, n, k), (_, _, m) = op.args[1].shape, op.args[2].shape
+    return Cost(b * n * k * m, b * n * m)
+
+
+@rule("aten.addbmm")  # [n,m] = c[n,m] + Σ_b [b,n,k] @ [b,k,m]
+def addbmm(op: Op) -> Cost:
+    (b, n, k), (_, _, m) = op.args[1].shape, op.args[2].shape
+    return Cost(b * n * k * m, n * m)
+
+
+@rule("aten.mv")  # [n] = [n,k] @ [k]
+def mv(op: Op) -> Cost:
+    return Cost(op.args[0].numel)
+
+
+@rule("aten.addmv")  # [n] = c[n] + [n,k] @ [k]
+def addmv(op: Op) -> Cost:
+    return Cost(op.args[1].numel, op.outputs[0].numel)
+
+
+@rule("aten.dot", "aten.vdot")  # [] = [k] · [k]
+def dot(op: Op) -> Cost:
+    return Cost(op.args[0].numel)
+
+
+@rule("aten.addr")  # [n,m] = c[n,m] + [n] ⊗ [m]
+def addr(op: Op) -> Cost:
+    return Cost(op.outputs[0].numel, op.outputs[0].numel)
+
+
+@rule("aten.linear", "aten.mkldnn_linear")  # [*,m] = bias[m] + [*,k] @ [m,k]ᵀ
+def linear(op: Op) -> Cost:
+    x, out = op.args[0], op.outputs[0]
+    bias = op.arg(2, "bias")
+    return Cost(x.shape[-1] * out.numel, 0 if bias is None else out.numel)
+
+
+@rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
+def trilinear(op: Op) -> Cost:
+    x, (o, i, j) = op.args[0], op.args[1].shape
+    return Cost(x.shape[0] * o * (i * j + j))
