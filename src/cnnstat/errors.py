@@ -44,6 +44,8 @@ class ShapeError(ModelError):
 class OutputError(CnnstatError):
     """The result cannot be written where the user asked for it."""
 
+    exit_status = 2
+
 
 class CheckError(CnnstatError):
     """A check the user asked for failed."""

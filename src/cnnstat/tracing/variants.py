@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..analysis.records import Layer
 from ..errors import ModelError
 from ..shapes import InputSpec
 from .copies import meta_copy
 from .recorder import Observer, OpenCall
-from .records import Call, Trace
+from .records import Trace
 from .run import trace
 
 
-class _Reached(Exception):
-    """Ends a forward pass where its tensor is wanted."""
+class _Reached(BaseException):
+    """Ends a forward pass where its tensor is wanted. No error: nothing that catches errors,
+    a model's own `except Exception` included, may stop it on its way."""
 
     def __init__(self, tensor: Tensor) -> None:
         super().__init__()
@@ -57,7 +59,7 @@ def with_nin_head(
     model: nn.Module,
     inputs: Sequence[Any],
     mode: str,
-    features: Call,
+    features: Layer,
     obsolete: Sequence[str],
     classes: int,
 ) -> Trace:
@@ -65,11 +67,11 @@ def with_nin_head(
     body = meta_copy(model)
     for path in obsolete:
         _replace(body, path, nn.Identity())
-    variant = _WithHead(body, NinHead(features.outputs[0].shape[1], classes))
+    variant = _WithHead(body, NinHead(features.outputs[0][1], classes))
     return trace(variant, inputs, mode=mode, on_return=_stop_at(f"body.{features.path}", features))
 
 
-def _stop_at(path: str, features: Call) -> Observer:
+def _stop_at(path: str, features: Layer) -> Observer:
     def stop(call: OpenCall, result: Any) -> None:
         if (call.path, call.call) == (path, features.call):
             raise _Reached(result)

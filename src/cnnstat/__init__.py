@@ -1,0 +1,50 @@
+"""cnnstat tells what a neural network is and what it costs before anyone trains it.
+
+The public API is imported on first use, so that `import cnnstat` does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .analysis.records import Analysis, Comparison
+    from .api import analyze, compare
+    from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .sources.saved import read_analysis
+
+__all__ = [
+    "Analysis",
+    "CnnstatError",
+    "Comparison",
+    "ModelError",
+    "ShapeError",
+    "UsageError",
+    "__version__",
+    "analyze",
+    "compare",
+    "read_analysis",
+]
+
+_HOMES = {
+    "Analysis": "analysis.records",
+    "Comparison": "analysis.records",
+    "analyze": "api",
+    "compare": "api",
+    "CnnstatError": "errors",
+    "ModelError": "errors",
+    "ShapeError": "errors",
+    "UsageError": "errors",
+    "read_analysis": "sources.saved",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnnstat' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m cnnstat`."""
+
+from .cli.main import main
+
+main()

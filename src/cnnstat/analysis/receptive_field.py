@@ -1,0 +1,346 @@
+"""Which input pixels an element of each tensor depends on, followed through every branch.
+
+For one spatial axis of the input, position p of a feature map sees the input pixels
+[low + p·jump, high + p·jump]: the receptive field is high - low + 1, the effective stride is
+jump. A convolution with kernel k, stride s, padding q, dilation d turns (low, high, jump) into
+
+    low' = low - q·jump    high' = high + ((k - 1)·d - q)·jump    jump' = s·jump
+
+(the recurrence of Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks",
+Distill 2019, with both ends kept so that branches join exactly: the union of their intervals).
+
+Each dimension of a tensor is a product of factors, one for each axis of the input or channel
+dimension that a view has merged into it, so tokens made of pixels are followed too. The statistics
+of normalisations are not followed: a norm is taken as the affine map it is at inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from ..tracing.records import Op, TensorSpec, Trace
+from .describe import pool_dims, window_of
+
+WHOLE = "whole input"
+NOT_SPATIAL = "no spatial input"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What position 0 sees along one input axis, and how far the next position is moved."""
+
+    low: Fraction
+    high: Fraction
+    jump: Fraction
+
+    def slide(self, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
+        low = self.low - padding * self.jump
+        high = self.high + ((kernel - 1) * dilation - padding) * self.jump
+        return Reach(low, high, stride * self.jump)
+
+    def join(self, other: Reach) -> Reach | None:
+        """The union; None when the maps move at different speeds."""
+        if self.jump != other.jump:
+            return None
+        return Reach(min(self.low, other.low), max(self.high, other.high), self.jump)
+
+
+Factor = tuple[int, int | None]  # size, input axis
+Dim = tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The field of one tensor. `reason` is set where there is no field to state."""
+
+    dims: tuple[Dim, ...]
+    reaches: Mapping[int, Reach]
+    reason: str | None = None
+
+    @property
+    def size(self) -> tuple[float, ...] | None:
+        if self.reason is not None:
+            return None
+        return tuple(_plain(r.high - r.low + 1) for _, r in sorted(self.reaches.items()))
+
+    @property
+    def stride(self) -> tuple[float, ...] | None:
+        if self.reason is not None:
+            return None
+        return tuple(_plain(r.jump) for _, r in sorted(self.reaches.items()))
+
+    def axis_of(self, dim: int) -> int | None:
+        """The input axis that runs along a dimension, if exactly one does."""
+        axes = [axis for _, axis in self.dims[dim] if axis is not None]
+        return axes[0] if len(axes) == 1 else None
+
+    def lost(self, reason: str) -> Field:
+        return replace(self, reason=self.reason or reason)
+
+
+NO_FIELD = Field((), {}, NOT_SPATIAL)
+
+
+def fields_of(trace: Trace) -> dict[int, Field]:
+    """The field of each value of the run, by its number."""
+    fields: dict[int, Field] = {}
+    for item in trace.inputs:
+        fields[item.tensor.value] = _of_input(item.tensor)
+    for op in trace.ops:
+        known = [fields[t.value] for t in op.inputs if t.value in fields]
+        if not known:
+            continue
+        for tensor in op.outputs:
+            fields[tensor.value] = _after(op, fields, tensor)
+    return fields
+
+
+def _of_input(tensor: TensorSpec) -> Field:
+    """(batch, channels, positions …): every dimension behind the second is spatial."""
+    spatial = range(2, len(tensor.shape)) if "float" in tensor.dtype else range(0)
+    dims = tuple(
+        ((size, dim - 2 if dim in spatial else None),) for dim, size in enumerate(tensor.shape)
+    )
+    start = Reach(Fraction(0), Fraction(0), Fraction(1))
+    return Field(dims, {dim - 2: start for dim in spatial}, None if spatial else NOT_SPATIAL)
+
+
+def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
+    name = op.name.removesuffix("_") if op.name not in _HANDLERS else op.name
+    first = next(fields[t.value] for t in op.inputs if t.value in fields)
+    if first.reason is not None:
+        return _unspatial(out, first.reason)
+    if name in _HANDLERS:
+        field = _HANDLERS[name](op, first, out, fields)
+    elif pool_dims(name) is not None:
+        field = _slide(op, first, out, fields)
+    else:
+        field = _elementwise(op, first, out, fields)
+    return field if len(field.dims) == len(out.shape) else _unspatial(out, _unknown(op))
+
+
+def _unspatial(out: TensorSpec, reason: str) -> Field:
+    return Field(tuple(((size, None),) for size in out.shape), {}, reason)
+
+
+def _unknown(op: Op) -> str:
+    return f"not followed through {op.name.removeprefix('aten.')}"
+
+
+def _slide(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """Convolution and pooling: a window slides over the last dimensions."""
+    if op.name == "aten.convolution" and op.args[6]:
+        return _transposed(op, x, out)
+    window = window_of([op])
+    if window is None or len(x.dims) < len(window.kernel):
+        return _unspatial(out, _unknown(op))
+    reaches = dict(x.reaches)
+    offset = len(out.shape) - len(window.kernel)
+    for i, (k, s, p, d) in enumerate(
+        zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
+    ):
+        axis = x.axis_of(offset + i)
+        if axis is not None:
+            reaches[axis] = reaches[axis].slide(k, s, p, d)
+    return Field(_resized(x, out), reaches)
+
+
+def _transposed(op: Op, x: Field, out: TensorSpec) -> Field:
+    """An output of a transposed convolution meets ⌈k/s⌉ neighbouring inputs, s outputs to each."""
+    window = window_of([op])
+    assert window is not None
+    reaches = dict(x.reaches)
+    for i, (k, s) in enumerate(zip(window.kernel, window.stride, strict=True)):
+        axis = x.axis_of(2 + i)
+        if axis is not None:
+            reaches[axis] = reaches[axis].slide(-(-k // s), 1, 0, 1)
+            reaches[axis] = replace(reaches[axis], jump=reaches[axis].jump / s)
+    return Field(_resized(x, out), reaches)
+
+
+def _resize(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """Interpolation reads 1, 2 or 4 neighbours and moves in smaller steps."""
+    neighbours = 4 if "bicubic" in op.name else 1 if "nearest" in op.name else 2
+    reaches = dict(x.reaches)
+    for dim in range(2, len(out.shape)):
+        axis = x.axis_of(dim)
+        if axis is not None:
+            before = op.inputs[0].shape[dim]
+            reach = reaches[axis].slide(neighbours, 1, 0, 1)
+            reaches[axis] = replace(reach, jump=reach.jump * before / out.shape[dim])
+    return Field(_resized(x, out), reaches)
+
+
+def _adaptive(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """An adaptive pool to 1 sees everything; to a divisor it is a plain pool."""
+    dims = len(op.args[1])
+    reaches = dict(x.reaches)
+    for dim in range(len(out.shape) - dims, len(out.shape)):
+        before, after, axis = op.inputs[0].shape[dim], out.shape[dim], x.axis_of(dim)
+        if axis is None:
+            continue
+        if after == 1 and before > 1:
+            return _unspatial(out, WHOLE)
+        if before % after:
+            return _unspatial(out, _unknown(op))
+        reaches[axis] = reaches[axis].slide(before // after, before // after, 0, 1)
+    return Field(_resized(x, out), reaches)
+
+
+def _pad(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """Padding in front moves position 0 to the left of the input."""
+    reaches = dict(x.reaches)
+    for i in range(len(op.args[1]) // 2):
+        axis = x.axis_of(len(out.shape) - 1 - i)
+        if axis is not None:
+            reaches[axis] = reaches[axis].slide(1, 1, op.args[1][2 * i], 1)
+    return Field(_resized(x, out), reaches)
+
+
+def _slice(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    dim, start, step = op.arg(1, "dim", 0), op.arg(2, "start") or 0, op.arg(4, "step", 1)
+    dim %= len(x.dims)
+    reaches = dict(x.reaches)
+    axis = x.axis_of(dim)
+    if axis is not None:
+        if start < 0:
+            start += op.inputs[0].shape[dim]
+        reaches[axis] = reaches[axis].slide(1, 1, -start, 1)
+        reaches[axis] = replace(reaches[axis], jump=step * reaches[axis].jump)
+    return Field(_resized(x, out), reaches)
+
+
+def _elementwise(
+    op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field], cat_dim: int | None = None
+) -> Field:
+    """Tensors of one shape (or broadcast to it) meet position by position."""
+    reaches: dict[int, Reach] = {}
+    dims: tuple[Dim, ...] | None = None
+    for tensor in op.inputs:
+        field = fields.get(tensor.value)
+        if field is None:
+            continue
+        if field.reason is not None:
+            return _unspatial(out, field.reason)
+        if cat_dim is None and not _broadcasts(tensor.shape, out.shape):
+            return _unspatial(out, _unknown(op))
+        if len(tensor.shape) == len(out.shape) and dims is None:
+            dims = field.dims
+        for axis, reach in field.reaches.items():
+            joined = reach.join(reaches[axis]) if axis in reaches else reach
+            if joined is None:
+                return _unspatial(out, "branches of different strides meet")
+            reaches[axis] = joined
+    if dims is None:
+        return _unspatial(out, _unknown(op))
+    return Field(_resized(Field(dims, reaches), out), reaches)
+
+
+def _cat(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
+    dim = op.arg(1, "dim", 0) % len(out.shape)
+    if x.axis_of(dim) is not None:
+        return _unspatial(out, "positions of several maps in a row")
+    return _elementwise(op, x, out, fields, cat_dim=dim)
+
+
+def _softmax(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
+    return x if x.axis_of(op.args[1] % len(x.dims)) is None else _unspatial(out, WHOLE)
+
+
+def _permute(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    return replace(x, dims=tuple(x.dims[dim] for dim in op.args[1]))
+
+
+def _transpose(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    order = list(range(len(x.dims)))
+    a, b = (0, 1) if op.name == "aten.t" else op.args[1:3]
+    order[a], order[b] = order[b], order[a]
+    return replace(x, dims=tuple(x.dims[dim] for dim in order))
+
+
+def _view(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """Match the factors of the old dimensions, in order, to the new sizes."""
+    factors = [factor for dim in x.dims for factor in dim if factor[0] != 1]
+    dims: list[Dim] = []
+    for size in out.shape:
+        taken: list[Factor] = []
+        while size > 1:
+            if not factors:
+                return _unspatial(out, _unknown(op))
+            (length, axis), *factors = factors
+            if size % length == 0:
+                taken.append((length, axis))
+                size //= length
+            elif length % size == 0 and axis is None:
+                taken.append((size, None))  # a channel dimension is split in two
+                factors.insert(0, (length // size, None))
+                size = 1
+            else:
+                return _unspatial(out, _unknown(op))
+        dims.append(tuple(taken) or ((1, None),))
+    return replace(x, dims=tuple(dims))
+
+
+def _reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """A mean or sum over positions sees all of them."""
+    wanted = op.arg(1, "dim")
+    listed = wanted if isinstance(wanted, tuple) else range(len(x.dims)) if wanted is None else [wanted]
+    reduced = {dim % len(x.dims) for dim in listed}
+    if any(axis is not None for dim in reduced for size, axis in x.dims[dim] if size > 1):
+        return _unspatial(out, WHOLE)
+    keep = len(out.shape) == len(x.dims)
+    dims = tuple(
+        ((1, None),) if dim in reduced else factors
+        for dim, factors in enumerate(x.dims) if keep or dim not in reduced
+    )  # fmt: skip
+    return replace(x, dims=dims)
+
+
+def _matmul(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
+    """A product with weights mixes the features of each row; with positions in them, all see all."""
+    field = x
+    if any(axis is not None for size, axis in field.dims[-1] if size > 1):
+        return _unspatial(out, WHOLE)
+    activations = sum(tensor.value in fields for tensor in op.inputs)
+    if activations > 1 or not any(axis is not None for dim in field.dims for _, axis in dim):
+        return _unspatial(out, WHOLE)
+    return replace(field, dims=(*field.dims[:-1], ((out.shape[-1], None),)))
+
+
+def _resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:
+    """The dimensions of `x` with the sizes of the output; a merged dimension keeps its factors."""
+    return tuple(
+        factors if len(factors) > 1 else ((size, factors[0][1]),)
+        for factors, size in zip(x.dims, out.shape, strict=False)
+    )
+
+
+def _broadcasts(shape: tuple[int, ...], out: tuple[int, ...]) -> bool:
+    return len(shape) <= len(out) and all(
+        n in (1, m) for n, m in zip(reversed(shape), reversed(out), strict=False)
+    )
+
+
+def _plain(number: Fraction) -> float:
+    return int(number) if number.denominator == 1 else float(number)
+
+
+_HANDLERS: dict[str, Any] = {
+    "aten.convolution": _slide,
+    "aten.cat": _cat,
+    "aten.slice": _slice,
+    "aten.permute": _permute,
+    **dict.fromkeys(("aten.transpose", "aten.t"), _transpose),
+    **dict.fromkeys(("aten.view", "aten._unsafe_view", "aten.squeeze", "aten.unsqueeze"), _view),
+    **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), _reduce),
+    **dict.fromkeys(("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"), _matmul),
+    **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d"), _adaptive),
+    **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), _pad),
+    **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), _softmax),
+    **dict.fromkeys(
+        ("aten.upsample_nearest2d", "aten.upsample_bilinear2d", "aten.upsample_bicubic2d"), _resize
+    ),
+}

@@ -1,0 +1,294 @@
+"""The results: frozen records that are, field by field, the JSON that cnnstat writes.
+
+Counts are plain ints, sizes are in bytes, shapes in elements. `None` means that there is no such
+figure, never 0. The JSON Schema in `cnnstat/reports/schema/` is generated from this file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from ..display import Shown
+
+SCHEMA_VERSION = 1
+
+Shape = tuple[int, ...]
+Version = Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)]
+Role = Literal[
+    "conv", "linear", "attention", "recurrent", "embedding", "norm", "activation", "pool",
+    "join", "shape", "dropout", "other",
+]  # fmt: skip
+Unit = Literal["count", "bytes", "pixels", "layers"]
+
+
+class Record(Struct, frozen=True):
+    """Base of the records: immutable, compared by value."""
+
+
+class Tally(Record):
+    """What is summed over calls.
+
+    `uncounted` maps each operator without a rule to the number of times it ran; with any in it
+    the sums are lower bounds.
+    """
+
+    params: int = 0
+    macs: int = 0
+    other_ops: int = 0
+    activation_bytes: int = 0
+    uncounted: dict[str, int] = {}
+
+    def __add__(self, other: Tally) -> Tally:
+        names = {**self.uncounted, **other.uncounted}
+        return Tally(
+            params=self.params + other.params,
+            macs=self.macs + other.macs,
+            other_ops=self.other_ops + other.other_ops,
+            activation_bytes=self.activation_bytes + other.activation_bytes,
+            uncounted={n: self.uncounted.get(n, 0) + other.uncounted.get(n, 0) for n in names},
+        )
+
+    @property
+    def exact(self) -> bool:
+        return not self.uncounted
+
+
+class Window(Record):
+    """The kernel of a convolution or pooling layer, one number per spatial dimension."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+
+
+class Layer(Record):
+    """One row: a call of a module or of a functional operator.
+
+    The counts at the top level are the call's own; `total` includes its children.
+    `receptive_field` and `stride` are in input pixels per spatial dimension, for one element of
+    the output; where they are None, `receptive_field_reason` says why. `shared_with` names where
+    the parameters were counted already.
+    """
+
+    path: str
+    call: int
+    depth: int
+    kind: Literal["module", "function"]
+    type: str
+    config: str
+    role: Role
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    params: int
+    frozen_params: int
+    param_bytes: int
+    macs: int
+    other_ops: int
+    activation_bytes: int
+    total: Tally
+    window: Window | None
+    receptive_field: tuple[float, ...] | None
+    stride: tuple[float, ...] | None
+    receptive_field_reason: str | None
+    shared_with: str | None
+    exact: bool
+
+    @property
+    def name(self) -> str:
+        """The last part of the path; later calls of one path carry their number, `relu#2`."""
+        return self.path.rpartition(".")[2] + self.repetition
+
+    @property
+    def repetition(self) -> str:
+        return f"#{self.call + 1}" if self.call else ""
+
+
+class Totals(Record):
+    """The figures of the whole model.
+
+    `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
+    the most that inference holds at once: parameters, buffers, input and live activations, without
+    a device's workspace. `depth` is the number of layers with weights on the longest path.
+    `receptive_field` is that of the last feature map.
+    """
+
+    params: int
+    trainable_params: int
+    buffers: int
+    param_bytes: int
+    buffer_bytes: int
+    bytes_by_dtype: dict[str, int]
+    macs: int
+    flops: int
+    other_ops: int
+    activation_bytes: int
+    peak_bytes: int
+    depth: int
+    receptive_field: tuple[float, ...] | None
+    exact: bool
+    uncounted: dict[str, int]
+
+
+class RoleTally(Record):
+    params: int
+    macs: int
+
+
+class Tool(Record):
+    cnnstat: str
+    torch: str
+    python: str
+
+
+class Model(Record, kw_only=True):
+    """`class_name` is `class` in JSON; `name` is how reports call the model."""
+
+    spec: str
+    source: str
+    class_name: str = field(name="class")
+    arguments: dict[str, Any]
+
+
+class Input(Record):
+    name: str | None
+    shape: Shape
+    dtype: str
+
+
+class Analysis(Record, Shown, kw_only=True):
+    """What a model is and costs on one input."""
+
+    schema_version: Version = SCHEMA_VERSION
+    kind: Literal["analysis"] = "analysis"
+    tool: Tool
+    model: Model
+    inputs: tuple[Input, ...]
+    mode: Literal["eval", "train"]
+    lane: str
+    totals: Totals
+    by_role: dict[str, RoleTally]
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return Shown.__repr__(self)
+
+
+class Figure(Record):
+    """One figure of each model, side by side. `ratios` are relative to the first model.
+
+    `reason` says why a value is missing.
+    """
+
+    name: str
+    unit: Unit
+    values: tuple[float | None, ...]
+    ratios: tuple[float | None, ...]
+
+
+class RoleFigures(Record):
+    """What one role takes in each model; shares are fractions of the model's total."""
+
+    role: str
+    params: tuple[int, ...]
+    params_share: tuple[float, ...]
+    macs: tuple[int, ...]
+    macs_share: tuple[float, ...]
+
+
+class Stage(Record):
+    """Consecutive layers whose outputs have one spatial size; empty where there is none."""
+
+    size: Shape
+    channels: int
+    layers: int
+    params: int
+    macs: int
+
+
+class Linear(Record):
+    """A fully connected layer: `share` is its part of the model's parameters."""
+
+    path: str
+    in_features: int
+    out_features: int
+    params: int
+    param_bytes: int
+    share: float
+
+
+class Growth(Record):
+    """The model re-traced at another input size, its first linear layer resized to fit."""
+
+    input: Shape
+    in_features: int
+    linear_params: int
+    conv_params: int
+    total_params: int
+
+
+class NinHead(Record):
+    """The same features with a 1×1 convolution to the classes and global average pooling."""
+
+    features: Shape
+    head_params: int
+    params: int
+    macs: int
+    param_bytes: int
+    peak_bytes: int
+
+
+class Classifier(Record):
+    """The linear layers that a model ends in, and what other choices would cost.
+
+    `head` or `growth` is None where it could not be traced; `reason` says why.
+    """
+
+    linears: tuple[Linear, ...]
+    params: int
+    share: float
+    head: NinHead | None
+    growth: tuple[Growth, ...]
+    reason: str | None
+
+
+class Comparison(Record, Shown, kw_only=True):
+    """How models differ on one input, and why.
+
+    `classifiers` has None for a model that does not end in linear layers.
+    """
+
+    schema_version: Version = SCHEMA_VERSION
+    kind: Literal["comparison"] = "comparison"
+    tool: Tool
+    names: tuple[str, ...]
+    summary: tuple[str, ...]
+    totals: tuple[Figure, ...]
+    by_role: tuple[RoleFigures, ...]
+    stages: tuple[tuple[Stage | None, ...], ...]
+    classifiers: tuple[Classifier | None, ...]
+    analyses: tuple[Analysis, ...]
+
+    def __repr__(self) -> str:
+        return Shown.__repr__(self)
+
+
+class Listed(Record):
+    """A model that can be named: `params` at its default input and arguments."""
+
+    name: str
+    source: str
+    input: Shape
+    params: int
+    summary: str
+
+
+class Listing(Record, kw_only=True):
+    """The models that can be named."""
+
+    schema_version: Version = SCHEMA_VERSION
+    kind: Literal["listing"] = "listing"
+    models: tuple[Listed, ...]

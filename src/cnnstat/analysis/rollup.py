@@ -1,0 +1,218 @@
+"""Trace → Analysis: what each call costs, summed up the tree."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from ..costs import cost_of
+from ..tracing.records import Call, Op, Parameter, Trace
+from .describe import config_of, window_of
+from .longest_path import depth_of
+from .memory import peak_bytes
+from .receptive_field import NO_FIELD, Field, fields_of
+from .records import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
+from .roles import role_of, role_of_module
+
+
+def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
+    """Derive every figure that a report shows from one recorded run."""
+    ownership = _Ownership(trace)
+    ops = _ops_by_call(trace)
+    fields = fields_of(trace)
+    layers = _layers(trace, ownership, ops, fields)
+    total = layers[0].total
+    params = [p for p in trace.parameters if not p.buffer]
+    buffers = [p for p in trace.parameters if p.buffer]
+    total_params = sum(p.numel for p in params)
+    totals = Totals(
+        params=total_params,
+        trainable_params=sum(p.numel for p in params if p.trainable),
+        buffers=sum(p.numel for p in buffers),
+        param_bytes=sum(p.nbytes for p in params),
+        buffer_bytes=sum(p.nbytes for p in buffers),
+        bytes_by_dtype=_bytes_by_dtype(params),
+        macs=total.macs,
+        flops=2 * total.macs,
+        other_ops=total.other_ops,
+        activation_bytes=total.activation_bytes,
+        peak_bytes=peak_bytes(trace),
+        depth=depth_of(trace),
+        receptive_field=_last_map(layers),
+        exact=total.exact,
+        uncounted=total.uncounted,
+    )
+    return Analysis(
+        tool=tool,
+        model=model,
+        inputs=tuple(Input(i.name, i.tensor.shape, i.tensor.dtype) for i in trace.inputs),
+        mode="train" if trace.mode == "train" else "eval",
+        lane=trace.lane,
+        totals=totals,
+        by_role=_by_role(layers, ownership),
+        layers=layers,
+        notes=(*trace.notes, *ownership.notes()),
+    )
+
+
+class _Ownership:
+    """Which call a parameter belongs to: each counts once.
+
+    A parameter belongs to the first call of the module that registers it; if that module is never
+    called, to the first call in which an op used it; if there is none, to no call.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        parameters = [p for p in trace.parameters if not p.buffer]
+        self._modules = trace.modules
+        self._called = {call.path for call in trace.calls}
+        self._first_call: dict[str, int] = {}
+        for call in trace.calls:
+            if call.kind == "module":
+                self._first_call.setdefault(call.path, call.index)
+        first_use: dict[str, int] = {}
+        for op in trace.ops:
+            for tensor in op.inputs:
+                if tensor.parameter is not None and op.call >= 0:
+                    first_use.setdefault(tensor.parameter, op.call)
+        self.by_call: dict[int, list[Parameter]] = defaultdict(list)
+        self.unused: list[Parameter] = []
+        for parameter in parameters:
+            call_index = self._first_call.get(parameter.owner, first_use.get(parameter.name))
+            (self.unused if call_index is None else self.by_call[call_index]).append(parameter)
+        self._owners = {p.owner: p.owner for p in parameters}
+        for parameter in parameters:
+            for alias in parameter.aliases:
+                self._owners.setdefault(alias.rpartition(".")[0], parameter.owner)
+
+    def shared_with(self, call: Call) -> str | None:
+        """The module with whose first call the parameters of `call` were counted, if they were."""
+        owner = self._owners.get(call.path) if call.module else None
+        counted_here = owner == call.path and self._first_call[call.path] == call.index
+        return None if counted_here else owner
+
+    def role_of_unused(self, parameter: Parameter) -> Role:
+        module = self._modules.get(parameter.owner)
+        return (module and role_of_module(module.base)) or "other"
+
+    def notes(self) -> tuple[str, ...]:
+        """Parameters that no call used: they are in the total and in no row."""
+        unused: Counter[str] = Counter()
+        for parameter in self.unused:
+            unused[self._uncalled_root(parameter)] += parameter.numel
+        return tuple(
+            f"{path} was never called: its {params:,} parameters are in the total and in no row"
+            for path, params in unused.items()
+        )
+
+    def _uncalled_root(self, parameter: Parameter) -> str:
+        """The outermost module around the parameter in which nothing was called."""
+        parts = parameter.name.split(".")
+        for length in range(1, len(parts)):
+            path = ".".join(parts[:length])
+            if not any(called == path or called.startswith(f"{path}.") for called in self._called):
+                return path
+        return parameter.name
+
+
+def _layers(
+    trace: Trace, ownership: _Ownership, ops: Mapping[int, list[Op]], fields: Mapping[int, Field]
+) -> tuple[Layer, ...]:
+    children: dict[int, list[int]] = defaultdict(list)
+    for call in trace.calls:
+        if call.parent is not None:
+            children[call.parent].append(call.index)
+    own = {
+        call.index: _own(call, ownership, ops[call.index], leaf=not children[call.index])
+        for call in trace.calls
+    }
+    total: dict[int, Tally] = {}
+    for call in reversed(trace.calls):  # children stand behind their parents
+        total[call.index] = sum((total[c] for c in children[call.index]), own[call.index])
+    return tuple(
+        _layer(call, own[call.index], total[call.index], ownership, ops[call.index], fields)
+        for call in trace.calls
+    )
+
+
+def _layer(
+    call: Call, own: Tally, total: Tally, ownership: _Ownership, ops: list[Op],
+    fields: Mapping[int, Field],
+) -> Layer:  # fmt: skip
+    field = fields.get(call.outputs[0].value, NO_FIELD) if call.outputs else NO_FIELD
+    parameters = ownership.by_call.get(call.index, [])
+    return Layer(
+        path=call.path,
+        call=call.call,
+        depth=call.depth,
+        kind=call.kind,
+        type=call.type,
+        config=config_of(call, ops),
+        role=role_of(call, ops),
+        inputs=tuple(t.shape for t in call.inputs),
+        outputs=tuple(t.shape for t in call.outputs),
+        params=own.params,
+        frozen_params=sum(p.numel for p in parameters if not p.trainable),
+        param_bytes=sum(p.nbytes for p in parameters),
+        macs=own.macs,
+        other_ops=own.other_ops,
+        activation_bytes=own.activation_bytes,
+        total=total,
+        window=window_of(ops),
+        receptive_field=field.size,
+        stride=field.stride,
+        receptive_field_reason=field.reason,
+        shared_with=ownership.shared_with(call),
+        exact=own.exact,
+    )
+
+
+def _own(call: Call, ownership: _Ownership, ops: list[Op], leaf: bool) -> Tally:
+    macs = other_ops = 0
+    uncounted: Counter[str] = Counter()
+    for op in ops:
+        cost = cost_of(op)
+        if cost is None:
+            uncounted[op.name] += 1
+        else:
+            macs += cost.macs
+            other_ops += cost.other_ops
+    params = sum(p.numel for p in ownership.by_call.get(call.index, []))
+    # A container hands on what its children made: only leaves make activations.
+    activation_bytes = call.new_bytes if leaf else 0
+    return Tally(params, macs, other_ops, activation_bytes, dict(uncounted))
+
+
+def _ops_by_call(trace: Trace) -> Mapping[int, list[Op]]:
+    ops: dict[int, list[Op]] = defaultdict(list)
+    for op in trace.ops:
+        ops[op.call].append(op)
+    return ops
+
+
+def _bytes_by_dtype(params: list[Parameter]) -> dict[str, int]:
+    sizes: Counter[str] = Counter()
+    for parameter in params:
+        sizes[parameter.dtype] += parameter.nbytes
+    return dict(sizes)
+
+
+def _by_role(layers: tuple[Layer, ...], ownership: _Ownership) -> dict[str, RoleTally]:
+    """Own figures summed by role; parameters of modules never called count with their module."""
+    params: Counter[str] = Counter()
+    macs: Counter[str] = Counter()
+    for layer in layers:
+        params[layer.role] += layer.params
+        macs[layer.role] += layer.macs
+    for parameter in ownership.unused:
+        params[ownership.role_of_unused(parameter)] += parameter.numel
+    roles = [role for role in {**params, **macs} if params[role] or macs[role]]
+    roles.sort(key=lambda role: -params[role])
+    return {role: RoleTally(params[role], macs[role]) for role in roles}
+
+
+def _last_map(layers: tuple[Layer, ...]) -> tuple[float, ...] | None:
+    """The receptive field of the last feature map, before positions are merged or pooled away."""
+    known = [layer.receptive_field for layer in layers if layer.receptive_field is not None]
+    return known[-1] if known else None
+

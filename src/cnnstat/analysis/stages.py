@@ -1,0 +1,91 @@
+"""Where a model is at each spatial resolution, and which resolutions of two models correspond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, log2, prod
+
+from .records import Layer, Shape, Stage
+
+_GAP = 0.3  # in octaves of the side: maps whose sides differ by more than 2^0.6 are not one stage
+
+
+def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
+    """Consecutive layers of one output size, e.g. 54×54, 26×26, …; 1×1 for vectors."""
+    stages: list[Stage] = []
+    # Rows are in preorder: a row with children stands directly before a deeper one.
+    depths = [layer.depth for layer in layers[1:]] + [0]
+    for layer, next_depth in zip(layers, depths, strict=True):
+        if not layer.outputs or next_depth > layer.depth:
+            continue
+        size = _size(layer.outputs[0])
+        output = layer.outputs[0]
+        channels = output[1] if len(output) > 1 else output[0] if output else 1
+        same = bool(stages) and stages[-1].size == size
+        before = stages.pop() if same else Stage(size, channels, 0, 0, 0)
+        stages.append(
+            Stage(
+                size,
+                channels,
+                before.layers + (layer.role != "shape"),
+                before.params + layer.params,
+                before.macs + layer.macs,
+            )
+        )
+    return tuple(stage for stage in stages if stage.layers)
+
+
+def align(models: Sequence[Sequence[Stage]]) -> tuple[tuple[Stage | None, ...], ...]:
+    """One row per resolution, one column per model, in order; None where a model has no such map.
+
+    Rows are matched so that the sum of the differences in scale is the least.
+    """
+    rows: list[tuple[Stage | None, ...]] = [(stage,) for stage in models[0]]
+    for number, stages in enumerate(models[1:], start=1):
+        rows = [
+            (row or (None,) * number) + (stage,) for row, stage in _match(rows, list(stages))
+        ]  # fmt: skip
+    return tuple(rows)
+
+
+Row = tuple[Stage | None, ...]
+
+
+def _match(rows: list[Row], stages: list[Stage]) -> list[tuple[Row | None, Stage | None]]:
+    """The cheapest order-preserving alignment (Needleman and Wunsch)."""
+    cost = [[inf] * (len(stages) + 1) for _ in range(len(rows) + 1)]
+    step: dict[tuple[int, int], tuple[int, int]] = {}
+    cost[0][0] = 0.0
+    for i in range(len(rows) + 1):
+        for j in range(len(stages) + 1):
+            options = []
+            if i and j:
+                options.append((cost[i - 1][j - 1] + _distance(rows[i - 1], stages[j - 1]), (1, 1)))
+            if i:
+                options.append((cost[i - 1][j] + _GAP, (1, 0)))
+            if j:
+                options.append((cost[i][j - 1] + _GAP, (0, 1)))
+            if options:
+                cost[i][j], step[i, j] = min(options)
+    pairs: list[tuple[Row | None, Stage | None]] = []
+    i, j = len(rows), len(stages)
+    while i or j:
+        down, right = step[i, j]
+        pairs.append((rows[i - 1] if down else None, stages[j - 1] if right else None))
+        i, j = i - down, j - right
+    return pairs[::-1]
+
+
+def _distance(row: Row, stage: Stage) -> float:
+    """How many octaves the sides of two maps are apart."""
+    known = next(s for s in row if s is not None)
+    if (prod(known.size) == 1) != (prod(stage.size) == 1):
+        return inf
+    dims = max(1, len(known.size), len(stage.size))
+    return abs(log2(prod(known.size)) - log2(prod(stage.size))) / dims
+
+
+def _size(shape: Shape) -> Shape:
+    """The spatial size of an output; a vector is a map of one position."""
+    return shape[2:] if len(shape) > 2 and prod(shape[2:]) > 1 else (1, 1)
+

@@ -1,0 +1,216 @@
+"""The public functions: from models to results.
+
+    >>> import cnnstat
+    >>> cnnstat.analyze("nin")                     # a built-in network
+    >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
+    >>> cnnstat.compare("nin", "alexnet")
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from . import display
+from .analysis import classifier as classifiers
+from .analysis.compare import compare as compare_analyses
+from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, NinHead, Tool
+from .analysis.rollup import analyse
+from .errors import ModelError, ShapeError, UsageError
+from .reports import shown_as_html, shown_as_text
+from .shapes import InputSpec, parse_input
+from .sources.load import Loaded, load
+from .sources.saved import is_saved, read_analysis
+from .tracing.copies import meta_copy
+from .tracing.records import Trace
+from .tracing.run import trace
+from .tracing.variants import resized, with_nin_head
+from .version import __version__
+
+display.as_text, display.as_html = shown_as_text, shown_as_html
+
+Mode = Literal["eval", "train"]
+_GROWTH = (1, 10 / 7, 2)  # of the input side: 224 → 320 → 448
+
+
+def analyze(
+    model: str | nn.Module,
+    *inputs: Any,
+    mode: Mode = "eval",
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Analysis:
+    """Tell what a model is and costs on the given inputs. No weights are read or allocated.
+
+    Args:
+        model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is left untouched.
+        inputs: positional inputs, each a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
+            tensor, whose data is not read. A spec without inputs runs on its default.
+        mode: "eval" or "train".
+        arguments: the model's constructor arguments, for a spec.
+        named_inputs: inputs passed by keyword, likewise.
+
+    Raises:
+        UsageError: the spec or an input cannot be understood.
+        ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
+    """
+    if is_saved(model):
+        if inputs or named_inputs or arguments:
+            raise UsageError(f"{model} is a saved analysis: it takes no input and no arguments")
+        return read_analysis(str(model))
+    return _run(_loaded(model, inputs, named_inputs, arguments), mode).analysis
+
+
+def compare(
+    *models: str | nn.Module,
+    input: Any = None,
+    mode: Mode = "eval",
+    arguments: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """Tell how two or more models differ on one input, and why.
+
+    Without `input`, all run on the default of the first. Raises what `analyze` raises.
+    """
+    if len(models) < 2:
+        raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
+    inputs: tuple[Any, ...] = () if input is None else (input,)
+    origin = "the given input"
+    results: list[tuple[Analysis, Classifier | None]] = []
+    for model in models:
+        if is_saved(model):
+            analysis = read_analysis(str(model))
+            results.append((analysis, _classifier_of_saved(analysis)))
+            shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
+        else:
+            loaded = _loaded(model, inputs, {}, arguments)
+            try:
+                run = _run(loaded, mode)
+            except ShapeError as error:
+                shown = ", ".join(str(i) for i in loaded.inputs)
+                raise ShapeError(
+                    f"{loaded.spec} does not run on {shown}, {origin}",
+                    error.message, *error.details,
+                    hint="--input, with a size that all the models take",
+                ) from error  # fmt: skip
+            results.append((run.analysis, _classifier(run)))
+            shapes = loaded.inputs
+        if not inputs:
+            inputs, origin = shapes, f"the default input of {results[0][0].model.spec}"
+    return compare_analyses([a for a, _ in results], [c for _, c in results])
+
+
+@dataclass(frozen=True)
+class _Run:
+    loaded: Loaded
+    mode: Mode
+    trace: Trace
+    analysis: Analysis
+
+    def analyse(self, variant: Trace) -> Analysis:
+        return analyse(variant, self.analysis.model, self.analysis.tool)
+
+
+def _loaded(
+    model: str | nn.Module,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None,
+) -> Loaded:
+    inputs = tuple(_input(value) for value in inputs)
+    named_inputs = {name: _input(value) for name, value in named_inputs.items()}
+    for spec in [i for i in inputs if isinstance(i, InputSpec) and i.name]:
+        named_inputs[spec.name] = spec
+        inputs = tuple(i for i in inputs if i is not spec)
+    if isinstance(model, str):
+        return load(model, inputs, named_inputs, arguments)
+    if arguments:
+        raise UsageError("arguments are for a model named by a spec; this one is built already")
+    name = type(model).__name__
+    if not inputs and not named_inputs:
+        raise UsageError(f"{name} needs an input", _implied(model))
+    return Loaded(name, "object", meta_copy(model), inputs, dict(named_inputs))
+
+
+def _implied(model: nn.Module) -> str:
+    """What the first layer tells about the input that is missing."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            return f"e.g. cnnstat.analyze(model, (1, {module.in_channels}, 224, 224))"
+        if isinstance(module, nn.Linear):
+            return f"e.g. cnnstat.analyze(model, (1, {module.in_features}))"
+    return "e.g. cnnstat.analyze(model, (1, 3, 224, 224))"
+
+
+def _input(value: Any) -> Any:
+    """Shapes and texts become `InputSpec`s; tensors and anything else are passed on."""
+    if isinstance(value, str):
+        return parse_input(value)
+    is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
+    return InputSpec(tuple(value)) if is_shape and value else value
+
+
+def _run(loaded: Loaded, mode: Mode) -> _Run:
+    recorded = trace(loaded.model, loaded.inputs, loaded.named_inputs, mode=mode)
+    model = Model(
+        spec=loaded.spec,
+        source=loaded.source,
+        class_name=type(loaded.model).__name__,
+        arguments=loaded.arguments,
+    )
+    tool = Tool(__version__, str(torch.__version__), platform.python_version())
+    return _Run(loaded, mode, recorded, analyse(recorded, model, tool))
+
+
+def _classifier_of_saved(analysis: Analysis) -> Classifier | None:
+    site = classifiers.find_site(analysis)
+    if site is None:
+        return None
+    linears = classifiers.linears_of(analysis, site)
+    reason = "read from a file: there is no model to trace variants of"
+    return classifiers.classifier_of(linears, None, (), reason)
+
+
+def _classifier(run: _Run) -> Classifier | None:
+    """What the linear layers at the end cost, beside traced variants without them and larger."""
+    site = classifiers.find_site(run.analysis)
+    if site is None:
+        return None
+    linears = classifiers.linears_of(run.analysis, site)
+    if site.features is None:
+        return classifiers.classifier_of(linears, None, (), "no feature map stands before them")
+    reasons = []
+    head: NinHead | None = None
+    growth: tuple[Growth, ...] = ()
+    try:
+        variant = with_nin_head(
+            run.loaded.model, run.loaded.inputs, run.mode,
+            site.features, site.obsolete, linears[-1].out_features,
+        )  # fmt: skip
+        head = classifiers.head_of(run.analyse(variant), site.features)
+    except ModelError as error:
+        reasons.append(f"no NiN head: {error.message}")
+    try:
+        growth = tuple(_grown(run, linears[0].path, factor) for factor in _GROWTH)
+    except ModelError as error:
+        reasons.append(f"not traced at larger inputs: {error.message}")
+    return classifiers.classifier_of(linears, head, growth, "; ".join(reasons) or None)
+
+
+def _grown(run: _Run, linear: str, factor: float) -> Growth:
+    inputs = [_scaled(value, factor) for value in run.loaded.inputs]
+    return classifiers.growth_of(
+        run.analyse(resized(run.loaded.model, inputs, run.mode, linear)), linear
+    )
+
+
+def _scaled(value: Any, factor: float) -> InputSpec:
+    if not isinstance(value, InputSpec | Tensor) or len(value.shape) < 3:
+        raise ModelError("the input is no image")
+    batch, channels, *sides = value.shape
+    dtype = str(value.dtype).removeprefix("torch.")
+    return InputSpec((batch, channels, *(round(side * factor) for side in sides)), dtype)

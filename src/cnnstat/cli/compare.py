@@ -1,0 +1,47 @@
+"""`cnnstat compare MODEL MODEL …`: how networks differ, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArgOption, ColumnsOption, FormatOption, InputOption, Mode, ModeOption, OutputOption,
+    StrictOption, arguments_of, columns_of, complete_model,
+)  # fmt: skip
+
+
+def command(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", autocompletion=complete_model, show_default=False,
+            help="Two or more: built-in networks (cnnstat list) or saved analyses (run.json).",
+        ),
+    ],
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: ModeOption = Mode.eval,
+    depth: Annotated[
+        int, typer.Option("--depth", "-d", min=0, help="Levels of the layer tables.")
+    ] = 1,
+    columns: ColumnsOption = None,
+    strict: StrictOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Compare networks on one input: the given one, else the default of the first.
+
+    Shows totals and ratios, parameters and MACs by role and by spatial resolution, and what fully
+    connected layers cost beside a head of 1x1 convolution and global average pooling.
+    """
+    from .emit import destination, emit
+    from .running import comparison_of, options_of, require_exact
+
+    to = destination(format.value if format else None, output)
+    shown = options_of(depth, columns_of(columns))
+    comparison = comparison_of(models, input, arguments_of(arg), mode.value)
+    emit(comparison, to, shown)
+    if strict:
+        require_exact(*comparison.analyses)

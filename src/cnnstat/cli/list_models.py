@@ -1,0 +1,19 @@
+"""`cnnstat list`: the models that can be named. Imports no torch."""
+
+from __future__ import annotations
+
+from ..analysis.records import Listed, Listing
+from ..zoo.catalog import CATALOG
+from .options import FormatOption, OutputOption
+
+
+def command(format: FormatOption = None, output: OutputOption = None) -> None:
+    """List the built-in networks: name, source, default input, parameters."""
+    from .emit import destination, emit
+
+    to = destination(format.value if format else None, output)
+    models = tuple(
+        Listed(entry.name, entry.source, entry.input, entry.params, entry.summary)
+        for entry in CATALOG.values()
+    )
+    emit(Listing(models=models), to)

@@ -1,0 +1,96 @@
+"""Entry: the commands, the one place that catches errors, and leaving fast."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from ..errors import CnnstatError
+from ..version import __version__
+from . import compare, list_models, shapes
+
+app = typer.Typer(
+    name="cnnstat", no_args_is_help=True, rich_markup_mode=None,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+app.command("list", short_help="The built-in networks.")(list_models.command)
+app.command("shapes", short_help="Every layer's shape and cost, and the totals.")(shapes.command)
+app.command("compare", short_help="How networks differ, and why.")(compare.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cnnstat {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                           help="Print the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:  # fmt: skip
+    """Tell what a neural network is and what it costs before anyone trains it.
+
+    Nothing is downloaded and no weights are read: models run once, on tensors that have a shape
+    and no data.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    debug = "--debug" in arguments  # wherever it stands: it belongs to no command
+    try:
+        app([argument for argument in arguments if argument != "--debug"])
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader has what it wanted, as in `cnnstat list | head -3`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 0
+    except CnnstatError as error:
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_status
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        typer.echo(
+            f"error: this is a fault of cnnstat: {type(error).__name__}: {error}\n"
+            "  try: the same command with --debug, and report what it prints",
+            err=True,
+        )
+        return 1
+    return 0
+
+
+def main() -> NoReturn:
+    status = run(sys.argv[1:])
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without tearing down torch's modules, a third of a second for nothing.
+
+    Everything that a normal exit does for others is done: exit handlers run, output is flushed;
+    where other threads are still at work, the exit is a normal one.
+    """
+    if threading.active_count() > 1:
+        sys.exit(status)
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    os._exit(status)

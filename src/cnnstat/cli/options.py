@@ -1,0 +1,104 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import ast
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..zoo.catalog import CATALOG
+
+
+class Format(str, Enum):
+    table = "table"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+    latex = "latex"
+    html = "html"
+
+
+class Mode(str, Enum):
+    eval = "eval"
+    train = "train"
+
+
+class Ops(str, Enum):
+    auto = "auto"
+    all = "all"
+    none = "none"
+
+
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    return [(n, e.summary) for n, e in CATALOG.items() if n.startswith(incomplete)]
+
+
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", "-i", metavar="SIZES", show_default=False,
+        help="Shape of the input, batch first: 1,3,224,224. [default: the model's own]",
+    ),
+]  # fmt: skip
+ArgOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg", "-a", metavar="NAME=VALUE", show_default=False,
+        help="Argument of the model, a Python literal: num_classes=10. Repeatable.",
+    ),
+]  # fmt: skip
+ModeOption = Annotated[Mode, typer.Option("--mode", help="What the modules are set to.")]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", "-c", metavar="LIST", show_default=False,
+        help="Columns by name, separated by commas; +NAME adds one to the usual ones: type, role, "
+        "input, output, kernel, padding, receptive-field, stride, params, params-share, macs, "
+        "macs-share, other-ops, activation.",
+    ),
+]  # fmt: skip
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with status 3 if an operator could not be counted.")
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", "-f", show_default=False,
+        help="[default: by the extension of --output, else table]",
+    ),
+]  # fmt: skip
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", show_default=False,
+                 help="Write to a file instead of the terminal."),
+]  # fmt: skip
+
+
+def arguments_of(texts: list[str] | None) -> dict[str, Any]:
+    """Read `--arg NAME=VALUE`.
+
+    Raises:
+        UsageError: one has no `=`, or its value is no Python literal.
+    """
+    arguments = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--arg {text!r} is not NAME=VALUE", hint="--arg num_classes=10")
+        try:
+            arguments[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError) as error:
+            raise UsageError(
+                f"--arg {name}: {value!r} is no Python literal",
+                "numbers, True, None, tuples and quoted strings are",
+                hint=f"--arg {name}='\"{value}\"' for a text",
+            ) from error
+    return arguments
+
+
+def columns_of(text: str | None) -> tuple[str, ...]:
+    return tuple(key.strip() for key in text.split(",") if key.strip()) if text else ()

@@ -1,0 +1,61 @@
+"""`cnnstat shapes MODEL`: every layer's shape and cost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArgOption, ColumnsOption, FormatOption, InputOption, Mode, ModeOption, Ops, OutputOption,
+    StrictOption, arguments_of, columns_of, complete_model,
+)  # fmt: skip
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=complete_model, show_default=False,
+            help="A built-in network (cnnstat list) or a saved analysis (run.json).",
+        ),
+    ],
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: ModeOption = Mode.eval,
+    depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
+    columns: ColumnsOption = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", "-s", metavar="COLUMN", show_default=False,
+                     help="List the rows flat, by their own figures, largest first."),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", "-n", min=1, metavar="N", show_default=False,
+                     help="Only the first N rows; by MACs unless sorted otherwise."),
+    ] = None,
+    ops: Annotated[
+        Ops,
+        typer.Option("--ops", help="Rows of functional operators: all, none, or all that do more "
+                     "than lay data out anew."),
+    ] = Ops.auto,
+    strict: StrictOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Show every layer's output shape, parameters and MACs, and the totals.
+
+    A terminal too narrow for the table loses columns, never digits, in this order: shares of MACs
+    and of parameters, activation, other-ops, stride, padding, kernel, role, receptive-field,
+    input, type, output, MACs.
+    """
+    from .emit import destination, emit
+    from .running import analysis_of, options_of, require_exact
+
+    to = destination(format.value if format else None, output)
+    shown = options_of(depth, columns_of(columns), sort, top, ops.value)
+    analysis = analysis_of(model, input, arguments_of(arg), mode.value)
+    emit(analysis, to, shown)
+    if strict:
+        require_exact(analysis)

@@ -1,0 +1,243 @@
+"""The view of a comparison: the point first, then the figures it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
+from ..shapes import format_shape
+from .shapes import Options, footing, layer_table
+from .view import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
+
+
+def view(comparison: Comparison, options: Options) -> Report:
+    """The report of a comparison; the layers of each model stand at the end."""
+    inputs = " and ".join(
+        dict.fromkeys(
+            ", ".join(format_shape(i.shape) for i in analysis.inputs)
+            for analysis in comparison.analyses
+        )
+    )
+    blocks: list[Block] = [
+        Text(comparison.summary, "lead"),
+        _totals(comparison),
+        _roles(comparison),
+        _role_bars(comparison),
+        _stages(comparison),
+        _stage_bars(comparison),
+        *_classifiers(comparison),
+        *_layers(comparison, options),
+        Text(tuple(_footings(comparison)), "note"),
+    ]
+    return Report(f"{', '.join(comparison.names)} on {inputs}", tuple(blocks))
+
+
+def _totals(comparison: Comparison) -> Table:
+    first, *others = comparison.names
+    columns = [Column("figure", "", False), Column(first, first)]
+    for name in others:
+        columns += [Column(name, name), Column(f"{name}-ratio", "×", True, 1)]
+    rows = [_figure(figure) for figure in comparison.totals]
+    return table(columns, rows, f"Totals (× is relative to {first})")
+
+
+def _figure(figure: Figure) -> list[Cell]:
+    kind: Kind = "bytes" if figure.unit == "bytes" else "count"
+    cells = [Cell(figure.name), Cell(figure.values[0], kind)]
+    for value, ratio in zip(figure.values[1:], figure.ratios[1:], strict=True):
+        cells += [Cell(value, kind), Cell(ratio, "ratio")]
+    return cells
+
+
+_SPENT = (
+    Column("params", "Params"),
+    Column("params-share", "%", True, 2),
+    Column("macs", "MACs"),
+    Column("macs-share", "%", True, 3),
+)
+
+
+def _roles(comparison: Comparison) -> Table:
+    columns = (Column("role", "Role", False, merged=True), Column("model", "Model", False), *_SPENT)
+    rows = [
+        [
+            Cell(role.role),
+            Cell(name),
+            Cell(role.params[i], "count"),
+            Cell(role.params_share[i], "share"),
+            Cell(role.macs[i], "count"),
+            Cell(role.macs_share[i], "share"),
+        ]
+        for role in comparison.by_role
+        for i, name in enumerate(comparison.names)
+    ]
+    return table(columns, rows, "By role")
+
+
+def _role_bars(comparison: Comparison) -> Bars:
+    groups = tuple((role.role, role.params) for role in comparison.by_role if any(role.params))
+    return Bars("params-by-role", "Parameters by role", comparison.names, groups)
+
+
+def _stages(comparison: Comparison) -> Table:
+    columns = (
+        Column("resolution", "Resolution", False, merged=True),
+        Column("model", "Model", False),
+        Column("channels", "Channels", True, 1),
+        *_SPENT,
+    )
+    models = list(zip(comparison.names, comparison.analyses, strict=True))
+    rows = [
+        [Cell(_resolution(row)), Cell(name), *_stage(stage, analysis.totals)]
+        for row in comparison.stages
+        for (name, analysis), stage in zip(models, row, strict=True)
+    ]
+    return table(columns, rows, "By spatial resolution")
+
+
+def _resolution(row: tuple[Stage | None, ...]) -> str:
+    """54×54 | 55×55: where each model is, in the order of the models."""
+    return " | ".join(format_shape(stage.size) if stage else "–" for stage in row)
+
+
+def _stage(stage: Stage | None, totals: Totals) -> list[Cell]:
+    if stage is None:
+        return [Cell(None, kind) for kind in ("count", "count", "share", "count", "share")]
+    return [
+        Cell(stage.channels, "count"),
+        Cell(stage.params, "count"),
+        Cell(stage.params / max(1, totals.params), "share"),
+        Cell(stage.macs, "count"),
+        Cell(stage.macs / max(1, totals.macs), "share"),
+    ]
+
+
+def _stage_bars(comparison: Comparison) -> Bars:
+    groups = tuple(
+        (_resolution(row), tuple(stage.macs if stage else None for stage in row))
+        for row in comparison.stages
+    )
+    return Bars("macs-by-stage", "MACs by spatial resolution", comparison.names, groups)
+
+
+def _classifiers(comparison: Comparison) -> list[Block]:
+    pairs = [
+        (name, classifier)
+        for name, classifier in zip(comparison.names, comparison.classifiers, strict=True)
+        if classifier is not None
+    ]
+    without = [n for n, c in zip(comparison.names, comparison.classifiers, strict=True) if c is None]
+    blocks: list[Block] = []
+    if pairs:
+        blocks.append(_linears(pairs))
+        blocks += _heads(comparison, pairs)
+        blocks += _growth(pairs)
+        reasons = [f"{name}: {c.reason}" for name, c in pairs if c.reason]
+        if reasons:
+            blocks.append(Text(tuple(reasons), "note"))
+    if without:
+        ends = "does not end" if len(without) == 1 else "do not end"
+        blocks.append(Text((f"{', '.join(without)} {ends} in fully connected layers.",), "note"))
+    return blocks
+
+
+def _linears(pairs: Sequence[tuple[str, Classifier]]) -> Table:
+    columns = (
+        Column("model", "Model", False),
+        Column("layer", "Layer", False, 1),
+        Column("features", "in × out", False),
+        Column("params", "params"),
+        Column("memory", "memory"),
+        Column("share", "of the model"),
+    )
+    rows = [
+        [
+            Cell(name),
+            Cell(linear.path),
+            Cell((linear.in_features, linear.out_features), "shape"),
+            Cell(linear.params, "count"),
+            Cell(linear.param_bytes, "bytes"),
+            Cell(linear.share, "share"),
+        ]
+        for name, classifier in pairs
+        for linear in classifier.linears
+    ]
+    return table(columns, rows, "Fully connected overhead")
+
+
+def _heads(comparison: Comparison, pairs: Sequence[tuple[str, Classifier]]) -> list[Block]:
+    totals = dict(zip(comparison.names, (a.totals for a in comparison.analyses), strict=True))
+    columns = (
+        Column("model", "Model", False),
+        Column("head", "Head", False),
+        Column("head-params", "head params"),
+        Column("params", "params"),
+        Column("macs", "MACs", True, 1),
+        Column("memory", "memory", True, 2),
+    )
+    rows: list[list[Cell]] = []
+    for name, classifier in pairs:
+        if classifier.head is None:
+            continue
+        whole, head = totals[name], classifier.head
+        rows.append(
+            [
+                Cell(name),
+                Cell(f"{len(classifier.linears)} linear"),
+                Cell(classifier.params, "count"),
+                Cell(whole.params, "count"),
+                Cell(whole.macs, "count"),
+                Cell(whole.param_bytes, "bytes"),
+            ]
+        )
+        rows.append([Cell(name), Cell(f"1×1 conv on {format_shape(head.features)}"), *_head(head)])
+    title = "The same features with a NiN head (1×1 convolution, global average pooling)"
+    return [table(columns, rows, title)] if rows else []
+
+
+def _head(head: NinHead) -> list[Cell]:
+    return [
+        Cell(head.head_params, "count"),
+        Cell(head.params, "count"),
+        Cell(head.macs, "count"),
+        Cell(head.param_bytes, "bytes"),
+    ]
+
+
+def _growth(pairs: Sequence[tuple[str, Classifier]]) -> list[Block]:
+    columns = (
+        Column("model", "Model", False),
+        Column("input", "Input", False),
+        Column("features", "first linear takes"),
+        Column("linear", "linear params"),
+        Column("conv", "conv params"),
+        Column("total", "all params", True, 1),
+    )
+    rows = [[Cell(name), *_grown(growth)] for name, c in pairs for growth in c.growth]
+    title = "How the first linear layer grows with the input"
+    law = "A convolution has c_in · c_out · K² weights, whatever the size of its input."
+    return [table(columns, rows, title), Text((law,), "note")] if rows else []
+
+
+def _grown(growth: Growth) -> list[Cell]:
+    return [
+        Cell(growth.input, "shape"),
+        Cell(growth.in_features, "count"),
+        Cell(growth.linear_params, "count"),
+        Cell(growth.conv_params, "count"),
+        Cell(growth.total_params, "count"),
+    ]
+
+
+def _layers(comparison: Comparison, options: Options) -> list[Block]:
+    blocks: list[Block] = []
+    for name, analysis in zip(comparison.names, comparison.analyses, strict=True):
+        layers = layer_table(analysis, options)
+        blocks.append(Table(layers.columns, layers.rows, f"Layers of {name}", layers.tree))
+    return blocks
+
+
+def _footings(comparison: Comparison) -> list[str]:
+    pairs = zip(comparison.names, comparison.analyses, strict=True)
+    return [f"{name}: {footing(analysis)}" for name, analysis in pairs]
+

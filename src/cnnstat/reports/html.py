@@ -1,0 +1,41 @@
+"""HTML: one file that needs nothing else; in a notebook, the same without the frame."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .figures import svg
+from .view import Bars, Facts, Report, Table, Text
+
+
+def render(report: Report, fragment: bool = False) -> str:
+    """The report as a page, or as a fragment to be shown inside another."""
+    template = _environment().get_template("report.html")
+    return template.render(report=report, fragment=fragment)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cnnstat.reports"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["picture"] = _picture
+    environment.tests["table"] = _is(Table)
+    environment.tests["facts"] = _is(Facts)
+    environment.tests["bars"] = _is(Bars)
+    environment.tests["text"] = _is(Text)
+    return environment
+
+
+def _is(kind: type) -> Any:
+    return lambda block: isinstance(block, kind)
+
+
+def _picture(bars: Bars) -> Markup:
+    # matplotlib escapes the names it draws
+    return Markup(svg(bars, standalone=False))

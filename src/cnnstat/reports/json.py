@@ -1,0 +1,28 @@
+"""JSON: the records themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..analysis.records import Analysis, Comparison, Listing
+
+Result = Analysis | Comparison | Listing
+
+
+def render(result: Result) -> str:
+    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    kinds, definitions = msgspec.json.schema_components(
+        [Analysis, Comparison, Listing], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cnnstat results",
+        "anyOf": list(kinds),
+        "$defs": definitions,
+    }

@@ -1,0 +1,111 @@
+"""Markdown, LaTeX and CSV: the tables of a report for other documents."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from io import StringIO
+
+from tabulate import tabulate
+
+from .text import render as render_text
+from .view import Bars, Block, Facts, Report, Table, Text
+
+
+def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
+    """GitHub's Markdown. `pictures` maps the key of a picture to the address of its file.
+
+    Pictures without a file are drawn as text.
+    """
+    parts = [f"# {_markdown_text(report.title)}"]
+    for block in report.blocks:
+        parts += _markdown_block(block, pictures or {})
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
+    if isinstance(block, Text):
+        text = "  \n".join(_markdown_text(line) for line in block.lines)
+        return [f"**{text}**" if block.style == "lead" and len(block.lines) == 1 else text]
+    if isinstance(block, Bars):
+        title = _markdown_text(block.title)
+        if block.key in pictures:
+            return [f"![{title}]({pictures[block.key]})"]
+        drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
+        return [f"```text\n{drawn}```"]
+    grid = _grid(block, _markdown_text)
+    # tabulate must not read "1,992,166" as a number and align or round it
+    aligned = tabulate(
+        grid[1:], grid[0], tablefmt="github", disable_numparse=True, colalign=_alignment(block)
+    )
+    return [f"## {_markdown_text(block.title)}", aligned] if block.title else [aligned]
+
+
+def latex(report: Report) -> str:
+    r"""Tables for a document that loads `booktabs`; the titles stand in comments."""
+    parts = [f"% {report.title} (needs \\usepackage{{booktabs}})"]
+    for block in report.blocks:
+        if isinstance(block, Text):
+            parts.append("\n".join(f"% {line}" for line in block.lines))
+        elif not isinstance(block, Bars):
+            grid = _grid(block, str)
+            body = tabulate(
+                grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,
+                colalign=_alignment(block),
+            )  # fmt: skip
+            for sign, command in (("×", r"$\times$"), ("→", r"$\to$"), ("²", "$^2$")):
+                body = body.replace(sign, command)
+            parts.append("\n".join(filter(None, [f"% {block.title}" if block.title else "", body])))
+    return "\n\n".join(parts) + "\n"
+
+
+def comma_separated(report: Report) -> str:
+    """One table: its rows. Several: a line per cell, `table,row,column,value`."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    tables = [block for block in report.blocks if isinstance(block, Table)]
+    if len(tables) == 1:
+        writer.writerow([column.key for column in tables[0].columns])
+        for row, name in zip(tables[0].rows, _paths(tables[0]), strict=True):
+            writer.writerow([name, *(cell.raw for cell in row.cells[1:])])
+        return out.getvalue()
+    writer.writerow(["table", "row", "column", "value"])
+    for table in tables:
+        for number, row in enumerate(table.rows, start=1):
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                writer.writerow([table.title, number, column.key, cell.raw])
+    return out.getvalue()
+
+
+def _grid(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]:
+    if isinstance(block, Facts):
+        rows = [["", ""], *([name, cell.text] for name, cell in block.items)]
+    else:
+        rows = [[column.title for column in block.columns]]
+        for row, name in zip(block.rows, _paths(block), strict=True):
+            rows.append([name, *(cell.text for cell in row.cells[1:])])
+    return [[escape(text) for text in row] for row in rows]
+
+
+def _paths(table: Table) -> list[str]:
+    """The first cells; in a tree, with the names of the rows they stand in."""
+    if not table.tree:
+        return [row.cells[0].text for row in table.rows]
+    above: list[str] = []
+    paths = []
+    for row in table.rows:
+        above[row.depth :] = [row.cells[0].text]
+        paths.append(".".join(above))
+    return paths
+
+
+def _alignment(block: Table | Facts) -> tuple[str, ...]:
+    if isinstance(block, Facts):
+        return ("left", "left")
+    return tuple("right" if column.numeric else "left" for column in block.columns)
+
+
+def _markdown_text(text: str) -> str:
+    for character in ("\\", "|", "*", "_", "<", "`", "["):
+        text = text.replace(character, f"\\{character}")
+    return text

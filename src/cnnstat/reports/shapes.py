@@ -1,0 +1,235 @@
+"""The view of an analysis: its layers as a table, its totals below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..analysis.records import Analysis, Layer, Tally
+from ..analysis.roles import LAYOUT
+from ..errors import UsageError, nearest
+from ..shapes import format_shape
+from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
+
+Ops = Literal["auto", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What of an analysis to show.
+
+    `depth`: how deep the tree is drawn. `columns`: keys of `COLUMNS`; the layer is always there.
+    `sort`: a key of `COLUMNS`; rows then stand flat, largest first, as do the `top` most.
+    `ops`: rows of functions: all, none, or all but pure layout.
+    """
+
+    depth: int = 3
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    top: int | None = None
+    ops: Ops = "auto"
+
+
+CellOf = Callable[[Analysis, Layer, Tally], Cell]
+
+
+def _type(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+    frozen = ", frozen" if layer.frozen_params else ""
+    return Cell(f"{layer.type} {layer.config}".rstrip() + frozen)
+
+
+def _params(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+    shared = layer.shared_with is not None and not tally.params
+    return Cell(tally.params, "count", "shared" if shared else "–")
+
+
+def _share(part: int, whole: int) -> Cell:
+    return Cell(part / whole if whole else None, "share")
+
+
+def _shape(shapes: Sequence[tuple[int, ...]]) -> Cell:
+    more = f" +{len(shapes) - 1}" if len(shapes) > 1 else ""
+    if more:
+        return Cell(format_shape(shapes[0]) + more)
+    return Cell(shapes[0] if shapes else None, "shape")
+
+
+def _kernel(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+    return Cell(layer.window.kernel if layer.window else None, "sizes")
+
+
+def _padding(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+    return Cell(layer.window.padding if layer.window else None, "sizes")
+
+
+# In order of standing; a narrow terminal drops the highest number first.
+COLUMNS: dict[str, tuple[Column, CellOf]] = {
+    "type": (Column("type", "Type", False, 3), _type),
+    "role": (Column("role", "Role", False, 7), lambda a, x, t: Cell(x.role)),
+    "input": (Column("input", "Input", False, 5), lambda a, x, t: _shape(x.inputs)),
+    "output": (Column("output", "Output", False, 2), lambda a, x, t: _shape(x.outputs)),
+    "kernel": (Column("kernel", "Kernel", True, 8), _kernel),
+    "padding": (Column("padding", "Padding", True, 9), _padding),
+    "receptive-field": (
+        Column("receptive-field", "Receptive field", True, 6),
+        lambda a, x, t: Cell(x.receptive_field, "sizes", x.receptive_field_reason or "–"),
+    ),
+    "stride": (
+        Column("stride", "Eff. stride", True, 10), lambda a, x, t: Cell(x.stride, "sizes")
+    ),
+    "params": (Column("params", "Params"), _params),
+    "params-share": (
+        Column("params-share", "%", True, 13), lambda a, x, t: _share(t.params, a.totals.params)
+    ),
+    "macs": (Column("macs", "MACs", True, 1), lambda a, x, t: Cell(t.macs, "count")),
+    "macs-share": (
+        Column("macs-share", "%", True, 14), lambda a, x, t: _share(t.macs, a.totals.macs)
+    ),
+    "other-ops": (
+        Column("other-ops", "Other ops", True, 11), lambda a, x, t: Cell(t.other_ops, "count")
+    ),
+    "activation": (
+        Column("activation", "Activation", True, 12),
+        lambda a, x, t: Cell(t.activation_bytes or None, "bytes"),
+    ),
+}  # fmt: skip
+DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "macs", "macs-share")
+
+
+def view(analysis: Analysis, options: Options) -> Report:
+    """The report of one analysis.
+
+    Raises:
+        UsageError: a column or sort key is unknown.
+    """
+    check_options(options)
+    model = analysis.model
+    inputs = ", ".join(
+        (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in analysis.inputs
+    )
+    blocks: list[Block] = [layer_table(analysis, options), totals(analysis)]
+    notes = [*analysis.notes, *_lower_bound(analysis)]
+    if notes:
+        blocks.append(Text(tuple(f"note: {note}" for note in notes), "note"))
+    return Report(f"{model.spec} on {inputs}", tuple(blocks))
+
+
+def layer_table(analysis: Analysis, options: Options) -> Table:
+    keys = _chosen(options.columns)
+    columns = (Column("layer", "Layer", False), *(COLUMNS[key][0] for key in keys))
+    flat = options.sort is not None or options.top is not None
+    layers = [layer for layer in analysis.layers if _is_shown(layer, options)]
+    if flat:
+        rows = _flat_rows(analysis, layers, keys, options)
+    else:
+        rows = [
+            Row(
+                _cells(analysis, layer, layer.total, keys, layer.name),
+                max(0, layer.depth - 1),
+                group,
+            )
+            for layer, group in _to_depth(layers, options.depth)
+        ]
+    return Table(columns, tuple(rows), tree=not flat)
+
+
+def totals(analysis: Analysis) -> Facts:
+    t = analysis.totals
+    frozen = t.params - t.trainable_params
+    bound = "" if t.exact else "at least "
+    items = [
+        ("Parameters", Cell(f"{t.params:,}" + (f", {frozen:,} of them frozen" if frozen else ""))),
+        ("MACs", Cell(f"{bound}{t.macs:,}")),
+        ("FLOPs (2 × MACs)", Cell(f"{bound}{t.flops:,}")),
+        ("Other operations", Cell(f"{bound}{t.other_ops:,}")),
+        ("Parameter memory", Cell(t.param_bytes, "bytes")),
+        ("Activation memory", Cell(t.activation_bytes, "bytes")),
+        ("Peak memory at inference", Cell(t.peak_bytes, "bytes")),
+        ("Receptive field", Cell(t.receptive_field, "sizes", "no feature map")),
+        ("Depth", Cell(f"{t.depth} layers with weights")),
+        ("Counted", Cell(footing(analysis))),
+    ]
+    if t.buffers:
+        items.insert(1, ("Buffers", Cell(t.buffers, "count")))
+    return Facts(tuple(items))
+
+
+def footing(analysis: Analysis) -> str:
+    """How the figures were made, in a phrase."""
+    bound = "exact" if analysis.totals.exact else "a lower bound"
+    return f"{bound}; {analysis.mode} mode, {analysis.lane} lane"
+
+
+def _lower_bound(analysis: Analysis) -> list[str]:
+    uncounted = analysis.totals.uncounted
+    if not uncounted:
+        return []
+    listed = ", ".join(f"{name} ({count}×)" for name, count in uncounted.items())
+    return [f"the totals are lower bounds: nothing is known of {listed}"]
+
+
+def _chosen(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns asked for; `+key` adds to the default ones."""
+    added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
+    plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
+    for key in (*added, *plain):
+        _check("column", key)
+    if any(key.startswith("+") for key in keys):
+        wanted = {*DEFAULT_COLUMNS, *added, *plain}
+        return tuple(key for key in COLUMNS if key in wanted)
+    return plain if keys else DEFAULT_COLUMNS
+
+
+def check_options(options: Options) -> None:
+    """Raise UsageError if a column or the sort key is unknown."""
+    _chosen(options.columns)
+    if options.sort is not None:
+        _check("sort key", options.sort)
+
+
+def _check(what: str, key: str) -> None:
+    if key not in COLUMNS:
+        details = [nearest(key, COLUMNS), f"known: layer, {', '.join(COLUMNS)}"]
+        raise UsageError(f"unknown {what} {key!r}", *filter(None, details))
+
+
+def _is_shown(layer: Layer, options: Options) -> bool:
+    if layer.kind == "module":
+        return layer.depth > 0 or options.depth == 0
+    return options.ops == "all" or (options.ops == "auto" and layer.type not in LAYOUT)
+
+
+def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, bool]]:
+    """The rows of the tree down to `depth`, with whether rows stand below each."""
+    shown = [layer for layer in layers if layer.depth <= depth]
+    following = [layer.depth for layer in shown[1:]] + [0]
+    return [(x, below > x.depth) for x, below in zip(shown, following, strict=True)]
+
+
+def _flat_rows(
+    analysis: Analysis, layers: list[Layer], keys: tuple[str, ...], options: Options
+) -> list[Row]:
+    sort = options.sort or "macs"
+    cell = COLUMNS[sort][1]
+
+    def order(layer: Layer) -> float | str:
+        return cell(analysis, layer, _own(layer)).sort_key
+
+    numeric = COLUMNS[sort][0].numeric or sort in ("input", "output")
+    costs = [x for x in layers if not numeric or order(x)]
+    ordered = sorted(costs, key=order, reverse=numeric)[: options.top]
+    return [Row(_cells(analysis, x, _own(x), keys, x.path + x.repetition)) for x in ordered]
+
+
+def _own(layer: Layer) -> Tally:
+    return Tally(layer.params, layer.macs, layer.other_ops, layer.activation_bytes)
+
+
+def _cells(
+    analysis: Analysis, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
+) -> tuple[Cell, ...]:
+    return (
+        Cell(name or layer.type),
+        *(COLUMNS[key][1](analysis, layer, tally) for key in keys),
+    )

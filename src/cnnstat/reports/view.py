@@ -1,0 +1,136 @@
+"""What a report shows: blocks of raw values. Renderers only lay them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..shapes import format_shape
+from ..units import format_bytes, format_exact, format_ratio, format_share
+
+Kind = Literal["text", "count", "bytes", "share", "ratio", "shape", "sizes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value and what it is; `reason` is shown where there is none, or nothing worth a 0."""
+
+    value: Any
+    kind: Kind = "text"
+    reason: str = "–"
+
+    @property
+    def text(self) -> str:
+        """As a person reads it."""
+        empty = self.value is None or (self.value == 0 and self.kind in ("count", "share"))
+        return self.reason if empty and self.reason else _FORMATS[self.kind](self.value)
+
+    @property
+    def raw(self) -> Any:
+        """As a program reads it: unformatted, None where there is no value."""
+        if self.kind == "shape" and self.value is not None:
+            return format_shape(self.value)
+        if self.kind == "sizes" and self.value is not None:
+            return "×".join(_number(size) for size in self.value)
+        return self.value
+
+    @property
+    def sort_key(self) -> float | str:
+        """What a table is sorted by: a number wherever there is one."""
+        if self.kind in ("shape", "sizes"):
+            product = 1.0
+            for size in self.value or (0,):
+                product *= size
+            return product
+        return self.value if self.value is not None else ("" if self.kind == "text" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`drop`: where the table is too wide, the column with the highest number goes first.
+
+    `merged`: a first column whose equal neighbours read as one.
+    """
+
+    key: str
+    title: str
+    numeric: bool = True
+    drop: int = 0
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`depth` indents the first cell; `group` marks sums of the rows below."""
+
+    cells: tuple[Cell, ...]
+    depth: int = 0
+    group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    title: str = ""
+    tree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Named figures, one a line."""
+
+    items: tuple[tuple[str, Cell], ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    lines: tuple[str, ...]
+    style: Literal["plain", "lead", "note"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A picture of figures that a table of the same report states: one bar per group and series."""
+
+    key: str
+    title: str
+    series: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[int | None, ...]], ...]
+
+
+Block = Table | Facts | Text | Bars
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = ""
+) -> Table:
+    return Table(tuple(columns), tuple(Row(tuple(cells)) for cells in rows), title)
+
+
+def _number(size: float) -> str:
+    return f"{size:g}" if isinstance(size, float) else str(size)
+
+
+def _sizes(sizes: Sequence[float]) -> str:
+    """435 for 435×435: squares are said with one number."""
+    return "×".join(_number(size) for size in (sizes[:1] if len(set(sizes)) == 1 else sizes))
+
+
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "count": format_exact,
+    "bytes": format_bytes,
+    "share": format_share,
+    "ratio": format_ratio,
+    "shape": format_shape,
+    "sizes": _sizes,
+}

@@ -1,0 +1,89 @@
+"""spec → model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from ..errors import ModelError, UsageError, nearest
+from ..shapes import InputSpec, format_shape
+from ..zoo.catalog import CATALOG, Entry
+from .construction import WithoutData
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model on `meta`, built for this call, and the inputs it is to run on."""
+
+    spec: str
+    source: str
+    model: nn.Module
+    inputs: tuple[Any, ...]
+    named_inputs: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def load(
+    spec: str,
+    inputs: Sequence[Any] = (),
+    named_inputs: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Build the model that `spec` names.
+
+    Without inputs the default of the source is taken. `in_channels` follows the input unless it
+    is among the arguments.
+
+    Raises:
+        UsageError: there is no such model, or it has no such argument.
+        ModelError: it cannot be built, or the input has the wrong number of dimensions.
+    """
+    entry = CATALOG.get(spec)
+    if entry is None:
+        raise UsageError(
+            f"unknown model {spec!r}", nearest(spec, CATALOG), hint="cnnstat list"
+        ) if nearest(spec, CATALOG) else UsageError(f"unknown model {spec!r}", hint="cnnstat list")
+    if named_inputs:
+        raise UsageError(f"{spec} takes one positional input: leave out {next(iter(named_inputs))}=")
+    shape = _image(entry, inputs)
+    chosen = dict(arguments or {})
+    factory = entry.load()
+    _check_arguments(spec, factory, chosen)
+    if shape[1] != entry.input[1]:
+        chosen.setdefault("in_channels", shape[1])
+    try:
+        with WithoutData():
+            model = factory(**chosen)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
+        raise ModelError(f"{spec} cannot be built with {given}", reason) from error
+    return Loaded(spec, "zoo", model, tuple(inputs) or (InputSpec(entry.input),), {}, chosen)
+
+
+def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:
+    """The shape of the one image batch that every network of the zoo takes."""
+    if not inputs:
+        return entry.input
+    if len(inputs) > 1:
+        raise UsageError(f"{entry.name} takes one input, {len(inputs)} were given")
+    shape = tuple(inputs[0].shape)
+    if len(shape) != len(entry.input):
+        raise ModelError(
+            f"input {format_shape(shape)} has {len(shape)} "
+            f"dimension{'s' if len(shape) != 1 else ''}",
+            f"{entry.name} takes {len(entry.input)}: batch, channels, height, width",
+            hint=f"--input {InputSpec(entry.input)}",
+        )
+    return shape
+
+
+def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(factory).parameters)
+    for name in arguments:
+        if name not in known:
+            raise UsageError(f"{spec} has no argument {name!r}", f"it takes {', '.join(known)}")
