@@ -1,9 +1,9 @@
 """The public functions: from models to results.
 
-    >>> import cnnstat
-    >>> cnnstat.analyze("nin")                     # a built-in network
-    >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
-    >>> cnnstat.compare("nin", "alexnet")
+>>> import cnnstat
+>>> cnnstat.analyze("nin")                     # a built-in network
+>>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
+>>> cnnstat.compare("nin", "alexnet")
 """
 
 from __future__ import annotations
@@ -121,19 +121,18 @@ def _loaded(
     named_inputs: Mapping[str, Any],
     arguments: Mapping[str, Any] | None,
 ) -> Loaded:
-    inputs = tuple(_input(value) for value in inputs)
-    named_inputs = {name: _input(value) for name, value in named_inputs.items()}
-    for spec in [i for i in inputs if isinstance(i, InputSpec) and i.name]:
-        named_inputs[spec.name] = spec
-        inputs = tuple(i for i in inputs if i is not spec)
+    given = [_input(value) for value in inputs]
+    named = {name: _input(value) for name, value in named_inputs.items()}
+    named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
+    positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
     if isinstance(model, str):
-        return load(model, inputs, named_inputs, arguments)
+        return load(model, positional, named, arguments)
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
-    if not inputs and not named_inputs:
+    if not positional and not named:
         raise UsageError(f"{name} needs an input", _implied(model))
-    return Loaded(name, "object", meta_copy(model), inputs, dict(named_inputs))
+    return Loaded(name, "object", meta_copy(model), positional, named)
 
 
 def _implied(model: nn.Module) -> str:

@@ -1,7 +1,7 @@
 """Shapes as text: how a tensor's shape is written, and the grammar of `--input`.
 
-    1,3,224,224            one positional input; `x` works as a separator too
-    ids=1,128:int64        an input passed by keyword, with its dtype
+1,3,224,224            one positional input; `x` works as a separator too
+ids=1,128:int64        an input passed by keyword, with its dtype
 """
 
 from __future__ import annotations

@@ -20,9 +20,7 @@ _FIGURES: tuple[tuple[str, Unit, str], ...] = (
 )
 
 
-def compare(
-    analyses: Sequence[Analysis], classifiers: Sequence[Classifier | None]
-) -> Comparison:
+def compare(analyses: Sequence[Analysis], classifiers: Sequence[Classifier | None]) -> Comparison:
     """Put the analyses side by side. The first model is what ratios are relative to."""
     names = _names(analyses)
     by_role = _by_role(analyses)

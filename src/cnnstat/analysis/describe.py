@@ -19,12 +19,14 @@ def window_of(ops: Sequence[Op]) -> Window | None:
             dims = len(weight.shape) - 2
             stride, padding, dilation = (_sizes(op.args[i], dims) for i in (3, 4, 5))
             return Window(weight.shape[2:], stride, padding, dilation)
-        if (dims := pool_dims(op.name)) is not None:
-            kernel = _sizes(op.args[1], dims)
-            stride = _sizes(op.arg(2, "stride") or kernel, dims)
-            padding = _sizes(op.arg(3, "padding", 0), dims)
-            dilation = op.arg(4, "dilation", 1) if "max" in op.name else 1
-            return Window(kernel, stride, padding, _sizes(dilation, dims))
+        if (pooled := pool_dims(op.name)) is not None:
+            kernel = _sizes(op.args[1], pooled)
+            return Window(
+                kernel,
+                _sizes(op.arg(2, "stride") or kernel, pooled),
+                _sizes(op.arg(3, "padding", 0), pooled),
+                _sizes(op.arg(4, "dilation", 1) if "max" in op.name else 1, pooled),
+            )
     return None
 
 
@@ -49,7 +51,7 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
     settings = call.module.settings if call.module else {}
     for name in _kinds(call):
         if name in _BY_SETTINGS:
-            return _BY_SETTINGS[name](settings)
+            return str(_BY_SETTINGS[name](settings))
     if call.type.startswith(("adaptive_", "Adaptive")) and call.outputs:
         return "→" + "×".join(map(str, _spatial(call)))
     return ""

@@ -287,7 +287,9 @@ def _view(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
 def _reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     """A mean or sum over positions sees all of them."""
     wanted = op.arg(1, "dim")
-    listed = wanted if isinstance(wanted, tuple) else range(len(x.dims)) if wanted is None else [wanted]
+    listed = (
+        wanted if isinstance(wanted, tuple) else range(len(x.dims)) if wanted is None else [wanted]
+    )
     reduced = {dim % len(x.dims) for dim in listed}
     if any(axis is not None for dim in reduced for size, axis in x.dims[dim] if size > 1):
         return _unspatial(out, WHOLE)
@@ -300,14 +302,13 @@ def _reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
 
 
 def _matmul(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-    """A product with weights mixes the features of each row; with positions in them, all see all."""
-    field = x
-    if any(axis is not None for size, axis in field.dims[-1] if size > 1):
+    """A product with weights mixes the features of a row; positions among them see all others."""
+    if any(axis is not None for size, axis in x.dims[-1] if size > 1):
         return _unspatial(out, WHOLE)
     activations = sum(tensor.value in fields for tensor in op.inputs)
-    if activations > 1 or not any(axis is not None for dim in field.dims for _, axis in dim):
+    if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
         return _unspatial(out, WHOLE)
-    return replace(field, dims=(*field.dims[:-1], ((out.shape[-1], None),)))
+    return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
 
 
 def _resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:

@@ -27,7 +27,7 @@ class Record(Struct, frozen=True):
     """Base of the records: immutable, compared by value."""
 
 
-class Tally(Record):
+class Tally(Record, frozen=True):
     """What is summed over calls.
 
     `uncounted` maps each operator without a rule to the number of times it ran; with any in it
@@ -55,7 +55,7 @@ class Tally(Record):
         return not self.uncounted
 
 
-class Window(Record):
+class Window(Record, frozen=True):
     """The kernel of a convolution or pooling layer, one number per spatial dimension."""
 
     kernel: Shape
@@ -64,7 +64,7 @@ class Window(Record):
     dilation: Shape
 
 
-class Layer(Record):
+class Layer(Record, frozen=True):
     """One row: a call of a module or of a functional operator.
 
     The counts at the top level are the call's own; `total` includes its children.
@@ -106,7 +106,7 @@ class Layer(Record):
         return f"#{self.call + 1}" if self.call else ""
 
 
-class Totals(Record):
+class Totals(Record, frozen=True):
     """The figures of the whole model.
 
     `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
@@ -132,18 +132,18 @@ class Totals(Record):
     uncounted: dict[str, int]
 
 
-class RoleTally(Record):
+class RoleTally(Record, frozen=True):
     params: int
     macs: int
 
 
-class Tool(Record):
+class Tool(Record, frozen=True):
     cnnstat: str
     torch: str
     python: str
 
 
-class Model(Record, kw_only=True):
+class Model(Record, frozen=True, kw_only=True):
     """`class_name` is `class` in JSON; `name` is how reports call the model."""
 
     spec: str
@@ -152,13 +152,13 @@ class Model(Record, kw_only=True):
     arguments: dict[str, Any]
 
 
-class Input(Record):
+class Input(Record, frozen=True):
     name: str | None
     shape: Shape
     dtype: str
 
 
-class Analysis(Record, Shown, kw_only=True):
+class Analysis(Record, Shown, frozen=True, kw_only=True):
     """What a model is and costs on one input."""
 
     schema_version: Version = SCHEMA_VERSION
@@ -177,7 +177,7 @@ class Analysis(Record, Shown, kw_only=True):
         return Shown.__repr__(self)
 
 
-class Figure(Record):
+class Figure(Record, frozen=True):
     """One figure of each model, side by side. `ratios` are relative to the first model.
 
     `reason` says why a value is missing.
@@ -189,7 +189,7 @@ class Figure(Record):
     ratios: tuple[float | None, ...]
 
 
-class RoleFigures(Record):
+class RoleFigures(Record, frozen=True):
     """What one role takes in each model; shares are fractions of the model's total."""
 
     role: str
@@ -199,7 +199,7 @@ class RoleFigures(Record):
     macs_share: tuple[float, ...]
 
 
-class Stage(Record):
+class Stage(Record, frozen=True):
     """Consecutive layers whose outputs have one spatial size; empty where there is none."""
 
     size: Shape
@@ -209,7 +209,7 @@ class Stage(Record):
     macs: int
 
 
-class Linear(Record):
+class Linear(Record, frozen=True):
     """A fully connected layer: `share` is its part of the model's parameters."""
 
     path: str
@@ -220,7 +220,7 @@ class Linear(Record):
     share: float
 
 
-class Growth(Record):
+class Growth(Record, frozen=True):
     """The model re-traced at another input size, its first linear layer resized to fit."""
 
     input: Shape
@@ -230,7 +230,7 @@ class Growth(Record):
     total_params: int
 
 
-class NinHead(Record):
+class NinHead(Record, frozen=True):
     """The same features with a 1×1 convolution to the classes and global average pooling."""
 
     features: Shape
@@ -241,7 +241,7 @@ class NinHead(Record):
     peak_bytes: int
 
 
-class Classifier(Record):
+class Classifier(Record, frozen=True):
     """The linear layers that a model ends in, and what other choices would cost.
 
     `head` or `growth` is None where it could not be traced; `reason` says why.
@@ -255,7 +255,7 @@ class Classifier(Record):
     reason: str | None
 
 
-class Comparison(Record, Shown, kw_only=True):
+class Comparison(Record, Shown, frozen=True, kw_only=True):
     """How models differ on one input, and why.
 
     `classifiers` has None for a model that does not end in linear layers.
@@ -276,7 +276,7 @@ class Comparison(Record, Shown, kw_only=True):
         return Shown.__repr__(self)
 
 
-class Listed(Record):
+class Listed(Record, frozen=True):
     """A model that can be named: `params` at its default input and arguments."""
 
     name: str
@@ -286,7 +286,7 @@ class Listed(Record):
     summary: str
 
 
-class Listing(Record, kw_only=True):
+class Listing(Record, frozen=True, kw_only=True):
     """The models that can be named."""
 
     schema_version: Version = SCHEMA_VERSION

@@ -215,4 +215,3 @@ def _last_map(layers: tuple[Layer, ...]) -> tuple[float, ...] | None:
     """The receptive field of the last feature map, before positions are merged or pooled away."""
     known = [layer.receptive_field for layer in layers if layer.receptive_field is not None]
     return known[-1] if known else None
-

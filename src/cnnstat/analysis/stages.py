@@ -88,4 +88,3 @@ def _distance(row: Row, stage: Stage) -> float:
 def _size(shape: Shape) -> Shape:
     """The spatial size of an output; a vector is a map of one position."""
     return shape[2:] if len(shape) > 2 and prod(shape[2:]) > 1 else (1, 1)
-

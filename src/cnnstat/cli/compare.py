@@ -7,8 +7,16 @@ from typing import Annotated
 import typer
 
 from .options import (
-    ArgOption, ColumnsOption, FormatOption, InputOption, Mode, ModeOption, OutputOption,
-    StrictOption, arguments_of, columns_of, complete_model,
+    ArgOption,
+    ColumnsOption,
+    FormatOption,
+    InputOption,
+    ModeOption,
+    OutputOption,
+    StrictOption,
+    arguments_of,
+    columns_of,
+    complete_model,
 )  # fmt: skip
 
 
@@ -22,7 +30,7 @@ def command(
     ],
     input: InputOption = None,
     arg: ArgOption = None,
-    mode: ModeOption = Mode.eval,
+    mode: ModeOption = "eval",
     depth: Annotated[
         int, typer.Option("--depth", "-d", min=0, help="Levels of the layer tables.")
     ] = 1,
@@ -39,9 +47,9 @@ def command(
     from .emit import destination, emit
     from .running import comparison_of, options_of, require_exact
 
-    to = destination(format.value if format else None, output)
+    to = destination(format, output)
     shown = options_of(depth, columns_of(columns))
-    comparison = comparison_of(models, input, arguments_of(arg), mode.value)
+    comparison = comparison_of(models, input, arguments_of(arg), mode)
     emit(comparison, to, shown)
     if strict:
         require_exact(*comparison.analyses)

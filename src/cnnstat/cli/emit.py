@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import OutputError, UsageError
-from ..reports import EXTENSIONS, Format, Options, Result, render
+from ..reports import EXTENSIONS, Format, Result, render
+from ..reports.shapes import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def _umask() -> int:
 def _check_writable(file: Path) -> None:
     folder = file.parent
     if file.is_dir():
-        raise OutputError(f"cannot write {file}", "it is a directory", hint=f"{file / 'report.html'}")
+        raise OutputError(
+            f"cannot write {file}", "it is a directory", hint=f"{file / 'report.html'}"
+        )
     if not folder.is_dir():
         raise OutputError(f"cannot write {file}", f"there is no directory {folder}",
                           hint=f"mkdir -p {folder}")  # fmt: skip

@@ -11,7 +11,7 @@ def command(format: FormatOption = None, output: OutputOption = None) -> None:
     """List the built-in networks: name, source, default input, parameters."""
     from .emit import destination, emit
 
-    to = destination(format.value if format else None, output)
+    to = destination(format, output)
     models = tuple(
         Listed(entry.name, entry.source, entry.input, entry.params, entry.summary)
         for entry in CATALOG.values()

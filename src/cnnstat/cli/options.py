@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import ast
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ..errors import UsageError
+from ..reports import Format
 from ..zoo.catalog import CATALOG
-
-
-class Format(str, Enum):
-    table = "table"
-    markdown = "markdown"
-    csv = "csv"
-    json = "json"
-    latex = "latex"
-    html = "html"
-
-
-class Mode(str, Enum):
-    eval = "eval"
-    train = "train"
-
-
-class Ops(str, Enum):
-    auto = "auto"
-    all = "all"
-    none = "none"
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
@@ -51,7 +31,9 @@ ArgOption = Annotated[
         help="Argument of the model, a Python literal: num_classes=10. Repeatable.",
     ),
 ]  # fmt: skip
-ModeOption = Annotated[Mode, typer.Option("--mode", help="What the modules are set to.")]
+ModeOption = Annotated[
+    Literal["eval", "train"], typer.Option("--mode", help="What the modules are set to.")
+]
 ColumnsOption = Annotated[
     str | None,
     typer.Option(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from ..analysis.records import Analysis, Comparison
 from ..errors import CheckError, UsageError
-from ..reports import Options
-from ..reports.shapes import Ops, check_options
+from ..reports.shapes import Ops, Options, check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
+
+Mode = Literal["eval", "train"]
 
 
 def options_of(
@@ -29,7 +30,7 @@ def options_of(
 
 
 def analysis_of(
-    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: str
+    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
 ) -> Analysis:
     specs = _inputs(inputs)
     if is_saved(spec):
@@ -38,11 +39,11 @@ def analysis_of(
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
-    return analyze(spec, *specs, arguments=arguments, mode="train" if mode == "train" else "eval")
+    return analyze(spec, *specs, arguments=arguments, mode=mode)
 
 
 def comparison_of(
-    specs: list[str], inputs: list[str] | None, arguments: dict[str, Any], mode: str
+    specs: list[str], inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
 ) -> Comparison:
     if len(specs) < 2:
         raise UsageError(
@@ -56,7 +57,7 @@ def comparison_of(
         from ..api import compare
     return compare(
         *specs, input=given[0] if given else None, arguments=arguments,
-        mode="train" if mode == "train" else "eval",
+        mode=mode,
     )  # fmt: skip
 
 

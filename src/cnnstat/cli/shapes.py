@@ -7,8 +7,16 @@ from typing import Annotated
 import typer
 
 from .options import (
-    ArgOption, ColumnsOption, FormatOption, InputOption, Mode, ModeOption, Ops, OutputOption,
-    StrictOption, arguments_of, columns_of, complete_model,
+    ArgOption,
+    ColumnsOption,
+    FormatOption,
+    InputOption,
+    ModeOption,
+    OutputOption,
+    StrictOption,
+    arguments_of,
+    columns_of,
+    complete_model,
 )  # fmt: skip
 
 
@@ -22,7 +30,7 @@ def command(
     ],
     input: InputOption = None,
     arg: ArgOption = None,
-    mode: ModeOption = Mode.eval,
+    mode: ModeOption = "eval",
     depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
     columns: ColumnsOption = None,
     sort: Annotated[
@@ -37,9 +45,8 @@ def command(
     ] = None,
     ops: Annotated[
         Ops,
-        typer.Option("--ops", help="Rows of functional operators: all, none, or all that do more "
-                     "than lay data out anew."),
-    ] = Ops.auto,
+        typer.Option("--ops", help="Rows of functions: all, none, or all but pure layout."),
+    ] = "auto",
     strict: StrictOption = False,
     format: FormatOption = None,
     output: OutputOption = None,
@@ -53,9 +60,9 @@ def command(
     from .emit import destination, emit
     from .running import analysis_of, options_of, require_exact
 
-    to = destination(format.value if format else None, output)
-    shown = options_of(depth, columns_of(columns), sort, top, ops.value)
-    analysis = analysis_of(model, input, arguments_of(arg), mode.value)
+    to = destination(format, output)
+    shown = options_of(depth, columns_of(columns), sort, top, ops)
+    analysis = analysis_of(model, input, arguments_of(arg), mode)
     emit(analysis, to, shown)
     if strict:
         require_exact(analysis)

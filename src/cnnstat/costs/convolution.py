@@ -12,9 +12,8 @@ from .registry import Cost, rule
 def convolution(op: Op) -> Cost:
     # out[n,o,p] = bias[o] + Σ_{i < c_in/g, k} x[n,i,p·s+k] · w[o,i,k]   weight: c_out × c_in/g × K
     # transposed: each input position meets every weight                 weight: c_in × c_out/g × K
-    x, weight = op.args[0], op.args[1]
     transposed = bool(op.arg(6, "transposed", False))
-    positions = prod((x if transposed else op.outputs[0]).shape[2:])
+    positions = prod((op.args[0] if transposed else op.outputs[0]).shape[2:])
     return _convolution(op, positions)
 
 

@@ -126,7 +126,9 @@ def _classifiers(comparison: Comparison) -> list[Block]:
         for name, classifier in zip(comparison.names, comparison.classifiers, strict=True)
         if classifier is not None
     ]
-    without = [n for n, c in zip(comparison.names, comparison.classifiers, strict=True) if c is None]
+    without = [
+        n for n, c in zip(comparison.names, comparison.classifiers, strict=True) if c is None
+    ]
     blocks: list[Block] = []
     if pairs:
         blocks.append(_linears(pairs))
@@ -240,4 +242,3 @@ def _layers(comparison: Comparison, options: Options) -> list[Block]:
 def _footings(comparison: Comparison) -> list[str]:
     pairs = zip(comparison.names, comparison.analyses, strict=True)
     return [f"{name}: {footing(analysis)}" for name, analysis in pairs]
-

@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text as RichText
 
-from .view import Bars, Block, Column, Facts, Report, Row, Table, Text
+from .view import Bars, Block, Column, Facts, Report, Row, Table
 
 _GAP = 2
 _NARROWEST_NAME = 8
@@ -166,11 +166,12 @@ def _bars(console: Console, bars: Bars, width: int | None, decorated: bool) -> N
             )
 
 
+_PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
 def _bar(length: float, decorated: bool) -> str:
     if not decorated:
         return "#" * max(round(length), int(length > 0))
-    eighths = max(round(8 * length), int(length > 0))
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    eighths: int = max(round(8 * length), int(length > 0))
+    return "█" * (eighths // 8) + _PARTS[eighths % 8]

@@ -110,9 +110,7 @@ class Report:
     blocks: tuple[Block, ...]
 
 
-def table(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = ""
-) -> Table:
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = "") -> Table:
     return Table(tuple(columns), tuple(Row(tuple(cells)) for cells in rows), title)
 
 

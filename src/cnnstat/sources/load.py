@@ -44,11 +44,15 @@ def load(
     """
     entry = CATALOG.get(spec)
     if entry is None:
-        raise UsageError(
-            f"unknown model {spec!r}", nearest(spec, CATALOG), hint="cnnstat list"
-        ) if nearest(spec, CATALOG) else UsageError(f"unknown model {spec!r}", hint="cnnstat list")
+        raise (
+            UsageError(f"unknown model {spec!r}", nearest(spec, CATALOG), hint="cnnstat list")
+            if nearest(spec, CATALOG)
+            else UsageError(f"unknown model {spec!r}", hint="cnnstat list")
+        )
     if named_inputs:
-        raise UsageError(f"{spec} takes one positional input: leave out {next(iter(named_inputs))}=")
+        raise UsageError(
+            f"{spec} takes one positional input: leave out {next(iter(named_inputs))}="
+        )
     shape = _image(entry, inputs)
     chosen = dict(arguments or {})
     factory = entry.load()

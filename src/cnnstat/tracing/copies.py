@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 _TABLES = ("_parameters", "_buffers", "_modules")
 
@@ -51,14 +52,17 @@ def _without_data(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(tensor) in memo:
         known: Tensor = memo[id(tensor)]
         return known
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-        return copy.deepcopy(tensor, memo)
+    if is_lazy(tensor):
+        uninitialized: Tensor = copy.deepcopy(tensor, memo)
+        return uninitialized
     if tensor.layout is not torch.strided:
         return tensor.to("meta")
     storage = tensor.untyped_storage()
     key = -storage._cdata - 1  # negative: no clash with the identities of objects
     if key not in memo:
-        memo[key] = torch.UntypedStorage(storage.nbytes(), device="meta")
+        memo[key] = torch.UntypedStorage(  # type: ignore[no-untyped-call]  # torch declares no types
+            storage.nbytes(), device="meta"
+        )
     empty = torch.empty(0, dtype=tensor.dtype, device="meta")
     empty.set_(memo[key], tensor.storage_offset(), tensor.shape, tensor.stride())
     if isinstance(tensor, nn.Parameter):

@@ -12,6 +12,7 @@ Only torch's public API is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -54,6 +55,11 @@ def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
         "aten::hardtanh", "aten::hardswish", "aten::hardsigmoid", "aten::leaky_relu")  # fmt: skip
 def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return _empty(x.shape, x) if _plain(x) else NotImplemented
+
+
+@kernel("aten::pow.Tensor_Scalar")
+def power(x: Tensor, exponent: Any) -> Any:
+    return _empty(x.shape, x) if isinstance(exponent, int | float) and _plain(x) else NotImplemented
 
 
 @kernel("aten::_softmax", "aten::_log_softmax")
@@ -128,6 +134,64 @@ def convolution(
         for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
     return _empty((x.shape[0], weight.shape[0], *sizes), x) if min(sizes) > 0 else NotImplemented
+
+
+@kernel("aten::max_pool2d_with_indices")
+def max_pool2d(
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    ceil_mode: bool = False,
+) -> Any:
+    shape = _pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
+    if shape is None:
+        return NotImplemented
+    return _empty(shape, x), torch.empty(shape, dtype=torch.int64, device="meta")
+
+
+def _avg_pool(
+    dims: int,
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0,),
+    ceil_mode: bool = False,
+    *rest: Any,
+) -> Any:
+    shape = _pooled(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
+    return NotImplemented if shape is None else _empty(shape, x)
+
+
+KERNELS["aten::avg_pool2d"] = partial(_avg_pool, 2)
+KERNELS["aten::avg_pool3d"] = partial(_avg_pool, 3)
+
+
+def _pooled(
+    dims: int,
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> tuple[int, ...] | None:
+    """As a convolution; with `ceil_mode` rounded up, unless a window would start in the padding."""
+    if not _plain(x) or x.dim() != dims + 2 or 0 in x.shape:
+        return None
+    sizes = []
+    window = (tuple(value) * dims if len(value) == 1 else tuple(value)
+              for value in (kernel, stride, padding, dilation))  # fmt: skip
+    for n, k, s, p, d in zip(x.shape[2:], *window, strict=True):
+        if s < 1 or d < 1 or not 0 <= 2 * p <= k:
+            return None
+        span = n + 2 * p - d * (k - 1) - 1
+        size = (span + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (size - 1) * s >= n + p:
+            size -= 1
+        sizes.append(size)
+    return (*x.shape[:2], *sizes) if min(sizes) > 0 else None
 
 
 @kernel("aten::native_batch_norm")

@@ -201,7 +201,7 @@ class Recorder:
     # Ops
 
     def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
-        outputs = list(tensors_among(result))
+        outputs = tensors_among(result)
         for tensor in outputs:
             self.watch(tensor)
         call = self.stack[-1].index if self.stack else -1
@@ -218,9 +218,7 @@ class Functions(TorchFunctionMode):
         super().__init__()
         self.recorder = recorder
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
         if recorder.in_library_module or (name := function_name(func)) is None:
@@ -235,11 +233,11 @@ class Functions(TorchFunctionMode):
         return result
 
 
-class Operators(TorchDispatchMode):
+class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Answers every ATen operator on `meta` and notes it."""
 
     def __init__(self, recorder: Recorder, fast: bool = True) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
         self.fast = fast
         self._known: dict[Any, tuple[str, str, Callable[..., Any] | None, bool]] = {}
@@ -290,13 +288,15 @@ def recording(recorder: Recorder, fast: bool = True) -> Iterator[None]:
     def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
-        call = recorder.open_module(module, (args, kwargs))
+        with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
+            call = recorder.open_module(module, (args, kwargs))
         try:
             result = original(module, *args, **kwargs)
         except BaseException as error:
             recorder.close(call, error)
             raise
-        recorder.close(call, result)
+        with torch._C.DisableTorchFunction():
+            recorder.close(call, result)
         return result
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
@@ -345,15 +345,22 @@ def _is_setting(value: Any) -> bool:
     return isinstance(value, int | float | str | None)
 
 
-def tensors_among(value: Any) -> Iterator[Tensor]:
+def tensors_among(value: Any) -> list[Tensor]:
     """The tensors inside nested tuples, lists and dicts, in order."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from tensors_among(item)
+            _collect(item, found)
     elif isinstance(value, dict):
-        yield from tensors_among(list(value.values()))
+        for item in value.values():
+            _collect(item, found)
 
 
 def _storage_key(tensor: Tensor) -> int:
@@ -366,8 +373,7 @@ def _storage_key(tensor: Tensor) -> int:
 
 def _on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
-    devices = {tensor.device.type for tensor in tensors_among((args, kwargs))}
-    if len(devices) < 2 or "meta" not in devices:
+    if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
         return args, kwargs
     return _to_meta(args), _to_meta(kwargs)
 

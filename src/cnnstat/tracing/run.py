@@ -9,13 +9,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError, ShapeError
 from ..shapes import InputSpec, format_shape
-from .recorder import Attempt, Observer, OpenCall, Recorder, describe_module, recording, tensors_among
-from .records import Parameter, TensorSpec, Trace, TracedInput
-
-Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+from .recorder import (
+    Attempt,
+    Observer,
+    OpenCall,
+    Recorder,
+    describe_module,
+    recording,
+    tensors_among,
+)
+from .records import Parameter, Trace, TracedInput
 
 
 def trace(
@@ -106,7 +113,7 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             names.setdefault(id(tensor), []).append(name)
             tensors.setdefault(id(tensor), (tensor, buffer))
     for key, (tensor, buffer) in tensors.items():
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if is_lazy(tensor):
             continue
         name, *aliases = names[key]
         recorder.register_parameter(name, tensor)
@@ -153,8 +160,10 @@ def _explain(error: Exception, recorder: Recorder) -> ModelError:
             f"the model needs values at {_place(calls)}",
             f"it was run on tensors that have a shape and no data; {reason}",
         )
-    if attempt is None:
-        return ModelError(f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}")
+    if attempt is None or not isinstance(error, RuntimeError | ValueError | IndexError | TypeError):
+        return ModelError(
+            f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
+        )
     details = [_operands(attempt, recorder)]
     if (explanation := _mismatch(attempt)) is not None:
         details.append(explanation)
@@ -171,9 +180,8 @@ def _place(calls: Sequence[OpenCall]) -> str:
 
 
 def _operands(attempt: Attempt, recorder: Recorder) -> str:
-    specs = list(recorder.specs_in(attempt.args, attempt.kwargs))
-    texts = [f"{s.parameter} {format_shape(s.shape)}" if s.parameter else f"input {format_shape(s.shape)}"
-             for s in specs]  # fmt: skip
+    specs = recorder.specs_in(attempt.args, attempt.kwargs)
+    texts = [f"{spec.parameter or 'input'} {format_shape(spec.shape)}" for spec in specs]
     return f"{attempt.name.removeprefix('aten.')} got {', '.join(texts) or 'no tensor'}"
 
 
@@ -196,6 +204,3 @@ def _mismatch(attempt: Attempt) -> str | None:
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).strip().splitlines()[0]
-
-
-__all__ = ["TensorSpec", "trace"]

@@ -96,9 +96,7 @@ def resized(model: nn.Module, inputs: Sequence[InputSpec], mode: str, linear: st
     return trace(variant, inputs, mode=mode)
 
 
-def _features_at(
-    model: nn.Module, layer: nn.Linear, inputs: Sequence[InputSpec], mode: str
-) -> int:
+def _features_at(model: nn.Module, layer: nn.Linear, inputs: Sequence[InputSpec], mode: str) -> int:
     def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         raise _Reached(args[0])
 

@@ -1,0 +1,32 @@
+# Two commands do everything on a machine with Python >= 3.11, pip and make:
+#   make demo    sets up .venv and compares NiN with AlexNet
+#   make test    sets up the same way and runs all checks
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check reports schema clean
+
+demo: $(STAMP)
+	$(BIN)/cnnstat compare nin alexnet
+
+test: check
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Files that the code generates and tests hold up to date.
+reports: $(STAMP)
+	$(BIN)/python -m tests.generated
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
