@@ -36,7 +36,7 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
     grid = _grid(block, _markdown_text)
     # tabulate must not read "1,992,166" as a number and align or round it
     aligned = tabulate(
-        grid[1:], grid[0], tablefmt="github", disable_numparse=True, colalign=_alignment(block)
+        grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=_alignment(block)
     )
     return [f"## {_markdown_text(block.title)}", aligned] if block.title else [aligned]
 

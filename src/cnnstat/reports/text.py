@@ -70,7 +70,7 @@ def _table(console: Console, table: Table, width: int | None, decorated: bool) -
         console.print(RichText("─" * _total(kept, widths), "dim"), soft_wrap=True)
     for row, cells in zip(table.rows, texts, strict=True):
         console.print(RichText(line(cells), "bold" if row.group else ""), soft_wrap=True)
-    dropped = [_full_title(c) for i, c in enumerate(table.columns) if i not in kept]
+    dropped = [_full_title(table.columns, i) for i in range(len(widths)) if i not in kept]
     if dropped:
         note = f"not shown at {width} characters: {', '.join(dropped)}"
         console.print(RichText(note, "dim"), soft_wrap=width is None)
@@ -86,9 +86,10 @@ def _pad(text: str, width: int, column: Column) -> str:
     return text.rjust(width) if column.numeric else text.ljust(width)
 
 
-def _full_title(column: Column) -> str:
-    """A share is headed by a bare % beside its figure; away from it, it needs the name."""
-    return f"{column.key.removesuffix('-share')} %" if column.title == "%" else column.title
+def _full_title(columns: Sequence[Column], place: int) -> str:
+    """A bare % or × belongs to the figure before it; away from it, it needs that name."""
+    title = columns[place].title
+    return f"{columns[place - 1].title} {title}" if title in ("%", "×") else title
 
 
 def _widths(columns: Sequence[Column], texts: list[list[str]]) -> list[int]:

@@ -1,0 +1,86 @@
+"""Files that the code generates: `make reports` writes them, `test_generated.py` holds them fresh."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+from rich.text import Text
+
+import cnnstat
+from cnnstat.analysis.records import Tool
+from cnnstat.reports import render
+from cnnstat.reports.json import schema
+
+ROOT = Path(__file__).parent.parent
+TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no figures of the report
+
+
+def files() -> dict[Path, str]:
+    """The content of every generated file."""
+    return {**_reports(), **_pictures(), **_schema()}
+
+
+def _reports() -> dict[Path, str]:
+    comparison = cnnstat.compare("nin", "alexnet")
+    same = [msgspec.structs.replace(analysis, tool=TOOL) for analysis in comparison.analyses]
+    comparison = msgspec.structs.replace(comparison, tool=TOOL, analyses=tuple(same))
+    base = ROOT / "reports" / "nin-vs-alexnet"
+    markdown = render(comparison, "markdown", linked_from=base.with_suffix(".md"))
+    return {
+        base.with_suffix(".md"): markdown.text,
+        base.with_suffix(".html"): render(comparison, "html").text,
+        base.with_suffix(".json"): render(comparison, "json").text,
+        **{base.parent / name: text for name, text in markdown.pictures.items()},
+    }
+
+
+def _pictures() -> dict[Path, str]:
+    """What a terminal of 80 columns shows, as a picture for the README."""
+    text = render(cnnstat.analyze("nin"), "table", width=80, decorated=True).text
+    console = Console(record=True, width=80, file=StringIO())
+    console.print(Text.from_ansi("$ cnnstat shapes nin\n" + text))
+    svg = console.export_svg(
+        title="cnnstat", theme=DIMMED_MONOKAI, unique_id="cnnstat", code_format=_SVG
+    )
+    return {ROOT / "docs" / "shapes-nin.svg": svg}
+
+
+def _schema() -> dict[Path, str]:
+    path = ROOT / "src" / "cnnstat" / "reports" / "schema" / "results.schema.json"
+    return {path: json.dumps(schema(), indent=2) + "\n"}
+
+
+# rich's own frame loads its font from the network; this one takes what the reader has.
+_SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace;
+  font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+if __name__ == "__main__":
+    for path, content in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
