@@ -1,4 +1,4 @@
-"""Files that the code generates: `make reports` writes them, `test_generated.py` holds them fresh."""
+"""Files that the code generates: `make reports` writes them, a test holds them up to date."""
 
 from __future__ import annotations
 

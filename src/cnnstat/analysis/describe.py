@@ -5,29 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..tracing.records import Call, Op, TensorSpec
+from ..tracing.records import Call, Op
 from .records import Window
 
 _POOLS = ("max_pool", "avg_pool")
 
 
-def window_of(ops: Sequence[Op]) -> Window | None:
-    """The kernel of the first convolution or pooling op, None if there is neither."""
+def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
+    """The kernel of the first convolution or pooling op, None if there is neither.
+
+    `dims` is the number of spatial dimensions of the layer where it is known: torch runs some 1-d
+    layers as 2-d operators.
+    """
     for op in ops:
         if op.name == "aten.convolution":
-            weight: TensorSpec = op.args[1]
-            dims = len(weight.shape) - 2
-            stride, padding, dilation = (_sizes(op.args[i], dims) for i in (3, 4, 5))
-            return Window(weight.shape[2:], stride, padding, dilation)
-        if (pooled := pool_dims(op.name)) is not None:
+            kernel = op.args[1].shape[2:]
+            stride, padding, dilation = (_sizes(op.args[i], len(kernel)) for i in (3, 4, 5))
+        elif (pooled := pool_dims(op.name)) is not None:
             kernel = _sizes(op.args[1], pooled)
-            return Window(
-                kernel,
-                _sizes(op.arg(2, "stride") or kernel, pooled),
-                _sizes(op.arg(3, "padding", 0), pooled),
-                _sizes(op.arg(4, "dilation", 1) if "max" in op.name else 1, pooled),
-            )
+            stride = _sizes(op.arg(2, "stride") or kernel, pooled)
+            padding = _sizes(op.arg(3, "padding", 0), pooled)
+            dilation = _sizes(op.arg(4, "dilation", 1) if "max" in op.name else 1, pooled)
+        else:
+            continue
+        last = slice(-(dims or len(kernel)), None)
+        return Window(kernel[last], stride[last], padding[last], dilation[last])
     return None
+
+
+def dims_of(call: Call) -> int | None:
+    """2 for a Conv2d and for a conv2d: the digit in the name of a layer or function."""
+    name = call.module.base if call.module else call.type
+    return next((int(c) for c in name if c.isdigit()), None)
 
 
 def pool_dims(name: str) -> int | None:
@@ -43,9 +52,9 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
         return _local_response_norm(call)
     for op in ops:
         if op.name == "aten.convolution":
-            return _convolution(op)
+            return _convolution(op, dims_of(call))
         if pool_dims(op.name) is not None:
-            return _strided(window_of([op]))
+            return _strided(window_of([op], dims_of(call)))
         if op.name in ("aten.addmm", "aten.mm", "aten.linear") and _kind(call) == "linear":
             return _product(op)
     settings = call.module.settings if call.module else {}
@@ -66,13 +75,12 @@ def _kind(call: Call) -> str:
 
 
 def _spatial(call: Call) -> tuple[int, ...]:
-    dims = next((int(c) for c in call.type if c.isdigit()), 2)
-    return call.outputs[0].shape[-dims:]
+    return call.outputs[0].shape[-(dims_of(call) or 2) :]
 
 
-def _convolution(op: Op) -> str:
+def _convolution(op: Op, dims: int | None) -> str:
     groups = op.args[8]
-    text = _strided(window_of([op]))
+    text = _strided(window_of([op], dims))
     if groups > 1:
         text += " depthwise" if groups == op.args[0].shape[1] else f" groups {groups}"
     return text

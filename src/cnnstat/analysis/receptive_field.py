@@ -22,7 +22,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..tracing.records import Op, TensorSpec, Trace
-from .describe import pool_dims, window_of
+from .describe import dims_of, pool_dims, window_of
 
 WHOLE = "whole input"
 NOT_SPATIAL = "no spatial input"
@@ -77,8 +77,10 @@ class Field:
         axes = [axis for _, axis in self.dims[dim] if axis is not None]
         return axes[0] if len(axes) == 1 else None
 
-    def lost(self, reason: str) -> Field:
-        return replace(self, reason=self.reason or reason)
+    def is_mixed(self, dim: int) -> bool:
+        """Whether positions and something else run along a dimension: no window fits on it."""
+        factors = [axis for size, axis in self.dims[dim] if size > 1]
+        return len(factors) > 1 and any(axis is not None for axis in factors)
 
 
 NO_FIELD = Field((), {}, NOT_SPATIAL)
@@ -87,8 +89,9 @@ NO_FIELD = Field((), {}, NOT_SPATIAL)
 def fields_of(trace: Trace) -> dict[int, Field]:
     """The field of each value of the run, by its number."""
     fields: dict[int, Field] = {}
+    dims = _spatial_dims(trace)
     for item in trace.inputs:
-        fields[item.tensor.value] = _of_input(item.tensor)
+        fields[item.tensor.value] = _of_input(item.tensor, dims)
     for op in trace.ops:
         known = [fields[t.value] for t in op.inputs if t.value in fields]
         if not known:
@@ -98,14 +101,24 @@ def fields_of(trace: Trace) -> dict[int, Field]:
     return fields
 
 
-def _of_input(tensor: TensorSpec) -> Field:
-    """(batch, channels, positions …): every dimension behind the second is spatial."""
-    spatial = range(2, len(tensor.shape)) if "float" in tensor.dtype else range(0)
-    dims = tuple(
-        ((size, dim - 2 if dim in spatial else None),) for dim, size in enumerate(tensor.shape)
-    )
+def _spatial_dims(trace: Trace) -> int | None:
+    """How many dimensions the first window slides over; None where no window slides."""
+    for op in trace.ops:
+        window = window_of([op])
+        if window is not None and op.call >= 0:
+            return dims_of(trace.calls[op.call]) or len(window.kernel)
+    return None
+
+
+def _of_input(tensor: TensorSpec, spatial: int | None) -> Field:
+    """(batch, channels, positions …), or (channels, positions …) without a batch."""
+    rank = len(tensor.shape)
+    first = rank - spatial if spatial is not None else 2
+    if "float" not in tensor.dtype or not 0 < first < rank:
+        return _unspatial(tensor, NOT_SPATIAL)
+    dims = tuple(((n, d - first if d >= first else None),) for d, n in enumerate(tensor.shape))
     start = Reach(Fraction(0), Fraction(0), Fraction(1))
-    return Field(dims, {dim - 2: start for dim in spatial}, None if spatial else NOT_SPATIAL)
+    return Field(dims, dict.fromkeys(range(rank - first), start))
 
 
 def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
@@ -139,6 +152,8 @@ def _slide(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
         return _unspatial(out, _unknown(op))
     reaches = dict(x.reaches)
     offset = len(out.shape) - len(window.kernel)
+    if any(x.is_mixed(dim) for dim in range(offset, len(out.shape))):
+        return _unspatial(out, _unknown(op))
     for i, (k, s, p, d) in enumerate(
         zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
     ):

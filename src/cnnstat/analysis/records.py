@@ -97,12 +97,8 @@ class Layer(Record, frozen=True):
     exact: bool
 
     @property
-    def name(self) -> str:
-        """The last part of the path; later calls of one path carry their number, `relu#2`."""
-        return self.path.rpartition(".")[2] + self.repetition
-
-    @property
     def repetition(self) -> str:
+        """`#2` for the second call of one path, nothing for the first."""
         return f"#{self.call + 1}" if self.call else ""
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from ..costs import cost_of
 from ..tracing.records import Call, Op, Parameter, Trace
-from .describe import config_of, window_of
+from .describe import config_of, dims_of, window_of
 from .longest_path import depth_of
 from .memory import peak_bytes
-from .receptive_field import NO_FIELD, Field, fields_of
+from .receptive_field import NO_FIELD, NOT_SPATIAL, WHOLE, Field, fields_of
 from .records import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
 from .roles import role_of, role_of_module
 
@@ -158,7 +158,7 @@ def _layer(
         other_ops=own.other_ops,
         activation_bytes=own.activation_bytes,
         total=total,
-        window=window_of(ops),
+        window=window_of(ops, dims_of(call)),
         receptive_field=field.size,
         stride=field.stride,
         receptive_field_reason=field.reason,
@@ -213,5 +213,7 @@ def _by_role(layers: tuple[Layer, ...], ownership: _Ownership) -> dict[str, Role
 
 def _last_map(layers: tuple[Layer, ...]) -> tuple[float, ...] | None:
     """The receptive field of the last feature map, before positions are merged or pooled away."""
-    known = [layer.receptive_field for layer in layers if layer.receptive_field is not None]
-    return known[-1] if known else None
+    for layer in reversed(layers):
+        if layer.outputs and layer.receptive_field_reason not in (WHOLE, NOT_SPATIAL):
+            return layer.receptive_field  # None where the field could not be followed so far
+    return None

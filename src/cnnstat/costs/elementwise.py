@@ -51,6 +51,11 @@ def per_input(op: Op) -> Cost:
     return Cost(0, max(op.inputs[0].numel, op.outputs[0].numel))
 
 
+@rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each
+def weight_norm(op: Op) -> Cost:
+    return Cost(0, 3 * op.inputs[0].numel)
+
+
 @rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.norm",
       "aten.linalg_vector_norm")  # fmt: skip
 def two_per_input(op: Op) -> Cost:

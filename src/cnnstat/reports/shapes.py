@@ -119,17 +119,19 @@ def layer_table(analysis: Analysis, options: Options) -> Table:
     keys = _chosen(options.columns)
     columns = (Column("layer", "Layer", False), *(COLUMNS[key][0] for key in keys))
     flat = options.sort is not None or options.top is not None
-    layers = [layer for layer in analysis.layers if _is_shown(layer, options)]
+    layers = [layer for layer in analysis.layers[1:] if _is_shown(layer, options)]
+    if not layers or (options.depth == 0 and not flat):
+        layers = [analysis.layers[0]]  # the model itself
     if flat:
         rows = _flat_rows(analysis, layers, keys, options)
     else:
         rows = [
             Row(
-                _cells(analysis, layer, layer.total, keys, layer.name),
+                _cells(analysis, layer, layer.total, keys, name),
                 max(0, layer.depth - 1),
                 group,
             )
-            for layer, group in _to_depth(layers, options.depth)
+            for layer, name, group in _to_depth(layers, options.depth)
         ]
     return Table(columns, tuple(rows), tree=not flat)
 
@@ -146,13 +148,18 @@ def totals(analysis: Analysis) -> Facts:
         ("Parameter memory", Cell(t.param_bytes, "bytes")),
         ("Activation memory", Cell(t.activation_bytes, "bytes")),
         ("Peak memory at inference", Cell(t.peak_bytes, "bytes")),
-        ("Receptive field", Cell(t.receptive_field, "sizes", "no feature map")),
-        ("Depth", Cell(f"{t.depth} layers with weights")),
+        ("Receptive field", Cell(t.receptive_field, "sizes", _no_field(analysis))),
+        ("Depth", Cell(f"{t.depth} layer{'' if t.depth == 1 else 's'} with weights")),
         ("Counted", Cell(footing(analysis))),
     ]
     if t.buffers:
         items.insert(1, ("Buffers", Cell(t.buffers, "count")))
     return Facts(tuple(items))
+
+
+def _no_field(analysis: Analysis) -> str:
+    followed = any(layer.receptive_field is not None for layer in analysis.layers)
+    return "not followed to the last feature map" if followed else "no feature map"
 
 
 def footing(analysis: Analysis) -> str:
@@ -196,15 +203,26 @@ def _check(what: str, key: str) -> None:
 
 def _is_shown(layer: Layer, options: Options) -> bool:
     if layer.kind == "module":
-        return layer.depth > 0 or options.depth == 0
+        return True
     return options.ops == "all" or (options.ops == "auto" and layer.type not in LAYOUT)
 
 
-def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, bool]]:
-    """The rows of the tree down to `depth`, with whether rows stand below each."""
+def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, str, bool]]:
+    """The rows down to `depth`, each with its name in the tree and whether rows stand below it.
+
+    The name is the path below that of the row around it: a ModuleList, which is never called and
+    has no row, stays in the names of its members.
+    """
     shown = [layer for layer in layers if layer.depth <= depth]
     following = [layer.depth for layer in shown[1:]] + [0]
-    return [(x, below > x.depth) for x, below in zip(shown, following, strict=True)]
+    around: dict[int, str] = {}
+    rows = []
+    for layer, below in zip(shown, following, strict=True):
+        around[layer.depth] = layer.path
+        parent = around.get(layer.depth - 1, "")
+        name = layer.path.removeprefix(f"{parent}.") if parent else layer.path
+        rows.append((layer, name + layer.repetition, below > layer.depth))
+    return rows
 
 
 def _flat_rows(

@@ -53,8 +53,9 @@ def _without_data(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
         known: Tensor = memo[id(tensor)]
         return known
     if is_lazy(tensor):
-        uninitialized: Tensor = copy.deepcopy(tensor, memo)
-        return uninitialized
+        lazy_class: Any = type(tensor)
+        memo[id(tensor)] = lazy_class(tensor.requires_grad, "meta", tensor.data.dtype)
+        return _without_data(tensor, memo)
     if tensor.layout is not torch.strided:
         return tensor.to("meta")
     storage = tensor.untyped_storage()

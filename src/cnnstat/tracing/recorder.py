@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -127,7 +128,7 @@ class Recorder:
     def freeze(self, value: Any) -> Any:
         """An argument as it is kept in the record: specs for tensors, plain values otherwise."""
         if isinstance(value, Tensor):
-            return self.spec(value)
+            return "uninitialized" if is_lazy(value) else self.spec(value)
         if isinstance(value, list | tuple):
             return tuple(self.freeze(item) for item in value)
         if isinstance(value, dict):
@@ -354,7 +355,8 @@ def tensors_among(value: Any) -> list[Tensor]:
 
 def _collect(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        found.append(value)
+        if not is_lazy(value):  # a parameter without a shape yet
+            found.append(value)
     elif isinstance(value, tuple | list):
         for item in value:
             _collect(item, found)

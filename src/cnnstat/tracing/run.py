@@ -51,6 +51,9 @@ def trace(
         ModelError: the model needs values, or fails for a reason of its own.
     """
     args, kwargs = _on_meta(tuple(inputs)), _on_meta(dict(named_inputs or {}))
+    model.train(mode == "train")
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        _run(model, args, kwargs, Recorder({}), fast)  # gives lazy layers their parameters
     modules = {id(m): describe_module(path, m) for path, m in model.named_modules()}
     recorder = Recorder(modules, on_return)
     parameters = tuple(_parameters(model, recorder))
@@ -58,14 +61,7 @@ def trace(
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
     traced_inputs = tuple(_traced_inputs(recorder, args, kwargs))
-    model.train(mode == "train")
-    try:
-        with _random_state_kept(), _slow_attention(), torch.no_grad(), recording(recorder, fast):
-            model(*args, **kwargs)
-    except (ModelError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise _explain(error, recorder) from error
+    _run(model, args, kwargs, recorder, fast)
     return Trace(
         model=type(model).__name__,
         mode=mode,
@@ -77,6 +73,18 @@ def trace(
         modules={module.path: module for module in modules.values()},
         parameters=parameters,
     )
+
+
+def _run(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder, fast: bool
+) -> None:
+    try:
+        with _random_state_kept(), _slow_attention(), torch.no_grad(), recording(recorder, fast):
+            model(*args, **kwargs)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _explain(error, recorder) from error
 
 
 def _on_meta(value: Any) -> Any:
@@ -176,6 +184,8 @@ def _place(calls: Sequence[OpenCall]) -> str:
     if not calls:
         return "its first step"
     innermost = calls[-1]
+    if innermost.kind == "function":
+        return f"{innermost.path}()"
     return f"{innermost.path} ({innermost.type})" if innermost.path else innermost.type
 
 
