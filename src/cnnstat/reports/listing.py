@@ -7,10 +7,10 @@ from .view import Cell, Column, Report, table
 
 _COLUMNS = (
     Column("name", "Name", False),
-    Column("source", "Source", False, 2),
     Column("input", "Input", False, 1),
     Column("params", "Params"),
-    Column("summary", "", False, 3),
+    Column("summary", "Summary", False, 2),
+    Column("source", "Source", False, 3),
 )
 
 
@@ -18,10 +18,10 @@ def view(listing: Listing) -> Report:
     rows = [
         [
             Cell(model.name),
-            Cell(model.source),
             Cell(model.input, "shape"),
             Cell(model.params, "count"),
             Cell(model.summary),
+            Cell(model.source),
         ]
         for model in listing.models
     ]

@@ -147,7 +147,7 @@ def totals(analysis: Analysis) -> Facts:
         ("Other operations", Cell(f"{bound}{t.other_ops:,}")),
         ("Parameter memory", Cell(t.param_bytes, "bytes")),
         ("Activation memory", Cell(t.activation_bytes, "bytes")),
-        ("Peak memory at inference", Cell(t.peak_bytes, "bytes")),
+        (_PEAK[analysis.mode], Cell(t.peak_bytes, "bytes")),
         ("Receptive field", Cell(t.receptive_field, "sizes", _no_field(analysis))),
         ("Depth", Cell(f"{t.depth} layer{'' if t.depth == 1 else 's'} with weights")),
         ("Counted", Cell(footing(analysis))),
@@ -155,6 +155,9 @@ def totals(analysis: Analysis) -> Facts:
     if t.buffers:
         items.insert(1, ("Buffers", Cell(t.buffers, "count")))
     return Facts(tuple(items))
+
+
+_PEAK = {"eval": "Peak memory at inference", "train": "Peak memory, forward only"}
 
 
 def _no_field(analysis: Analysis) -> str:
