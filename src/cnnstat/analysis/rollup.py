@@ -10,7 +10,8 @@ from ..tracing.records import Call, Op, Parameter, Trace
 from .describe import config_of, dims_of, window_of
 from .longest_path import depth_of
 from .memory import peak_bytes
-from .receptive_field import NO_FIELD, NOT_SPATIAL, WHOLE, Field, fields_of
+from .reach import NO_FIELD, NOT_SPATIAL, WHOLE, Field
+from .receptive_field import fields_of
 from .records import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
 from .roles import role_of, role_of_module
 

@@ -13,13 +13,13 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError, ShapeError
 from ..shapes import InputSpec, format_shape
+from .observers import recording
 from .recorder import (
     Attempt,
     Observer,
     OpenCall,
     Recorder,
     describe_module,
-    recording,
     tensors_among,
 )
 from .records import Parameter, Trace, TracedInput

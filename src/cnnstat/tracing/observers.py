@@ -1,0 +1,155 @@
+"""What tells the recorder what happens during a run:
+
+- `Module.__call__`, replaced while the run lasts, tells when a module starts and ends. (Hooks
+  would have to be put on the user's model, do not see keyword arguments and miss exceptions.)
+- a function mode sees the functional operators that a container's `forward` calls;
+- a dispatch mode sees every ATen operator, and answers it without data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .kernels import KERNELS
+from .recorder import Attempt, Recorder, tensors_among
+
+# Properties of a tensor that run an operator; every other property is mere information.
+_COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
+_NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__iter__", "__hash__",
+                  "size", "dim", "numel", "stride", "requires_grad_"}  # fmt: skip
+
+
+class Functions(TorchFunctionMode):
+    """Opens a row for each functional operator that a container's `forward` calls."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if recorder.in_library_module or (name := function_name(func)) is None:
+            return func(*args, **kwargs)
+        call = recorder.open_function(name, (args, kwargs))
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            recorder.close(call, error)
+            raise
+        recorder.close(call, result)
+        return result
+
+
+class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
+    """Answers every ATen operator on `meta` and notes it."""
+
+    def __init__(self, recorder: Recorder, fast: bool = True) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder = recorder
+        self.fast = fast
+        self._known: dict[Any, tuple[str, str, Callable[..., Any] | None, bool]] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # True makes torch import torch._dynamo for the first operator (1 s); nothing is
+        # compiled here. A torch that does not know this method ignores it.
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        known = self._known.get(func)
+        if known is None:
+            known = self._known[func] = self._look_up(func)
+        name, overload, fast, composite = known
+        if composite:  # only torch.inference_mode delivers operators whole
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        args, kwargs = _on_one_device(args, kwargs)
+        recorder = self.recorder
+        recorder.attempt = Attempt(name, args, kwargs, tuple(recorder.stack))
+        result = NotImplemented if fast is None else fast(*args, **kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        recorder.attempt = None
+        recorder.note(name, overload, args, kwargs, result)
+        return result
+
+    def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
+        full = func.name()
+        packet, _, overload = full.partition(".")
+        composite = func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
+            full, "CompositeImplicitAutograd"
+        )
+        kernel = KERNELS.get(full) if self.fast else None
+        return packet.replace("::", "."), overload or "default", kernel, composite
+
+
+@contextmanager
+def recording(recorder: Recorder, fast: bool = True) -> Iterator[None]:
+    """Everything this thread runs inside is noted by `recorder`."""
+    original = nn.Module.__call__
+    thread = threading.get_ident()
+
+    def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return original(module, *args, **kwargs)
+        with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
+            call = recorder.open_module(module, (args, kwargs))
+        try:
+            result = original(module, *args, **kwargs)
+        except BaseException as error:
+            recorder.close(call, error)
+            raise
+        with torch._C.DisableTorchFunction():
+            recorder.close(call, result)
+        return result
+
+    nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
+    try:
+        with Operators(recorder, fast), Functions(recorder):
+            yield
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+def function_name(func: Any) -> str | None:
+    """The operator's name as a person says it: `add` for `+=`, None for what is no operator."""
+    name = getattr(func, "__name__", "")
+    if name == "__get__":
+        name = getattr(getattr(func, "__self__", None), "__name__", "")
+        return name if name in _COMPUTED_PROPERTIES else None
+    if not name or name in _NOT_OPERATORS or name.startswith(("is_", "_is_")):
+        return None
+    if name.startswith("__"):
+        name = name.strip("_")
+        # __iadd__ and __radd__ are both the addition.
+        return name[1:] if name[0] in "ir" and hasattr(Tensor, f"__{name[1:]}__") else name
+    return name.strip("_")
+
+
+def _on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
+    if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
+        return args, kwargs
+    return _to_meta(args), _to_meta(kwargs)
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.is_meta else value.to("meta")
+    if isinstance(value, tuple | list):
+        return type(value)(_to_meta(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _to_meta(item) for key, item in value.items()}
+    return value
