@@ -8,10 +8,14 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError, UsageError
-from ..reports import EXTENSIONS, Format, Result, render
-from ..reports.shapes import Options
+from ..reports import render
+from ..reports.options import EXTENSIONS, Format, Options
+
+if TYPE_CHECKING:
+    from ..reports import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..analysis.records import Listed, Listing
 from ..zoo.catalog import CATALOG
 from .options import FormatOption, OutputOption
 
 
 def command(format: FormatOption = None, output: OutputOption = None) -> None:
     """List the built-in networks: name, source, default input, parameters."""
+    from ..analysis.records import Listed, Listing
     from .emit import destination, emit
 
     to = destination(format, output)

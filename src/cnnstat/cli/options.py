@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import UsageError
-from ..reports import Format
+from ..reports.options import Format
 from ..zoo.catalog import CATALOG
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from ..analysis.records import Analysis, Comparison
 from ..errors import CheckError, UsageError
-from ..reports.shapes import Ops, Options, check_options
+from ..reports.options import Ops, Options
+from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..reports.shapes import Ops
+from ..reports.options import Ops
 from .options import (
     ArgOption,
     ColumnsOption,

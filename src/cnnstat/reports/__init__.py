@@ -1,4 +1,7 @@
-"""From a result to a document: views decide what is shown, one renderer per format how."""
+"""From a result to a document: views decide what is shown, one renderer per format how.
+
+Views and renderers are imported when they are needed: `cnnstat --help` needs none of them.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..analysis.records import Analysis, Comparison, Listing
-from . import comparison, listing, shapes
-from .shapes import Options
-from .view import Bars, Report
+from .options import EXTENSIONS, Format, Options
 
-Format = Literal["table", "markdown", "csv", "json", "latex", "html"]
-Result = Analysis | Comparison | Listing
-EXTENSIONS: dict[str, Format] = {
-    ".txt": "table", ".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex",
-    ".html": "html", ".htm": "html",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from ..analysis.records import Analysis, Comparison, Listing
+    from .view import Report
+
+    Result: TypeAlias = Analysis | Comparison | Listing
+
+__all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
+
 COMPARISON_DEPTH = 1
 
 
@@ -31,16 +33,22 @@ class Document:
     pictures: dict[str, str]
 
 
-def view(result: Result, options: Options | None = None) -> Report:
+def report_of(result: Result, options: Options | None = None) -> Report:
     """The report of any result.
 
     Raises:
         UsageError: the options name an unknown column.
     """
-    if isinstance(result, Listing):
+    if result.kind == "listing":
+        from . import listing
+
         return listing.view(result)
-    if isinstance(result, Comparison):
+    if result.kind == "comparison":
+        from . import comparison
+
         return comparison.view(result, options or Options(depth=COMPARISON_DEPTH))
+    from . import shapes
+
     return shapes.view(result, options or Options())
 
 
@@ -62,7 +70,7 @@ def render(
     """
     if format == "json":
         return Document(_json(result), {})
-    report = view(result, options)
+    report = report_of(result, options)
     if format == "table":
         from .text import render as text
 
@@ -94,7 +102,7 @@ def shown_as_html(result: Any) -> str:
     """What a notebook shows."""
     from .html import render as html
 
-    return html(view(result), fragment=True)
+    return html(report_of(result), fragment=True)
 
 
 def _json(result: Result) -> str:
@@ -105,6 +113,7 @@ def _json(result: Result) -> str:
 
 def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
     from .figures import svg
+    from .view import Bars
 
     return {
         block.key: (f"{file.stem}-{block.key}.svg", svg(block))

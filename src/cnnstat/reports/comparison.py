@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
 from ..shapes import format_shape
-from .shapes import Options, footing, layer_table
+from .options import Options
+from .shapes import footing, layer_table
 from .view import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
 
 

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from ..analysis.records import Analysis, Layer, Tally
 from ..analysis.roles import LAYOUT
 from ..errors import UsageError, nearest
 from ..shapes import format_shape
+from .options import Options
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
-
-Ops = Literal["auto", "all", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What of an analysis to show.
-
-    `depth`: how deep the tree is drawn. `columns`: keys of `COLUMNS`; the layer is always there.
-    `sort`: a key of `COLUMNS`; rows then stand flat, largest first, as do the `top` most.
-    `ops`: rows of functions: all, none, or all but pure layout.
-    """
-
-    depth: int = 3
-    columns: tuple[str, ...] = ()
-    sort: str | None = None
-    top: int | None = None
-    ops: Ops = "auto"
-
 
 CellOf = Callable[[Analysis, Layer, Tally], Cell]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from io import StringIO
+import textwrap
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.text import Text as RichText
-
-from .view import Bars, Block, Column, Facts, Report, Row, Table
+from .view import Bars, Block, Column, Facts, Report, Row, Table, Text
 
 _GAP = 2
 _NARROWEST_NAME = 8
+
+Line = tuple[tuple[str, str], ...]
+"""Spans of text, each with its style as rich names it."""
 
 
 def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
@@ -20,36 +20,48 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
     lines; rich leaves the colour out where NO_COLOR is set.
     """
-    console = Console(
-        file=StringIO(), width=width or 10_000, force_terminal=decorated, highlight=False,
-        no_color=None if decorated else True, legacy_windows=False, emoji=False, markup=False,
-        color_system="auto" if decorated else None,
-    )  # fmt: skip
-    console.print(RichText(report.title, "bold"), soft_wrap=True)
+    lines: list[Line] = [((report.title, "bold"),)]
     for block in report.blocks:
-        console.print()
-        _block(console, block, width, decorated)
-    assert isinstance(console.file, StringIO)
-    lines = (line.rstrip() for line in console.file.getvalue().split("\n"))
-    return "\n".join(lines).rstrip() + "\n"
+        lines += [(), *_block(block, width, decorated)]
+    text = _coloured(lines) if decorated else "\n".join("".join(t for t, _ in x) for x in lines)
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip() + "\n"
 
 
-def _block(console: Console, block: Block, width: int | None, decorated: bool) -> None:
+def _coloured(lines: Sequence[Line]) -> str:
+    # rich costs as much as the rest of `cnnstat list`: without colour it is not needed
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text as RichText
+
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, highlight=False, legacy_windows=False)
+    for line in lines:
+        console.print(RichText.assemble(*line), soft_wrap=True)
+    return out.getvalue()
+
+
+def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     if isinstance(block, Table):
-        _table(console, block, width, decorated)
+        yield from _table(block, width, decorated)
     elif isinstance(block, Facts):
-        _facts(console, block)
+        yield from _facts(block)
     elif isinstance(block, Bars):
-        _bars(console, block, width, decorated)
+        yield from _bars(block, width, decorated)
     else:
-        style = {"plain": "", "lead": "bold", "note": "dim"}[block.style]
-        for line in block.lines:
-            console.print(RichText(line, style), soft_wrap=width is None)
+        yield from _text(block, width)
 
 
-def _table(console: Console, table: Table, width: int | None, decorated: bool) -> None:
+def _text(text: Text, width: int | None) -> Iterator[Line]:
+    style = {"plain": "", "lead": "bold", "note": "dim"}[text.style]
+    for line in text.lines:
+        for part in textwrap.wrap(line, width) if width is not None else [line]:
+            yield ((part, style),)
+
+
+def _table(table: Table, width: int | None, decorated: bool) -> Iterator[Line]:
     if table.title:
-        _heading(console, table.title, decorated)
+        yield _heading(table.title, decorated)
     texts = [[cell.text for cell in row.cells] for row in table.rows]
     if table.tree:
         for cells, name in zip(texts, _tree(table.rows, decorated), strict=True):
@@ -65,19 +77,20 @@ def _table(console: Console, table: Table, width: int | None, decorated: bool) -
     def line(cells: Sequence[str]) -> str:
         return (" " * _GAP).join(_pad(cells[i], widths[i], table.columns[i]) for i in kept)
 
-    console.print(RichText(line([c.title for c in table.columns]), "bold"), soft_wrap=True)
+    yield ((line([column.title for column in table.columns]), "bold"),)
     if decorated:
-        console.print(RichText("─" * _total(kept, widths), "dim"), soft_wrap=True)
+        yield (("─" * _total(kept, widths), "dim"),)
     for row, cells in zip(table.rows, texts, strict=True):
-        console.print(RichText(line(cells), "bold" if row.group else ""), soft_wrap=True)
+        yield ((line(cells), "bold" if row.group else ""),)
     dropped = [_full_title(table.columns, i) for i in range(len(widths)) if i not in kept]
     if dropped:
-        note = f"not shown at {width} characters: {', '.join(dropped)}"
-        console.print(RichText(note, "dim"), soft_wrap=width is None)
+        yield from _text(
+            Text((f"not shown at {width} characters: {', '.join(dropped)}",), "note"), width
+        )
 
 
-def _heading(console: Console, title: str, decorated: bool) -> None:
-    console.print(RichText(title, "bold underline" if decorated else ""), soft_wrap=True)
+def _heading(title: str, decorated: bool) -> Line:
+    return ((title, "bold underline" if decorated else ""),)
 
 
 def _pad(text: str, width: int, column: Column) -> str:
@@ -140,31 +153,30 @@ def _continues(rows: Sequence[Row], place: int, depth: int) -> bool:
     return False
 
 
-def _facts(console: Console, facts: Facts) -> None:
+def _facts(facts: Facts) -> Iterator[Line]:
     widest = max(len(name) for name, _ in facts.items)
     for name, cell in facts.items:
-        console.print(RichText.assemble((f"{name:<{widest}}  ", "dim"), cell.text), soft_wrap=True)
+        yield ((f"{name:<{widest}}  ", "dim"), (cell.text, ""))
 
 
-def _bars(console: Console, bars: Bars, width: int | None, decorated: bool) -> None:
-    _heading(console, bars.title, decorated)
+def _bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Line]:
+    yield _heading(bars.title, decorated)
     values = [value for _, group in bars.groups for value in group if value]
     labels = [max(len(label) for label, _ in bars.groups), max(map(len, bars.series))]
     figures = max((len(f"{value:,}") for value in values), default=1)
     room = max(10, (width or 80) - sum(labels) - figures - 3 * _GAP)
     for label, group in bars.groups:
+        shown = label
         for place, (series, value) in enumerate(zip(bars.series, group, strict=True)):
             if value is None:
                 continue
-            length = value / max(values, default=1) * room
-            console.print(
-                RichText.assemble(
-                    f"{label if place == 0 else '':<{labels[0]}}  {series:<{labels[1]}}  ",
-                    (_bar(length, decorated), _COLOURS[place % len(_COLOURS)]),
-                    f"{' ' * _GAP if value else ''}{value:,}",
-                ),
-                soft_wrap=True,
+            bar = _bar(value / max(values, default=1) * room, decorated)
+            yield (
+                (f"{shown:<{labels[0]}}  {series:<{labels[1]}}  ", ""),
+                (bar, _COLOURS[place % len(_COLOURS)]),
+                (f"{' ' * _GAP if value else ''}{value:,}", ""),
             )
+            shown = ""
 
 
 _PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
