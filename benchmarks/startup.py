@@ -74,7 +74,9 @@ def measure(pair: tuple[list[str], list[str]], runs: int) -> None:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     names = [" ".join(["cnnstat" if c == CNNSTAT else "python" if c == PYTHON else c for c in p])
              for p in pair]  # fmt: skip
-    print(f"{names[0]:<28} {spread(ours)}   {names[1]:<24} {spread(theirs)}   ratio {spread(ratios)}")
+    print(
+        f"{names[0]:<28} {spread(ours)}   {names[1]:<24} {spread(theirs)}   ratio {spread(ratios)}"
+    )
 
 
 def spread(values: tuple[float, ...] | list[float]) -> str:
@@ -90,7 +92,9 @@ def main() -> None:
         measure(pair, runs)
     print("\nimport torch with a part of it replaced by an empty module:")
     for part in PARTS:
-        result = subprocess.run([PYTHON, "-c", WITHOUT_PARTS, *part], capture_output=True, text=True)
+        result = subprocess.run(
+            [PYTHON, "-c", WITHOUT_PARTS, *part], capture_output=True, text=True
+        )
         print(f"  {' + '.join(part) or 'nothing replaced':<46} {result.stdout.strip()}")
 
 

@@ -59,9 +59,9 @@ def imports_of(file: Path) -> list[tuple[str, bool]]:
             # `from ..analysis import classifier` imports a module, `from ..errors import X` a name
             for alias in node.names:
                 path = [*base, alias.name]
-                is_module = (SOURCE.joinpath(*path)).is_dir() or SOURCE.joinpath(
-                    *path
-                ).with_suffix(".py").exists()
+                is_module = (SOURCE.joinpath(*path)).is_dir() or SOURCE.joinpath(*path).with_suffix(
+                    ".py"
+                ).exists()
                 found.append((".".join(path if is_module else base), True))
     return found
 

@@ -16,13 +16,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from . import display
 from .analysis import classifier as classifiers
 from .analysis.compare import compare as compare_analyses
 from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, NinHead, Tool
 from .analysis.rollup import analyse
 from .errors import ModelError, ShapeError, UsageError
-from .reports import shown_as_html, shown_as_text
 from .shapes import InputSpec, parse_input
 from .sources.load import Loaded, load
 from .sources.saved import is_saved, read_analysis
@@ -31,8 +29,6 @@ from .tracing.records import Trace
 from .tracing.run import trace
 from .tracing.variants import resized, with_nin_head
 from .version import __version__
-
-display.as_text, display.as_html = shown_as_text, shown_as_html
 
 Mode = Literal["eval", "train"]
 _GROWTH = (1, 10 / 7, 2)  # of the input side: 224 → 320 → 448
@@ -87,7 +83,7 @@ def compare(
             results.append((analysis, _classifier_of_saved(analysis)))
             shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
         else:
-            loaded = _loaded(model, inputs, {}, arguments)
+            loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
             try:
                 run = _run(loaded, mode)
             except ShapeError as error:
@@ -120,6 +116,7 @@ def _loaded(
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
     arguments: Mapping[str, Any] | None,
+    call: str = "cnnstat.analyze(model, {})",
 ) -> Loaded:
     given = [_input(value) for value in inputs]
     named = {name: _input(value) for name, value in named_inputs.items()}
@@ -127,22 +124,31 @@ def _loaded(
     positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
     if isinstance(model, str):
         return load(model, positional, named, arguments)
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
+            *(["it is a class: make an object of it"] if isinstance(model, type) else []),
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError("a TorchScript module cannot be copied without its data",
+                         "analyse the nn.Module that it was made from")  # fmt: skip
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
     if not positional and not named:
-        raise UsageError(f"{name} needs an input", _implied(model))
+        raise UsageError(f"{name} needs an input", hint=call.format(_implied(model)))
     return Loaded(name, "object", meta_copy(model), positional, named)
 
 
-def _implied(model: nn.Module) -> str:
-    """What the first layer tells about the input that is missing."""
+def _implied(model: nn.Module) -> tuple[int, ...]:
+    """An input that the first layer would take, to show what to type."""
     for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            return f"e.g. cnnstat.analyze(model, (1, {module.in_channels}, 224, 224))"
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            return (1, module.in_channels, *(224 for _ in module.kernel_size))
         if isinstance(module, nn.Linear):
-            return f"e.g. cnnstat.analyze(model, (1, {module.in_features}))"
-    return "e.g. cnnstat.analyze(model, (1, 3, 224, 224))"
+            return (1, module.in_features)
+    return (1, 3, 224, 224)
 
 
 def _input(value: Any) -> Any:
@@ -150,7 +156,11 @@ def _input(value: Any) -> Any:
     if isinstance(value, str):
         return parse_input(value)
     is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
-    return InputSpec(tuple(value)) if is_shape and value else value
+    if not is_shape or not value:
+        return value
+    if min(value) < 1:
+        raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
+    return InputSpec(tuple(value))
 
 
 def _run(loaded: Loaded, mode: Mode) -> _Run:
@@ -185,12 +195,12 @@ def _classifier(run: _Run) -> Classifier | None:
     reasons = []
     head: NinHead | None = None
     growth: tuple[Growth, ...] = ()
+    inputs = run.loaded.inputs, run.loaded.named_inputs
     try:
         variant = with_nin_head(
-            run.loaded.model, run.loaded.inputs, run.mode,
-            site.features, site.obsolete, linears[-1].out_features,
-        )  # fmt: skip
-        head = classifiers.head_of(run.analyse(variant), site.features)
+            run.loaded.model, inputs, run.mode, site.features, linears[-1].out_features
+        )
+        head = classifiers.head_of(run.analysis, run.analyse(variant), site.features)
     except ModelError as error:
         reasons.append(f"no NiN head: {error.message}")
     try:
@@ -202,9 +212,9 @@ def _classifier(run: _Run) -> Classifier | None:
 
 def _grown(run: _Run, linear: str, factor: float) -> Growth:
     inputs = [_scaled(value, factor) for value in run.loaded.inputs]
-    return classifiers.growth_of(
-        run.analyse(resized(run.loaded.model, inputs, run.mode, linear)), linear
-    )
+    named = {name: _scaled(value, factor) for name, value in run.loaded.named_inputs.items()}
+    variant = resized(run.loaded.model, (inputs, named), run.mode, linear)
+    return classifiers.growth_of(run.analyse(variant), linear)
 
 
 def _scaled(value: Any, factor: float) -> InputSpec:

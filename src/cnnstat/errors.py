@@ -55,7 +55,8 @@ class CheckError(CnnstatError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean a, b?` for the known words closest to `word`, or an empty string."""
-    names = list(known)
-    close = get_close_matches(word, names, n=3, cutoff=0.5)
-    close += [name for name in names if word and name.startswith(word) and name not in close][:3]
+    names = {name.lower(): name for name in known}
+    word = word.lower()
+    close = [names[name] for name in get_close_matches(word, names, n=3, cutoff=0.5)]
+    close += [n for low, n in names.items() if word and low.startswith(word) and n not in close][:3]
     return f"did you mean {', '.join(close)}?" if close else ""

@@ -17,6 +17,7 @@ DTYPES = (
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 _EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
+_DIGITS = 18  # more do not fit into the 64 bits of a size
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 
 
@@ -56,9 +57,14 @@ def parse_input(text: str) -> InputSpec:
     shape = []
     position = start
     for size in re.split("[,x×]", sizes):
-        if not size.strip().isdecimal() or int(size) == 0:
-            seen = f"{size.strip()!r} is no positive whole number"
-            raise _malformed(text, position, seen if size.strip() else "a size is missing")
+        seen = size.strip()
+        at = position + len(size) - len(size.lstrip())
+        if not seen:
+            raise _malformed(text, position, "a size is missing")
+        if not seen.isdecimal() or not seen.strip("0"):
+            raise _malformed(text, at, f"{seen!r} is no positive whole number")
+        if len(seen) > _DIGITS:
+            raise _malformed(text, at, f"no tensor has a side of {len(seen)} digits")
         shape.append(int(size))
         position += len(size) + 1
     return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None)

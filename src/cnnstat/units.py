@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _DECIMAL = ("", "K", "M", "G", "T", "P", "E")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -51,7 +52,7 @@ def parse_quantity(text: str) -> int:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2].lower() not in _FACTORS:
         raise ValueError(f"{text!r} is no quantity: expected e.g. 2.5M, 600K or 1.5 GiB")
-    return round(float(re.sub("[_,]", "", match[1])) * _FACTORS[match[2].lower()])
+    return round(Decimal(re.sub("[_,]", "", match[1])) * _FACTORS[match[2].lower()])
 
 
 def _scaled(number: int, base: int, units: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from .records import Analysis, Classifier, Growth, Layer, Linear, NinHead
 
@@ -17,21 +18,16 @@ _PASSED_OVER = ("activation", "dropout", "norm", "shape", "pool", "other", "join
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a classifier stands: its linear layers, and the layer that makes the last feature map.
-
-    `obsolete` are the modules that only run behind the features: another head replaces them.
-    """
+    """The linear layers of a classifier, and the layer that makes the last feature map."""
 
     linears: tuple[Layer, ...]
     features: Layer | None
-    obsolete: tuple[str, ...]
 
 
 def find_site(analysis: Analysis) -> Site | None:
     """The site, or None for a model that does not end in linear layers."""
     layers = analysis.layers
     linears: list[Layer] = []
-    end = len(layers)
     features: Layer | None = None
     for index in range(len(layers) - 1, -1, -1):
         layer = layers[index]
@@ -39,7 +35,7 @@ def find_site(analysis: Analysis) -> Site | None:
         if is_container or not layer.outputs:
             continue
         if len(layer.outputs[0]) > 3 and prod(layer.outputs[0][2:]) > 1:
-            features, end = layer, index
+            features = layer
             break
         if layer.role == "linear":
             linears.append(layer)
@@ -47,9 +43,7 @@ def find_site(analysis: Analysis) -> Site | None:
             break
     if not linears:
         return None
-    needed = {layer.path for layer in layers[: end + 1]}
-    later = {layer.path for layer in layers[end + 1 :] if layer.kind == "module"}
-    return Site(tuple(reversed(linears)), features, tuple(sorted(later - needed)))
+    return Site(tuple(reversed(linears)), features)
 
 
 def linears_of(analysis: Analysis, site: Site) -> tuple[Linear, ...]:
@@ -67,17 +61,32 @@ def _linear(layer: Layer, analysis: Analysis) -> Linear:
     )
 
 
-def head_of(variant: Analysis, features: Layer) -> NinHead:
-    """What the variant with a NiN head costs; its head is the module `head`."""
+def head_of(analysis: Analysis, variant: Analysis, features: Layer) -> NinHead:
+    """What the variant with a NiN head costs; its head is the module `head`.
+
+    The variant still carries the classifier that it no longer runs: parameters that the original
+    used and the variant does not are no part of it.
+    """
     head = next(layer for layer in variant.layers if layer.path == "head")
+    replaced = _used(analysis, "params") + head.total.params - _used(variant, "params")
+    replaced_bytes = (
+        _used(analysis, "param_bytes")
+        + sum(layer.param_bytes for layer in variant.layers if layer.path.startswith("head"))
+        - _used(variant, "param_bytes")
+    )
     return NinHead(
         features=features.outputs[0][1:],
         head_params=head.total.params,
-        params=variant.totals.params,
+        params=variant.totals.params - replaced,
         macs=variant.totals.macs,
-        param_bytes=variant.totals.param_bytes,
-        peak_bytes=variant.totals.peak_bytes,
+        param_bytes=variant.totals.param_bytes - replaced_bytes,
+        peak_bytes=variant.totals.peak_bytes - replaced_bytes,
     )
+
+
+def _used(analysis: Analysis, figure: Literal["params", "param_bytes"]) -> int:
+    """The part of the model's parameters that stands in its rows."""
+    return sum(getattr(layer, figure) for layer in analysis.layers)
 
 
 def growth_of(variant: Analysis, first: str) -> Growth:

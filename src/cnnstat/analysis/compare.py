@@ -93,20 +93,32 @@ def _summary(
     params = [analysis.totals.params for analysis in analyses]
     small, large = params.index(min(params)), params.index(max(params))
     if params[small] == params[large]:
-        return (f"{_listed(names)} have {params[0]:,} parameters each.",)
+        return (f"{_listed(names)} have {params[0]:,} parameters each.", *_work(names, analyses))
     smallest, largest = names[small], names[large]
     lead = f"Of {len(names)} models, {smallest} is the smallest: it" if len(names) > 2 else smallest
-    factor = format_ratio(params[large] / params[small]).rstrip("×")
+    factor = f", {_times(params[large], params[small])} as many" if params[small] else ""
     role = max(by_role, key=lambda figures: figures.params[large] - figures.params[small])
     part = (role.params[large] - role.params[small]) / (params[large] - params[small])
     made_of = f"{format_share(part)} of the difference is" if part <= 1 else "The difference is"
     return (
-        f"{lead} has {params[small]:,} parameters, {largest} has {params[large]:,}, "
-        f"{factor} times as many.",
+        f"{lead} has {params[small]:,} parameters, {largest} has {params[large]:,}{factor}.",
         f"{made_of} {_NOUNS.get(role.role, role.role)} layers: {largest} holds "
         f"{role.params[large]:,} parameters in them ({format_share(role.params_share[large])}), "
         f"{smallest} {f'{role.params[small]:,}' if role.params[small] else 'none'}.",
     )
+
+
+def _work(names: Sequence[str], analyses: Sequence[Analysis]) -> tuple[str, ...]:
+    """How the models differ where their parameters do not."""
+    macs = [analysis.totals.macs for analysis in analyses]
+    least, most = macs.index(min(macs)), macs.index(max(macs))
+    if macs[least] == macs[most] or not macs[least]:
+        return ()
+    return (f"{names[most]} does {_times(macs[most], macs[least])} the MACs of {names[least]}.",)
+
+
+def _times(a: int, b: int) -> str:
+    return f"{format_ratio(a / b).rstrip('×')} times"
 
 
 _NOUNS = {"conv": "convolution", "linear": "fully connected", "norm": "normalisation"}

@@ -19,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
+from ..costs.elementwise import ELEMENTWISE
 from ..tracing.records import Op, TensorSpec, Trace
 from .describe import dims_of, pool_dims, window_of
 from .reach import NOT_SPATIAL, WHOLE, Dim, Factor, Field, Reach
@@ -70,8 +72,10 @@ def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
         field = _HANDLERS[name](op, first, out, fields)
     elif pool_dims(name) is not None:
         field = _slide(op, first, out, fields)
-    else:
+    elif name in ELEMENTWISE or name in _AT_ITS_POSITION:
         field = _elementwise(op, first, out, fields)
+    else:
+        return _unspatial(out, _unknown(op))
     return field if len(field.dims) == len(out.shape) else _unspatial(out, _unknown(op))
 
 
@@ -104,15 +108,26 @@ def _slide(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
 
 
 def _transposed(op: Op, x: Field, out: TensorSpec) -> Field:
-    """An output of a transposed convolution meets ⌈k/s⌉ neighbouring inputs, s outputs to each."""
+    """Output p of a transposed convolution meets the inputs i with i·s + t·d = p + padding.
+
+    Of the taps t those meet one output whose distance is a multiple of the stride: the widest span
+    of them is ⌊(k-1)·d / lcm(s,d)⌋ · lcm(s,d) / s inputs. Where s > 1, some outputs see less.
+    """
     window = window_of([op])
     assert window is not None
     reaches = dict(x.reaches)
-    for i, (k, s) in enumerate(zip(window.kernel, window.stride, strict=True)):
-        axis = x.axis_of(2 + i)
+    sizes = zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
+    for i, (k, s, p, d) in enumerate(sizes):
+        axis = x.axis_of(len(out.shape) - len(window.kernel) + i)
         if axis is not None:
-            reaches[axis] = reaches[axis].slide(-(-k // s), 1, 0, 1)
-            reaches[axis] = replace(reaches[axis], jump=reaches[axis].jump / s)
+            step = lcm(s, d)
+            span = (k - 1) * d // step * step // s
+            reach, last = reaches[axis], p // s
+            reaches[axis] = Reach(
+                reach.low + (last - span) * reach.jump,
+                reach.high + last * reach.jump,
+                reach.jump / s,
+            )
     return Field(_resized(x, out), reaches)
 
 
@@ -280,6 +295,14 @@ def _broadcasts(shape: tuple[int, ...], out: tuple[int, ...]) -> bool:
     )
 
 
+# Beside the arithmetic: what leaves elements where they are, and norms, taken as affine maps.
+_AT_ITS_POSITION = frozenset({
+    "aten.clone", "aten._to_copy", "aten.copy", "aten.detach", "aten.alias", "aten.lift_fresh",
+    "aten.addcmul", "aten.addcdiv", "aten.native_batch_norm", "aten.native_layer_norm",
+    "aten.native_group_norm", "aten._native_batch_norm_legit", "aten._fused_rms_norm",
+    "aten._native_batch_norm_legit_no_training", "aten.cudnn_batch_norm", "aten.contiguous",
+    "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli", "aten.expand",
+})  # fmt: skip
 _HANDLERS: dict[str, Any] = {
     "aten.convolution": _slide,
     "aten.cat": _cat,

@@ -90,8 +90,8 @@ class Layer(Record, frozen=True):
     activation_bytes: int
     total: Tally
     window: Window | None
-    receptive_field: tuple[float, ...] | None
-    stride: tuple[float, ...] | None
+    receptive_field: tuple[int | float, ...] | None
+    stride: tuple[int | float, ...] | None
     receptive_field_reason: str | None
     shared_with: str | None
     exact: bool
@@ -123,7 +123,7 @@ class Totals(Record, frozen=True):
     activation_bytes: int
     peak_bytes: int
     depth: int
-    receptive_field: tuple[float, ...] | None
+    receptive_field: tuple[int | float, ...] | None
     exact: bool
     uncounted: dict[str, int]
 
@@ -181,7 +181,7 @@ class Figure(Record, frozen=True):
 
     name: str
     unit: Unit
-    values: tuple[float | None, ...]
+    values: tuple[int | float | None, ...]
     ratios: tuple[float | None, ...]
 
 

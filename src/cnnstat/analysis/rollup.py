@@ -59,12 +59,14 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
 class _Ownership:
     """Which call a parameter belongs to: each counts once.
 
-    A parameter belongs to the first call of the module that registers it; if that module is never
-    called, to the first call in which an op used it; if there is none, to no call.
+    A parameter belongs to the first call of the module that registers it, if that is a leaf of the
+    tree; else to the first call in which an op used it, such as a `matmul` in the container that
+    registers it. One that no op used belongs to no call.
     """
 
     def __init__(self, trace: Trace) -> None:
         parameters = [p for p in trace.parameters if not p.buffer]
+        containers = {call.parent for call in trace.calls}
         self._modules = trace.modules
         self._called = {call.path for call in trace.calls}
         self._first_call: dict[str, int] = {}
@@ -79,8 +81,10 @@ class _Ownership:
         self.by_call: dict[int, list[Parameter]] = defaultdict(list)
         self.unused: list[Parameter] = []
         for parameter in parameters:
-            call_index = self._first_call.get(parameter.owner, first_use.get(parameter.name))
-            (self.unused if call_index is None else self.by_call[call_index]).append(parameter)
+            owner = self._first_call.get(parameter.owner)
+            if owner is None or owner in containers:
+                owner = first_use.get(parameter.name)
+            (self.unused if owner is None else self.by_call[owner]).append(parameter)
         self._owners = {p.owner: p.owner for p in parameters}
         for parameter in parameters:
             for alias in parameter.aliases:
@@ -102,7 +106,7 @@ class _Ownership:
         for parameter in self.unused:
             unused[self._uncalled_root(parameter)] += parameter.numel
         return tuple(
-            f"{path} was never called: its {params:,} parameters are in the total and in no row"
+            f"{path} was never used: its {params:,} parameters are in the total and in no row"
             for path, params in unused.items()
         )
 
@@ -215,6 +219,7 @@ def _by_role(layers: tuple[Layer, ...], ownership: _Ownership) -> dict[str, Role
 def _last_map(layers: tuple[Layer, ...]) -> tuple[float, ...] | None:
     """The receptive field of the last feature map, before positions are merged or pooled away."""
     for layer in reversed(layers):
-        if layer.outputs and layer.receptive_field_reason not in (WHOLE, NOT_SPATIAL):
+        is_map = bool(layer.outputs) and len(layer.outputs[0]) > 2
+        if is_map and layer.receptive_field_reason not in (WHOLE, NOT_SPATIAL):
             return layer.receptive_field  # None where the field could not be followed so far
     return None

@@ -13,11 +13,14 @@ _GAP = 0.3  # in octaves of the side: maps whose sides differ by more than 2^0.6
 def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
     """Consecutive layers of one output size, e.g. 54×54, 26×26, …; 1×1 for vectors."""
     stages: list[Stage] = []
+    params = macs = 0
     # Rows are in preorder: a row with children stands directly before a deeper one.
     depths = [layer.depth for layer in layers[1:]] + [0]
     for layer, next_depth in zip(layers, depths, strict=True):
+        params += layer.params
+        macs += layer.macs
         if not layer.outputs or next_depth > layer.depth:
-            continue
+            continue  # what a container holds itself counts where its next layer is
         size = _size(layer.outputs[0])
         output = layer.outputs[0]
         channels = output[1] if len(output) > 1 else output[0] if output else 1
@@ -28,11 +31,12 @@ def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
                 size,
                 channels,
                 before.layers + (layer.role != "shape"),
-                before.params + layer.params,
-                before.macs + layer.macs,
+                before.params + params,
+                before.macs + macs,
             )
         )
-    return tuple(stage for stage in stages if stage.layers)
+        params = macs = 0
+    return tuple(stage for stage in stages if stage.layers or stage.params or stage.macs)
 
 
 def align(models: Sequence[Sequence[Stage]]) -> tuple[tuple[Stage | None, ...], ...]:
@@ -81,8 +85,12 @@ def _distance(row: Row, stage: Stage) -> float:
     known = next(s for s in row if s is not None)
     if (prod(known.size) == 1) != (prod(stage.size) == 1):
         return inf
-    dims = max(1, len(known.size), len(stage.size))
-    return abs(log2(prod(known.size)) - log2(prod(stage.size))) / dims
+    return abs(_octaves(known) - _octaves(stage))
+
+
+def _octaves(stage: Stage) -> float:
+    """The binary logarithm of the side, the mean over the dimensions."""
+    return log2(prod(stage.size)) / len(stage.size)
 
 
 def _size(shape: Shape) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -35,6 +36,10 @@ def destination(format: Format | None, file: Path | None) -> Destination:
     """
     if file is None:
         return Destination(format or "table", None)
+    if file.is_dir():
+        raise OutputError(
+            f"cannot write {file}", "it is a directory", hint=f"--output {file / 'report.html'}"
+        )
     chosen = format or EXTENSIONS.get(file.suffix.lower())
     if chosen is None:
         known = ", ".join(EXTENSIONS)
@@ -49,9 +54,10 @@ def destination(format: Format | None, file: Path | None) -> Destination:
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:
     """Render the result and print it, or write it with the pictures it links to."""
     if to.file is None:
-        on_terminal = sys.stdout.isatty()
+        on_terminal = sys.stdout is not None and sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if on_terminal else None
-        document = render(result, to.format, options, width=width, decorated=on_terminal)
+        decorated = on_terminal and not os.environ.get("NO_COLOR")
+        document = render(result, to.format, options, width=width, decorated=decorated)
         _print(document.text)
         return
     document = render(result, to.format, options, linked_from=to.file)
@@ -61,19 +67,27 @@ def emit(result: Result, to: Destination, options: Options | None = None) -> Non
 
 def write_files(files: dict[Path, str]) -> None:
     """Write all the files or none: each is complete under another name before any is in place."""
-    drafts: dict[Path, str] = {}
+    drafts: dict[Path, Path] = {}
     try:
         for file, text in files.items():
-            handle, drafts[file] = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+            if file.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "it is a directory")
+            if file.exists() and not file.is_file():  # a pipe or a device is written to
+                file.write_text(text, encoding="utf-8", newline="")
+                continue
+            target = file.resolve()  # behind a link stands the file that is meant
+            handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+            drafts[target] = Path(name)
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
                 draft.write(text)
-            os.chmod(drafts[file], 0o666 & ~_umask())
-        for file, draft_name in drafts.items():
-            os.replace(draft_name, file)
+            drafts[target].chmod(0o666 & ~_umask())
+        for file, written in drafts.items():
+            os.replace(written, file)
     except OSError as error:
-        for draft_name in drafts.values():
-            Path(draft_name).unlink(missing_ok=True)
         raise OutputError(f"cannot write {file}", error.strerror or str(error)) from error
+    finally:
+        for written in drafts.values():
+            written.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -84,20 +98,27 @@ def _umask() -> int:
 
 def _check_writable(file: Path) -> None:
     folder = file.parent
-    if file.is_dir():
-        raise OutputError(
-            f"cannot write {file}", "it is a directory", hint=f"{file / 'report.html'}"
-        )
     if not folder.is_dir():
-        raise OutputError(f"cannot write {file}", f"there is no directory {folder}",
-                          hint=f"mkdir -p {folder}")  # fmt: skip
+        raise OutputError(
+            f"cannot write {file}", f"there is no directory {folder}", hint=f"mkdir -p {folder}"
+        )
     if not os.access(folder, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
         raise OutputError(f"cannot write {file}", "permission denied")
 
 
 def _print(text: str) -> None:
     stream = sys.stdout
+    if stream is None:
+        raise OutputError("cannot write to standard output", "it is closed")
     encoding = stream.encoding or "utf-8"
-    # A terminal that cannot show × gets a ? there, not a traceback.
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    try:
+        # A terminal that cannot show × gets a ? there, not a traceback.
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except OSError as error:
+        # What is left in the buffer cannot be written either, when the process ends.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        if not isinstance(error, BrokenPipeError):
+            reason = error.strerror or str(error)
+            raise OutputError("cannot write to standard output", reason) from error
+        # The reader has what it wanted, as in `cnnstat list | head -3`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -51,12 +52,11 @@ def run(arguments: list[str]) -> int:
     try:
         app([argument for argument in arguments if argument != "--debug"])
     except SystemExit as leaving:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            return 0  # typer's mark of a reader that left early: it has what it wanted
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader has what it wanted, as in `cnnstat list | head -3`
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return 0
     except CnnstatError as error:
         if debug:
             traceback.print_exc()
@@ -88,9 +88,7 @@ def _leave(status: int) -> NoReturn:
     if threading.active_count() > 1:
         sys.exit(status)
     atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        pass
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # gone or full: nothing can be done
+            stream.flush()
     os._exit(status)

@@ -73,7 +73,7 @@ def arguments_of(texts: list[str] | None) -> dict[str, Any]:
             raise UsageError(f"--arg {text!r} is not NAME=VALUE", hint="--arg num_classes=10")
         try:
             arguments[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise UsageError(
                 f"--arg {name}: {value!r} is no Python literal",
                 "numbers, True, None, tuples and quoted strings are",

@@ -35,8 +35,8 @@ def analysis_of(
 ) -> Analysis:
     specs = _inputs(inputs)
     if is_saved(spec):
-        if specs or arguments:
-            raise UsageError(f"{spec} is a saved analysis: it takes no --input and no --arg")
+        if specs or arguments or mode != "eval":
+            raise UsageError(f"{spec} is a saved analysis: it takes no --input, --arg or --mode")
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze

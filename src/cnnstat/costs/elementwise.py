@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..tracing.records import Op
 from .registry import Cost, rule
 
-
-@rule(
+ELEMENTWISE = frozenset({
     # activations
     "aten.relu", "aten.relu6", "aten.leaky_relu", "aten.prelu", "aten._prelu_kernel", "aten.elu",
     "aten.celu", "aten.selu", "aten.gelu", "aten.silu", "aten.mish", "aten.hardtanh",
@@ -28,12 +27,19 @@ from .registry import Cost, rule
     "aten.bitwise_or", "aten.bitwise_not", "aten.bitwise_xor",
     # products of two vectors: elementwise, nothing is accumulated
     "aten.outer", "aten.ger",
-    # scans
-    "aten.cumsum", "aten.cumprod",
     # dropout while training multiplies by a scaled mask
     "aten.native_dropout",
-)  # fmt: skip
+})  # fmt: skip
+"""One operation per output element, which depends on the elements at its own position alone."""
+
+
+@rule(*ELEMENTWISE)
 def per_output(op: Op) -> Cost:
+    return Cost(0, op.outputs[0].numel)
+
+
+@rule("aten.cumsum", "aten.cumprod")  # an output element is the one before and one input
+def scan(op: Op) -> Cost:
     return Cost(0, op.outputs[0].numel)
 
 

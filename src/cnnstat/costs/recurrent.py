@@ -16,11 +16,14 @@ def mkldnn_rnn_layer(op: Op) -> Cost:
     steps, batch = x.shape[0], x.shape[1]
     hidden = hidden_weight.shape[1]
     gates = input_weight.shape[0]
-    elementwise = steps * batch * (2 * gates + gates + 4 * hidden)
+    # per gate element two biases, their sum with the products and an activation; five operations
+    # on each element of the state: forget, input, their sum, its activation, output
+    elementwise = steps * batch * (4 * gates + 5 * hidden)
     return Cost(steps * batch * (input_weight.numel + hidden_weight.numel), elementwise)
 
 
 @rule("aten._thnn_fused_lstm_cell", "aten._thnn_fused_gru_cell")  # gates, without the products
 def fused_cell(op: Op) -> Cost:
-    # per gate element: two sums and an activation; per hidden element: the state update (4)
-    return Cost(0, 3 * op.inputs[0].numel + 4 * op.outputs[0].numel)
+    # per gate element: the sum, the biases if there are any, an activation; the state as above
+    biases = max(0, len(op.inputs) - 3)
+    return Cost(0, (2 + biases) * op.inputs[0].numel + 5 * op.outputs[0].numel)

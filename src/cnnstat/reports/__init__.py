@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .. import display
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ def shown_as_html(result: Any) -> str:
     from .html import render as html
 
     return html(report_of(result), fragment=True)
+
+
+display.as_text, display.as_html = shown_as_text, shown_as_html
 
 
 def _json(result: Result) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
 from ..shapes import format_shape
 from .options import Options
-from .shapes import footing, layer_table
+from .shapes import footing, layer_table, lower_bound
 from .view import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
 
 
@@ -22,8 +22,7 @@ def view(comparison: Comparison, options: Options) -> Report:
     blocks: list[Block] = [
         Text(comparison.summary, "lead"),
         _totals(comparison),
-        _roles(comparison),
-        _role_bars(comparison),
+        *_by_role(comparison),
         _stages(comparison),
         _stage_bars(comparison),
         *_classifiers(comparison),
@@ -56,6 +55,11 @@ _SPENT = (
     Column("macs", "MACs"),
     Column("macs-share", "%", True, 3),
 )
+
+
+def _by_role(comparison: Comparison) -> list[Block]:
+    # models without parameters and MACs have no roles to compare
+    return [_roles(comparison), _role_bars(comparison)] if comparison.by_role else []
 
 
 def _roles(comparison: Comparison) -> Table:
@@ -242,4 +246,8 @@ def _layers(comparison: Comparison, options: Options) -> list[Block]:
 
 def _footings(comparison: Comparison) -> list[str]:
     pairs = zip(comparison.names, comparison.analyses, strict=True)
-    return [f"{name}: {footing(analysis)}" for name, analysis in pairs]
+    return [
+        f"{name}: {line}"
+        for name, analysis in pairs
+        for line in (footing(analysis), *lower_bound(analysis), *analysis.notes)
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping
 from io import StringIO
+from typing import Any
+from urllib.parse import quote
 
 from tabulate import tabulate
 
@@ -30,7 +32,7 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
     if isinstance(block, Bars):
         title = _markdown_text(block.title)
         if block.key in pictures:
-            return [f"![{title}]({pictures[block.key]})"]
+            return [f"![{title}]({quote(pictures[block.key])})"]
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]
     grid = _grid(block, _markdown_text)
@@ -60,21 +62,35 @@ def latex(report: Report) -> str:
 
 
 def comma_separated(report: Report) -> str:
-    """One table: its rows. Several: a line per cell, `table,row,column,value`."""
+    """One table: its rows, then behind an empty line `figure,value` for the totals.
+
+    Several tables: a line per cell, `table,row,column,value`.
+    """
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     tables = [block for block in report.blocks if isinstance(block, Table)]
-    if len(tables) == 1:
-        writer.writerow([column.key for column in tables[0].columns])
-        for row, name in zip(tables[0].rows, _paths(tables[0]), strict=True):
-            writer.writerow([name, *(cell.raw for cell in row.cells[1:])])
+    if len(tables) > 1:
+        writer.writerow(["table", "row", "column", "value"])
+        for table in tables:
+            for number, cells in enumerate(_raw_rows(table), start=1):
+                for column, value in zip(table.columns, cells, strict=True):
+                    writer.writerow([table.title, number, column.key, value])
         return out.getvalue()
-    writer.writerow(["table", "row", "column", "value"])
     for table in tables:
-        for number, row in enumerate(table.rows, start=1):
-            for column, cell in zip(table.columns, row.cells, strict=True):
-                writer.writerow([table.title, number, column.key, cell.raw])
+        writer.writerow([column.key for column in table.columns])
+        writer.writerows(_raw_rows(table))
+    for facts in (block for block in report.blocks if isinstance(block, Facts)):
+        writer.writerow([])
+        writer.writerow(["figure", "value"])
+        writer.writerows([name, cell.raw] for name, cell in facts.items)
     return out.getvalue()
+
+
+def _raw_rows(table: Table) -> list[list[Any]]:
+    return [
+        [name if table.tree else row.cells[0].raw, *(cell.raw for cell in row.cells[1:])]
+        for name, row in zip(_paths(table), table.rows, strict=True)
+    ]
 
 
 def _grid(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]:

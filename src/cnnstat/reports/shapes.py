@@ -89,7 +89,7 @@ def view(analysis: Analysis, options: Options) -> Report:
         (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in analysis.inputs
     )
     blocks: list[Block] = [layer_table(analysis, options), totals(analysis)]
-    notes = [*analysis.notes, *_lower_bound(analysis)]
+    notes = [*analysis.notes, *lower_bound(analysis)]
     if notes:
         blocks.append(Text(tuple(f"note: {note}" for note in notes), "note"))
     return Report(f"{model.spec} on {inputs}", tuple(blocks))
@@ -97,7 +97,7 @@ def view(analysis: Analysis, options: Options) -> Report:
 
 def layer_table(analysis: Analysis, options: Options) -> Table:
     keys = _chosen(options.columns)
-    columns = (Column("layer", "Layer", False), *(COLUMNS[key][0] for key in keys))
+    columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
     flat = options.sort is not None or options.top is not None
     layers = [layer for layer in analysis.layers[1:] if _is_shown(layer, options)]
     if not layers or (options.depth == 0 and not flat):
@@ -121,20 +121,21 @@ def totals(analysis: Analysis) -> Facts:
     frozen = t.params - t.trainable_params
     bound = "" if t.exact else "at least "
     items = [
-        ("Parameters", Cell(f"{t.params:,}" + (f", {frozen:,} of them frozen" if frozen else ""))),
-        ("MACs", Cell(f"{bound}{t.macs:,}")),
-        ("FLOPs (2 × MACs)", Cell(f"{bound}{t.flops:,}")),
-        ("Other operations", Cell(f"{bound}{t.other_ops:,}")),
+        ("Parameters", Cell(t.params, "count", "0")),
+        ("Frozen parameters", Cell(frozen, "count")),
+        ("Buffers", Cell(t.buffers, "count")),
+        ("MACs", Cell(t.macs, "count", "0", bound)),
+        ("FLOPs (2 × MACs)", Cell(t.flops, "count", "0", bound)),
+        ("Other operations", Cell(t.other_ops, "count", "0", bound)),
         ("Parameter memory", Cell(t.param_bytes, "bytes")),
         ("Activation memory", Cell(t.activation_bytes, "bytes")),
         (_PEAK[analysis.mode], Cell(t.peak_bytes, "bytes")),
         ("Receptive field", Cell(t.receptive_field, "sizes", _no_field(analysis))),
-        ("Depth", Cell(f"{t.depth} layer{'' if t.depth == 1 else 's'} with weights")),
+        ("Depth, in layers", Cell(t.depth, "count", "0")),
         ("Counted", Cell(footing(analysis))),
     ]
-    if t.buffers:
-        items.insert(1, ("Buffers", Cell(t.buffers, "count")))
-    return Facts(tuple(items))
+    optional = ("Frozen parameters", "Buffers")
+    return Facts(tuple((name, cell) for name, cell in items if cell.value or name not in optional))
 
 
 _PEAK = {"eval": "Peak memory at inference", "train": "Peak memory, forward only"}
@@ -151,7 +152,8 @@ def footing(analysis: Analysis) -> str:
     return f"{bound}; {analysis.mode} mode, {analysis.lane} lane"
 
 
-def _lower_bound(analysis: Analysis) -> list[str]:
+def lower_bound(analysis: Analysis) -> list[str]:
+    """Which operators are missing from the totals, in a sentence if there are any."""
     uncounted = analysis.totals.uncounted
     if not uncounted:
         return []
@@ -180,14 +182,15 @@ def check_options(options: Options) -> None:
 
 def _check(what: str, key: str) -> None:
     if key not in COLUMNS:
-        details = [nearest(key, COLUMNS), f"known: layer, {', '.join(COLUMNS)}"]
+        details = [nearest(key, COLUMNS), f"known: {', '.join(COLUMNS)}"]
         raise UsageError(f"unknown {what} {key!r}", *filter(None, details))
 
 
 def _is_shown(layer: Layer, options: Options) -> bool:
     if layer.kind == "module":
         return True
-    return options.ops == "all" or (options.ops == "auto" and layer.type not in LAYOUT)
+    tells_something = layer.type not in LAYOUT or layer.params > 0
+    return options.ops == "all" or (options.ops == "auto" and tells_something)
 
 
 def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, str, bool]]:

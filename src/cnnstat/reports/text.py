@@ -71,7 +71,7 @@ def _table(table: Table, width: int | None, decorated: bool) -> Iterator[Line]:
             cells[0] = "" if cells[0] == above[0] else cells[0]
     widths = _widths(table.columns, texts)
     kept = _fitting(table.columns, widths, width)
-    if width is not None:  # what is left too wide even so is the name: shorten it, no number
+    if width is not None and table.columns[0].shrinks:
         widths[0] = min(widths[0], max(_NARROWEST_NAME, width - _total(kept[1:], widths) - _GAP))
 
     def line(cells: Sequence[str]) -> str:
@@ -116,12 +116,14 @@ def _total(kept: Sequence[int], widths: Sequence[int]) -> int:
 def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
     """The columns that fit, by index: those with the highest `drop` go first, those with 0 never.
 
-    The first column may shrink to a third of the line before another one goes.
+    A first column that shrinks does so down to a third of the line before another one goes.
     """
     kept = list(range(len(columns)))
     if width is None:
         return kept
-    first = min(widths[0], max(_NARROWEST_NAME, width // 3))
+    first = widths[0]
+    if columns[0].shrinks:
+        first = min(first, max(_NARROWEST_NAME, width // 3))
     while first + _GAP + _total(kept[1:], widths) > width:
         droppable = [i for i in kept if columns[i].drop]
         if not droppable:

@@ -14,17 +14,21 @@ Kind = Literal["text", "count", "bytes", "share", "ratio", "shape", "sizes"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value and what it is; `reason` is shown where there is none, or nothing worth a 0."""
+    """A value and what it is; `reason` is shown where there is none, or nothing worth a 0.
+
+    `bound` stands before a value that is only a bound: "at least ".
+    """
 
     value: Any
     kind: Kind = "text"
     reason: str = "–"
+    bound: str = ""
 
     @property
     def text(self) -> str:
         """As a person reads it."""
         empty = self.value is None or (self.value == 0 and self.kind in ("count", "share"))
-        return self.reason if empty and self.reason else _FORMATS[self.kind](self.value)
+        return self.bound + (self.reason if empty else _FORMATS[self.kind](self.value))
 
     @property
     def raw(self) -> Any:
@@ -50,7 +54,8 @@ class Cell:
 class Column:
     """`drop`: where the table is too wide, the column with the highest number goes first.
 
-    `merged`: a first column whose equal neighbours read as one.
+    `merged`: a first column whose equal neighbours read as one. `shrinks`: a first column of
+    names, which may end in … where they are too long.
     """
 
     key: str
@@ -58,6 +63,7 @@ class Column:
     numeric: bool = True
     drop: int = 0
     merged: bool = False
+    shrinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,21 +44,22 @@ def load(
     """
     entry = CATALOG.get(spec)
     if entry is None:
-        raise (
-            UsageError(f"unknown model {spec!r}", nearest(spec, CATALOG), hint="cnnstat list")
-            if nearest(spec, CATALOG)
-            else UsageError(f"unknown model {spec!r}", hint="cnnstat list")
-        )
+        close = nearest(spec, CATALOG)
+        raise UsageError(f"unknown model {spec!r}", *filter(None, [close]), hint="cnnstat list")
     if named_inputs:
         raise UsageError(
             f"{spec} takes one positional input: leave out {next(iter(named_inputs))}="
         )
-    shape = _image(entry, inputs)
     chosen = dict(arguments or {})
     factory = entry.load()
     _check_arguments(spec, factory, chosen)
-    if shape[1] != entry.input[1]:
-        chosen.setdefault("in_channels", shape[1])
+    if inputs:
+        channels = _image(entry, inputs)[1]
+        if channels != entry.input[1]:
+            chosen.setdefault("in_channels", channels)
+    else:
+        batch, channels, *sides = entry.input
+        inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
         with WithoutData():
             model = factory(**chosen)
@@ -66,15 +67,15 @@ def load(
         reason = f"{type(error).__name__}: {error}"
         given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         raise ModelError(f"{spec} cannot be built with {given}", reason) from error
-    return Loaded(spec, "zoo", model, tuple(inputs) or (InputSpec(entry.input),), {}, chosen)
+    return Loaded(spec, "zoo", model, tuple(inputs), {}, chosen)
 
 
 def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:
     """The shape of the one image batch that every network of the zoo takes."""
-    if not inputs:
-        return entry.input
     if len(inputs) > 1:
         raise UsageError(f"{entry.name} takes one input, {len(inputs)} were given")
+    if not hasattr(inputs[0], "shape"):
+        raise UsageError(f"{inputs[0]!r} is no input", hint=f"--input {InputSpec(entry.input)}")
     shape = tuple(inputs[0].shape)
     if len(shape) != len(entry.input):
         raise ModelError(

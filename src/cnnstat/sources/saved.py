@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from .. import reports  # noqa: F401  importing it lets what is read show itself
 from ..analysis.records import SCHEMA_VERSION, Analysis
 from ..errors import ModelError
 
@@ -28,7 +29,7 @@ def read_analysis(path: str | Path) -> Analysis:
         raise ModelError(f"cannot read {path}", error.strerror or str(error)) from error
     try:
         head: Any = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path} is no JSON", str(error)) from error
     kind = head.get("kind") if isinstance(head, dict) else None
     if kind != "analysis":

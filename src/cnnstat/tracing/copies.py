@@ -7,40 +7,61 @@ All of that happens to the copy, so the model is as it was, whatever the run doe
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-_TABLES = ("_parameters", "_buffers", "_modules")
-
 
 def meta_copy(model: nn.Module) -> nn.Module:
     """Copy `model` without its data. Parameters that are one object stay one object.
 
-    Attributes that cannot be copied (locks, open files) are shared with the original.
+    What cannot be copied among its attributes (locks, open files) is shared with the original.
     """
-    modules = list(model.modules())
     memo: dict[int, Any] = {}
+    modules = list(model.modules())
     for module in modules:
         memo[id(module)] = object.__new__(type(module))
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 memo[id(tensor)] = _without_data(tensor, memo)
+    copies = {id(module): memo[id(module)] for module in modules}
     for module in modules:
         clone = memo[id(module)]
         for name, value in vars(module).items():
-            clone.__dict__[name] = _copy_attribute(name, value, memo)
+            clone.__dict__[name] = _copied(value, memo)
     result: nn.Module = memo[id(model)]
+    result.__dict__[_ORIGINALS] = copies
     return result
 
 
-def _copy_attribute(name: str, value: Any, memo: dict[int, Any]) -> Any:
-    if name in _TABLES:
-        return type(value)((key, memo.get(id(item), item)) for key, item in value.items())
+def originals_of(copied: nn.Module) -> dict[int, nn.Module]:
+    """The copies that `meta_copy` made, by the identity of the modules that they stand for."""
+    found: dict[int, nn.Module] = vars(copied).get(_ORIGINALS, {})
+    return found
+
+
+_ORIGINALS = "_cnnstat_originals"
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    if id(value) in memo:
+        return memo[id(value)]
     if isinstance(value, Tensor):
         return _without_data(value, memo)
+    # Containers item by item: one that holds a lock is a container of its own all the same.
+    if type(value) in (dict, OrderedDict):
+        table = memo[id(value)] = type(value)()
+        table.update((key, _copied(item, memo)) for key, item in value.items())
+        return table
+    if type(value) is list:
+        items = memo[id(value)] = []
+        items.extend(_copied(item, memo) for item in value)
+        return items
+    if type(value) is tuple:
+        return tuple(_copied(item, memo) for item in value)
     try:
         return copy.deepcopy(value, memo)
     except Exception:  # anything may stand in an attribute, and anything may refuse to be copied

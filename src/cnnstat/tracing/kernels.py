@@ -51,10 +51,15 @@ def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
     return torch.empty(tuple(shape), dtype=like.dtype, device="meta")
 
 
-@kernel("aten::relu", "aten::sigmoid", "aten::tanh", "aten::gelu", "aten::silu",
+@kernel("aten::relu", "aten::sigmoid", "aten::tanh",  "aten::silu",
         "aten::hardtanh", "aten::hardswish", "aten::hardsigmoid", "aten::leaky_relu")  # fmt: skip
 def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return _empty(x.shape, x) if _plain(x) else NotImplemented
+
+
+@kernel("aten::gelu")
+def gelu(x: Tensor, *, approximate: str = "none") -> Any:
+    return _empty(x.shape, x) if approximate in ("none", "tanh") and _plain(x) else NotImplemented
 
 
 @kernel("aten::pow.Tensor_Scalar")
@@ -158,8 +163,11 @@ def _avg_pool(
     stride: Sequence[int] = (),
     padding: Sequence[int] = (0,),
     ceil_mode: bool = False,
-    *rest: Any,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Any:
+    if divisor_override == 0:
+        return NotImplemented
     shape = _pooled(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
     return NotImplemented if shape is None else _empty(shape, x)
 
@@ -178,13 +186,15 @@ def _pooled(
     ceil_mode: bool,
 ) -> tuple[int, ...] | None:
     """As a convolution; with `ceil_mode` rounded up, unless a window would start in the padding."""
+    given = (kernel, stride, padding, dilation)
     if not _plain(x) or x.dim() != dims + 2 or 0 in x.shape:
         return None
+    if any(len(value) not in (1, dims) for value in given):
+        return None
     sizes = []
-    window = (tuple(value) * dims if len(value) == 1 else tuple(value)
-              for value in (kernel, stride, padding, dilation))  # fmt: skip
+    window = (tuple(value) * dims if len(value) == 1 else tuple(value) for value in given)
     for n, k, s, p, d in zip(x.shape[2:], *window, strict=True):
-        if s < 1 or d < 1 or not 0 <= 2 * p <= k:
+        if k < 1 or s < 1 or d < 1 or not 0 <= 2 * p <= k:
             return None
         span = n + 2 * p - d * (k - 1) - 1
         size = (span + (s - 1 if ceil_mode else 0)) // s + 1
@@ -210,7 +220,7 @@ def native_batch_norm(
         return NotImplemented
     if any(t is not None and t.shape != x.shape[1:2] for t in per_channel):
         return NotImplemented
-    return _empty(x.shape, x), _empty((0,), x), _empty((0,), x)
+    return _empty(x.shape, x), _statistics(x.shape[1:2], x), _statistics(x.shape[1:2], x)
 
 
 @kernel("aten::native_layer_norm")
@@ -218,12 +228,18 @@ def native_layer_norm(
     x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Any:
     dims = len(shape)
-    if not _plain(x, weight, bias) or tuple(x.shape[x.dim() - dims :]) != tuple(shape):
+    if dims == 0 or not _plain(x, weight, bias) or tuple(x.shape[x.dim() - dims :]) != tuple(shape):
         return NotImplemented
     if any(t is not None and tuple(t.shape) != tuple(shape) for t in (weight, bias)):
         return NotImplemented
     rows = (*x.shape[: x.dim() - dims], *(1 for _ in shape))
-    return _empty(x.shape, x), _empty(rows, x), _empty(rows, x)
+    return _empty(x.shape, x), _statistics(rows, x), _statistics(rows, x)
+
+
+def _statistics(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Half precision keeps its means and variances in float32."""
+    dtype = torch.float32 if like.itemsize < 4 else like.dtype
+    return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
 @kernel("aten::addmm")
@@ -251,6 +267,8 @@ def mean(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs:
 
 @kernel("aten::cat")
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
+    if not tensors:
+        return NotImplemented
     first = tensors[0]
     if not _plain(*tensors) or not -first.dim() <= dim < first.dim():
         return NotImplemented

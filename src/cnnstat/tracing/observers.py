@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .checks import CHECKS
 from .kernels import KERNELS
-from .recorder import Attempt, Recorder, tensors_among
+from .recorder import Attempt, Recorder, rebuilt, tensors_among
 
 # Properties of a tensor that run an operator; every other property is mere information.
 _COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
@@ -78,6 +79,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         args, kwargs = _on_one_device(args, kwargs)
         recorder = self.recorder
         recorder.attempt = Attempt(name, args, kwargs, tuple(recorder.stack))
+        if name in CHECKS:
+            CHECKS[name](args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = func(*args, **kwargs)
@@ -96,14 +99,22 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
 
 @contextmanager
-def recording(recorder: Recorder, fast: bool = True) -> Iterator[None]:
-    """Everything this thread runs inside is noted by `recorder`."""
+def recording(
+    recorder: Recorder, fast: bool = True, originals: Mapping[int, nn.Module] | None = None
+) -> Iterator[None]:
+    """Everything this thread runs inside is noted by `recorder`.
+
+    `originals` maps the identity of a module to the copy that is to run in its place: a function
+    that the model holds may refer to the modules that the model was copied from.
+    """
+    copies = originals or {}
     original = nn.Module.__call__
     thread = threading.get_ident()
 
     def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
+        module = copies.get(id(module), module)
         with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
             call = recorder.open_module(module, (args, kwargs))
         try:
@@ -149,7 +160,7 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value if value.is_meta else value.to("meta")
     if isinstance(value, tuple | list):
-        return type(value)(_to_meta(item) for item in value)
+        return rebuilt(value, [_to_meta(item) for item in value])
     if isinstance(value, dict):
         return {key: _to_meta(item) for key, item in value.items()}
     return value

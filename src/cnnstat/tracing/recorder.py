@@ -94,8 +94,11 @@ class Recorder:
         dtype = str(tensor.dtype).removeprefix("torch.")
         return TensorSpec(number, tuple(tensor.shape), dtype, tensor.element_size(), parameter)
 
-    def watch(self, tensor: Tensor) -> None:
-        """Count the tensor's storage as alive until it is freed."""
+    def watch(self, tensor: Tensor, born: int = -1) -> None:
+        """Count the tensor's storage as alive until it is freed.
+
+        `born` is the number of the op that made it, -1 for an input.
+        """
         key = _storage_key(tensor)
         if key == 0 or key in self._storages or key in self._parameters:
             return
@@ -106,7 +109,7 @@ class Recorder:
             self.live_bytes -= nbytes
             del self._storages[key]
 
-        self._storages[key] = (weakref.ref(storage, freed), nbytes, len(self.ops))
+        self._storages[key] = (weakref.ref(storage, freed), nbytes, born)
         self.live_bytes += nbytes
 
     def freeze(self, value: Any) -> Any:
@@ -188,7 +191,7 @@ class Recorder:
     def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
         outputs = tensors_among(result)
         for tensor in outputs:
-            self.watch(tensor)
+            self.watch(tensor, len(self.ops))
         call = self.stack[-1].index if self.stack else -1
         self.ops.append(
             Op(name, overload, self.freeze(args), self.freeze(kwargs),
@@ -224,6 +227,11 @@ def tensors_among(value: Any) -> list[Tensor]:
     found: list[Tensor] = []
     _collect(value, found)
     return found
+
+
+def rebuilt(value: Any, items: list[Any]) -> Any:
+    """A tuple, named tuple or list like `value` with other items."""
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:

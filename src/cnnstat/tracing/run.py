@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError, ShapeError
 from ..shapes import InputSpec, format_shape
+from .copies import originals_of
 from .observers import recording
 from .recorder import (
     Attempt,
@@ -20,6 +22,7 @@ from .recorder import (
     OpenCall,
     Recorder,
     describe_module,
+    rebuilt,
     tensors_among,
 )
 from .records import Parameter, Trace, TracedInput
@@ -50,7 +53,11 @@ def trace(
         ShapeError: the model does not run on these inputs.
         ModelError: the model needs values, or fails for a reason of its own.
     """
-    args, kwargs = _on_meta(tuple(inputs)), _on_meta(dict(named_inputs or {}))
+    try:
+        args, kwargs = _on_meta(tuple(inputs)), _on_meta(dict(named_inputs or {}))
+    except RuntimeError as error:
+        shown = ", ".join(str(value) for value in inputs)
+        raise ModelError(f"the input {shown} is larger than any memory") from error
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _run(model, args, kwargs, Recorder({}), fast)  # gives lazy layers their parameters
@@ -79,7 +86,12 @@ def _run(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder, fast: bool
 ) -> None:
     try:
-        with _random_state_kept(), _slow_attention(), torch.no_grad(), recording(recorder, fast):
+        with (
+            _random_state_kept(),
+            _slow_attention(),
+            torch.no_grad(),
+            recording(recorder, fast, originals_of(model)),
+        ):
             model(*args, **kwargs)
     except ModelError:
         raise
@@ -93,7 +105,7 @@ def _on_meta(value: Any) -> Any:
     if isinstance(value, Tensor):
         return torch.empty_like(value, device="meta", requires_grad=False)
     if isinstance(value, tuple | list):
-        return type(value)(_on_meta(item) for item in value)
+        return rebuilt(value, [_on_meta(item) for item in value])
     if isinstance(value, dict):
         return {key: _on_meta(item) for key, item in value.items()}
     return value
@@ -158,25 +170,33 @@ def _slow_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
+_VALUES = re.compile(r"\bmeta\b", re.IGNORECASE)
+_REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+
+
 def _explain(error: Exception, recorder: Recorder) -> ModelError:
     """The failure as the user's: which layer, on which operands, what torch said."""
     attempt = recorder.attempt
     calls = attempt.calls if attempt is not None else recorder.failed
     reason = _first_line(error)
-    if "meta tensors" in reason or isinstance(error, NotImplementedError):
+    unimplemented = isinstance(error, NotImplementedError) and attempt is not None
+    if unimplemented or (isinstance(error, RuntimeError | TypeError) and _VALUES.search(reason)):
         return ModelError(
             f"the model needs values at {_place(calls)}",
             f"it was run on tensors that have a shape and no data; {reason}",
         )
-    if attempt is None or not isinstance(error, RuntimeError | ValueError | IndexError | TypeError):
+    # torch refuses before an operator runs too, in the Python of a layer or function of its own
+    refused = attempt is not None or bool(calls and calls[-1].library)
+    is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
+    if not refused or not is_refusal:
         return ModelError(
             f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
         )
-    details = [_operands(attempt, recorder)]
-    if (explanation := _mismatch(attempt)) is not None:
-        details.append(explanation)
-    else:
-        details.append(f"torch says: {reason}")
+    details = [_operands(attempt, recorder)] if attempt is not None else []
+    explanation = _mismatch(attempt) if attempt is not None else None
+    details.append(explanation or f"torch says: {reason}")
+    if isinstance(error, ValueError) and attempt is not None:  # of our own checks
+        details[-1] = reason
     return ShapeError(f"shapes don't fit at {_place(calls)}", *details)
 
 

@@ -5,7 +5,7 @@ A variant is a copy on `meta`; the model it was made from is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from ..analysis.records import Layer
 from ..errors import ModelError
-from ..shapes import InputSpec
 from .copies import meta_copy
 from .recorder import Observer, OpenCall
 from .records import Trace
 from .run import trace
+
+Inputs = tuple[Sequence[Any], Mapping[str, Any]]
+"""Positional and named."""
 
 
 class _Reached(BaseException):
@@ -47,28 +49,24 @@ class _WithHead(nn.Module):
         self.body = body
         self.head = head
 
-    def forward(self, *args: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            result = self.body(*args)
+            result = self.body(*args, **kwargs)
         except _Reached as reached:
             result = reached.tensor
         return self.head(result)
 
 
 def with_nin_head(
-    model: nn.Module,
-    inputs: Sequence[Any],
-    mode: str,
-    features: Layer,
-    obsolete: Sequence[str],
-    classes: int,
+    model: nn.Module, inputs: Inputs, mode: str, features: Layer, classes: int
 ) -> Trace:
-    """Trace `model` with everything behind the call `features` replaced by a `NinHead`."""
-    body = meta_copy(model)
-    for path in obsolete:
-        _replace(body, path, nn.Identity())
-    variant = _WithHead(body, NinHead(features.outputs[0][1], classes))
-    return trace(variant, inputs, mode=mode, on_return=_stop_at(f"body.{features.path}", features))
+    """Trace `model` with everything behind the layer `features` replaced by a `NinHead`.
+
+    The replaced modules are still there, and do not run.
+    """
+    variant = _WithHead(meta_copy(model), NinHead(features.outputs[0][1], classes))
+    stop = _stop_at(f"body.{features.path}", features)
+    return trace(variant, *inputs, mode=mode, on_return=stop)
 
 
 def _stop_at(path: str, features: Layer) -> Observer:
@@ -79,37 +77,33 @@ def _stop_at(path: str, features: Layer) -> Observer:
     return stop
 
 
-def resized(model: nn.Module, inputs: Sequence[InputSpec], mode: str, linear: str) -> Trace:
+def resized(model: nn.Module, inputs: Inputs, mode: str, linear: str) -> Trace:
     """Trace `model` on other inputs with its linear layer `linear` made as wide as they need.
 
     Raises:
-        ModelError: the model fails before it reaches the layer, or behind it.
+        ModelError: the layer is no module that can be replaced, or the model does not run.
     """
     variant = meta_copy(model)
-    layer = variant.get_submodule(linear)
-    if not isinstance(layer, nn.Linear):
-        raise ModelError(f"{linear} is no nn.Linear")
+    layer = dict(variant.named_modules()).get(linear)
+    if not isinstance(layer, nn.Linear) or not linear:
+        raise ModelError(f"{linear or 'the model'} is no nn.Linear inside it")
     features = _features_at(variant, layer, inputs, mode)
     with torch.device("meta"):
         wider = nn.Linear(features, layer.out_features, bias=layer.bias is not None)
-    _replace(variant, linear, wider)
-    return trace(variant, inputs, mode=mode)
+    parent, _, name = linear.rpartition(".")
+    variant.get_submodule(parent).register_module(name, wider.to(layer.weight.dtype))
+    return trace(variant, *inputs, mode=mode)
 
 
-def _features_at(model: nn.Module, layer: nn.Linear, inputs: Sequence[InputSpec], mode: str) -> int:
+def _features_at(model: nn.Module, layer: nn.Linear, inputs: Inputs, mode: str) -> int:
     def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         raise _Reached(args[0])
 
     hook = layer.register_forward_pre_hook(stop)
     try:
-        trace(model, inputs, mode=mode)
+        trace(model, *inputs, mode=mode)
     except _Reached as reached:
         return reached.tensor.shape[-1]
     finally:
         hook.remove()
     raise ModelError("the linear layer is not reached")
-
-
-def _replace(model: nn.Module, path: str, module: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    model.get_submodule(parent).register_module(name, module)

@@ -1,0 +1,303 @@
+"""The shape kernels decide nothing: what they answer is what torch answers, errors included.
+
+A kernel either returns `NotImplemented`, and torch is asked, or a result, and then torch's result
+on the same arguments must have the same shapes and dtypes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from cnnstat.shapes import InputSpec
+from cnnstat.sources.construction import WithoutData
+from cnnstat.tracing.kernels import KERNELS
+from cnnstat.tracing.run import trace
+from cnnstat.zoo.catalog import CATALOG
+
+HALF, BFLOAT, DOUBLE, INT = torch.float16, torch.bfloat16, torch.float64, torch.int64
+
+
+class T:
+    """A tensor of a table: made anew on each device."""
+
+    def __init__(self, *shape, dtype=torch.float32, layout=lambda tensor: tensor):
+        self.shape, self.dtype, self.layout = shape, dtype, layout
+
+    def __repr__(self):
+        dtype = "" if self.dtype is torch.float32 else f":{str(self.dtype).removeprefix('torch.')}"
+        return "x".join(map(str, self.shape)) + dtype
+
+    def on(self, device):
+        return self.layout(torch.zeros(self.shape, dtype=self.dtype, device=device))
+
+
+def on(device, value):
+    if isinstance(value, T):
+        return value.on(device)
+    if isinstance(value, list):
+        return [on(device, item) for item in value]
+    return value
+
+
+def operator(name):
+    """`aten::add.Tensor` → torch.ops.aten.add.Tensor"""
+    packet, _, overload = name.removeprefix("aten::").partition(".")
+    return getattr(getattr(torch.ops.aten, packet), overload or "default")
+
+
+def described(result):
+    """Shapes and dtypes of one result or several."""
+    results = result if isinstance(result, list | tuple) else [result]
+    return [(tuple(tensor.shape), tensor.dtype) for tensor in results]
+
+
+X = T(2, 4, 8, 8)
+CHANNELS_LAST = T(2, 4, 8, 8, layout=lambda t: t.to(memory_format=torch.channels_last))
+TRANSPOSED = T(3, 5, layout=lambda t: t.t())  # 5×3
+UNARY = ["relu", "sigmoid", "tanh", "gelu", "silu", "hardtanh", "hardswish", "hardsigmoid",
+         "leaky_relu"]  # fmt: skip
+IN_PLACE = ["relu_", "sigmoid_", "tanh_", "silu_", "hardtanh_", "hardswish_", "leaky_relu_"]
+BINARY = ["add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor"]
+BINARY_IN_PLACE = ["add_.Tensor", "mul_.Tensor"]
+
+
+def convolution(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1,
+                transposed=False, output_padding=0):  # fmt: skip
+    dims = len(weight.shape) - 2
+    sizes = [
+        list(size) if isinstance(size, tuple) else [size] * dims
+        for size in (stride, padding, dilation, output_padding)
+    ]
+    return ("aten::convolution", x, weight, bias, *sizes[:3], transposed, sizes[3], groups)
+
+
+# What CNNs consist of: the kernels must answer these themselves, or they were written in vain.
+ANSWERED = [
+    *((f"aten::{name}", X) for name in UNARY + IN_PLACE),
+    *((f"aten::{name}", T(3)) for name in UNARY + IN_PLACE),
+    ("aten::relu", T()),
+    ("aten::relu", T(0, 3)),
+    ("aten::relu", T(3, dtype=HALF)),
+    ("aten::leaky_relu", X, 0.2),
+    ("aten::hardtanh", X, 0.0, 6.0),
+    *((f"aten::{name}", X, X) for name in BINARY + BINARY_IN_PLACE),
+    *((f"aten::{name}", X, T(4, 1, 1)) for name in BINARY + BINARY_IN_PLACE),
+    *((f"aten::{name}", X, T()) for name in BINARY),
+    *((f"aten::{name}", T(2, 1, 3), T(5, 1)) for name in BINARY),
+    *((f"aten::{name}", T(0, 3), T(1, 3)) for name in BINARY),
+    ("aten::add.Tensor", X, 2),
+    ("aten::add.Tensor", T(3, dtype=HALF), 2.5),
+    ("aten::div.Tensor", X, 2),
+    ("aten::pow.Tensor_Scalar", X, 2),
+    ("aten::pow.Tensor_Scalar", T(3, dtype=BFLOAT), 0.75),
+    ("aten::_softmax", X, 1, False),
+    ("aten::_softmax", X, -1, False),
+    ("aten::_softmax", T(2, 3, dtype=HALF), 1, False),
+    ("aten::_log_softmax", X, 1, False),
+    convolution(X, T(6, 4, 3, 3)),
+    convolution(X, T(6, 4, 3, 3), T(6)),
+    convolution(X, T(6, 4, 3, 5), T(6), (2, 3), (1, 2), (2, 1)),
+    convolution(X, T(6, 4, 8, 8)),  # the kernel as large as the map
+    convolution(X, T(6, 4, 10, 10), padding=1),
+    convolution(X, T(6, 4, 1, 1), stride=3),
+    convolution(X, T(4, 1, 3, 3), groups=4),
+    convolution(X, T(8, 2, 3, 3), T(8), groups=2),
+    convolution(T(2, 4, 9), T(6, 4, 3), T(6), 2, 1),
+    convolution(T(1, 2, 5, 6, 7), T(3, 2, 3, 2, 1), None, (1, 2, 3), (0, 1, 0)),
+    convolution(T(2, 4, 8, 8, dtype=HALF), T(6, 4, 3, 3, dtype=HALF), T(6, dtype=HALF)),
+    convolution(T(2, 4, 8, 8, dtype=DOUBLE), T(6, 4, 3, 3, dtype=DOUBLE)),
+    *(("aten::max_pool2d_with_indices", *args) for args in (
+        (X, [2, 2]), (X, [3, 3], [2, 2]), (X, [3, 3], [2, 2], [1, 1]), (X, [3, 2], [1, 2], [1, 0]),
+        (X, [2]), (X, [3], [2], [1], [2]), (X, [8, 8]), (X, [3, 3], [1, 1], [0, 0], [3, 3]),
+        (T(2, 4, 8, 8, dtype=HALF), [2, 2]),
+    )),
+    *(("aten::avg_pool2d", *args) for args in (
+        (X, [2, 2]), (X, [3, 3], [2, 2], [1, 1]), (X, [2, 4], [1, 3]), (X, [8, 8]), (X, [3], [2]),
+        (X, [3, 3], [2, 2], [1, 1], False, False), (X, [2, 2], [2, 2], [0, 0], False, True, 3),
+    )),
+    ("aten::avg_pool3d", T(1, 2, 6, 6, 6), [2, 2, 2]),
+    ("aten::avg_pool3d", T(1, 2, 6, 6, 6), [3, 1, 2], [2, 1, 1], [1, 0, 1]),
+    # Rounding up, unless the last window would start in the padding: n, kernel, stride, padding
+    *((f"aten::{pool}", T(1, 1, n, n), [k, k], [s, s], [p, p], *rest, True)
+      for pool, rest in (("max_pool2d_with_indices", [[1, 1]]), ("avg_pool2d", []))
+      for n, k, s, p in [(7, 2, 2, 0), (8, 3, 2, 0), (5, 2, 3, 0), (6, 2, 3, 1), (7, 3, 3, 1),
+                         (4, 3, 4, 1), (5, 4, 4, 2), (9, 2, 4, 1), (14, 3, 2, 0)]),
+    ("aten::native_batch_norm", X, *[T(4)] * 4, False, 0.1, 1e-5),
+    ("aten::native_batch_norm", X, None, None, T(4), T(4), False, 0.1, 1e-5),
+    ("aten::native_batch_norm", T(3, 4), *[T(4)] * 4, False, 0.1, 1e-5),
+    ("aten::native_batch_norm", T(3, 4, 5, dtype=HALF), *[T(4, dtype=HALF)] * 4, False, 0.1, 1e-5),
+    ("aten::native_layer_norm", X, [8], T(8), T(8), 1e-5),
+    ("aten::native_layer_norm", X, [4, 8, 8], T(4, 8, 8), None, 1e-5),
+    ("aten::native_layer_norm", T(5), [5], None, None, 1e-5),
+    ("aten::native_layer_norm", T(3, 8, dtype=HALF), [8], *[T(8, dtype=HALF)] * 2, 1e-5),
+    ("aten::addmm", T(5), T(2, 3), T(3, 5)),
+    ("aten::addmm", T(2, 5), T(2, 3), T(3, 5)),
+    ("aten::addmm", T(3), T(2, 5), TRANSPOSED),
+    ("aten::addmm", T(5), T(0, 3), T(3, 5)),
+    ("aten::mean.dim", X, [2, 3]),
+    ("aten::mean.dim", X, [-1, -2], True),
+    ("aten::mean.dim", X, [0, 1, 2, 3]),
+    ("aten::mean.dim", T(3, 4, dtype=HALF), [1]),
+    ("aten::cat", [X, T(2, 3, 8, 8)], 1),
+    ("aten::cat", [X, X, X], -4),
+    ("aten::cat", [X]),
+    ("aten::cat", [T(2, 3, dtype=HALF), T(5, 3, dtype=HALF)]),
+]  # fmt: skip
+
+# Rare or unusual: the kernels may pass them on, but must not answer otherwise than torch.
+UNUSUAL = [
+    *((f"aten::{name}", CHANNELS_LAST) for name in UNARY),
+    *((f"aten::{name}", T(3, dtype=INT)) for name in ("relu", "sigmoid", "tanh", "relu_")),
+    ("aten::add.Tensor", T(3, dtype=INT), T(3)),
+    ("aten::add.Tensor", T(3), T(3, dtype=HALF)),
+    ("aten::add.Tensor", T(3), T(dtype=DOUBLE)),
+    ("aten::add.Tensor", T(3), 2 + 1j),
+    ("aten::add.Tensor", T(3), True),
+    ("aten::div.Tensor", T(3, dtype=INT), 2),
+    ("aten::mul_.Tensor", T(3), 2),
+    ("aten::pow.Tensor_Scalar", T(3, dtype=INT), 2),
+    ("aten::_softmax", T(), 0, False),
+    ("aten::_softmax", T(3, dtype=HALF), 0, True),
+    convolution(X, T(4, 6, 3, 3), None, 2, 1, transposed=True, output_padding=1),
+    convolution(X, T(4, 3, 3, 3), T(6), groups=2, transposed=True),
+    convolution(CHANNELS_LAST, T(6, 4, 3, 3)),
+    convolution(T(0, 4, 8, 8), T(6, 4, 3, 3)),
+    ("aten::max_pool2d_with_indices", T(4, 8, 8), [2, 2]),
+    ("aten::max_pool2d_with_indices", CHANNELS_LAST, [2, 2]),
+    ("aten::max_pool2d_with_indices", T(0, 4, 8, 8), [2, 2]),
+    ("aten::avg_pool2d", T(4, 8, 8), [2, 2]),
+    ("aten::avg_pool2d", X, [2, 2], [2, 2], [0, 0], False, True, -1),
+    ("aten::native_batch_norm", X, *[T(4)] * 4, True, 0.1, 1e-5),
+    ("aten::native_batch_norm", X, T(4), T(4), None, None, True, 0.1, 1e-5),
+    ("aten::native_layer_norm", CHANNELS_LAST, [8], T(8), T(8), 1e-5),
+    ("aten::addmm", T(2, 1), T(2, 3), T(3, 5)),
+    ("aten::addmm", T(), T(2, 3), T(3, 5)),
+    ("aten::mean.dim", X, []),
+    ("aten::mean.dim", X, None),
+    ("aten::mean.dim", T(), [0]),
+    ("aten::cat", [X, CHANNELS_LAST], 1),
+    ("aten::cat", [T(0), T(2, 3)]),  # an empty vector is left out
+    ("aten::cat", [T(2, 3), T(0)]),
+    ("aten::cat", [T(2, 3), T(2, 3, dtype=HALF)]),
+]
+
+# torch refuses these: so must the trace, with torch's words, so the kernels pass them on.
+REFUSED = [
+    *((f"aten::{name}", T(2, 3), T(2, 4)) for name in BINARY + BINARY_IN_PLACE),
+    *((f"aten::{name}", T(3), T(2, 3)) for name in BINARY_IN_PLACE),
+    ("aten::gelu", X, {"approximate": "sinh"}),
+    convolution(X, T(6, 5, 3, 3)),  # channels
+    convolution(X, T(6, 4, 3, 3), groups=2),
+    convolution(X, T(6, 4, 9, 9)),  # kernel larger than the map
+    convolution(X, T(6, 4, 3, 3), dilation=4),
+    convolution(X, T(6, 4, 3, 3), stride=0),
+    convolution(X, T(6, 4, 3, 3), stride=-1),
+    ("aten::max_pool2d_with_indices", X, [9, 9]),
+    ("aten::max_pool2d_with_indices", X, [3, 3], [1, 1], [2, 2]),  # more padding than half a kernel
+    ("aten::max_pool2d_with_indices", X, [3, 3], [0, 0]),
+    ("aten::max_pool2d_with_indices", X, [0, 0], [1, 1]),
+    ("aten::max_pool2d_with_indices", X, [2, 2, 2]),
+    ("aten::max_pool2d_with_indices", X, []),
+    ("aten::max_pool2d_with_indices", X, [2, 2], [2, 2, 2]),
+    ("aten::max_pool2d_with_indices", T(8, 8), [2, 2]),
+    ("aten::avg_pool2d", X, [9, 9]),
+    ("aten::avg_pool2d", X, [3, 3], [1, 1], [2, 2]),
+    ("aten::avg_pool2d", X, [0, 0], [1, 1]),
+    ("aten::avg_pool2d", X, [2, 2], [2, 2], [0, 0], False, True, 0),  # divided by 0
+    ("aten::avg_pool3d", T(1, 2, 4, 4, 4), [5, 5, 5]),
+    ("aten::avg_pool3d", T(1, 2, 4, 4, 4), [2, 2, 2], [2, 2, 2], [0, 0, 0], False, True, 0),
+    ("aten::native_layer_norm", X, [9], None, None, 1e-5),
+    ("aten::native_layer_norm", X, [8], T(9), None, 1e-5),
+    ("aten::native_layer_norm", X, [], None, None, 1e-5),
+    ("aten::native_layer_norm", T(8), [8, 8], None, None, 1e-5),
+    ("aten::addmm", T(5), T(2, 3), T(4, 5)),
+    ("aten::addmm", T(4), T(2, 3), T(3, 5)),
+    ("aten::addmm", T(5), T(2, 2, 3), T(3, 5)),
+    ("aten::mean.dim", X, [4]),
+    ("aten::mean.dim", X, [2, 2]),
+    ("aten::mean.dim", X, [2, -2]),
+    ("aten::mean.dim", T(3, dtype=INT), [0]),
+    ("aten::cat", []),
+    ("aten::cat", [T(2, 3), T(2, 4)]),
+    ("aten::cat", [T(2, 3), T(2, 3, 1)]),
+    ("aten::cat", [T(2, 3), T(2, 3)], 2),
+    ("aten::cat", [T(), T()]),
+]
+
+
+def run(function, device, args):
+    kwargs = args[-1] if args and isinstance(args[-1], dict) else {}
+    positional = args[:-1] if kwargs else args
+    return function(*[on(device, arg) for arg in positional], **kwargs)
+
+
+def name_of(row):
+    return str(row).removeprefix("('aten::").removesuffix(")").replace("', ", "-").replace(" ", "")
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_every_kernel_stands_in_the_tables(name):
+    assert isinstance(operator(name), torch._ops.OpOverload)
+    assert any(row[0] == name for row in ANSWERED)
+
+
+@pytest.mark.parametrize("row", ANSWERED, ids=name_of)
+def test_a_plain_call_is_answered_as_on_the_cpu(row):
+    name, *args = row
+    answer = run(KERNELS[name], "meta", args)
+    assert answer is not NotImplemented
+    ours, real = described(answer), described(run(operator(name), "cpu", args))
+    # What a norm saves for the backward pass differs among torch's own devices.
+    compared = 1 if "norm" in name else len(real)
+    assert ours[:compared] == real[:compared]
+    assert all(tensor.is_meta for tensor in (answer if isinstance(answer, tuple) else [answer]))
+
+
+@pytest.mark.parametrize("row", ANSWERED + UNUSUAL, ids=name_of)
+def test_no_answer_differs_from_torchs_on_meta(row):
+    name, *args = row
+    answer = run(KERNELS[name], "meta", args)
+    theirs = run(operator(name), "meta", args)
+    if answer is not NotImplemented:
+        assert described(answer) == described(theirs)
+
+
+@pytest.mark.parametrize("name", [f"aten::{n}" for n in [*IN_PLACE, *BINARY_IN_PLACE]])
+def test_in_place_kernels_return_their_operand(name):
+    x = X.on("meta")
+    others = [X.on("meta")] if "Tensor" in name else []
+    assert KERNELS[name](x, *others) is x
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=name_of)
+def test_what_torch_refuses_is_left_to_torch(row):
+    name, *args = row
+    with pytest.raises((RuntimeError, ValueError, IndexError)):
+        run(operator(name), "cpu", args)
+    assert run(KERNELS[name], "meta", args) is NotImplemented
+
+
+# Whole networks
+
+
+TRAINED = ["lenet", "alexnet", "nin", "googlenet", "resnet18", "densenet121", "residual-mnist"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [(name, "eval") for name in CATALOG] + [(name, "train") for name in TRAINED]
+)
+def test_the_trace_of_a_network_is_the_same_with_and_without_kernels(name, mode):
+    def traced(fast):
+        with WithoutData():
+            model = CATALOG[name].load()()
+        return trace(model, [InputSpec(CATALOG[name].input)], mode=mode, fast=fast)
+
+    fast, slow = traced(True), traced(False)
+    assert [op.name for op in fast.ops] == [op.name for op in slow.ops]
+    # one by one, so that a failure shows the first op that differs instead of the whole trace
+    for ours, torchs in zip(fast.ops + fast.calls, slow.ops + slow.calls, strict=True):
+        assert asdict(ours) == asdict(torchs)
+    assert fast == slow
