@@ -70,7 +70,9 @@ def cpu_seconds(command: list[str]) -> float:
 def measure(pair: tuple[list[str], list[str]], runs: int) -> None:
     for command in pair:  # once each to fill the file cache
         cpu_seconds(command)
-    ours, theirs = zip(*((cpu_seconds(pair[0]), cpu_seconds(pair[1])) for _ in range(runs)))
+    ours, theirs = zip(
+        *((cpu_seconds(pair[0]), cpu_seconds(pair[1])) for _ in range(runs)), strict=True
+    )
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     names = [" ".join(["cnnstat" if c == CNNSTAT else "python" if c == PYTHON else c for c in p])
              for p in pair]  # fmt: skip

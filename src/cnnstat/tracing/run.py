@@ -186,9 +186,9 @@ def _explain(error: Exception, recorder: Recorder) -> ModelError:
             f"it was run on tensors that have a shape and no data; {reason}",
         )
     # torch refuses before an operator runs too, in the Python of a layer or function of its own
-    refused = attempt is not None or bool(calls and calls[-1].library)
+    by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
     is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
-    if not refused or not is_refusal:
+    if not is_refusal or (attempt is None and not by_a_layer):
         return ModelError(
             f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
         )
