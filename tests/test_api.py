@@ -201,6 +201,12 @@ def test_refusals(
     assert isinstance(caught.value, cnnstat.CnnstatError)
 
 
+@pytest.mark.parametrize("call", [cnnstat.analyze, cnnstat.compare])
+def test_unknown_mode_is_refused(call: Any) -> None:
+    with pytest.raises(cnnstat.UsageError, match="unknown mode 'test'"):
+        call("lenet", "residual-mnist", mode="test")
+
+
 def test_arguments_are_for_specs() -> None:
     with pytest.raises(cnnstat.UsageError, match="this one is built already"):
         cnnstat.analyze(Net(), IMAGE, arguments={"num_classes": 3})

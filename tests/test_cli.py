@@ -278,6 +278,13 @@ def test_pictures_and_report_are_written_together_or_not_at_all(
     assert _tree(tmp_path) == before
 
 
+def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "list.md"
+    file.touch(mode=0o600)
+    assert run(["list", "--output", str(file)]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("failure", "status"), [(OSError(28, "No space left on device"), 2), (KeyboardInterrupt(), 130)]
 )

@@ -195,6 +195,14 @@ def test_networks_without_linear_layers_have_no_classifier() -> None:
 MLP = (nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10))
 
 
+def test_channels_are_what_a_stage_hands_on() -> None:
+    """Not those of the 1×1 convolution of the next stage, which still runs at the old size."""
+    comparison = cnnstat.compare("resnet50", "nin")
+    found = {row[0].size: row[0].channels for row in comparison.stages if row[0]}
+    # He et al., Table 1
+    assert [found[(side, side)] for side in (112, 56, 28, 14, 7)] == [64, 256, 512, 1024, 2048]
+
+
 def test_mlp_has_no_feature_map() -> None:
     mlp = nn.Sequential(*copy.deepcopy(MLP))
     classifier = cnnstat.compare(mlp, "lenet", input=(1, 1, 28, 28)).classifiers[0]

@@ -318,8 +318,15 @@ def test_saved_compares_as_the_model_does(saved: Any, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == _text("nin alexnet", "table")
 
 
+def test_saved_figures_hold_for_their_own_input_only(saved: Any) -> None:
+    path = str(saved("alexnet"))  # on 3 channels, where nin alone has 1
+    for models, given in ((("nin", path), None), ((path, "nin"), (1, 3, 320, 320))):
+        with pytest.raises(cnnstat.ModelError, match="was made on 1,3,224,224, not on 1,"):
+            cnnstat.compare(*models, input=given)
+
+
 def test_saved_classifier_has_a_reason_for_what_is_missing(saved: Any) -> None:
-    classifier = cnnstat.compare("nin", str(saved("alexnet"))).classifiers[1]
+    classifier = cnnstat.compare(str(saved("alexnet")), "nin").classifiers[0]
     assert classifier is not None
     assert [linear.path for linear in classifier.linears] == ["linear6", "linear7", "linear8"]
     assert (classifier.head, classifier.growth) == (None, ())

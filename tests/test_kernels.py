@@ -100,6 +100,7 @@ ANSWERED = [
     convolution(X, T(6, 4, 3, 3)),
     convolution(X, T(6, 4, 3, 3), T(6)),
     convolution(X, T(6, 4, 3, 5), T(6), (2, 3), (1, 2), (2, 1)),
+    convolution(X, T(6, 4, 3, 3), dilation=2),
     convolution(X, T(6, 4, 8, 8)),  # the kernel as large as the map
     convolution(X, T(6, 4, 10, 10), padding=1),
     convolution(X, T(6, 4, 1, 1), stride=3),
@@ -124,7 +125,8 @@ ANSWERED = [
     *((f"aten::{pool}", T(1, 1, n, n), [k, k], [s, s], [p, p], *rest, True)
       for pool, rest in (("max_pool2d_with_indices", [[1, 1]]), ("avg_pool2d", []))
       for n, k, s, p in [(7, 2, 2, 0), (8, 3, 2, 0), (5, 2, 3, 0), (6, 2, 3, 1), (7, 3, 3, 1),
-                         (4, 3, 4, 1), (5, 4, 4, 2), (9, 2, 4, 1), (14, 3, 2, 0)]),
+                         (4, 3, 4, 1), (5, 4, 4, 2), (9, 2, 4, 1), (14, 3, 2, 0),
+                         (6, 2, 3, 0), (5, 2, 3, 1)]),
     ("aten::native_batch_norm", X, *[T(4)] * 4, False, 0.1, 1e-5),
     ("aten::native_batch_norm", X, None, None, T(4), T(4), False, 0.1, 1e-5),
     ("aten::native_batch_norm", T(3, 4), *[T(4)] * 4, False, 0.1, 1e-5),

@@ -224,6 +224,15 @@ def test_parameters_used_without_calling_their_module_count_in_the_call_that_use
     assert analysis.notes == ()
 
 
+def test_parameters_used_twice_count_where_they_are_used_first():
+    def forward(self, x):
+        return F.linear(F.linear(x, self.linear.weight), self.linear.weight)
+
+    analysis = cnnstat.analyze(With(forward, linear=nn.Linear(4, 4, bias=False)), (1, 4))
+    assert [row(analysis, "linear", call).params for call in (0, 1)] == [4 * 4, 0]
+    assert analysis.totals.params == 4 * 4
+
+
 def test_parameters_never_used_are_in_the_total_and_noted():
     net = With(
         lambda self, x: self.used(x),
@@ -847,6 +856,7 @@ def attend(x):
 
 NO_FIELD = [  # (network on 1×1×64×64, why no size can be stated)
     ("global pool", nn.AdaptiveAvgPool2d(1), "whole input"),
+    ("row pool", nn.AdaptiveAvgPool2d((1, 8)), "whole input"),
     ("mean", Function(lambda x: x.mean((2, 3))), "whole input"),
     ("classifier", nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 2)), "whole input"),
     ("attention", Function(attend), "whole input"),
@@ -945,6 +955,7 @@ def test_depth_is_the_number_in_the_name(name, depth):
 
 SHALLOW = [
     ("no weights", nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)), 0),
+    ("a constant", Function(lambda x: x + torch.ones(8)), 0),
     ("norms do not count", nn.Sequential(conv(1), nn.BatchNorm2d(1), conv(1)), 2),
     ("side by side", parallel(conv(1), conv(1), conv(1)), 1),
     ("the longer branch", parallel(conv(1), nn.Sequential(conv(1), conv(1)), nn.Identity()), 2),

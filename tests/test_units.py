@@ -70,6 +70,7 @@ def test_bytes(number: int, text: str) -> None:
         (0.0004, "<0.1 %"),  # not 0, so it does not read as 0
         (0.001, "0.1 %"),
         (0.9361, "93.6 %"),
+        (0.9996, ">99.9 %"),  # not all
         (1.0, "100.0 %"),
     ],
 )

@@ -161,6 +161,24 @@ def test_block_outputs_of_nin():
     ]  # fmt: skip
 
 
+WINDOWS = [  # of the issue: (layer, kernel, stride, padding)
+    ("nin", "block1.conv1", 11, 4, 0), ("nin", "pool1", 3, 2, 0), ("nin", "block2.conv1", 5, 1, 2),
+    ("nin", "block3.conv1", 3, 1, 1), ("nin", "block4.conv1", 3, 1, 1), ("nin", "pool3", 3, 2, 0),
+    ("nin-stride3", "block1.conv1", 11, 3, 0),
+    ("alexnet", "conv1", 11, 4, 3), ("alexnet", "pool1", 3, 2, 0), ("alexnet", "conv2", 5, 1, 2),
+    ("alexnet", "pool2", 3, 2, 0), ("alexnet", "conv3", 3, 1, 1), ("alexnet", "conv4", 3, 1, 1),
+    ("alexnet", "conv5", 3, 1, 1), ("alexnet", "pool5", 3, 2, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "kernel", "stride", "padding"), WINDOWS)
+def test_windows(name, path, kernel, stride, padding):
+    layer = next(row for row in cnnstat.analyze(name).layers if row.path == path)
+    window = layer.window
+    expected = [(kernel,) * 2, (stride,) * 2, (padding,) * 2, (1, 1)]
+    assert [window.kernel, window.stride, window.padding, window.dilation] == expected
+
+
 def test_nin_mnist_views_its_input_as_224_by_224_images():
     # 64 · 28 · 28 = 224 · 224: a batch of 64 MNIST images makes one image
     (view, *_), *_ = outputs("nin-mnist", (64, 1, 28, 28))

@@ -21,7 +21,7 @@ from .analysis.compare import compare as compare_analyses
 from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, NinHead, Tool
 from .analysis.rollup import analyse
 from .errors import ModelError, ShapeError, UsageError
-from .shapes import InputSpec, parse_input
+from .shapes import InputSpec, format_shape, parse_input
 from .sources.load import Loaded, load
 from .sources.saved import is_saved, read_analysis
 from .tracing.copies import meta_copy
@@ -55,6 +55,7 @@ def analyze(
         UsageError: the spec or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
+    _check_mode(mode)
     if is_saved(model):
         if inputs or named_inputs or arguments:
             raise UsageError(f"{model} is a saved analysis: it takes no input and no arguments")
@@ -74,30 +75,65 @@ def compare(
     """
     if len(models) < 2:
         raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
-    inputs: tuple[Any, ...] = () if input is None else (input,)
+    _check_mode(mode)
+    inputs: tuple[Any, ...] = () if input is None else (_input(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
     for model in models:
         if is_saved(model):
-            analysis = read_analysis(str(model))
-            results.append((analysis, _classifier_of_saved(analysis)))
-            shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
+            result, shapes = _saved_result(str(model), inputs, origin)
         else:
-            loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
-            try:
-                run = _run(loaded, mode)
-            except ShapeError as error:
-                shown = ", ".join(str(i) for i in loaded.inputs)
-                raise ShapeError(
-                    f"{loaded.spec} does not run on {shown}, {origin}",
-                    error.message, *error.details,
-                    hint="--input, with a size that all the models take",
-                ) from error  # fmt: skip
-            results.append((run.analysis, _classifier(run)))
-            shapes = loaded.inputs
+            result, shapes = _traced_result(model, inputs, origin, mode, arguments)
+        results.append(result)
         if not inputs:
-            inputs, origin = shapes, f"the default input of {results[0][0].model.spec}"
+            inputs, origin = shapes, f"the default input of {result[0].model.spec}"
     return compare_analyses([a for a, _ in results], [c for _, c in results])
+
+
+_Result = tuple[tuple[Analysis, Classifier | None], tuple[Any, ...]]
+"""A model of a comparison, and the inputs that it ran on."""
+
+
+def _saved_result(path: str, inputs: tuple[Any, ...], origin: str) -> _Result:
+    analysis = read_analysis(path)
+    shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
+    if inputs and [tuple(i.shape) for i in inputs] != [i.shape for i in shapes]:
+        raise ModelError(
+            f"{path} was made on {_listed(shapes)}, not on {_listed(inputs)}, {origin}",
+            "the figures of a saved analysis hold for its own input",
+        )
+    return (analysis, _classifier_of_saved(analysis)), shapes
+
+
+def _traced_result(
+    model: str | nn.Module,
+    inputs: tuple[Any, ...],
+    origin: str,
+    mode: Mode,
+    arguments: Mapping[str, Any] | None,
+) -> _Result:
+    loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
+    try:
+        run = _run(loaded, mode)
+    except ShapeError as error:
+        raise ShapeError(
+            f"{loaded.spec} does not run on {_listed(loaded.inputs)}, {origin}",
+            error.message,
+            *error.details,
+            "all models of a comparison run on one input: --input names another",
+        ) from error
+    return (run.analysis, _classifier(run)), (*loaded.inputs, *loaded.named_inputs.values())
+
+
+def _listed(inputs: Sequence[Any]) -> str:
+    return " and ".join(
+        str(i) if isinstance(i, InputSpec) else format_shape(i.shape) for i in inputs
+    )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("eval", "train"):
+        raise UsageError(f"unknown mode {mode!r}", "known: eval, train")
 
 
 @dataclass(frozen=True)

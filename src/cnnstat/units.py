@@ -29,10 +29,12 @@ def format_bytes(number: int) -> str:
 
 
 def format_share(share: float) -> str:
-    """0.9361 → `93.6 %`; a share that is not 0 never reads as 0."""
+    """0.9361 → `93.6 %`; a share that is not 0 or all never reads as if it were."""
     percent = 100 * share
     if 0 < percent < 0.05:
         return "<0.1 %"
+    if 99.95 <= percent < 100:
+        return ">99.9 %"
     return f"{percent:.1f} %"
 
 

@@ -11,32 +11,38 @@ _GAP = 0.3  # in octaves of the side: maps whose sides differ by more than 2^0.6
 
 
 def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
-    """Consecutive layers of one output size, e.g. 54×54, 26×26, …; 1×1 for vectors."""
+    """Consecutive layers of one output size, e.g. 54×54, 26×26, …; 1×1 for vectors.
+
+    The channels of a stage are those that it hands on: of its last row at the outermost level. What
+    a container holds itself counts where its next layer is.
+    """
     stages: list[Stage] = []
-    params = macs = 0
+    waiting: list[Layer] = []  # containers whose first layer is still to come
+    outermost = params = macs = 0
     # Rows are in preorder: a row with children stands directly before a deeper one.
     depths = [layer.depth for layer in layers[1:]] + [0]
     for layer, next_depth in zip(layers, depths, strict=True):
-        params += layer.params
-        macs += layer.macs
+        params, macs = params + layer.params, macs + layer.macs
+        waiting.append(layer)
         if not layer.outputs or next_depth > layer.depth:
-            continue  # what a container holds itself counts where its next layer is
+            continue
         size = _size(layer.outputs[0])
-        output = layer.outputs[0]
-        channels = output[1] if len(output) > 1 else output[0] if output else 1
-        same = bool(stages) and stages[-1].size == size
-        before = stages.pop() if same else Stage(size, channels, 0, 0, 0)
-        stages.append(
-            Stage(
-                size,
-                channels,
-                before.layers + (layer.role != "shape"),
-                before.params + params,
-                before.macs + macs,
-            )
-        )
-        params = macs = 0
+        if not stages or stages[-1].size != size:
+            stages.append(Stage(size, 0, 0, 0, 0))
+            outermost = layer.depth
+        stage = stages.pop()
+        channels = stage.channels or _channels(layer.outputs[0])
+        for row in waiting:
+            if row.outputs and _size(row.outputs[0]) == size and row.depth <= outermost:
+                outermost, channels = row.depth, _channels(row.outputs[0])
+        counted = stage.layers + (layer.role != "shape")
+        stages.append(Stage(size, channels, counted, stage.params + params, stage.macs + macs))
+        waiting, params, macs = [], 0, 0
     return tuple(stage for stage in stages if stage.layers or stage.params or stage.macs)
+
+
+def _channels(shape: Shape) -> int:
+    return shape[1] if len(shape) > 1 else shape[0] if shape else 1
 
 
 def align(models: Sequence[Sequence[Stage]]) -> tuple[tuple[Stage | None, ...], ...]:

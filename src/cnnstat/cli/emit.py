@@ -80,7 +80,8 @@ def write_files(files: dict[Path, str]) -> None:
             drafts[target] = Path(name)
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
                 draft.write(text)
-            drafts[target].chmod(0o666 & ~_umask())
+            mode = target.stat().st_mode if target.exists() else 0o666 & ~_umask()
+            drafts[target].chmod(mode & 0o7777)
         for file, written in drafts.items():
             os.replace(written, file)
     except OSError as error:
