@@ -426,6 +426,14 @@ def test_embedding_is_a_look_up():
     assert cost(nn.Embedding(10, 4), "2,5:int64") == (0, 0)
 
 
+def test_a_marker_for_the_profiler_costs_nothing():
+    def forward(x):
+        with torch.profiler.record_function("block1"):
+            return x.relu()
+
+    assert cost(forward, (3, 4)) == (0, 12)
+
+
 # Operators without a rule
 
 UNKNOWN = [

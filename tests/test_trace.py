@@ -415,6 +415,17 @@ def test_gradient_modes_inside_forward_change_nothing(context):
     assert analysis.totals.exact
 
 
+def test_mixed_precision_inside_forward():
+    # Autocast makes a layer take what it would refuse outside it: this model runs for real.
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.linear(x.bfloat16())
+
+    net = With(forward, linear=nn.Linear(4, 5))
+    assert net(torch.zeros(1, 4)).shape == (1, 5)
+    assert cnnstat.analyze(net, (1, 4)).totals.macs == 4 * 5
+
+
 def test_constants_on_the_cpu_join_the_tensors_they_meet():
     class Net(nn.Module):
         def __init__(self):
@@ -823,6 +834,10 @@ FIELDS = [  # (network on 1×1×64×64, size, stride)
     ("crop", parallel(conv(5), Function(lambda x: x[:, :, 2:-2, 2:-2])), (5, 5), (1, 1)),
     ("crop aside", parallel(conv(3), Function(lambda x: x[:, :, 1:-1, 2:])), (3, 3), (1, 1)),
     ("every other", nn.Sequential(Function(lambda x: x[..., ::2, :]), conv(3)), (5, 3), (2, 1)),
+    ("halves of the channels", nn.Sequential(nn.Conv2d(1, 4, 3), Function(
+        lambda x: torch.cat([half.relu() for half in x.chunk(2, 1)][::-1], 1))), (3, 3), (1, 1)),
+    ("one channel", Function(lambda x: F.avg_pool2d(x, 2)[:, 0]), (2, 2), (2, 2)),
+    ("up and window", nn.Sequential(nn.Upsample(scale_factor=2), conv(3)), (2, 2), (0.5, 0.5)),
     # the axes are those of the input, wherever the dimensions go
     ("transposed map", nn.Sequential(conv((1, 3)), Function(lambda x: x.transpose(2, 3)),
                                      conv((1, 5))), (5, 3), (1, 1)),
@@ -869,6 +884,7 @@ NO_FIELD = [  # (network on 1×1×64×64, why no size can be stated)
     # positions trade places or meet those far away: the kernels above do not describe it
     ("flip", Function(lambda x: x + x.flip(-1)), "not followed through flip"),
     ("roll", Function(lambda x: x + x.roll(5, -1)), "not followed through roll"),
+    ("halves of the rows", Function(lambda x: x.split(32, 2)[1]), "not followed through split"),
     ("cumsum", Function(lambda x: x.cumsum(-1)), "not followed through cumsum"),
     ("sort", Function(lambda x: x.sort(-1)[0]), "not followed through sort"),
     ("index", Function(lambda x: x[..., torch.arange(63, -1, -1)]), "not followed through index"),

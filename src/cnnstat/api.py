@@ -204,7 +204,7 @@ def _run(loaded: Loaded, mode: Mode) -> _Run:
     model = Model(
         spec=loaded.spec,
         source=loaded.source,
-        class_name=type(loaded.model).__name__,
+        class_name=recorded.model,
         arguments=loaded.arguments,
     )
     tool = Tool(__version__, str(torch.__version__), platform.python_version())

@@ -183,6 +183,22 @@ def _slice(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     return Field(_resized(x, out), reaches)
 
 
+def _split(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """Pieces along the channels see what the whole sees."""
+    dim = op.arg(2, "dim", 0) % len(x.dims)
+    if any(axis is not None for _, axis in x.dims[dim]):
+        return _unspatial(out, _unknown(op))
+    return replace(x, dims=_resized(x, out))
+
+
+def _select(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
+    """One channel, or one element of the batch, sees what all see."""
+    dim = op.args[1] % len(x.dims)
+    if any(axis is not None for _, axis in x.dims[dim]):
+        return _unspatial(out, _unknown(op))
+    return replace(x, dims=(*x.dims[:dim], *x.dims[dim + 1 :]))
+
+
 def _elementwise(
     op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field], cat_dim: int | None = None
 ) -> Field:
@@ -316,6 +332,18 @@ _HANDLERS: dict[str, Any] = {
     **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), _pad),
     **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), _softmax),
     **dict.fromkeys(
-        ("aten.upsample_nearest2d", "aten.upsample_bilinear2d", "aten.upsample_bicubic2d"), _resize
+        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk"), _split
+    ),
+    "aten.select": _select,
+    **dict.fromkeys(
+        (
+            *(f"aten.upsample_nearest{dims}d" for dims in (1, 2, 3)),
+            *(f"aten._upsample_nearest_exact{dims}d" for dims in (1, 2, 3)),
+            "aten.upsample_linear1d",
+            "aten.upsample_bilinear2d",
+            "aten.upsample_bicubic2d",
+            "aten.upsample_trilinear3d",
+        ),
+        _resize,
     ),
 }

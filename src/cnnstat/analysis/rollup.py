@@ -52,7 +52,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*trace.notes, *ownership.notes()),
+        notes=ownership.notes(),
     )
 
 

@@ -48,3 +48,9 @@ free(
     "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.is_same_size",
     "aten._local_scalar_dense", "aten.item", "prim.device",
 )  # fmt: skip
+
+free(
+    "marks a span for the profiler",
+    "profiler._record_function_enter", "profiler._record_function_enter_new",
+    "profiler._record_function_exit",
+)  # fmt: skip

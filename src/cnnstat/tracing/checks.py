@@ -8,28 +8,39 @@ from typing import Any
 from torch import Tensor
 
 
+class Refused(Exception):
+    """An operator would not run. `what` does not fit: "shapes" or "dtypes"."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(reason)
+        self.what = what
+
+
 def _same_dtype(*positions: int) -> Callable[[Any], None]:
     def check(args: Any) -> None:
         tensors = [args[p] for p in positions if isinstance(args[p], Tensor)]
         dtypes = list(dict.fromkeys(str(t.dtype).removeprefix("torch.") for t in tensors))
         if len(dtypes) > 1:
-            raise ValueError(f"the input is {dtypes[0]}, the weight {' and '.join(dtypes[1:])}")
+            weights = " and ".join(dtypes[1:])
+            raise Refused("dtypes", f"the input is {dtypes[0]}, the weight {weights}")
 
     return check
 
 
-def _convolution(args: Any) -> None:
-    _same_dtype(0, 1, 2)(args)
+def _transposed_channels(args: Any) -> None:
     x, weight, transposed = args[0], args[1], args[6]
     if transposed and x.shape[1] != weight.shape[0]:
-        raise ValueError(f"the layer takes {weight.shape[0]} channels, the input has {x.shape[1]}")
+        takes = f"the layer takes {weight.shape[0]} channels, the input has {x.shape[1]}"
+        raise Refused("shapes", takes)
 
 
-CHECKS: dict[str, Callable[[Any], None]] = {
-    "aten.convolution": _convolution,
+DTYPE_CHECKS: dict[str, Callable[[Any], None]] = {
+    "aten.convolution": _same_dtype(0, 1, 2),
     "aten.mm": _same_dtype(0, 1),
     "aten.bmm": _same_dtype(0, 1),
     "aten.addmm": _same_dtype(1, 2, 0),
     "aten.baddbmm": _same_dtype(1, 2, 0),
 }
-"""Keyed by operator; each raises ValueError, in words for the user, on what cannot run."""
+"""Not under autocast: it casts what differs, but not on `meta`."""
+
+SHAPE_CHECKS: dict[str, Callable[[Any], None]] = {"aten.convolution": _transposed_channels}

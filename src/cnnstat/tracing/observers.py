@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .checks import CHECKS
+from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .kernels import KERNELS
 from .recorder import Attempt, Recorder, rebuilt, tensors_among
 
@@ -38,6 +38,8 @@ class Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
+        # Asked here: below, where operators are dispatched, autocast always seems to be off.
+        recorder.autocast = any(map(torch.is_autocast_enabled, ("cpu", "cuda")))
         if recorder.in_library_module or (name := function_name(func)) is None:
             return func(*args, **kwargs)
         call = recorder.open_function(name, (args, kwargs))
@@ -79,8 +81,10 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         args, kwargs = _on_one_device(args, kwargs)
         recorder = self.recorder
         recorder.attempt = Attempt(name, args, kwargs, tuple(recorder.stack))
-        if name in CHECKS:
-            CHECKS[name](args)
+        if name in SHAPE_CHECKS:
+            SHAPE_CHECKS[name](args)
+        if name in DTYPE_CHECKS and not recorder.autocast:
+            DTYPE_CHECKS[name](args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = func(*args, **kwargs)

@@ -68,6 +68,7 @@ class Recorder:
     attempt: Attempt | None = None
     failed: tuple[OpenCall, ...] = ()
     live_bytes: int = 0
+    autocast: bool = False
 
     def __post_init__(self) -> None:
         self._executions: Counter[str] = Counter()

@@ -6,7 +6,7 @@ A `Trace` is the only thing the analysis knows of a model. Shapes are in element
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
@@ -137,7 +137,11 @@ class TracedInput:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The immutable record of one run. `calls` stand in the order in which they were opened."""
+    """The immutable record of one run of a model of class `model`.
+
+    `calls` stand in the order in which they were opened, so children behind their parents.
+    `modules` are those of the model by path, called or not.
+    """
 
     model: str
     mode: str
@@ -148,7 +152,6 @@ class Trace:
     ops: tuple[Op, ...]
     modules: dict[str, Module]
     parameters: tuple[Parameter, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def tensors_in(value: Any) -> Iterator[TensorSpec]:

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError, ShapeError
 from ..shapes import InputSpec, format_shape
+from .checks import Refused
 from .copies import originals_of
 from .observers import recording
 from .recorder import (
@@ -179,6 +180,10 @@ def _explain(error: Exception, recorder: Recorder) -> ModelError:
     attempt = recorder.attempt
     calls = attempt.calls if attempt is not None else recorder.failed
     reason = _first_line(error)
+    if isinstance(error, Refused) and attempt is not None:
+        kind = ShapeError if error.what == "shapes" else ModelError
+        place = f"{error.what} don't fit at {_place(calls)}"
+        return kind(place, _operands(attempt, recorder), reason)
     unimplemented = isinstance(error, NotImplementedError) and attempt is not None
     if unimplemented or (isinstance(error, RuntimeError | TypeError) and _VALUES.search(reason)):
         return ModelError(
@@ -192,12 +197,11 @@ def _explain(error: Exception, recorder: Recorder) -> ModelError:
         return ModelError(
             f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
         )
-    details = [_operands(attempt, recorder)] if attempt is not None else []
-    explanation = _mismatch(attempt) if attempt is not None else None
-    details.append(explanation or f"torch says: {reason}")
-    if isinstance(error, ValueError) and attempt is not None:  # of our own checks
-        details[-1] = reason
-    return ShapeError(f"shapes don't fit at {_place(calls)}", *details)
+    headline = f"shapes don't fit at {_place(calls)}"
+    if attempt is None:
+        return ShapeError(headline, f"torch says: {reason}")
+    explanation = _mismatch(attempt) or f"torch says: {reason}"
+    return ShapeError(headline, _operands(attempt, recorder), explanation)
 
 
 def _place(calls: Sequence[OpenCall]) -> str:
