@@ -31,6 +31,8 @@ def pattern(expected: str) -> str:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
 def test_console_block(block: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", README, flags=re.DOTALL):
+        (tmp_path / name).write_text(code)
     for command, expected in commands(block):
         program, *arguments = shlex.split(command)
         assert program == "cnnstat"
@@ -40,7 +42,7 @@ def test_console_block(block: str, tmp_path: Path, monkeypatch, capsys) -> None:
 
 
 def test_python_blocks() -> None:
-    for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
+    for block in re.findall(r"```python\n(import.*?)```", README, flags=re.DOTALL):
         names: dict[str, object] = {}
         for line in block.splitlines():
             code, _, comment = line.partition("#")

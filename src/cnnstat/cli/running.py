@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
 from ..analysis.records import Analysis, Comparison
@@ -40,7 +41,8 @@ def analysis_of(
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
-    return analyze(spec, *specs, arguments=arguments, mode=mode)
+    with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
+        return analyze(spec, *specs, arguments=arguments, mode=mode)
 
 
 def comparison_of(
@@ -56,10 +58,8 @@ def comparison_of(
         raise UsageError("compare runs all models on one --input")
     with _quick_import():
         from ..api import compare
-    return compare(
-        *specs, input=given[0] if given else None, arguments=arguments,
-        mode=mode,
-    )  # fmt: skip
+    with redirect_stdout(sys.stderr):
+        return compare(*specs, input=given[0] if given else None, arguments=arguments, mode=mode)
 
 
 def require_exact(*analyses: Analysis) -> None:

@@ -8,16 +8,25 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full,
-              torch.arange, torch.tensor}  # fmt: skip
+# arange, linspace and tensor keep their values: constructors read them back.
+_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
 _FILLING = {"uniform_", "normal_", "fill_", "zero_"}
+
+
+class WithoutInitialization(TorchFunctionMode):
+    """`torch.nn.init` does nothing inside: most of the time that construction takes."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 class WithoutData(TorchFunctionMode):
     """Tensors made inside are on `meta`, and initialising them does nothing.
 
-    Initialisation is most of the time that construction takes, and needs the generator's state;
-    here neither is touched.
+    Initialisation needs the generator's state too, which is left alone here.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

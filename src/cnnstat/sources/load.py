@@ -12,6 +12,7 @@ from torch import nn
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec, format_shape
 from ..zoo.catalog import CATALOG, Entry
+from . import python
 from .construction import WithoutData
 
 
@@ -35,22 +36,40 @@ def load(
 ) -> Loaded:
     """Build the model that `spec` names.
 
-    Without inputs the default of the source is taken. `in_channels` follows the input unless it
-    is among the arguments.
+    Without inputs the default of the source is taken. For the zoo, `in_channels` follows the input
+    unless it is among the arguments.
 
     Raises:
         UsageError: there is no such model, or it has no such argument.
         ModelError: it cannot be built, or the input has the wrong number of dimensions.
     """
-    entry = CATALOG.get(spec)
-    if entry is None:
-        close = nearest(spec, CATALOG)
-        raise UsageError(f"unknown model {spec!r}", *filter(None, [close]), hint="cnnstat list")
+    if spec in CATALOG:
+        return _from_zoo(CATALOG[spec], inputs, named_inputs or {}, dict(arguments or {}))
+    if python.is_python(spec):
+        chosen = dict(arguments or {})
+        model, example = python.build(spec, chosen)
+        named = dict(named_inputs or {})
+        if not inputs and not named:
+            inputs, named = python.inputs_of(spec, model, example)
+        return Loaded(spec, "python", model, tuple(inputs), named, chosen)
+    close = nearest(spec, CATALOG)
+    raise UsageError(
+        f"unknown model {spec!r}", *filter(None, [close]),
+        hint="cnnstat list, or name your own: my_model.py:Net",
+    )  # fmt: skip
+
+
+def _from_zoo(
+    entry: Entry,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    chosen: dict[str, Any],
+) -> Loaded:
+    spec = entry.name
     if named_inputs:
         raise UsageError(
             f"{spec} takes one positional input: leave out {next(iter(named_inputs))}="
         )
-    chosen = dict(arguments or {})
     factory = entry.load()
     _check_arguments(spec, factory, chosen)
     if inputs:

@@ -1,0 +1,212 @@
+"""Models in the user's own Python: `my_model.py:Net`, `package.module:build`.
+
+Importing the file runs it; it is run because the user named it, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import ModelError, UsageError, nearest
+from ..shapes import InputSpec
+from ..tracing.copies import meta_copy
+from .construction import WithoutData, WithoutInitialization
+
+
+def is_python(spec: str) -> bool:
+    """Whether a spec names something in a Python file or module."""
+    return ":" in spec or spec.endswith(".py")
+
+
+def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Any]:
+    """Build the model that `FILE.py:NAME` or `package.module:NAME` names, on `meta`.
+
+    NAME is a class, a function that returns a model, or a model. Returned with it is the module's
+    `example_input`, None if it has none.
+
+    Raises:
+        UsageError: the spec names no object, or an argument that there is not.
+        ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
+    """
+    place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
+    module = _imported(place)
+    if not name:
+        models = _models_in(module)
+        named = f"it defines {', '.join(models)}" if models else "it defines no model"
+        raise UsageError(
+            f"{spec} names a file, not a model", named,
+            hint=f"{spec}:{models[0] if models else 'Net'}",
+        )  # fmt: skip
+    if not hasattr(module, name):
+        known = [n for n, value in vars(module).items() if _is_model_like(value)]
+        close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
+        raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
+    return _built(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
+
+
+def _imported(place: str) -> ModuleType:
+    try:
+        if place.endswith(".py"):
+            return _import_file(Path(place))
+        sys.path.insert(0, "")
+        try:
+            return importlib.import_module(place)
+        finally:
+            sys.path.remove("")
+    except (ModelError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        marked = (
+            [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
+        )
+        raise ModelError(f"{error.filename}:{error.lineno}: {error.msg}", *marked) from error
+    except BaseException as error:  # a file may do anything, leaving by sys.exit() included
+        raise ModelError(f"{place} cannot be imported", *_reason(error, place)) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        beside = path.parent.glob("*.py") if path.parent.is_dir() else ()
+        close = nearest(path.name, [file.name for file in beside])
+        raise ModelError(f"there is no file {path}", *filter(None, [close]))
+    name = f"_cnnstat_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look a class's module up there
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # for what stands beside it, as when it is run as a script
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def _reason(error: BaseException, place: str) -> list[str]:
+    """What happened, and the innermost line of the user's own code in which it did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
+    if not own:  # a module by its name, or code it imports
+        own = [f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename]
+    reason = f"{type(error).__name__}: {error}"
+    if not own:
+        return [reason]
+    return [f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}", reason]
+
+
+def _models_in(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, nn.Module)
+        or (isinstance(value, type) and issubclass(value, nn.Module)
+            and value.__module__ == module.__name__)
+    ]  # fmt: skip
+
+
+def _is_model_like(value: Any) -> bool:
+    return callable(value) or isinstance(value, nn.Module)
+
+
+def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> nn.Module:
+    if isinstance(named, nn.Module):
+        if arguments:
+            raise UsageError(f"{spec} is a model already: it takes no --arg")
+        return meta_copy(named)
+    if not callable(named):
+        raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
+    _check_arguments(spec, named, arguments)
+    model = _called(spec, named, arguments)
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
+    return model
+
+
+def _called(spec: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """On `meta`; where construction reads values back, on the CPU with initialisation skipped."""
+    try:
+        with WithoutData():
+            model = factory(**arguments)
+        stray = isinstance(model, nn.Module) and any(
+            not t.is_meta for t in (*model.parameters(), *model.buffers())
+        )
+        return meta_copy(model) if stray else model
+    except (RuntimeError, NotImplementedError) as error:
+        if "meta" not in str(error).lower():
+            raise _unbuilt(spec, error, arguments) from error
+    except Exception as error:
+        raise _unbuilt(spec, error, arguments) from error
+    try:
+        with WithoutInitialization():
+            model = factory(**arguments)
+    except Exception as error:
+        raise _unbuilt(spec, error, arguments) from error
+    return meta_copy(model) if isinstance(model, nn.Module) else model
+
+
+def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    place = spec.rpartition(":")[0]
+    return ModelError(
+        f"{spec} cannot be built{f' with {given}' if given else ''}", *_reason(error, place)
+    )
+
+
+def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of a builtin: what it takes is not known
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        takes = f"it takes {signature}".replace(" -> None", "")
+        missing = "missing" in str(error)
+        raise UsageError(
+            f"{spec}: {error}", takes, hint="--arg NAME=VALUE for each" if missing else None
+        ) from error
+
+
+def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
+    """The inputs that the module's `example_input` or the first layer imply.
+
+    `example_input` is a shape, a tensor, a tuple of them, or a dict of keyword inputs.
+
+    Raises:
+        UsageError: there is no `example_input` and the first layer does not tell the sizes.
+    """
+    if example is not None:
+        if isinstance(example, Mapping):
+            return (), {name: _input(value) for name, value in example.items()}
+        several = isinstance(example, tuple | list) and not all(type(n) is int for n in example)
+        return [_input(value) for value in (example if several else [example])], {}
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            return [InputSpec((1, module.in_features))], {}
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            size = ",".join(["1", str(module.in_channels), *("224" for _ in module.kernel_size)])
+            raise UsageError(
+                f"{spec} needs an input: a convolution takes any size",
+                "or name one in its file: example_input = (…)", hint=f"--input {size}",
+            )  # fmt: skip
+    raise UsageError(f"{spec} needs an input", hint="--input 1,3,224,224")
+
+
+def _input(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, tuple | list) and all(type(size) is int for size in value):
+        return InputSpec(tuple(value))
+    return value
