@@ -10,10 +10,11 @@ from ..tracing.records import Call, Op, Parameter, Trace
 from .describe import config_of, dims_of, window_of
 from .longest_path import depth_of
 from .memory import peak_bytes
-from .reach import NO_FIELD, NOT_SPATIAL, WHOLE, Field
+from .reach import NO_FIELD, Field
 from .receptive_field import fields_of
 from .records import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
 from .roles import role_of, role_of_module
+from .stages import last_map
 
 
 def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
@@ -22,7 +23,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     ops = _ops_by_call(trace)
     fields = fields_of(trace)
     layers = _layers(trace, ownership, ops, fields)
-    total = layers[0].total
+    total, last = layers[0].total, last_map(layers)
     params = [p for p in trace.parameters if not p.buffer]
     buffers = [p for p in trace.parameters if p.buffer]
     total_params = sum(p.numel for p in params)
@@ -39,7 +40,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         activation_bytes=total.activation_bytes,
         peak_bytes=peak_bytes(trace),
         depth=depth_of(trace),
-        receptive_field=_last_map(layers),
+        receptive_field=last.receptive_field if last else None,
         exact=total.exact,
         uncounted=total.uncounted,
     )
@@ -214,12 +215,3 @@ def _by_role(layers: tuple[Layer, ...], ownership: _Ownership) -> dict[str, Role
     roles = [role for role in {**params, **macs} if params[role] or macs[role]]
     roles.sort(key=lambda role: -params[role])
     return {role: RoleTally(params[role], macs[role]) for role in roles}
-
-
-def _last_map(layers: tuple[Layer, ...]) -> tuple[float, ...] | None:
-    """The receptive field of the last feature map, before positions are merged or pooled away."""
-    for layer in reversed(layers):
-        is_map = bool(layer.outputs) and len(layer.outputs[0]) > 2
-        if is_map and layer.receptive_field_reason not in (WHOLE, NOT_SPATIAL):
-            return layer.receptive_field  # None where the field could not be followed so far
-    return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..analysis.records import Analysis, Layer, Tally
 from ..analysis.roles import LAYOUT
+from ..analysis.stages import last_map
 from ..errors import UsageError, nearest
 from ..shapes import format_shape
 from .options import Options
@@ -142,8 +143,8 @@ _PEAK = {"eval": "Peak memory at inference", "train": "Peak memory, forward only
 
 
 def _no_field(analysis: Analysis) -> str:
-    followed = any(layer.receptive_field is not None for layer in analysis.layers)
-    return "not followed to the last feature map" if followed else "no feature map"
+    last = last_map(analysis.layers)
+    return (last and last.receptive_field_reason) or "no feature map"
 
 
 def footing(analysis: Analysis) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from ..tracing.copies import meta_copy
 
 # arange, linspace and tensor keep their values: constructors read them back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
@@ -42,3 +45,23 @@ class WithoutData(TorchFunctionMode):
 
 def _is_meta(args: Any) -> bool:
     return bool(args) and isinstance(args[0], Tensor) and args[0].is_meta
+
+
+def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call `factory` so that the model it returns is on `meta`.
+
+    Where construction reads values back, it runs on the CPU with initialisation skipped, and the
+    model is copied without its data. Raises what the factory raises.
+    """
+    try:
+        with WithoutData():
+            model = factory(**arguments)
+    except (RuntimeError, NotImplementedError) as error:
+        if "meta" not in str(error).lower():
+            raise
+        with WithoutInitialization():
+            model = factory(**arguments)
+    if not isinstance(model, nn.Module):
+        return model
+    tensors = (*model.parameters(), *model.buffers())
+    return model if all(tensor.is_meta for tensor in tensors) else meta_copy(model)

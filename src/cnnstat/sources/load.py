@@ -12,8 +12,8 @@ from torch import nn
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec, format_shape
 from ..zoo.catalog import CATALOG, Entry
-from . import python
-from .construction import WithoutData
+from . import python, vision
+from .construction import construct
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ def load(
     """
     if spec in CATALOG:
         return _from_zoo(CATALOG[spec], inputs, named_inputs or {}, dict(arguments or {}))
+    if spec.startswith(vision.PREFIX):
+        return _from_torchvision(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if python.is_python(spec):
         chosen = dict(arguments or {})
         model, example = python.build(spec, chosen)
@@ -57,6 +59,17 @@ def load(
         f"unknown model {spec!r}", *filter(None, [close]),
         hint="cnnstat list, or name your own: my_model.py:Net",
     )  # fmt: skip
+
+
+def _from_torchvision(
+    spec: str, inputs: Sequence[Any], named: dict[str, Any], chosen: dict[str, Any]
+) -> Loaded:
+    model, default = vision.build(spec, chosen)
+    if not inputs and not named:
+        if default is None:
+            raise UsageError(f"{spec} needs an input", hint="--input 1,3,224,224")
+        inputs = [default]
+    return Loaded(spec, "torchvision", model, tuple(inputs), named, chosen)
 
 
 def _from_zoo(
@@ -80,8 +93,7 @@ def _from_zoo(
         batch, channels, *sides = entry.input
         inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
-        with WithoutData():
-            model = factory(**chosen)
+        model = construct(factory, chosen)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())

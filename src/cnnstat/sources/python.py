@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec
 from ..tracing.copies import meta_copy
-from .construction import WithoutData, WithoutInitialization
+from .construction import construct
 
 
 def is_python(spec: str) -> bool:
@@ -128,32 +128,13 @@ def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> nn.Module:
     if not callable(named):
         raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
     _check_arguments(spec, named, arguments)
-    model = _called(spec, named, arguments)
+    try:
+        model = construct(named, arguments)
+    except Exception as error:
+        raise _unbuilt(spec, error, arguments) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
     return model
-
-
-def _called(spec: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """On `meta`; where construction reads values back, on the CPU with initialisation skipped."""
-    try:
-        with WithoutData():
-            model = factory(**arguments)
-        stray = isinstance(model, nn.Module) and any(
-            not t.is_meta for t in (*model.parameters(), *model.buffers())
-        )
-        return meta_copy(model) if stray else model
-    except (RuntimeError, NotImplementedError) as error:
-        if "meta" not in str(error).lower():
-            raise _unbuilt(spec, error, arguments) from error
-    except Exception as error:
-        raise _unbuilt(spec, error, arguments) from error
-    try:
-        with WithoutInitialization():
-            model = factory(**arguments)
-    except Exception as error:
-        raise _unbuilt(spec, error, arguments) from error
-    return meta_copy(model) if isinstance(model, nn.Module) else model
 
 
 def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:

@@ -1,0 +1,86 @@
+"""torchvision's models: the figures that torchvision publishes with its weights, and the extra."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+import cnnstat
+from cnnstat.cli.main import run
+from cnnstat.sources import vision
+
+# One or two of each family; benchmarks/accuracy.py runs all of them.
+SAMPLE = [
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet",
+    "inception_v3", "maxvit_t", "mnasnet0_5", "mobilenet_v3_small", "regnet_x_400mf",
+    "regnet_y_400mf", "resnet50", "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1",
+    "swin_t", "swin_v2_t", "vgg16_bn", "vit_b_16", "vit_h_14", "wide_resnet50_2",
+]  # fmt: skip
+
+
+def published(name: str, side: int) -> tuple[int, float]:
+    """Parameters and GMACs of the weights that were tested at this size."""
+    for weights in vision._torchvision().models.get_model_weights(name):
+        if weights.transforms().crop_size == [side]:
+            return weights.meta["num_params"], weights.meta["_ops"]
+    raise AssertionError(f"no weights of {name} at {side}")
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_published_figures(name: str) -> None:
+    analysis = cnnstat.analyze(f"torchvision:{name}")
+    params, gmacs = published(name, analysis.inputs[0].shape[-1])
+    assert analysis.totals.params == params
+    assert round(analysis.totals.macs / 1e9, 3) == gmacs
+    assert analysis.totals.exact
+    assert analysis.model.source == "torchvision"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("resnet18", "resnet18"), ("resnet50", "resnet50"), ("vgg16", "vgg16"),
+     ("vgg11-bn", "vgg11_bn"), ("densenet121", "densenet121")],
+)  # fmt: skip
+def test_zoo_is_the_same_network(ours: str, theirs: str) -> None:
+    a, b = cnnstat.analyze(ours), cnnstat.analyze(f"torchvision:{theirs}")
+    assert (a.totals.params, a.totals.macs) == (b.totals.params, b.totals.macs)
+
+
+def test_arguments_and_input() -> None:
+    analysis = cnnstat.analyze("torchvision:resnet18", "1,3,64,64", arguments={"num_classes": 10})
+    assert analysis.layers[0].outputs == ((1, 10),)
+    assert analysis.totals.params == 11_689_512 - (512 * 990 + 990)
+
+
+def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a download was tried")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    cnnstat.analyze("torchvision:resnet18")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ("torchvision:resnet5", 2, ["no model 'resnet5'", "did you mean resnet50"]),
+        ("torchvision:", 2, ["no model ''"]),
+        ("torchvision:resnet18 --arg widht=3", 1, ["cannot be built with widht=3", "widht"]),
+        ("torchvision:raft_small", 2, ["needs an input", "--input"]),  # its weights have no crop
+    ],
+)
+def test_refusals(capsys, line: str, status: int, says: list[str]) -> None:
+    assert run(["shapes", *line.split()]) == status
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for text in says:
+        assert text in printed.err
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # as if it were not installed
+    assert run(["shapes", "torchvision:resnet18"]) == 1
+    assert "pip install 'cnnstat[torchvision]'" in capsys.readouterr().err
