@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> int:
             traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         return error.exit_status
-    except Exception as error:
+    except Exception as error:  # ours: what users can cause is a CnnstatError
         if debug:
             traceback.print_exc()
         typer.echo(

@@ -94,7 +94,7 @@ def _from_zoo(
         inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
         model = construct(factory, chosen)
-    except Exception as error:
+    except Exception as error:  # a constructor raises what it likes on odd arguments
         reason = f"{type(error).__name__}: {error}"
         given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         raise ModelError(f"{spec} cannot be built with {given}", reason) from error

@@ -130,7 +130,7 @@ def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> nn.Module:
     _check_arguments(spec, named, arguments)
     try:
         model = construct(named, arguments)
-    except Exception as error:
+    except Exception as error:  # the user's code: anything may come out of it
         raise _unbuilt(spec, error, arguments) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")

@@ -42,7 +42,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, InputSpec
     try:
         # weights=None: nothing is downloaded
         model = construct(models.get_model_builder(name), {"weights": None, **chosen})
-    except Exception as error:
+    except Exception as error:  # a constructor raises what it likes on odd arguments
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
             f"{spec} cannot be built{f' with {given}' if given else ''}",

@@ -96,7 +96,7 @@ def _run(
             model(*args, **kwargs)
     except ModelError:
         raise
-    except Exception as error:
+    except Exception as error:  # the model's code: anything may come out of it
         raise _explain(error, recorder) from error
 
 
