@@ -21,7 +21,8 @@ from .analysis.compare import compare as compare_analyses
 from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, NinHead, Tool
 from .analysis.rollup import analyse
 from .errors import ModelError, ShapeError, UsageError
-from .shapes import InputSpec, format_shape, parse_input
+from .shapes import InputSpec, as_input, format_shape
+from .sources.implied import implied_input
 from .sources.load import Loaded, load
 from .sources.saved import is_saved, read_analysis
 from .tracing.copies import meta_copy
@@ -76,7 +77,7 @@ def compare(
     if len(models) < 2:
         raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
     _check_mode(mode)
-    inputs: tuple[Any, ...] = () if input is None else (_input(input),)
+    inputs: tuple[Any, ...] = () if input is None else (as_input(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
     for model in models:
@@ -154,8 +155,8 @@ def _loaded(
     arguments: Mapping[str, Any] | None,
     call: str = "cnnstat.analyze(model, {})",
 ) -> Loaded:
-    given = [_input(value) for value in inputs]
-    named = {name: _input(value) for name, value in named_inputs.items()}
+    given = [as_input(value) for value in inputs]
+    named = {name: as_input(value) for name, value in named_inputs.items()}
     named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
     positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
     if isinstance(model, str):
@@ -173,30 +174,8 @@ def _loaded(
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
     if not positional and not named:
-        raise UsageError(f"{name} needs an input", hint=call.format(_implied(model)))
+        raise UsageError(f"{name} needs an input", hint=call.format(implied_input(model).shape))
     return Loaded(name, "object", meta_copy(model), positional, named)
-
-
-def _implied(model: nn.Module) -> tuple[int, ...]:
-    """An input that the first layer would take, to show what to type."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            return (1, module.in_channels, *(224 for _ in module.kernel_size))
-        if isinstance(module, nn.Linear):
-            return (1, module.in_features)
-    return (1, 3, 224, 224)
-
-
-def _input(value: Any) -> Any:
-    """Shapes and texts become `InputSpec`s; tensors and anything else are passed on."""
-    if isinstance(value, str):
-        return parse_input(value)
-    is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
-    if not is_shape or not value:
-        return value
-    if min(value) < 1:
-        raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
-    return InputSpec(tuple(value))
 
 
 def _run(loaded: Loaded, mode: Mode) -> _Run:

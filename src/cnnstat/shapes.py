@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import UsageError
 
@@ -68,6 +69,22 @@ def parse_input(text: str) -> InputSpec:
         shape.append(int(size))
         position += len(size) + 1
     return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None)
+
+
+def as_input(value: Any) -> Any:
+    """Shapes and texts become `InputSpec`s; tensors and anything else are passed on.
+
+    Raises:
+        UsageError: a size is not positive, or the text is malformed.
+    """
+    if isinstance(value, str):
+        return parse_input(value)
+    is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
+    if not is_shape or not value:
+        return value
+    if min(value) < 1:
+        raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
+    return InputSpec(tuple(value))
 
 
 def _malformed(text: str, position: int, reason: str) -> UsageError:

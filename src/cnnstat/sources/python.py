@@ -15,12 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import ModelError, UsageError, nearest
-from ..shapes import InputSpec
+from ..shapes import InputSpec, as_input
 from ..tracing.copies import meta_copy
 from .construction import construct
+from .implied import implied_input
 
 
 def is_python(spec: str) -> bool:
@@ -163,31 +164,22 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
 def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
     """The inputs that the module's `example_input` or the first layer imply.
 
-    `example_input` is a shape, a tensor, a tuple of them, or a dict of keyword inputs.
+    `example_input` is a shape, a text as for `--input`, a tensor, a tuple of them, or a dict of
+    keyword inputs.
 
     Raises:
         UsageError: there is no `example_input` and the first layer does not tell the sizes.
     """
+    if isinstance(example, Mapping):
+        return (), {name: as_input(value) for name, value in example.items()}
     if example is not None:
-        if isinstance(example, Mapping):
-            return (), {name: _input(value) for name, value in example.items()}
         several = isinstance(example, tuple | list) and not all(type(n) is int for n in example)
-        return [_input(value) for value in (example if several else [example])], {}
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            return [InputSpec((1, module.in_features))], {}
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            size = ",".join(["1", str(module.in_channels), *("224" for _ in module.kernel_size)])
-            raise UsageError(
-                f"{spec} needs an input: a convolution takes any size",
-                "or name one in its file: example_input = (…)", hint=f"--input {size}",
-            )  # fmt: skip
-    raise UsageError(f"{spec} needs an input", hint="--input 1,3,224,224")
-
-
-def _input(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, tuple | list) and all(type(size) is int for size in value):
-        return InputSpec(tuple(value))
-    return value
+        return [as_input(value) for value in (example if several else [example])], {}
+    implied = implied_input(model)
+    if implied.certain:
+        return [InputSpec(implied.shape)], {}
+    raise UsageError(
+        f"{spec} needs an input: its first layer takes any size",
+        "or name one in its file: example_input = (…)",
+        hint=f"--input {InputSpec(implied.shape)}",
+    )

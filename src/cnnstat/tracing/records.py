@@ -13,8 +13,24 @@ from typing import Any, Literal
 Kind = Literal["module", "function"]
 
 
+class _Sized:
+    """What follows from a shape and the bytes of an element."""
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+    itemsize: int
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.itemsize
+
+
 @dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(_Sized):
     """A tensor as an op saw it.
 
     `value` numbers the tensor object within the run: equal numbers are the same tensor, changed
@@ -26,14 +42,6 @@ class TensorSpec:
     dtype: str
     itemsize: int
     parameter: str | None = None
-
-    @property
-    def numel(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.numel * self.itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(_Sized):
     """A parameter or buffer, once, under the first of its names.
 
     `owner` is the path of the module that registers it.
@@ -117,14 +125,6 @@ class Parameter:
     itemsize: int
     trainable: bool
     buffer: bool
-
-    @property
-    def numel(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.numel * self.itemsize
 
 
 @dataclass(frozen=True, slots=True)
