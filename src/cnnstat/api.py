@@ -22,16 +22,18 @@ from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, N
 from .analysis.rollup import analyse
 from .errors import ModelError, ShapeError, UsageError
 from .shapes import InputSpec, as_input, format_shape
+from .sources.construction import copies_of
 from .sources.implied import implied_input
 from .sources.load import Loaded, load
 from .sources.saved import is_saved, read_analysis
+from .tracing.attempts import LANES, LaneName, trace_on_lanes
 from .tracing.copies import meta_copy
 from .tracing.records import Trace
-from .tracing.run import trace
 from .tracing.variants import resized, with_nin_head
 from .version import __version__
 
 Mode = Literal["eval", "train"]
+MODES = ("eval", "train")
 _GROWTH = (1, 10 / 7, 2)  # of the input side: 224 → 320 → 448
 
 
@@ -39,6 +41,7 @@ def analyze(
     model: str | nn.Module,
     *inputs: Any,
     mode: Mode = "eval",
+    lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Analysis:
@@ -49,6 +52,8 @@ def analyze(
         inputs: positional inputs, each a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
             tensor, whose data is not read. A spec without inputs runs on its default.
         mode: "eval" or "train".
+        lane: "meta", "fake" or "cpu", the one to run on; by default the first that the model runs
+            on. On "cpu" it is executed, on made-up inputs where only their shapes are given.
         arguments: the model's constructor arguments, for a spec.
         named_inputs: inputs passed by keyword, likewise.
 
@@ -56,18 +61,20 @@ def analyze(
         UsageError: the spec or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    _check_mode(mode)
+    _check_choice("mode", mode, MODES)
+    _check_choice("lane", lane, (None, *LANES))
     if is_saved(model):
         if inputs or named_inputs or arguments:
             raise UsageError(f"{model} is a saved analysis: it takes no input and no arguments")
         return read_analysis(str(model))
-    return _run(_loaded(model, inputs, named_inputs, arguments), mode).analysis
+    return _run(_loaded(model, inputs, named_inputs, arguments), mode, lane).analysis
 
 
 def compare(
     *models: str | nn.Module,
     input: Any = None,
     mode: Mode = "eval",
+    lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Tell how two or more models differ on one input, and why.
@@ -76,7 +83,8 @@ def compare(
     """
     if len(models) < 2:
         raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
-    _check_mode(mode)
+    _check_choice("mode", mode, MODES)
+    _check_choice("lane", lane, (None, *LANES))
     inputs: tuple[Any, ...] = () if input is None else (as_input(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
@@ -84,7 +92,7 @@ def compare(
         if is_saved(model):
             result, shapes = _saved_result(str(model), inputs, origin)
         else:
-            result, shapes = _traced_result(model, inputs, origin, mode, arguments)
+            result, shapes = _traced_result(model, inputs, origin, mode, lane, arguments)
         results.append(result)
         if not inputs:
             inputs, origin = shapes, f"the default input of {result[0].model.spec}"
@@ -111,11 +119,12 @@ def _traced_result(
     inputs: tuple[Any, ...],
     origin: str,
     mode: Mode,
+    lane: LaneName | None,
     arguments: Mapping[str, Any] | None,
 ) -> _Result:
     loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
     try:
-        run = _run(loaded, mode)
+        run = _run(loaded, mode, lane)
     except ShapeError as error:
         raise ShapeError(
             f"{loaded.spec} does not run on {_listed(loaded.inputs)}, {origin}",
@@ -132,9 +141,9 @@ def _listed(inputs: Sequence[Any]) -> str:
     )
 
 
-def _check_mode(mode: str) -> None:
-    if mode not in ("eval", "train"):
-        raise UsageError(f"unknown mode {mode!r}", "known: eval, train")
+def _check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
+    if choice not in known:
+        raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
 
 
 @dataclass(frozen=True)
@@ -175,11 +184,13 @@ def _loaded(
     name = type(model).__name__
     if not positional and not named:
         raise UsageError(f"{name} needs an input", hint=call.format(implied_input(model).shape))
-    return Loaded(name, "object", meta_copy(model), positional, named)
+    return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
-def _run(loaded: Loaded, mode: Mode) -> _Run:
-    recorded = trace(loaded.model, loaded.inputs, loaded.named_inputs, mode=mode)
+def _run(loaded: Loaded, mode: Mode, lane: LaneName | None) -> _Run:
+    recorded = trace_on_lanes(
+        loaded.model, loaded.builders, loaded.inputs, loaded.named_inputs, mode=mode, lane=lane
+    )
     model = Model(
         spec=loaded.spec,
         source=loaded.source,

@@ -41,6 +41,10 @@ class ShapeError(ModelError):
     """The model does not run on the given input."""
 
 
+class LaneError(ModelError):
+    """The model does not run on one lane; on another it may."""
+
+
 class OutputError(CnnstatError):
     """The result cannot be written where the user asked for it."""
 

@@ -102,13 +102,37 @@ class Layer(Record, frozen=True):
         return f"#{self.call + 1}" if self.call else ""
 
 
+class BoundedPart(Record, frozen=True):
+    """MACs in proportion to a size that depends on values, at its largest `rows`."""
+
+    rows: int
+    macs: int
+    path: str
+
+    @property
+    def macs_per_row(self) -> int | None:
+        return self.macs // self.rows if self.rows and self.macs % self.rows == 0 else None
+
+
+class Bounded(Record, frozen=True):
+    """What depends on sizes that depend on values.
+
+    `ops` maps each operator with such a size to the number of times it ran, `fixed_macs` are the
+    MACs that do not depend on one.
+    """
+
+    ops: dict[str, int]
+    fixed_macs: int
+    parts: tuple[BoundedPart, ...]
+
+
 class Totals(Record, frozen=True):
     """The figures of the whole model.
 
     `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
     the most that inference holds at once: parameters, buffers, input and live activations, without
-    a device's workspace. `depth` is the number of layers with weights on the longest path.
-    `receptive_field` is that of the last feature map.
+    a device's workspace. `bounded` is None where no size depends on values. `depth` is the number
+    of layers with weights on the longest path. `receptive_field` is that of the last feature map.
     """
 
     params: int
@@ -126,6 +150,7 @@ class Totals(Record, frozen=True):
     receptive_field: tuple[int | float, ...] | None
     exact: bool
     uncounted: dict[str, int]
+    bounded: Bounded | None = None
 
 
 class RoleTally(Record, frozen=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..costs import cost_of
 from ..tracing.records import Call, Op, Parameter, Trace
+from .bounds import bounded_by
 from .describe import config_of, dims_of, window_of
 from .longest_path import depth_of
 from .memory import peak_bytes
@@ -27,6 +28,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     params = [p for p in trace.parameters if not p.buffer]
     buffers = [p for p in trace.parameters if p.buffer]
     total_params = sum(p.numel for p in params)
+    bounded = bounded_by(trace)
     totals = Totals(
         params=total_params,
         trainable_params=sum(p.numel for p in params if p.trainable),
@@ -41,8 +43,9 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         peak_bytes=peak_bytes(trace),
         depth=depth_of(trace),
         receptive_field=last.receptive_field if last else None,
-        exact=total.exact,
+        exact=total.exact and (bounded is None or bounded.fixed_macs == total.macs),
         uncounted=total.uncounted,
+        bounded=bounded,
     )
     return Analysis(
         tool=tool,
@@ -53,8 +56,13 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=ownership.notes(),
+        notes=(*ownership.notes(), *_lane_notes(trace)),
     )
+
+
+def _lane_notes(trace: Trace) -> Iterator[str]:
+    if trace.lane_reason is not None:
+        yield f"run on the {trace.lane} lane: {trace.lane_reason}"
 
 
 class _Ownership:

@@ -11,6 +11,7 @@ from .options import (
     ColumnsOption,
     FormatOption,
     InputOption,
+    LaneOption,
     ModeOption,
     OutputOption,
     StrictOption,
@@ -32,6 +33,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: ModeOption = "eval",
+    lane: LaneOption = "auto",
     depth: Annotated[
         int, typer.Option("--depth", "-d", min=0, help="Levels of the layer tables.")
     ] = 1,
@@ -50,7 +52,7 @@ def command(
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns))
-    comparison = comparison_of(models, input, arguments_of(arg), mode)
+    comparison = comparison_of(models, input, arguments_of(arg), mode, lane)
     emit(comparison, to, shown)
     if strict:
         require_exact(*comparison.analyses)

@@ -34,6 +34,13 @@ ArgOption = Annotated[
 ModeOption = Annotated[
     Literal["eval", "train"], typer.Option("--mode", help="What the modules are set to.")
 ]
+LaneOption = Annotated[
+    Literal["auto", "meta", "fake", "cpu"],
+    typer.Option(
+        "--lane", help="How the model is run: without data (meta, fake) or for real (cpu). "
+        "auto takes the first that works.",
+    ),
+]  # fmt: skip
 ColumnsOption = Annotated[
     str | None,
     typer.Option(

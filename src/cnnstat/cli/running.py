@@ -16,6 +16,7 @@ from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 
 Mode = Literal["eval", "train"]
+Lane = Literal["auto", "meta", "fake", "cpu"]
 
 
 def options_of(
@@ -32,21 +33,28 @@ def options_of(
 
 
 def analysis_of(
-    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
+    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode, lane: Lane
 ) -> Analysis:
     specs = _inputs(inputs)
     if is_saved(spec):
-        if specs or arguments or mode != "eval":
-            raise UsageError(f"{spec} is a saved analysis: it takes no --input, --arg or --mode")
+        if specs or arguments or mode != "eval" or lane != "auto":
+            raise UsageError(
+                f"{spec} is a saved analysis: it takes no --input, --arg, --mode or --lane"
+            )
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
     with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
-        return analyze(spec, *specs, arguments=arguments, mode=mode)
+        chosen = None if lane == "auto" else lane
+        return analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen)
 
 
 def comparison_of(
-    specs: list[str], inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
+    specs: list[str],
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode,
+    lane: Lane,
 ) -> Comparison:
     if len(specs) < 2:
         raise UsageError(
@@ -59,7 +67,13 @@ def comparison_of(
     with _quick_import():
         from ..api import compare
     with redirect_stdout(sys.stderr):
-        return compare(*specs, input=given[0] if given else None, arguments=arguments, mode=mode)
+        return compare(
+            *specs,
+            input=given[0] if given else None,
+            arguments=arguments,
+            mode=mode,
+            lane=None if lane == "auto" else lane,
+        )
 
 
 def require_exact(*analyses: Analysis) -> None:

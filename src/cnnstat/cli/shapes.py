@@ -12,6 +12,7 @@ from .options import (
     ColumnsOption,
     FormatOption,
     InputOption,
+    LaneOption,
     ModeOption,
     OutputOption,
     StrictOption,
@@ -33,6 +34,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: ModeOption = "eval",
+    lane: LaneOption = "auto",
     depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
     columns: ColumnsOption = None,
     sort: Annotated[
@@ -64,7 +66,7 @@ def command(
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns), sort, top, ops)
-    analysis = analysis_of(model, input, arguments_of(arg), mode)
+    analysis = analysis_of(model, input, arguments_of(arg), mode, lane)
     emit(analysis, to, shown)
     if strict:
         require_exact(analysis)

@@ -33,6 +33,20 @@ free(
 )  # fmt: skip
 
 free(
+    "search and sort: comparisons, whose number depends on the values",
+    "aten.sort", "aten.argsort", "aten.topk", "aten.kthvalue", "aten.median", "aten.nanmedian",
+    "aten.mode", "aten.unique_dim", "aten._unique", "aten._unique2", "aten.unique_consecutive",
+    "aten.unique_dim_consecutive", "aten.searchsorted", "aten.bucketize", "aten.nonzero",
+    "aten.nonzero_static", "aten.isin", "aten.equal", "torchvision.nms",
+)  # fmt: skip
+
+free(
+    "checks a value",
+    "aten._assert_async", "aten._functional_assert_async", "aten._assert_scalar",
+    "aten._assert_tensor_metadata",
+)  # fmt: skip
+
+free(
     "a tensor is made",
     "aten.empty", "aten.empty_like", "aten.empty_strided", "aten.new_empty",
     "aten.new_empty_strided", "aten.zeros", "aten.zeros_like", "aten.new_zeros", "aten.ones",

@@ -57,3 +57,15 @@ def bicubic(op: Op) -> Cost:
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
 def grid_sampler(op: Op) -> Cost:
     return Cost(0, 4 * op.outputs[0].numel)
+
+
+@rule("torchvision.roi_align")  # each output is the mean of ratio² samples, four neighbours each
+def roi_align(op: Op) -> Cost | None:
+    ratio = op.args[5]
+    # without a ratio the number of samples depends on the size of each box
+    return Cost(0, 4 * ratio**2 * op.outputs[0].numel) if ratio > 0 else None
+
+
+@rule("aten.col2im")  # patches summed where they overlap: an addition for each element read
+def col2im(op: Op) -> Cost:
+    return Cost(0, op.args[0].numel)

@@ -16,7 +16,8 @@ class Cost:
     other_ops: int = 0
 
 
-Rule = Callable[[Op], Cost]
+Rule = Callable[[Op], Cost | None]
+"""None where the cost depends on values."""
 
 _RULES: dict[str, Rule] = {}
 _FREE: dict[str, str] = {}

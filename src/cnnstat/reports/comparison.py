@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
 from ..shapes import format_shape
 from .options import Options
-from .shapes import footing, layer_table, lower_bound
+from .shapes import bounds, footing, layer_table
 from .view import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
 
 
@@ -249,5 +249,5 @@ def _footings(comparison: Comparison) -> list[str]:
     return [
         f"{name}: {line}"
         for name, analysis in pairs
-        for line in (footing(analysis), *lower_bound(analysis), *analysis.notes)
+        for line in (footing(analysis), *bounds(analysis), *analysis.notes)
     ]

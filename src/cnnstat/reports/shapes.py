@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..analysis.records import Analysis, Layer, Tally
+from ..analysis.records import Analysis, BoundedPart, Layer, Tally
 from ..analysis.roles import LAYOUT
 from ..analysis.stages import last_map
 from ..errors import UsageError, nearest
@@ -90,7 +90,7 @@ def view(analysis: Analysis, options: Options) -> Report:
         (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in analysis.inputs
     )
     blocks: list[Block] = [layer_table(analysis, options), totals(analysis)]
-    notes = [*analysis.notes, *lower_bound(analysis)]
+    notes = [*analysis.notes, *bounds(analysis)]
     if notes:
         blocks.append(Text(tuple(f"note: {note}" for note in notes), "note"))
     return Report(f"{model.spec} on {inputs}", tuple(blocks))
@@ -120,7 +120,7 @@ def layer_table(analysis: Analysis, options: Options) -> Table:
 def totals(analysis: Analysis) -> Facts:
     t = analysis.totals
     frozen = t.params - t.trainable_params
-    bound = "" if t.exact else "at least "
+    bound = _BOUNDS[_bounds(analysis)]
     items = [
         ("Parameters", Cell(t.params, "count", "0")),
         ("Frozen parameters", Cell(frozen, "count")),
@@ -149,17 +149,48 @@ def _no_field(analysis: Analysis) -> str:
 
 def footing(analysis: Analysis) -> str:
     """How the figures were made, in a phrase."""
-    bound = "exact" if analysis.totals.exact else "a lower bound"
-    return f"{bound}; {analysis.mode} mode, {analysis.lane} lane"
+    return f"{_bounds(analysis)}; {analysis.mode} mode, {analysis.lane} lane"
 
 
-def lower_bound(analysis: Analysis) -> list[str]:
-    """Which operators are missing from the totals, in a sentence if there are any."""
-    uncounted = analysis.totals.uncounted
-    if not uncounted:
-        return []
-    listed = ", ".join(f"{name} ({count}×)" for name, count in uncounted.items())
-    return [f"the totals are lower bounds: nothing is known of {listed}"]
+_BOUNDS = {
+    "exact": "", "a lower bound": "at least ", "an upper bound": "at most ",
+    "approximate": "about ",
+}  # fmt: skip
+
+
+def _bounds(analysis: Analysis) -> str:
+    totals = analysis.totals
+    depends = totals.bounded is not None and totals.bounded.fixed_macs != totals.macs
+    if not depends:
+        return "a lower bound" if totals.uncounted else "exact"
+    return "approximate" if totals.uncounted or analysis.lane == "cpu" else "an upper bound"
+
+
+def bounds(analysis: Analysis) -> list[str]:
+    """What keeps the totals from being exact, a sentence for each cause."""
+    sentences = []
+    if analysis.totals.uncounted:
+        listed = _times(analysis.totals.uncounted)
+        sentences.append(f"the totals are lower bounds: nothing is known of {listed}")
+    bounded = analysis.totals.bounded
+    if bounded is not None:
+        taken = "as these values gave them" if analysis.lane == "cpu" else "at their largest"
+        sentences.append(f"sizes that depend on values are taken {taken}: {_times(bounded.ops)}")
+        parts = [_part(part) for part in bounded.parts]
+        if parts:
+            sentences.append(" + ".join([f"MACs: {bounded.fixed_macs:,} fixed", *parts]))
+    return sentences
+
+
+def _part(part: BoundedPart) -> str:
+    place = part.path or "the model"
+    if part.macs_per_row is None:
+        return f"{part.macs:,} in {place}"
+    return f"{part.rows:,} × {part.macs_per_row:,} in {place}"
+
+
+def _times(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count}×)" for name, count in counts.items())
 
 
 def _chosen(keys: tuple[str, ...]) -> tuple[str, ...]:

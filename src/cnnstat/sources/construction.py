@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
-from ..tracing.copies import meta_copy
+from ..tracing.attempts import Builders
+from ..tracing.copies import data_copy, meta_copy
+from ..tracing.randomness import random_state_kept
 
 # arange, linspace and tensor keep their values: constructors read them back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
@@ -47,21 +52,63 @@ def _is_meta(args: Any) -> bool:
     return bool(args) and isinstance(args[0], Tensor) and args[0].is_meta
 
 
+@contextmanager
+def _parameters_leaving() -> Iterator[None]:
+    """Tensors are made on the CPU; one that becomes a parameter gives its memory up."""
+
+    def to_meta(module: nn.Module, name: str, parameter: Any) -> Any:
+        if type(parameter) is not nn.Parameter or parameter.is_meta:
+            return None  # leaves it as it is, so that a tied one stays tied
+        return nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+
+    hook = register_module_parameter_registration_hook(to_meta)
+    try:
+        with WithoutInitialization():
+            yield
+    finally:
+        hook.remove()
+
+
+# From the one that costs nothing to the one that does what the constructor asks for.
+_WAYS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
+    WithoutData, _parameters_leaving, WithoutInitialization, nullcontext,
+)  # fmt: skip
+
+
 def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """Call `factory` so that the model it returns is on `meta`.
 
-    Where construction reads values back, it runs on the CPU with initialisation skipped, and the
-    model is copied without its data. Raises what the factory raises.
+    Where construction reads values back, it runs on the CPU; memory is taken only as far as it
+    does not succeed without. Raises what the factory raises.
     """
-    try:
-        with WithoutData():
-            model = factory(**arguments)
-    except (RuntimeError, NotImplementedError) as error:
-        if "meta" not in str(error).lower():
-            raise
-        with WithoutInitialization():
-            model = factory(**arguments)
+    before = ""
+    for way in _WAYS:
+        try:
+            with random_state_kept(), way():
+                model = factory(**arguments)
+            break
+        except Exception as error:  # a constructor may raise anything on tensors without values
+            reason = repr(error)
+            if way is _WAYS[-1] or reason == before:  # it is not for the values
+                raise
+            before = reason
     if not isinstance(model, nn.Module):
         return model
     tensors = (*model.parameters(), *model.buffers())
     return model if all(tensor.is_meta for tensor in tensors) else meta_copy(model)
+
+
+def builders(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Builders:
+    """The ways to build a model by a factory; on the CPU it is initialised as it wants to be."""
+
+    def with_data() -> nn.Module:
+        with random_state_kept():
+            model: nn.Module = factory(**arguments)
+        return model
+
+    return Builders(partial(construct, factory, arguments), with_data)
+
+
+def copies_of(model: nn.Module) -> Builders:
+    """The ways to have a model of the user's."""
+    return Builders(partial(meta_copy, model), partial(data_copy, model))

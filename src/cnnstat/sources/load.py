@@ -11,18 +11,20 @@ from torch import nn
 
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec, format_shape
+from ..tracing.attempts import Builders
 from ..zoo.catalog import CATALOG, Entry
 from . import python, vision
-from .construction import construct
+from .construction import builders, construct
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model on `meta`, built for this call, and the inputs it is to run on."""
+    """A model on `meta`, built for this call, how to build it anew, and the inputs it runs on."""
 
     spec: str
     source: str
     model: nn.Module
+    builders: Builders
     inputs: tuple[Any, ...]
     named_inputs: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -49,11 +51,11 @@ def load(
         return _from_torchvision(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if python.is_python(spec):
         chosen = dict(arguments or {})
-        model, example = python.build(spec, chosen)
+        model, build, example = python.build(spec, chosen)
         named = dict(named_inputs or {})
         if not inputs and not named:
             inputs, named = python.inputs_of(spec, model, example)
-        return Loaded(spec, "python", model, tuple(inputs), named, chosen)
+        return Loaded(spec, "python", model, build, tuple(inputs), named, chosen)
     close = nearest(spec, CATALOG)
     raise UsageError(
         f"unknown model {spec!r}", *filter(None, [close]),
@@ -64,12 +66,19 @@ def load(
 def _from_torchvision(
     spec: str, inputs: Sequence[Any], named: dict[str, Any], chosen: dict[str, Any]
 ) -> Loaded:
-    model, default = vision.build(spec, chosen)
+    model, build, default = vision.build(spec, chosen)
     if not inputs and not named:
-        if default is None:
+        if not default:
             raise UsageError(f"{spec} needs an input", hint="--input 1,3,224,224")
-        inputs = [default]
-    return Loaded(spec, "torchvision", model, tuple(inputs), named, chosen)
+        inputs = default
+    elif default and isinstance(default[0], list):
+        inputs = [_images(inputs)]
+    return Loaded(spec, "torchvision", model, build, tuple(inputs), named, chosen)
+
+
+def _images(inputs: Sequence[Any]) -> list[Any]:
+    """Detectors take a list of images without a batch dimension, of any sizes."""
+    return list(inputs[0]) if isinstance(inputs[0], list | tuple) else list(inputs)
 
 
 def _from_zoo(
@@ -98,7 +107,7 @@ def _from_zoo(
         reason = f"{type(error).__name__}: {error}"
         given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         raise ModelError(f"{spec} cannot be built with {given}", reason) from error
-    return Loaded(spec, "zoo", model, tuple(inputs), {}, chosen)
+    return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
 
 
 def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:

@@ -19,8 +19,9 @@ from torch import nn
 
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec, as_input
+from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
-from .construction import construct
+from .construction import builders, construct, copies_of
 from .implied import implied_input
 
 
@@ -29,11 +30,11 @@ def is_python(spec: str) -> bool:
     return ":" in spec or spec.endswith(".py")
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Any]:
+def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, Any]:
     """Build the model that `FILE.py:NAME` or `package.module:NAME` names, on `meta`.
 
-    NAME is a class, a function that returns a model, or a model. Returned with it is the module's
-    `example_input`, None if it has none.
+    NAME is a class, a function that returns a model, or a model. Returned with it is how to build
+    it anew, and the module's `example_input`, None if it has none.
 
     Raises:
         UsageError: the spec names no object, or an argument that there is not.
@@ -52,7 +53,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Any]:
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
-    return _built(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
+    return *_built(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
 
 
 def _imported(place: str) -> ModuleType:
@@ -121,11 +122,11 @@ def _is_model_like(value: Any) -> bool:
     return callable(value) or isinstance(value, nn.Module)
 
 
-def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> nn.Module:
+def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
     if isinstance(named, nn.Module):
         if arguments:
             raise UsageError(f"{spec} is a model already: it takes no --arg")
-        return meta_copy(named)
+        return meta_copy(named), copies_of(named)
     if not callable(named):
         raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
     _check_arguments(spec, named, arguments)
@@ -135,7 +136,7 @@ def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> nn.Module:
         raise _unbuilt(spec, error, arguments) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
-    return model
+    return model, builders(named, arguments)
 
 
 def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:

@@ -1,44 +1,43 @@
-"""A copy of a model on `meta`: same structure, no data, and nothing done to it reaches the model.
+"""Copies of a model: same structure, and nothing done to them reaches the model.
 
 Analysing runs user code that may store tensors on modules, append to lists or update statistics.
-All of that happens to the copy, so the model is as it was, whatever the run does.
+All of that happens to a copy, so the model is as it was, whatever the run does.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+Placed = Callable[[Tensor], Tensor]
+
 
 def meta_copy(model: nn.Module) -> nn.Module:
-    """Copy `model` without its data. Parameters that are one object stay one object.
+    """Copy `model` without its data, onto `meta`. Parameters that are one object stay one object.
 
     What cannot be copied among its attributes (locks, open files) is shared with the original.
     """
-    memo: dict[int, Any] = {}
-    modules = list(model.modules())
-    for module in modules:
-        memo[id(module)] = object.__new__(type(module))
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
-            if tensor is not None:
-                memo[id(tensor)] = _without_data(tensor, memo)
-    copies = {id(module): memo[id(module)] for module in modules}
-    for module in modules:
-        clone = memo[id(module)]
-        for name, value in vars(module).items():
-            clone.__dict__[name] = _copied(value, memo)
-    result: nn.Module = memo[id(model)]
-    result.__dict__[_ORIGINALS] = copies
-    return result
+    return _copy(model, "meta", lambda tensor: tensor)
+
+
+def data_copy(model: nn.Module) -> nn.Module:
+    """Copy `model` with its data, onto the CPU, as `meta_copy` does without."""
+    return _copy(model, "cpu", lambda tensor: tensor)
+
+
+def placed_copy(model: nn.Module, placed: Placed) -> nn.Module:
+    """Copy a model without its data, each tensor being what `placed` makes of one on `meta`."""
+    return _copy(model, "meta", placed)
 
 
 def originals_of(copied: nn.Module) -> dict[int, nn.Module]:
-    """The copies that `meta_copy` made, by the identity of the modules that they stand for."""
+    """The copies that were made, by the identity of the modules that they stand for."""
     found: dict[int, nn.Module] = vars(copied).get(_ORIGINALS, {})
     return found
 
@@ -46,50 +45,85 @@ def originals_of(copied: nn.Module) -> dict[int, nn.Module]:
 _ORIGINALS = "_cnnstat_originals"
 
 
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    if id(value) in memo:
-        return memo[id(value)]
-    if isinstance(value, Tensor):
-        return _without_data(value, memo)
-    # Containers item by item: one that holds a lock is a container of its own all the same.
-    if type(value) in (dict, OrderedDict):
-        table = memo[id(value)] = type(value)()
-        table.update((key, _copied(item, memo)) for key, item in value.items())
-        return table
-    if type(value) is list:
-        items = memo[id(value)] = []
-        items.extend(_copied(item, memo) for item in value)
-        return items
-    if type(value) is tuple:
-        return tuple(_copied(item, memo) for item in value)
-    try:
-        return copy.deepcopy(value, memo)
-    except Exception:  # anything may stand in an attribute, and anything may refuse to be copied
-        return value
-
-
-def _without_data(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
-    """The tensor on `meta`, tensors that share a storage sharing one there too."""
-    if id(tensor) in memo:
-        known: Tensor = memo[id(tensor)]
-        return known
-    if is_lazy(tensor):
-        lazy_class: Any = type(tensor)
-        memo[id(tensor)] = lazy_class(tensor.requires_grad, "meta", tensor.data.dtype)
-        return _without_data(tensor, memo)
-    if tensor.layout is not torch.strided:
-        return tensor.to("meta")
-    storage = tensor.untyped_storage()
-    key = -storage._cdata - 1  # negative: no clash with the identities of objects
-    if key not in memo:
-        memo[key] = torch.UntypedStorage(  # type: ignore[no-untyped-call]  # torch declares no types
-            storage.nbytes(), device="meta"
-        )
-    empty = torch.empty(0, dtype=tensor.dtype, device="meta")
-    empty.set_(memo[key], tensor.storage_offset(), tensor.shape, tensor.stride())
-    if isinstance(tensor, nn.Parameter):
-        result: Tensor = nn.Parameter(empty, requires_grad=tensor.requires_grad)
-    else:
-        result = empty.requires_grad_(tensor.requires_grad)
-    memo[id(tensor)] = result
+def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
+    copying = _Copying(device, placed)
+    modules = list(model.modules())
+    for module in modules:
+        copying.memo[id(module)] = object.__new__(type(module))
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None:
+                copying.tensor(tensor)
+    copies = {id(module): copying.memo[id(module)] for module in modules}
+    for module in modules:
+        clone = copies[id(module)]
+        for name, value in vars(module).items():
+            if name != _ORIGINALS:
+                clone.__dict__[name] = copying.value(value)
+    result: nn.Module = copies[id(model)]
+    # a copy of a copy stands for the same originals
+    first = {key: copying.memo[id(module)] for key, module in originals_of(model).items()}
+    result.__dict__[_ORIGINALS] = copies | first
     return result
+
+
+class _Copying:
+    """One copy under way. `memo` holds what was copied, by identity, as for `copy.deepcopy`."""
+
+    def __init__(self, device: str, placed: Placed) -> None:
+        self.device = device
+        self.placed = placed
+        self.memo: dict[int, Any] = {}
+
+    def value(self, value: Any) -> Any:
+        if id(value) in self.memo:
+            return self.memo[id(value)]
+        if isinstance(value, Tensor):
+            return self.tensor(value)
+        # Containers item by item: one that holds a lock is a container of its own all the same.
+        if type(value) in (dict, OrderedDict):
+            table = self.memo[id(value)] = type(value)()
+            table.update((key, self.value(item)) for key, item in value.items())
+            return table
+        if type(value) is list:
+            items = self.memo[id(value)] = []
+            items.extend(self.value(item) for item in value)
+            return items
+        if type(value) is tuple:
+            return tuple(self.value(item) for item in value)
+        try:
+            return copy.deepcopy(value, self.memo)
+        except Exception:  # anything may stand in an attribute, and anything may refuse a copy
+            return value
+
+    def tensor(self, tensor: Tensor) -> Tensor:
+        """The tensor elsewhere, tensors that share a storage sharing one there too."""
+        known = self.memo.get(id(tensor))
+        if known is None:
+            known = self.memo[id(tensor)] = self._tensor(tensor)
+        return known
+
+    def _tensor(self, tensor: Tensor) -> Tensor:
+        if is_lazy(tensor):
+            lazy_class: Any = type(tensor)
+            return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]
+        if tensor.layout is not torch.strided:
+            return tensor.detach().to(self.device)
+        # an empty tensor of the class asked for, laid onto the copied storage
+        empty = torch.empty(0, dtype=tensor.dtype, device=self.device)
+        empty.set_(self._storage(tensor), tensor.storage_offset(), tensor.shape, tensor.stride())
+        there = self.placed(empty)
+        if isinstance(tensor, nn.Parameter):
+            return nn.Parameter(there, requires_grad=tensor.requires_grad)
+        return there.requires_grad_(tensor.requires_grad)
+
+    def _storage(self, tensor: Tensor) -> Any:
+        storage = tensor.untyped_storage()
+        key = -storage._cdata - 1  # negative: no clash with the identities of objects
+        if key not in self.memo:
+            if self.device == "meta":
+                self.memo[key] = torch.UntypedStorage(  # type: ignore[no-untyped-call]  # no types
+                    storage.nbytes(), device="meta"
+                )
+            else:
+                self.memo[key] = storage.cpu().clone()  # type: ignore[no-untyped-call]
+        return self.memo[key]

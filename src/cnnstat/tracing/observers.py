@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .kernels import KERNELS
+from .lanes import Lane
 from .recorder import Attempt, Recorder, rebuilt, tensors_among
 
 # Properties of a tensor that run an operator; every other property is mere information.
@@ -53,11 +55,12 @@ class Functions(TorchFunctionMode):
 
 
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
-    """Answers every ATen operator on `meta` and notes it."""
+    """Notes every ATen operator, and without data checks and answers it."""
 
-    def __init__(self, recorder: Recorder, fast: bool = True) -> None:
+    def __init__(self, recorder: Recorder, lane: Lane, fast: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
+        self.lane = lane
         self.fast = fast
         self._known: dict[Any, tuple[str, str, Callable[..., Any] | None, bool]] = {}
 
@@ -78,13 +81,12 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        args, kwargs = _on_one_device(args, kwargs)
         recorder = self.recorder
-        recorder.attempt = Attempt(name, args, kwargs, tuple(recorder.stack))
-        if name in SHAPE_CHECKS:
-            SHAPE_CHECKS[name](args)
-        if name in DTYPE_CHECKS and not recorder.autocast:
-            DTYPE_CHECKS[name](args)
+        if not self.lane.has_data:
+            args, kwargs = _on_one_device(args, kwargs)
+        recorder.attempt = Attempt(func, name, args, kwargs, tuple(recorder.stack))
+        if not self.lane.has_data:
+            self._check(name, args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = func(*args, **kwargs)
@@ -92,19 +94,27 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         recorder.note(name, overload, args, kwargs, result)
         return result
 
+    def _check(self, name: str, args: Any) -> None:
+        if name in SHAPE_CHECKS:
+            SHAPE_CHECKS[name](args)
+        if name in DTYPE_CHECKS and not self.recorder.autocast:
+            DTYPE_CHECKS[name](args)
+
     def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
         full = func.name()
         packet, _, overload = full.partition(".")
         composite = func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
             full, "CompositeImplicitAutograd"
         )
-        kernel = KERNELS.get(full) if self.fast else None
+        kernel = None
+        if not self.lane.has_data:
+            kernel = LARGEST.get(full) or (KERNELS.get(full) if self.fast else None)
         return packet.replace("::", "."), overload or "default", kernel, composite
 
 
 @contextmanager
 def recording(
-    recorder: Recorder, fast: bool = True, originals: Mapping[int, nn.Module] | None = None
+    recorder: Recorder, operators: Operators, originals: Mapping[int, nn.Module] | None = None
 ) -> Iterator[None]:
     """Everything this thread runs inside is noted by `recorder`.
 
@@ -132,7 +142,7 @@ def recording(
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     try:
-        with Operators(recorder, fast), Functions(recorder):
+        with operators, Functions(recorder):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]

@@ -14,6 +14,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..errors import LaneError
+from ..units import format_bytes
 from .records import Call, Kind, Module, Op, TensorSpec
 
 Observer = Callable[["OpenCall", Any], None]
@@ -50,6 +52,7 @@ class OpenCall:
 class Attempt:
     """The op that is about to run, noted before it does: a failure names it and its operands."""
 
+    operator: Any
     name: str
     args: Any
     kwargs: Any
@@ -62,6 +65,7 @@ class Recorder:
 
     modules: dict[int, Module]
     on_return: Observer | None = None
+    limit: int | None = None  # on live bytes
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     stack: list[OpenCall] = field(default_factory=list)
@@ -112,6 +116,11 @@ class Recorder:
 
         self._storages[key] = (weakref.ref(storage, freed), nbytes, born)
         self.live_bytes += nbytes
+        if self.limit is not None and self.live_bytes > self.limit:
+            raise LaneError(
+                f"its activations take more than the {format_bytes(self.limit)} of memory that are "
+                "left for them"
+            )
 
     def freeze(self, value: Any) -> Any:
         """An argument as it is kept in the record: specs for tensors, plain values otherwise."""

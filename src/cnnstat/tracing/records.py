@@ -140,7 +140,8 @@ class Trace:
     """The immutable record of one run of a model of class `model`.
 
     `calls` stand in the order in which they were opened, so children behind their parents.
-    `modules` are those of the model by path, called or not.
+    `modules` are those of the model by path, called or not. `lane_reason` says why the run was
+    not made on `meta`, unless the lane was asked for.
     """
 
     model: str
@@ -152,6 +153,7 @@ class Trace:
     ops: tuple[Op, ...]
     modules: dict[str, Module]
     parameters: tuple[Parameter, ...]
+    lane_reason: str | None = None
 
 
 def tensors_in(value: Any) -> Iterator[TensorSpec]:

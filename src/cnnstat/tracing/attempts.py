@@ -1,0 +1,106 @@
+"""Running a model on the first lane that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from ..errors import LaneError, ModelError, ShapeError
+from ..units import format_bytes
+from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
+from .records import Trace
+from .run import trace
+
+LaneName = Literal["meta", "fake", "cpu"]
+LANES: tuple[LaneName, ...] = ("meta", "fake", "cpu")
+_SHARE = 0.5  # of the memory there is, that a real run may take
+_SMALL = 2**30  # bytes of parameters: a model that fails is run again for real up to this size
+
+
+@dataclass(frozen=True, slots=True)
+class Builders:
+    """The ways to make a model anew, without its data or with it.
+
+    `with_data` is None for what cannot be executed.
+    """
+
+    without_data: Callable[[], nn.Module]
+    with_data: Callable[[], nn.Module] | None
+
+
+def trace_on_lanes(
+    model: nn.Module,
+    build: Builders,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    *,
+    mode: str = "eval",
+    lane: LaneName | None = None,
+) -> Trace:
+    """Run a model on `lane`, or on the first of `meta`, `fake` and `cpu` that it runs on.
+
+    The reason for any other than the first is in the trace. `model` is on `meta` and is run there;
+    for each further lane it is built anew, as a run may leave traces on it.
+
+    Raises:
+        ShapeError: the model does not run on these inputs, wherever it is run.
+        ModelError: it runs on no lane that there is memory for; what stopped it on each is said.
+    """
+
+    param_bytes = _param_bytes(model)
+
+    def on(name: LaneName) -> Trace:
+        if name == "meta":
+            subject, where = model, META
+        elif name == "fake":
+            subject, where = build.without_data(), fake_lane()
+        else:
+            subject, where = _with_data(build, param_bytes)
+        return trace(subject, inputs, named_inputs, mode=mode, lane=where)
+
+    if lane is not None:
+        return on(lane)
+    try:
+        return on("meta")
+    except ShapeError:
+        raise
+    except ModelError as error:
+        first = error
+    wants_values = isinstance(first, LaneError)
+    if not wants_values and param_bytes > _SMALL:
+        raise first
+    stopped = []
+    for name in LANES[1:] if wants_values else LANES[2:]:
+        try:
+            return replace(on(name), lane_reason=first.message)
+        except LaneError as error:
+            stopped.append(f"{name} lane: {error.message}")
+        except ModelError as error:
+            if name == "cpu":  # what plain PyTorch says
+                raise error from first
+            stopped.append(f"{name} lane: {error.message}")
+    raise ModelError(first.message, *first.details, *stopped) from first
+
+
+def _param_bytes(model: nn.Module) -> int:
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in model.parameters()
+        if not is_lazy(tensor)
+    )
+
+
+def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
+    if build.with_data is None:
+        raise LaneError("it cannot be executed: it is no PyTorch model")
+    allowed = int(_SHARE * available_bytes())
+    if needed > allowed:
+        raise LaneError(
+            f"its parameters take {format_bytes(needed)}, and {format_bytes(allowed)} of memory "
+            "are left for them"
+        )
+    return build.with_data(), cpu_lane(allowed - needed)

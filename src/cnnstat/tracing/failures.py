@@ -1,0 +1,123 @@
+"""A failed run as the user's: which layer, on which operands, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import LaneError, ModelError, ShapeError
+from ..shapes import format_shape
+from .checks import Refused
+from .lanes import Lane
+from .recorder import Attempt, OpenCall, Recorder, rebuilt, tensors_among
+
+_NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
+_REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+_REPLAYED_BYTES = 64 * 2**20
+
+
+def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
+    """The failure as an error that says whether another lane might help."""
+    attempt = recorder.attempt
+    calls = attempt.calls if attempt is not None else recorder.failed
+    reason = _first_line(error)
+    if isinstance(error, Refused) and attempt is not None:
+        kind = ShapeError if error.what == "shapes" else ModelError
+        place = f"{error.what} don't fit at {_place(calls)}"
+        return kind(place, _operands(attempt, recorder), reason)
+    if not lane.has_data and _wants_values(error, attempt):
+        return LaneError(
+            f"the model needs values at {_place(calls)}",
+            f"it was run on tensors that have a shape and no data; {reason}",
+        )
+    # torch refuses before an operator runs too, in the Python of a layer or function of its own
+    by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
+    is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
+    if not is_refusal or (attempt is None and not by_a_layer):
+        return ModelError(
+            f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
+        )
+    headline = f"shapes don't fit at {_place(calls)}"
+    if attempt is None:
+        return ShapeError(headline, f"torch says: {reason}")
+    explanation = _mismatch(attempt) or f"torch says: {reason}"
+    return ShapeError(headline, _operands(attempt, recorder), explanation)
+
+
+def _wants_values(error: Exception, attempt: Attempt | None) -> bool:
+    """Whether the run failed for its tensors having no data, and for nothing else."""
+    if attempt is None:
+        return bool(_NO_DATA.search(f"{type(error).__name__}: {error}"))
+    if isinstance(error, NotImplementedError) or _NO_DATA.search(_first_line(error)):
+        return True
+    # A rule of torch's for shapes may refuse what its kernel takes: the kernel decides.
+    return isinstance(error, _REFUSALS) and _runs_for_real(attempt)
+
+
+def _runs_for_real(attempt: Attempt) -> bool:
+    """Whether the operator takes real tensors of these shapes, as far as memory allows to try."""
+    tensors = tensors_among((attempt.args, attempt.kwargs))
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > _REPLAYED_BYTES:
+        return False
+    try:
+        with torch.random.fork_rng(devices=[]):
+            attempt.operator(*_real(attempt.args), **_real(attempt.kwargs))
+    except Exception:  # the operator's own refusal, whatever its class
+        return False
+    return True
+
+
+def _real(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        # laid out as it was: a view depends on that
+        pairs = zip(value.shape, value.stride(), strict=True)
+        span = 1 + sum((size - 1) * step for size, step in pairs if size > 0)
+        ones = torch.ones(span, dtype=value.dtype, device="cpu")
+        return ones.as_strided(value.shape, value.stride())
+    if isinstance(value, torch.device):
+        return torch.device("cpu")
+    if isinstance(value, tuple | list):
+        return rebuilt(value, [_real(item) for item in value])
+    if isinstance(value, dict):
+        return {key: _real(item) for key, item in value.items()}
+    return value
+
+
+def _place(calls: Sequence[OpenCall]) -> str:
+    if not calls:
+        return "its first step"
+    innermost = calls[-1]
+    if innermost.kind == "function":
+        return f"{innermost.path}()"
+    return f"{innermost.path} ({innermost.type})" if innermost.path else innermost.type
+
+
+def _operands(attempt: Attempt, recorder: Recorder) -> str:
+    specs = recorder.specs_in(attempt.args, attempt.kwargs)
+    texts = [f"{spec.parameter or 'input'} {format_shape(spec.shape)}" for spec in specs]
+    return f"{attempt.name.removeprefix('aten.')} got {', '.join(texts) or 'no tensor'}"
+
+
+def _mismatch(attempt: Attempt) -> str | None:
+    """What was expected, derived from the operands of the operators that fail most often."""
+    args = attempt.args
+    if attempt.name == "aten.convolution" and not args[6]:
+        x, weight, groups = args[0], args[1], args[8]
+        takes = weight.shape[1] * groups
+        if x.dim() != weight.dim():
+            return f"the layer takes {weight.dim()} dimensions, the input has {x.dim()}"
+        if x.shape[1] != takes:
+            return f"the layer takes {takes} channels, the input has {x.shape[1]}"
+    if attempt.name in ("aten.addmm", "aten.mm"):
+        x, weight = args[-2], args[-1]
+        if x.shape[-1] != weight.shape[0]:
+            return f"the layer takes {weight.shape[0]} features, the input has {x.shape[-1]}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
