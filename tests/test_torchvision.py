@@ -69,7 +69,6 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("torchvision:resnet5", 2, ["no model 'resnet5'", "did you mean resnet50"]),
         ("torchvision:", 2, ["no model ''"]),
         ("torchvision:resnet18 --arg widht=3", 1, ["cannot be built with widht=3", "widht"]),
-        ("torchvision:raft_small", 2, ["needs an input", "--input"]),  # its weights have no crop
     ],
 )
 def test_refusals(capsys, line: str, status: int, says: list[str]) -> None:

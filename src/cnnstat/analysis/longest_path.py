@@ -7,20 +7,26 @@ are not counted); it is found here from the data flow, so it holds for networks 
 from __future__ import annotations
 
 from ..costs import cost_of
+from ..costs.recurrent import RECURRENT
 from ..tracing.records import Op, Trace
 
 
 def depth_of(trace: Trace) -> int:
-    """Products with a parameter (convolution, linear, …) on the longest path through the run."""
+    """Products with a parameter (convolution, linear, …) on the longest path through the run.
+
+    A recurrent operator counts the layers that it runs, not their time steps.
+    """
     depth: dict[int, int] = {}
     for op in trace.ops:
         before = max((depth.get(tensor.value, 0) for tensor in op.inputs), default=0)
-        after = before + _is_weighted(op)
+        after = before + _layers(op)
         for tensor in op.outputs:
             depth[tensor.value] = after
     return max(depth.values(), default=0)
 
 
-def _is_weighted(op: Op) -> bool:
+def _layers(op: Op) -> int:
     cost = cost_of(op)
-    return cost is not None and cost.macs > 0 and any(t.parameter for t in op.inputs)
+    if cost is None or not cost.macs or not any(t.parameter for t in op.inputs):
+        return 0
+    return int(op.args[4]) if op.name in RECURRENT else 1

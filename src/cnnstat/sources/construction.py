@@ -14,11 +14,13 @@ from torch.overrides import TorchFunctionMode
 
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
+from ..tracing.observers import on_one_device
 from ..tracing.randomness import random_state_kept
 
 # arange, linspace and tensor keep their values: constructors read them back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
-_FILLING = {"uniform_", "normal_", "fill_", "zero_"}
+_FILLING = {"uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "mul_", "add_", "sub_",
+            "div_"}  # fmt: skip
 
 
 class WithoutInitialization(TorchFunctionMode):
@@ -43,13 +45,24 @@ class WithoutData(TorchFunctionMode):
             kwargs["device"] = "meta"
         elif getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        elif getattr(func, "__name__", "") in _FILLING and _is_meta(args):
+        elif getattr(func, "__name__", "") in _FILLING and _fills_meta(args):
             return args[0]
-        return func(*args, **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except RuntimeError:
+            # Tables made by arange have values, and meet tensors that have none.
+            args, kwargs = on_one_device(args, kwargs)
+            return func(*args, **kwargs)
 
 
-def _is_meta(args: Any) -> bool:
-    return bool(args) and isinstance(args[0], Tensor) and args[0].is_meta
+def _fills_meta(args: Any) -> bool:
+    """Whether a tensor without data is changed in place by numbers, which changes nothing."""
+    return (
+        bool(args)
+        and isinstance(args[0], Tensor)
+        and args[0].is_meta
+        and not any(isinstance(arg, Tensor) for arg in args[1:])
+    )
 
 
 @contextmanager

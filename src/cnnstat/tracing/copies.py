@@ -7,6 +7,7 @@ All of that happens to a copy, so the model is as it was, whatever the run does.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -36,13 +37,42 @@ def placed_copy(model: nn.Module, placed: Placed) -> nn.Module:
     return _copy(model, "meta", placed)
 
 
-def originals_of(copied: nn.Module) -> dict[int, nn.Module]:
-    """The copies that were made, by the identity of the modules that they stand for."""
-    found: dict[int, nn.Module] = vars(copied).get(_ORIGINALS, {})
+class Substitutes:
+    """The copies of modules, by the module that each stands for.
+
+    A model may hold functions that refer to the modules it was copied from. These are held weakly:
+    a copy without data must not keep the data alive.
+    """
+
+    def __init__(self) -> None:
+        self._copies: dict[int, tuple[weakref.ref[nn.Module], nn.Module]] = {}
+
+    def add(self, original: nn.Module, copied: nn.Module) -> None:
+        self._copies[id(original)] = weakref.ref(original), copied
+
+    def of(self, module: nn.Module) -> nn.Module:
+        """The copy that stands for `module`, else `module` itself."""
+        original, copied = self._copies.get(id(module), _NOBODY)
+        return copied if copied is not None and original() is module else module
+
+    def copied_by(self, memo: dict[int, Any]) -> Substitutes:
+        """The same originals, with what was made of their copies."""
+        again = Substitutes()
+        for original, copied in self._copies.values():
+            module = original()
+            if module is not None:
+                again.add(module, memo[id(copied)])
+        return again
+
+
+_NOBODY: tuple[Any, None] = (None, None)
+_SUBSTITUTES = "_cnnstat_substitutes"
+
+
+def substitutes_in(copied: nn.Module) -> Substitutes:
+    """The modules that a copy was made of, and their copies."""
+    found: Substitutes = vars(copied).get(_SUBSTITUTES) or Substitutes()
     return found
-
-
-_ORIGINALS = "_cnnstat_originals"
 
 
 def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
@@ -53,16 +83,15 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 copying.tensor(tensor)
-    copies = {id(module): copying.memo[id(module)] for module in modules}
+    substitutes = substitutes_in(model).copied_by(copying.memo)
     for module in modules:
-        clone = copies[id(module)]
+        clone = copying.memo[id(module)]
+        substitutes.add(module, clone)
         for name, value in vars(module).items():
-            if name != _ORIGINALS:
+            if name != _SUBSTITUTES:
                 clone.__dict__[name] = copying.value(value)
-    result: nn.Module = copies[id(model)]
-    # a copy of a copy stands for the same originals
-    first = {key: copying.memo[id(module)] for key, module in originals_of(model).items()}
-    result.__dict__[_ORIGINALS] = copies | first
+    result: nn.Module = copying.memo[id(model)]
+    result.__dict__[_SUBSTITUTES] = substitutes
     return result
 
 

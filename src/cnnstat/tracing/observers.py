@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from . import recurrent
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
+from .copies import Substitutes
 from .kernels import KERNELS
 from .lanes import Lane
 from .recorder import Attempt, Recorder, rebuilt, tensors_among
@@ -33,13 +35,18 @@ _NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__
 class Functions(TorchFunctionMode):
     """Opens a row for each functional operator that a container's `forward` calls."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, fused: bool) -> None:
         super().__init__()
         self.recorder = recorder
+        self.fused = fused
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
+        if getattr(func, "__name__", "") in recurrent.OPERATORS and self.fused:
+            result = self._recurrent(func.__name__, args, kwargs)
+            if result is not None:
+                return result
         # Asked here: below, where operators are dispatched, autocast always seems to be off.
         recorder.autocast = any(map(torch.is_autocast_enabled, ("cpu", "cuda")))
         if recorder.in_library_module or (name := function_name(func)) is None:
@@ -51,6 +58,15 @@ class Functions(TorchFunctionMode):
             recorder.close(call, error)
             raise
         recorder.close(call, result)
+        return result
+
+    def _recurrent(self, name: str, args: Any, kwargs: Any) -> Any:
+        if kwargs or (isinstance(args[1], Tensor) and isinstance(args[2], Tensor)):
+            return None  # a packed sequence, whose lengths are values
+        with torch._C.DisableTorchFunction():
+            result = recurrent.answer(name, *args)
+            if result is not None:
+                self.recorder.note(recurrent.OPERATORS[name], "input", args, kwargs, result)
         return result
 
 
@@ -83,7 +99,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
                 return result
         recorder = self.recorder
         if not self.lane.has_data:
-            args, kwargs = _on_one_device(args, kwargs)
+            args, kwargs = on_one_device(args, kwargs)
         recorder.attempt = Attempt(func, name, args, kwargs, tuple(recorder.stack))
         if not self.lane.has_data:
             self._check(name, args)
@@ -103,8 +119,10 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
     def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
         full = func.name()
         packet, _, overload = full.partition(".")
-        composite = func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
-            full, "CompositeImplicitAutograd"
+        composite = (
+            packet != "prim::device"  # what a fake tensor is asked about
+            and func._can_decompose()
+            and torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")
         )
         kernel = None
         if not self.lane.has_data:
@@ -114,21 +132,21 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
 @contextmanager
 def recording(
-    recorder: Recorder, operators: Operators, originals: Mapping[int, nn.Module] | None = None
+    recorder: Recorder, operators: Operators, substitutes: Substitutes | None = None
 ) -> Iterator[None]:
     """Everything this thread runs inside is noted by `recorder`.
 
-    `originals` maps the identity of a module to the copy that is to run in its place: a function
-    that the model holds may refer to the modules that the model was copied from.
+    `substitutes` run in the place of the modules that the model was copied from: a function that
+    the model holds may refer to those.
     """
-    copies = originals or {}
+    known = substitutes or Substitutes()
     original = nn.Module.__call__
     thread = threading.get_ident()
 
     def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
-        module = copies.get(id(module), module)
+        module = known.of(module)
         with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
             call = recorder.open_module(module, (args, kwargs))
         try:
@@ -142,7 +160,7 @@ def recording(
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     try:
-        with operators, Functions(recorder):
+        with operators, Functions(recorder, fused=not operators.lane.has_data):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
@@ -163,7 +181,7 @@ def function_name(func: Any) -> str | None:
     return name.strip("_")
 
 
-def _on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
+def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
         return args, kwargs

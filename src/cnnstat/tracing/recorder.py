@@ -9,8 +9,10 @@ import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -19,6 +21,7 @@ from ..units import format_bytes
 from .records import Call, Kind, Module, Op, TensorSpec
 
 Observer = Callable[["OpenCall", Any], None]
+_PLAIN = frozenset({int, float, bool, str, type(None)})
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self._executions: Counter[str] = Counter()
-        self._values: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self._values: dict[int, tuple[weakref.ref[Tensor], Any, TensorSpec]] = {}
         self._value_count = 0
         self._parameters: dict[int, str] = {}
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
@@ -89,15 +92,18 @@ class Recorder:
 
     def spec(self, tensor: Tensor) -> TensorSpec:
         known = self._values.get(id(tensor))
-        if known is not None and known[0]() is tensor:
-            number = known[1]
-        else:
+        if known is None or known[0]() is not tensor:
             number = self._value_count
             self._value_count += 1
-            self._values[id(tensor)] = (weakref.ref(tensor), number)
-        parameter = self._parameters.get(_storage_key(tensor))
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        return TensorSpec(number, tuple(tensor.shape), dtype, tensor.element_size(), parameter)
+        elif known[1] is tensor.dtype and known[2].shape == tensor.shape:
+            return known[2]
+        else:  # the same tensor, resized in place
+            number = known[2].value
+        dtype = tensor.dtype
+        spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
+                          self._parameters.get(_storage_key(tensor)))  # fmt: skip
+        self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
+        return spec
 
     def watch(self, tensor: Tensor, born: int = -1) -> None:
         """Count the tensor's storage as alive until it is freed.
@@ -124,13 +130,16 @@ class Recorder:
 
     def freeze(self, value: Any) -> Any:
         """An argument as it is kept in the record: specs for tensors, plain values otherwise."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
         if isinstance(value, Tensor):
             return "uninitialized" if is_lazy(value) else self.spec(value)
         if isinstance(value, list | tuple):
-            return tuple(self.freeze(item) for item in value)
+            return tuple([self.freeze(item) for item in value])
         if isinstance(value, dict):
             return {str(key): self.freeze(item) for key, item in value.items()}
-        return value if isinstance(value, int | float | str | None) else str(value)
+        return value if isinstance(value, int | float | str) else str(value)
 
     def specs_in(self, *values: Any) -> tuple[TensorSpec, ...]:
         return tuple(self.spec(tensor) for tensor in tensors_among(values))
@@ -245,6 +254,8 @@ def rebuilt(value: Any, items: list[Any]) -> Any:
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:
+    if type(value) in _PLAIN:
+        return
     if isinstance(value, Tensor):
         if not is_lazy(value):  # a parameter without a shape yet
             found.append(value)
@@ -254,6 +265,11 @@ def _collect(value: Any, found: list[Tensor]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
+
+
+@cache
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _storage_key(tensor: Tensor) -> int:

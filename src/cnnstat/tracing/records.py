@@ -5,8 +5,8 @@ A `Trace` is the only thing the analysis knows of a model. Shapes are in element
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
@@ -44,7 +44,7 @@ class TensorSpec(_Sized):
     parameter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Op:
     """One ATen operator execution.
 
@@ -61,10 +61,10 @@ class Op:
     call: int
     live_bytes: int
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The tensors among the arguments, in order."""
-        return tuple(tensors_in((self.args, tuple(self.kwargs.values()))))
+        return (*tensors_in(self.args), *tensors_in(self.kwargs))
 
     def arg(self, position: int, name: str, default: Any = None) -> Any:
         """An argument, however it was passed."""
@@ -156,12 +156,20 @@ class Trace:
     lane_reason: str | None = None
 
 
-def tensors_in(value: Any) -> Iterator[TensorSpec]:
+def tensors_in(value: Any) -> list[TensorSpec]:
     """The tensors inside nested tuples and dicts, in order."""
-    if isinstance(value, TensorSpec):
-        yield value
-    elif isinstance(value, tuple):
+    found: list[TensorSpec] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[TensorSpec]) -> None:
+    kind = type(value)
+    if kind is TensorSpec:
+        found.append(value)
+    elif kind is tuple:
         for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(tuple(value.values()))
+            _collect(item, found)
+    elif kind is dict:
+        for item in value.values():
+            _collect(item, found)

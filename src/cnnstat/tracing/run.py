@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError
 from ..shapes import InputSpec
-from .copies import originals_of
+from .copies import substitutes_in
 from .failures import explain
 from .lanes import META, Lane
 from .observers import Operators, recording
@@ -92,7 +92,7 @@ def _run(
             _slow_attention(),
             torch.no_grad(),
             lane.active(),
-            recording(recorder, Operators(recorder, lane, fast), originals_of(model)),
+            recording(recorder, Operators(recorder, lane, fast), substitutes_in(model)),
         ):
             model(*args, **kwargs)
     except ModelError:

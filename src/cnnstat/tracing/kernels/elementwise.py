@@ -1,0 +1,62 @@
+"""Operators that treat each element alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from .layout import broadcast, elementwise
+from .registry import alike, kernel
+
+_NUMBERS = (int, float)
+
+
+@kernel("aten::relu", "aten::sigmoid", "aten::tanh", "aten::silu", "aten::mish", "aten::elu",
+        "aten::hardtanh", "aten::hardswish", "aten::hardsigmoid", "aten::leaky_relu",
+        "aten::softplus", "aten::neg", "aten::exp", "aten::log", "aten::sqrt", "aten::rsqrt",
+        "aten::sin", "aten::cos", "aten::erf", "aten::abs", "aten::reciprocal")  # fmt: skip
+def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    return elementwise(x) if alike(x) else NotImplemented
+
+
+@kernel("aten::gelu")
+def gelu(x: Tensor, *, approximate: str = "none") -> Any:
+    return elementwise(x) if approximate in ("none", "tanh") and alike(x) else NotImplemented
+
+
+@kernel("aten::clamp_min", "aten::clamp_max", "aten::pow.Tensor_Scalar", "aten::mul.Scalar",
+        "aten::add.Scalar", "aten::sub.Scalar", "aten::div.Scalar",
+        "aten::rsub.Scalar")  # fmt: skip
+def with_number(x: Tensor, number: Any, *args: Any) -> Any:
+    return elementwise(x) if isinstance(number, _NUMBERS) and alike(x) else NotImplemented
+
+
+@kernel("aten::relu_", "aten::sigmoid_", "aten::tanh_", "aten::silu_", "aten::hardtanh_",
+        "aten::hardswish_", "aten::leaky_relu_")  # fmt: skip
+def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    return x if alike(x) and _writable(x) else NotImplemented
+
+
+@kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::div.Tensor")
+def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
+    if isinstance(other, _NUMBERS) and alike(x):
+        return elementwise(x)
+    if not alike(x, other):
+        return NotImplemented
+    result = elementwise(x, other)
+    return NotImplemented if result is None else result
+
+
+@kernel("aten::add_.Tensor", "aten::mul_.Tensor")
+def binary_in_place(x: Tensor, other: Any, **kwargs: Any) -> Any:
+    if isinstance(other, _NUMBERS) and alike(x) and _writable(x):
+        return x
+    if not isinstance(other, Tensor) or not alike(x, other) or not _writable(x):
+        return NotImplemented
+    return x if broadcast(x.shape, other.shape) == tuple(x.shape) else NotImplemented
+
+
+def _writable(x: Tensor) -> bool:
+    """Whether each element has a place of its own, as far as can be seen at a glance."""
+    return x.is_contiguous() or 0 not in x.stride()

@@ -1,0 +1,81 @@
+"""How torch lays out the result of an elementwise operator: the rule of its TensorIterator.
+
+Dimensions keep the order that the operands' strides have, so that channels-last stays so; the
+result is dense. (ATen/TensorIterator.cpp, reorder_dimensions and allocate_or_resize_outputs.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import torch
+from torch import Tensor
+
+
+def broadcast(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...] | None:
+    pairs = list(zip_longest(reversed(a), reversed(b), fillvalue=1))
+    if any(m != n and 1 not in (m, n) for m, n in pairs):
+        return None
+    return tuple(n if m == 1 else m for m, n in reversed(pairs))
+
+
+def elementwise(*tensors: Tensor) -> Tensor | None:
+    """The empty result of an operator on tensors of one dtype; None if they do not broadcast."""
+    first = tensors[0]
+    if all(t.shape == first.shape for t in tensors):
+        shape: tuple[int, ...] = first.shape
+        if all(t.is_contiguous() for t in tensors):
+            return torch.empty(shape, dtype=first.dtype, device="meta")
+    else:
+        shape = first.shape
+        for tensor in tensors[1:]:
+            joined = broadcast(shape, tensor.shape)
+            if joined is None:
+                return None
+            shape = joined
+    order = _order(shape, [_strides(tensor, shape) for tensor in tensors])
+    strides = [0] * len(shape)
+    step = 1
+    for dim in order:
+        strides[dim] = step
+        step *= max(shape[dim], 1)
+    return torch.empty_strided(shape, strides, dtype=first.dtype, device="meta")
+
+
+def _strides(tensor: Tensor, shape: Sequence[int]) -> list[int]:
+    """The tensor's strides as `expand` gives them: 0 where it is repeated."""
+    missing = len(shape) - tensor.dim()
+    own = zip(tensor.shape, tensor.stride(), shape[missing:], strict=True)
+    strides = [0 if n == 1 and m != 1 else step for n, step, m in own]
+    for dim in reversed(range(missing)):
+        step = shape[dim + 1] * strides[0] if strides else 1
+        strides.insert(0, step if shape[dim] == 1 else 0)
+    return strides
+
+
+def _order(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> list[int]:
+    """The dimensions from the fastest to the slowest: an insertion sort, as comparing two of them
+    may have no answer."""
+    order = list(reversed(range(len(shape))))
+    for i in range(1, len(order)):
+        at = i
+        for before in range(i - 1, -1, -1):
+            compared = _compare(order[before], order[at], shape, strides)
+            if compared > 0:
+                order[before], order[at] = order[at], order[before]
+                at = before
+            elif compared < 0:
+                break
+    return order
+
+
+def _compare(a: int, b: int, shape: Sequence[int], strides: Sequence[Sequence[int]]) -> int:
+    for steps in strides:
+        if steps[a] == 0 or steps[b] == 0:
+            continue
+        if steps[a] != steps[b]:
+            return -1 if steps[a] < steps[b] else 1
+        if shape[a] > shape[b]:
+            return 1
+    return 0

@@ -1,0 +1,118 @@
+"""Products of matrices, softmax, norms and means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .layout import elementwise
+from .registry import alike, empty, kernel
+
+
+@kernel("aten::addmm")
+def addmm(bias: Tensor, x: Tensor, weight: Tensor, **scale: Any) -> Any:
+    if not alike(bias, x, weight) or x.dim() != 2 or weight.dim() != 2:
+        return NotImplemented
+    if x.shape[1] != weight.shape[0]:
+        return NotImplemented
+    if tuple(bias.shape) not in ((weight.shape[1],), (x.shape[0], weight.shape[1])):
+        return NotImplemented
+    return empty((x.shape[0], weight.shape[1]), x)
+
+
+@kernel("aten::mm")
+def mm(x: Tensor, y: Tensor) -> Any:
+    if not alike(x, y) or x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[0]:
+        return NotImplemented
+    return empty((x.shape[0], y.shape[1]), x)
+
+
+@kernel("aten::bmm")
+def bmm(x: Tensor, y: Tensor) -> Any:
+    if not alike(x, y) or x.dim() != 3 or y.dim() != 3:
+        return NotImplemented
+    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
+        return NotImplemented
+    return empty((x.shape[0], x.shape[1], y.shape[2]), x)
+
+
+@kernel("aten::_softmax", "aten::_log_softmax")
+def softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
+    if not alike(x) or half_to_float or not -x.dim() <= dim < x.dim():
+        return NotImplemented
+    return empty(x.shape, x)
+
+
+@kernel("aten::_safe_softmax")
+def safe_softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
+    return NotImplemented if dtype is not None else softmax(x, dim, False)
+
+
+@kernel("aten::native_batch_norm")
+def native_batch_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Any:
+    per_channel = (weight, bias, mean, var)
+    if x.dim() < 2 or not alike(x, *per_channel) or (not training and None in (mean, var)):
+        return NotImplemented
+    if any(t is not None and (t.shape != x.shape[1:2]) for t in per_channel):
+        return NotImplemented
+    count = x.shape[1:2]
+    if training and x.numel() == count[0]:  # one value has no variance: torch's own affair
+        return NotImplemented
+    return elementwise(x), _statistics(count, x), _statistics(count, x)
+
+
+@kernel("aten::native_layer_norm")
+def native_layer_norm(
+    x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Any:
+    dims = len(shape)
+    if dims == 0 or not alike(x, weight, bias) or tuple(x.shape[x.dim() - dims :]) != tuple(shape):
+        return NotImplemented
+    if any(t is not None and tuple(t.shape) != tuple(shape) for t in (weight, bias)):
+        return NotImplemented
+    rows = (*x.shape[: x.dim() - dims], *(1 for _ in shape))
+    return empty(x.shape, x), _statistics(rows, x), _statistics(rows, x)
+
+
+def _statistics(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Half precision keeps its means and variances in float32."""
+    dtype = torch.float32 if like.itemsize < 4 else like.dtype
+    return torch.empty(tuple(shape), dtype=dtype, device="meta")
+
+
+@kernel("aten::mean.dim", "aten::sum.dim_IntList")
+def reduction(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs: Any) -> Any:
+    if not alike(x) or not dims or kwargs or not all(-x.dim() <= d < x.dim() for d in dims):
+        return NotImplemented
+    return _reduced(x, dims, keepdim)
+
+
+@kernel("aten::linalg_vector_norm")
+def vector_norm(
+    x: Tensor,
+    order: Any = 2,
+    dims: Sequence[int] | None = None,
+    keepdim: bool = False,
+    **kwargs: Any,
+) -> Any:
+    return NotImplemented if order != 2 else reduction(x, dims, keepdim, **kwargs)
+
+
+def _reduced(x: Tensor, dims: Sequence[int], keepdim: bool) -> Any:
+    reduced = {d % x.dim() for d in dims}
+    if len(reduced) != len(dims):
+        return NotImplemented
+    sizes = [1 if d in reduced else n for d, n in enumerate(x.shape) if keepdim or d not in reduced]
+    return empty(sizes, x)

@@ -1,0 +1,56 @@
+"""The table of kernels, and what they are written for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Kernel = Callable[..., Any]
+KERNELS: dict[str, Kernel] = {}
+
+
+def kernel(*names: str) -> Callable[[Kernel], Kernel]:
+    def register(function: Kernel) -> Kernel:
+        KERNELS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def alike(*tensors: Any) -> bool:
+    """Meta tensors of one floating dtype that are not empty. None stands for a missing operand."""
+    dtype = tensors[0].dtype if isinstance(tensors[0], Tensor) else None
+    if dtype is None or not dtype.is_floating_point:
+        return False
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if not isinstance(tensor, Tensor) or tensor.dtype is not dtype or not tensor.is_meta:
+            return False
+        if 0 in tensor.shape:
+            return False
+    return True
+
+
+def empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    return torch.empty(tuple(shape), dtype=like.dtype, device="meta")
+
+
+def suggested(shape: Sequence[int], like: Tensor) -> Tensor | None:
+    """Channels-last where the operand is, else contiguous; None where torch is to decide.
+
+    The strides of single positions tell nothing, so the operand's are compared as they are.
+    """
+    if like.dim() != 4:
+        return empty(shape, like) if like.is_contiguous() else None
+    _, c, h, w = like.shape
+    if like.stride() == (c * h * w, h * w, w, 1):
+        return empty(shape, like)
+    if like.stride() != (c * h * w, 1, w * c, c) or 1 in like.shape[1:]:
+        return None
+    return torch.empty(
+        tuple(shape), dtype=like.dtype, device="meta", memory_format=torch.channels_last
+    )
