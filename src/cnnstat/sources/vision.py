@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..analysis.records import Listed
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec
 from .construction import construct
+from .names import remember
 
 PREFIX = "torchvision:"
 
@@ -35,6 +38,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, InputSpec
     models = _torchvision().models
     name = spec.removeprefix(PREFIX)
     known = models.list_models()
+    remember("torchvision", known)
     if name not in known:
         close = nearest(name, known)
         raise UsageError(f"torchvision has no model {name!r}", *filter(None, [close]))
@@ -53,14 +57,40 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, InputSpec
 
 def _default_input(weights: Any) -> InputSpec | None:
     """The smallest crop that published weights were tested at: others need other arguments."""
-    crops = [getattr(entry.transforms(), "crop_size", None) for entry in weights]
-    sizes = [crop[0] for crop in crops if isinstance(crop, list | tuple) and len(crop) == 1]
+    sizes = [crop for crop in map(_crop, weights) if crop]
     return InputSpec((1, 3, min(sizes), min(sizes))) if sizes else None
+
+
+def _crop(entry: Any) -> int | None:
+    """The side of the square that published weights were tested at."""
+    crop = getattr(entry.transforms(), "crop_size", None)
+    return crop[0] if isinstance(crop, list | tuple) and len(crop) == 1 else None
+
+
+def listed(choose: Callable[[Iterable[str]], list[str]]) -> Iterator[Listed]:
+    """The models that `choose` takes of all: their default input, their published parameters.
+
+    Raises:
+        ModelError: torchvision is not installed.
+    """
+    models = _torchvision().models
+    for name in choose(models.list_models()):
+        weights = models.get_model_weights(name)
+        default = _default_input(weights)
+        place = models.get_model_builder(name).__module__
+        shape = default.shape if default is not None else None
+        yield Listed(f"{PREFIX}{name}", place, shape, _params(weights), "", "torchvision")
+
+
+def _params(weights: Any) -> int | None:
+    """The published parameters at the default input: some models have other ones at others."""
+    ordered = sorted(weights, key=lambda entry: _crop(entry) or 0)
+    return ordered[0].meta["num_params"] if ordered else None
 
 
 def _torchvision() -> Any:
     try:
-        _make_importable()
+        make_importable()
         return importlib.import_module("torchvision")
     except Exception as error:  # beside the wrong torch its import fails in many ways
         raise ModelError(
@@ -107,8 +137,10 @@ _SCHEMAS = (
 _libraries: list[Any] = []  # schemas live as long as their library
 
 
-def _make_importable() -> None:
-    """Declare torchvision's operators if its compiled ones cannot be loaded."""
+def make_importable() -> None:
+    """Declare torchvision's operators if its compiled ones cannot be loaded. Does not import it."""
+    if "torchvision" in sys.modules:
+        return
     found = importlib.util.find_spec("torchvision")
     if found is None or found.origin is None or _libraries:
         return
