@@ -310,6 +310,16 @@ def test_input_of_a_registered_model(value: object, inputs: list) -> None:
     assert analysis.totals.params == 4 * 3 + 3
 
 
+def test_arguments_that_json_does_not_know(capsys) -> None:
+    def build(activation: type[nn.Module]) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 2), activation())
+
+    cnnstat.register("active", arguments={"activation": nn.GELU})(build)
+    assert run(["shapes", "active", "--format", "json"]) == 0
+    arguments = json.loads(capsys.readouterr().out)["model"]["arguments"]
+    assert arguments == {"activation": repr(nn.GELU)}
+
+
 def test_constructor_that_fails_is_shown_with_its_line() -> None:
     cnnstat.register("small", arguments={"width": -1})(Small)
     with pytest.raises(cnnstat.ModelError) as caught:
