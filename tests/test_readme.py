@@ -31,7 +31,8 @@ def pattern(expected: str) -> str:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
 def test_console_block(block: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", README, flags=re.DOTALL):
+    above = README[: README.index(block)]  # the files that a reader has made by then
+    for name, code in re.findall(r"```\w+\n# (\w+\.\w+)\n(.*?)```", above, flags=re.DOTALL):
         (tmp_path / name).write_text(code)
     for command, expected in commands(block):
         program, *arguments = shlex.split(command)

@@ -8,7 +8,7 @@ import pytest
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.sources import vision
+from cnnstat.sources import vision_operators
 
 # One or two of each family; benchmarks/accuracy.py runs all of them.
 SAMPLE = [
@@ -21,7 +21,7 @@ SAMPLE = [
 
 def published(name: str, side: int) -> tuple[int, float]:
     """Parameters and GMACs of the weights that were tested at this size."""
-    for weights in vision._torchvision().models.get_model_weights(name):
+    for weights in vision_operators.torchvision().models.get_model_weights(name):
         if weights.transforms().crop_size == [side]:
             return weights.meta["num_params"], weights.meta["_ops"]
     raise AssertionError(f"no weights of {name} at {side}")

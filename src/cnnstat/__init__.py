@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .analysis.records import Analysis, Comparison
     from .api import analyze, compare
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .sources.listing import list_models
+    from .sources.own import register
     from .sources.saved import read_analysis
 
 __all__ = [
@@ -24,7 +26,9 @@ __all__ = [
     "__version__",
     "analyze",
     "compare",
+    "list_models",
     "read_analysis",
+    "register",
 ]
 
 _HOMES = {
@@ -36,7 +40,9 @@ _HOMES = {
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
+    "list_models": "sources.listing",
     "read_analysis": "sources.saved",
+    "register": "sources.own",
 }
 
 

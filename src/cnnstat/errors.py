@@ -57,10 +57,16 @@ class CheckError(CnnstatError):
     exit_status = 3
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean a, b?` for the known words closest to `word`, or an empty string."""
+def closest(word: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    """The known words closest to `word`, at most three, then three that begin with it."""
     names = {name.lower(): name for name in known}
     word = word.lower()
-    close = [names[name] for name in get_close_matches(word, names, n=3, cutoff=0.5)]
+    close = [names[name] for name in get_close_matches(word, names, n=3, cutoff=cutoff)]
     close += [n for low, n in names.items() if word and low.startswith(word) and n not in close][:3]
+    return close
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`did you mean a, b?` for the known words closest to `word`, or an empty string."""
+    close = closest(word, known)
     return f"did you mean {', '.join(close)}?" if close else ""

@@ -26,7 +26,7 @@ def command(
         list[str],
         typer.Argument(
             metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Two or more: built-in networks (cnnstat list), your own (my_model.py:Net), or "
+            help="Two or more: names (cnnstat list), your own (my_model.py:Net), or "
             "saved analyses (run.json).",
         ),
     ],

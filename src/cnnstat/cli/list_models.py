@@ -1,19 +1,45 @@
-"""`cnnstat list`: the models that can be named. Imports no torch."""
+"""`cnnstat list [SOURCE:]`: the models that can be named."""
 
 from __future__ import annotations
 
-from ..zoo.catalog import CATALOG
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from .completion import complete_source
 from .options import FormatOption, OutputOption
 
 
-def command(format: FormatOption = None, output: OutputOption = None) -> None:
-    """List the built-in networks: name, source, default input, parameters."""
-    from ..analysis.records import Listed, Listing
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SOURCE:]", autocompletion=complete_source, show_default=False,
+            help="torchvision:, timm: or transformers:, whose package is then imported. "
+            "[default: the built-in networks and your own]",
+        ),
+    ] = "",
+    filter: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="PATTERN", show_default=False,
+                     help="Only names that match, as in a shell: 'resnet*'. Case is ignored."),
+    ] = None,
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """List the models that can be named: name, default input, parameters, source.
+
+    Your own are those of [tool.cnnstat.models] in pyproject.toml, and those that the modules of
+    [tool.cnnstat] import register; such modules are run. The exit status is 1 if no name matches.
+    """
+    from ..sources.listing import list_models
     from .emit import destination, emit
 
     to = destination(format, output)
-    models = tuple(
-        Listed(entry.name, entry.source, entry.input, entry.params, entry.summary)
-        for entry in CATALOG.values()
-    )
-    emit(Listing(models=models), to)
+    with redirect_stdout(sys.stderr):  # standard output is for the result: imported code prints too
+        listing = list_models(source, filter)
+    emit(listing, to)
+    if not source and to.file is None and sys.stdout.isatty():
+        typer.echo("\nmore: cnnstat list torchvision:, timm: or transformers:", err=True)

@@ -15,12 +15,13 @@ import typer
 from ..errors import CnnstatError
 from ..version import __version__
 from . import compare, list_models, shapes
+from .completion import join_words_of_bash
 
 app = typer.Typer(
     name="cnnstat", no_args_is_help=True, rich_markup_mode=None,
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-app.command("list", short_help="The built-in networks.")(list_models.command)
+app.command("list", short_help="The models that can be named.")(list_models.command)
 app.command("shapes", short_help="Every layer's shape and cost, and the totals.")(shapes.command)
 app.command("compare", short_help="How networks differ, and why.")(compare.command)
 
@@ -75,6 +76,7 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> NoReturn:
+    join_words_of_bash()
     status = run(sys.argv[1:])
     _leave(status)
 

@@ -10,12 +10,7 @@ import typer
 
 from ..errors import UsageError
 from ..reports.options import Format
-from ..zoo.catalog import CATALOG
-
-
-def complete_model(incomplete: str) -> list[tuple[str, str]]:
-    return [(n, e.summary) for n, e in CATALOG.items() if n.startswith(incomplete)]
-
+from .completion import complete_model as complete_model  # commands take all from here
 
 InputOption = Annotated[
     list[str] | None,

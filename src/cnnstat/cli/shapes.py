@@ -27,7 +27,7 @@ def command(
         str,
         typer.Argument(
             metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A built-in network (cnnstat list), your own (my_model.py:Net or "
+            help="A name (cnnstat list), your own (my_model.py:Net or "
             "package.module:build; the file is run), or a saved analysis (run.json).",
         ),
     ],

@@ -12,7 +12,9 @@ Result = Analysis | Comparison | Listing
 
 
 def render(result: Result) -> str:
-    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"
+    # arguments that a user's code gives to a model may be anything: a class of activations
+    encoded = msgspec.json.encode(result, enc_hook=repr)
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
 def schema() -> dict[str, Any]:

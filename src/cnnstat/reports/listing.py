@@ -20,9 +20,17 @@ def view(listing: Listing) -> Report:
             Cell(model.name),
             Cell(model.input, "shape"),
             Cell(model.params, "count"),
-            Cell(model.summary),
+            Cell(model.summary or None),
             Cell(model.source),
         ]
         for model in listing.models
     ]
-    return Report("built-in networks", (table(_COLUMNS, rows),))
+    return Report(_title(listing), (table(_COLUMNS, rows),))
+
+
+def _title(listing: Listing) -> str:
+    origins = {model.origin for model in listing.models}
+    if not origins & {"built-in", "own"}:
+        return f"models of {', '.join(sorted(origins))}"
+    titles = {"built-in": "built-in networks", "own": "your own models"}
+    return " and ".join(title for origin, title in titles.items() if origin in origins)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import CnnstatError, ModelError, UsageError, closest
 from ..shapes import InputSpec, format_shape
 from ..tracing.attempts import Builders
 from ..zoo.catalog import CATALOG, Entry
-from . import python, vision
+from . import python, timm_models, vision
 from .construction import builders, construct
+from .names import SOURCES, remembered
+from .own import beside, find, known_names
+from .project import Own
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,33 @@ def load(
 ) -> Loaded:
     """Build the model that `spec` names.
 
-    Without inputs the default of the source is taken. For the zoo, `in_channels` follows the input
+    A spec of one word is a built-in network or a name that the user gave. Without inputs the
+    default of the name or of the source is taken. For the zoo, `in_channels` follows the input
     unless it is among the arguments.
 
     Raises:
         UsageError: there is no such model, or it has no such argument.
-        ModelError: it cannot be built, or the input has the wrong number of dimensions.
+        ModelError: it cannot be built, or the input has the wrong number of dimensions; or a
+            module that pyproject.toml lists cannot be imported.
     """
+    own = find(spec)
+    if own is not None:
+        return _from_own(own, inputs, dict(named_inputs or {}), dict(arguments or {}))
+    return _load(spec, inputs, named_inputs, arguments)
+
+
+def _load(
+    spec: str,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any] | None,
+    arguments: Mapping[str, Any] | None,
+) -> Loaded:
     if spec in CATALOG:
         return _from_zoo(CATALOG[spec], inputs, named_inputs or {}, dict(arguments or {}))
     if spec.startswith(vision.PREFIX):
         return _from_torchvision(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
+    if spec.startswith(timm_models.PREFIX):
+        return _from_timm(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if python.is_python(spec):
         chosen = dict(arguments or {})
         model, build, example = python.build(spec, chosen)
@@ -56,11 +76,41 @@ def load(
         if not inputs and not named:
             inputs, named = python.inputs_of(spec, model, example)
         return Loaded(spec, "python", model, build, tuple(inputs), named, chosen)
-    close = nearest(spec, CATALOG)
-    raise UsageError(
-        f"unknown model {spec!r}", *filter(None, [close]),
-        hint="cnnstat list, or name your own: my_model.py:Net",
+    raise _unknown(spec)
+
+
+def _unknown(spec: str) -> UsageError:
+    names = [f"{source}:{spec}" for source in SOURCES if spec in remembered(source)]
+    names += closest(spec, [*CATALOG, *known_names()])
+    close = [f"did you mean {', '.join(names)}?"] if names else []
+    return UsageError(
+        f"unknown model {spec!r}", *close,
+        hint="cnnstat list, cnnstat list torchvision:, or name your own: my_model.py:Net",
     )  # fmt: skip
+
+
+def _from_own(
+    own: Own, inputs: Sequence[Any], named: dict[str, Any], arguments: dict[str, Any]
+) -> Loaded:
+    """A model that the user named: its own inputs and arguments stand in where none are given."""
+    chosen = {**own.arguments, **arguments}
+    if not inputs and not named:
+        inputs = [i for i in own.inputs if not i.name]
+        named = {i.name: i for i in own.inputs if i.name}
+    try:
+        if isinstance(own.model, str):
+            with beside(own.folder):
+                return replace(_load(own.model, inputs, named, chosen), spec=own.name)
+        file = own.source.rpartition(":")[0]
+        model, build = python.make(own.name, own.model, chosen, file)
+        if not inputs and not named:
+            module = sys.modules.get(own.model.__module__)
+            example = getattr(module, "example_input", None)
+            inputs, named = python.inputs_of(own.name, model, example)
+        return Loaded(own.name, "python", model, build, tuple(inputs), named, chosen)
+    except CnnstatError as error:
+        error.details = (*error.details, f"{own.name} is named in {own.place}")
+        raise
 
 
 def _from_torchvision(
@@ -74,6 +124,17 @@ def _from_torchvision(
     elif default and isinstance(default[0], list):
         inputs = [_images(inputs)]
     return Loaded(spec, "torchvision", model, build, tuple(inputs), named, chosen)
+
+
+def _from_timm(
+    spec: str, inputs: Sequence[Any], named: dict[str, Any], chosen: dict[str, Any]
+) -> Loaded:
+    model, build, default = timm_models.build(spec, chosen)
+    if not inputs and not named:
+        if default is None:
+            raise UsageError(f"{spec} needs an input", hint="--input 1,3,224,224")
+        inputs = [default]
+    return Loaded(spec, "timm", model, build, tuple(inputs), named, chosen)
 
 
 def _images(inputs: Sequence[Any]) -> list[Any]:

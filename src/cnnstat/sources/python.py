@@ -11,18 +11,21 @@ import inspect
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..shapes import InputSpec, as_input
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
+from . import vision_operators
 from .construction import builders, construct, copies_of
 from .implied import implied_input
+from .names import SOURCES
 
 
 def is_python(spec: str) -> bool:
@@ -41,7 +44,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
-    module = _imported(place)
+    module = import_place(place, name)
     if not name:
         models = _models_in(module)
         named = f"it defines {', '.join(models)}" if models else "it defines no model"
@@ -53,10 +56,17 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
-    return *_built(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
+    return *make(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
 
 
-def _imported(place: str) -> ModuleType:
+def import_place(place: str, name: str = "") -> ModuleType:
+    """Import a file or a module; `name` is what is wanted of it.
+
+    Raises:
+        ModelError: it cannot be imported.
+    """
+    with suppress(Exception):  # the file need not use torchvision, and says itself what it lacks
+        vision_operators.make_importable()
     try:
         if place.endswith(".py"):
             return _import_file(Path(place))
@@ -65,7 +75,7 @@ def _imported(place: str) -> ModuleType:
             return importlib.import_module(place)
         finally:
             sys.path.remove("")
-    except (ModelError, KeyboardInterrupt):
+    except (CnnstatError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
         marked = (
@@ -73,7 +83,15 @@ def _imported(place: str) -> ModuleType:
         )
         raise ModelError(f"{error.filename}:{error.lineno}: {error.msg}", *marked) from error
     except BaseException as error:  # a file may do anything, leaving by sys.exit() included
-        raise ModelError(f"{place} cannot be imported", *_reason(error, place)) from error
+        details = [*_reason(error, place), *_misspelt_source(error, place, name)]
+        raise ModelError(f"{place} cannot be imported", *details) from error
+
+
+def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
+    """What `torchvison:resnet50` means: there is no such module, but nearly such a source."""
+    if not isinstance(error, ModuleNotFoundError) or error.name != place:
+        return []
+    return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -122,7 +140,17 @@ def _is_model_like(value: Any) -> bool:
     return callable(value) or isinstance(value, nn.Module)
 
 
-def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
+def make(
+    spec: str, named: Any, arguments: Mapping[str, Any], file: str = ""
+) -> tuple[nn.Module, Builders]:
+    """Build a model on `meta` from what `spec` names, and tell how to build it anew.
+
+    `spec` names a class, a function or a model. `file` is where it stands, if it does not say so.
+
+    Raises:
+        UsageError: an argument is missing, or there is none of its name.
+        ModelError: the model cannot be built.
+    """
     if isinstance(named, nn.Module):
         if arguments:
             raise UsageError(f"{spec} is a model already: it takes no --arg")
@@ -133,15 +161,14 @@ def _built(spec: str, named: Any, arguments: Mapping[str, Any]) -> tuple[nn.Modu
     try:
         model = construct(named, arguments)
     except Exception as error:  # the user's code: anything may come out of it
-        raise _unbuilt(spec, error, arguments) from error
+        raise _unbuilt(spec, error, arguments, file or spec.rpartition(":")[0]) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
     return model, builders(named, arguments)
 
 
-def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:
+def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any], place: str) -> ModelError:
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    place = spec.rpartition(":")[0]
     return ModelError(
         f"{spec} cannot be built{f' with {given}' if given else ''}", *_reason(error, place)
     )

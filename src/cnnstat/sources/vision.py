@@ -9,18 +9,19 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
+from ..analysis.records import Listed
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec
 from ..tracing.attempts import Builders
+from . import vision_operators
 from .construction import builders, construct
+from .names import remember
 
 PREFIX = "torchvision:"
 
@@ -41,9 +42,10 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
         UsageError: torchvision has no such model.
         ModelError: torchvision is not installed, or the model cannot be built.
     """
-    models = _torchvision().models
+    models = vision_operators.torchvision().models
     name = spec.removeprefix(PREFIX)
     known = models.list_models()
+    remember("torchvision", known)
     if name not in known:
         close = nearest(name, known)
         raise UsageError(f"torchvision has no model {name!r}", *filter(None, [close]))
@@ -115,6 +117,11 @@ def _default_inputs(model: nn.Module, weights: Any) -> tuple[Any, ...]:
         transform: Any = model.transform
         height, width = transform.fixed_size or (transform.min_size[-1],) * 2
         return ([InputSpec((3, height, width))],)
+    return _stated_inputs(task, weights)
+
+
+def _stated_inputs(task: str, weights: Any) -> tuple[InputSpec, ...]:
+    """The inputs that the published weights tell of; none for detectors, which take any size."""
     if task == "optical_flow":
         return (InputSpec((1, 3, _FLOW_SIDE, _FLOW_SIDE)),) * 2
     crop = _crop(weights) if weights else ()
@@ -125,84 +132,17 @@ def _default_inputs(model: nn.Module, weights: Any) -> tuple[Any, ...]:
     return (InputSpec((1, 3, *frames, height, width)),)
 
 
-def _torchvision() -> Any:
-    try:
-        _make_importable()
-        torchvision = importlib.import_module("torchvision")
-        _make_traceable(torchvision)
-        return torchvision
-    except Exception as error:  # beside the wrong torch its import fails in many ways
-        raise ModelError(
-            "torchvision is needed for its models", f"{type(error).__name__}: {error}",
-            hint="pip install 'cnnstat[torchvision]'",
-        ) from error  # fmt: skip
+def listed(choose: Callable[[Iterable[str]], list[str]]) -> Iterator[Listed]:
+    """The models that `choose` takes of all: their default input, their published parameters.
 
-
-# torchvision's wheels are linked against CUDA. Beside a torch without it their compiled operators
-# cannot be loaded, and the import fails on their fake kernels, which need the schemas. No model
-# needs the operators themselves to be analysed. (Schemas: torchvision/csrc/ops/*.cpp, 0.28.)
-_SCHEMAS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, "
-    "SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor",
-    "roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, "
-    "SymInt pooled_width) -> (Tensor, Tensor)",
-    "ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, "
-    "SymInt pooled_width, int sampling_ratio) -> (Tensor, Tensor)",
-    "ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, "
-    "SymInt pooled_width) -> (Tensor, Tensor)",
-    "deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, "
-    "SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, "
-    "SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> Tensor",
-    "_roi_align_backward(Tensor grad, Tensor rois, float spatial_scale, SymInt pooled_height, "
-    "SymInt pooled_width, SymInt batch_size, SymInt channels, SymInt height, SymInt width, "
-    "int sampling_ratio, bool aligned) -> Tensor",
-    "_roi_pool_backward(Tensor grad, Tensor rois, Tensor argmax, float spatial_scale, "
-    "SymInt pooled_height, SymInt pooled_width, SymInt batch_size, SymInt channels, "
-    "SymInt height, SymInt width) -> Tensor",
-    "_ps_roi_align_backward(Tensor grad, Tensor rois, Tensor channel_mapping, "
-    "float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, "
-    "SymInt batch_size, SymInt channels, SymInt height, SymInt width) -> Tensor",
-    "_ps_roi_pool_backward(Tensor grad, Tensor rois, Tensor channel_mapping, "
-    "float spatial_scale, SymInt pooled_height, SymInt pooled_width, SymInt batch_size, "
-    "SymInt channels, SymInt height, SymInt width) -> Tensor",
-    "_deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight, Tensor offset, "
-    "Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, "
-    "SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, "
-    "bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-    "_interpolate_bilinear2d_aa(Tensor input, int[] output_size, bool align_corners) -> Tensor",
-)
-_libraries: list[Any] = []  # schemas live as long as their library
-
-
-def _make_importable() -> None:
-    """Declare torchvision's operators if its compiled ones cannot be loaded."""
-    found = importlib.util.find_spec("torchvision")
-    if found is None or found.origin is None or _libraries:
-        return
-    operators: Any = torch.ops  # torch declares no types for these two
-    library_of: Any = torch.library.Library
-    for compiled in Path(found.origin).parent.glob("_C*.so"):
-        try:
-            operators.load_library(str(compiled))
-        except OSError:
-            library = library_of("torchvision", "FRAGMENT")
-            _libraries.append(library)
-            for schema in _SCHEMAS:
-                library.define(schema)
-
-
-def _make_traceable(torchvision: Any) -> None:
-    """Give declared operators the kernels for `meta` that torchvision keeps for compiled ones.
-
-    `nms` has one for fake tensors alone; on `meta` a bound answers it.
+    Raises:
+        ModelError: torchvision is not installed.
     """
-    if not _libraries or torchvision.extension._has_ops():
-        return
-    torchvision.extension._has_ops = lambda: True
-    for schema in _SCHEMAS:
-        name = schema.partition("(")[0]
-        kernel = getattr(torchvision._meta_registrations, f"meta_{name.removeprefix('_')}", None)
-        if kernel is not None and "nms" not in name:
-            _libraries[0].impl(name, kernel, "Meta")
+    models = vision_operators.torchvision().models
+    for name in choose(models.list_models()):
+        weights = _smallest(models.get_model_weights(name))
+        place = models.get_model_builder(name).__module__
+        inputs = _stated_inputs(place.split(".")[2], weights)
+        shape = inputs[0].shape if inputs else None
+        params = weights.meta["num_params"] if weights else None
+        yield Listed(f"{PREFIX}{name}", place, shape, params, "", "torchvision")

@@ -1,0 +1,47 @@
+"""Completion of model names. Imports no torch and runs nothing that the user wrote."""
+
+from __future__ import annotations
+
+import os
+
+from ..zoo.catalog import CATALOG
+
+# What stands in front of the word to complete, where the shell has split it off.
+_split_off = ""
+
+
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    """Built-in names, those of pyproject.toml, and behind a source's colon the names it had."""
+    from ..sources.names import remembered
+    from ..sources.own import known_names
+
+    source, colon, name = (_split_off + incomplete).partition(":")
+    if colon:
+        prefix = "" if _split_off else f"{source}:"
+        return [(f"{prefix}{n}", "") for n in remembered(source) if n.startswith(name)]
+    built_in = [(n, e.summary) for n, e in CATALOG.items() if n.startswith(incomplete)]
+    return built_in + [(n, "your own") for n in known_names() if n.startswith(incomplete)]
+
+
+def complete_source(incomplete: str) -> list[tuple[str, str]]:
+    """The sources that `cnnstat list` takes."""
+    from ..sources.names import SOURCES
+
+    if _split_off:  # the colon is typed: nothing follows it here
+        return []
+    return [(f"{s}:", f"the models of {s}") for s in SOURCES if s.startswith(incomplete)]
+
+
+def join_words_of_bash() -> None:
+    """Undo that bash takes `torchvision:res` for three words and completes the last alone."""
+    global _split_off
+    words, at = os.environ.get("COMP_WORDS", "").split("\n"), os.environ.get("COMP_CWORD", "")
+    if os.environ.get("_CNNSTAT_COMPLETE") != "complete_bash" or not at.isdecimal():
+        return
+    current = int(at)
+    colon = current if words[current : current + 1] == [":"] else current - 1
+    if colon < 1 or words[colon : colon + 1] != [":"]:
+        return
+    _split_off = f"{words[colon - 1]}:"
+    words[colon - 1 : current + 1] = words[colon + 1 : current + 1] or [""]
+    os.environ.update(COMP_WORDS="\n".join(words), COMP_CWORD=str(colon - 1))

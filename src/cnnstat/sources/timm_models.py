@@ -1,0 +1,75 @@
+"""timm's models: `timm:vit_base_patch16_224`, at the input size of their default configuration."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from ..errors import ModelError, UsageError, nearest
+from ..shapes import InputSpec
+from ..tracing.attempts import Builders
+from . import vision_operators
+from .construction import builders, construct
+from .names import remember
+
+PREFIX = "timm:"
+
+
+def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, InputSpec | None]:
+    """Build the model and tell how to build it anew and its default input.
+
+    Raises:
+        UsageError: timm has no such model.
+        ModelError: timm is not installed, or the model cannot be built.
+    """
+    timm = package()
+    name = spec.removeprefix(PREFIX)
+    known = timm.list_models()
+    remember("timm", known)
+    if not timm.is_model(name):  # with a tag of its weights too: resnet50.a1_in1k
+        close = nearest(name, known)
+        raise UsageError(f"timm has no model {name!r}", *filter(None, [close]))
+    # pretrained=False: nothing is downloaded
+    chosen = {"model_name": name, "pretrained": False, **arguments}
+    try:
+        model = construct(timm.create_model, chosen)
+    except Exception as error:  # a constructor raises what it likes on odd arguments
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise ModelError(
+            f"{spec} cannot be built{f' with {given}' if given else ''}",
+            f"{type(error).__name__}: {error}",
+        ) from error
+    return model, builders(timm.create_model, chosen), _default_input(model, arguments)
+
+
+def package() -> Any:
+    """Import timm.
+
+    Raises:
+        ModelError: it is not installed, or cannot be imported.
+    """
+    try:
+        vision_operators.make_importable()
+        timm = importlib.import_module("timm")
+        vision_operators.make_traceable()
+        return timm
+    except Exception as error:  # beside the wrong torch its import fails in many ways
+        raise ModelError(
+            "timm is needed for its models", f"{type(error).__name__}: {error}",
+            hint="pip install 'cnnstat[timm]'",
+        ) from error  # fmt: skip
+
+
+def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> InputSpec | None:
+    """As the default configuration says, unless an argument says otherwise."""
+    size = (getattr(model, "default_cfg", None) or {}).get("input_size")
+    if size is None:
+        return None
+    channels, *sides = size
+    side = arguments.get("img_size")
+    if side is not None:
+        sides = [side, side] if isinstance(side, int) else list(side)
+    return InputSpec((1, arguments.get("in_chans", channels), *sides))
