@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ..tracing.attempts import Builders
@@ -107,8 +108,27 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
             before = reason
     if not isinstance(model, nn.Module):
         return model
-    tensors = (*model.parameters(), *model.buffers())
-    return model if all(tensor.is_meta for tensor in tensors) else meta_copy(model)
+    _give_up_data(model)
+    return model
+
+
+def _give_up_data(model: nn.Module) -> None:
+    """Move what construction left on the CPU to `meta`, tensors that are shared staying so.
+
+    In place, unlike `meta_copy`: the model is new and nobody else's.
+    """
+    moved: dict[int, Tensor] = {}
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is None or tensor.is_meta or is_lazy(tensor):
+                    continue
+                if id(tensor) not in moved:
+                    there = tensor.detach().to("meta")
+                    if isinstance(tensor, nn.Parameter):
+                        there = nn.Parameter(there, requires_grad=tensor.requires_grad)
+                    moved[id(tensor)] = there
+                tensors[name] = moved[id(tensor)]  # type: ignore[assignment]
 
 
 def builders(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Builders:

@@ -80,6 +80,8 @@ def _built_in_and_own(choose: Choose) -> Iterator[Listed]:
 
 def _torchvision(choose: Choose) -> Iterator[Listed]:
 
+    from . import vision
+
     return vision.listed(choose)
 
 

@@ -20,6 +20,14 @@ def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return elementwise(x) if alike(x) else NotImplemented
 
 
+@kernel("aten::clamp")
+def clamp(x: Tensor, low: Any = None, high: Any = None) -> Any:
+    limits = [limit for limit in (low, high) if limit is not None]
+    if not limits or not all(isinstance(limit, _NUMBERS) for limit in limits):
+        return NotImplemented
+    return elementwise(x) if alike(x) else NotImplemented
+
+
 @kernel("aten::gelu")
 def gelu(x: Tensor, *, approximate: str = "none") -> Any:
     return elementwise(x) if approximate in ("none", "tanh") and alike(x) else NotImplemented

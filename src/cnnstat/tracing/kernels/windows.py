@@ -118,3 +118,11 @@ def resize(x: Tensor, size: Sequence[int] | None, *args: Any) -> Any:
         return NotImplemented
     result = suggested((*x.shape[:2], *size), x) if min(size) > 0 else None
     return NotImplemented if result is None else result
+
+
+@kernel("aten::_adaptive_avg_pool2d")
+def adaptive_avg_pool2d(x: Tensor, size: Sequence[int]) -> Any:
+    if not alike(x) or x.dim() != 4 or len(size) != 2 or min(size) < 1:
+        return NotImplemented
+    result = suggested((*x.shape[:2], *size), x)
+    return NotImplemented if result is None else result
