@@ -63,6 +63,15 @@ def linear(op: Op) -> Cost:
     return Cost(x.shape[-1] * out.numel, 0 if bias is None else out.numel)
 
 
+@rule("aten._grouped_mm", "transformers.grouped_mm_fallback")
+def grouped_mm(op: Op) -> Cost:
+    # experts: each of the n rows meets one of e matrices, [n,m] = [n,k] @ [e,k,m]
+    if len(op.args[0].shape) != 2 or len(op.args[1].shape) != 3:
+        return Cost(op.args[0].numel * op.args[1].shape[-1])
+    (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
+    return Cost(n * k * m)
+
+
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
 def trilinear(op: Op) -> Cost:
     x, (o, i, j) = op.args[0], op.args[1].shape

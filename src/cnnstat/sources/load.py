@@ -14,7 +14,7 @@ from ..errors import CnnstatError, ModelError, UsageError, closest
 from ..shapes import InputSpec, format_shape
 from ..tracing.attempts import Builders
 from ..zoo.catalog import CATALOG, Entry
-from . import python, timm_models, vision
+from . import python, timm_models, transformers, vision
 from .construction import builders, construct
 from .names import SOURCES, remembered
 from .own import beside, find, known_names
@@ -69,6 +69,8 @@ def _load(
         return _from_torchvision(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if spec.startswith(timm_models.PREFIX):
         return _from_timm(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
+    if spec.startswith(transformers.PREFIX):
+        return _from_transformers(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if python.is_python(spec):
         chosen = dict(arguments or {})
         model, build, example = python.build(spec, chosen)
@@ -140,6 +142,17 @@ def _from_timm(
 def _images(inputs: Sequence[Any]) -> list[Any]:
     """Detectors take a list of images without a batch dimension, of any sizes."""
     return list(inputs[0]) if isinstance(inputs[0], list | tuple) else list(inputs)
+
+
+def _from_transformers(
+    spec: str, inputs: Sequence[Any], named: dict[str, Any], chosen: dict[str, Any]
+) -> Loaded:
+    from .transformers.inputs import complete
+    from .transformers.model import build
+
+    model, build_anew = build(spec, chosen)
+    named |= complete(spec, model, inputs, named)
+    return Loaded(spec, "transformers", model, build_anew, tuple(inputs), named, chosen)
 
 
 def _from_zoo(

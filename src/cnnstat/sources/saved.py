@@ -10,11 +10,13 @@ import msgspec
 from .. import reports  # noqa: F401  importing it lets what is read show itself
 from ..analysis.records import SCHEMA_VERSION, Analysis
 from ..errors import ModelError
+from . import transformers
 
 
 def is_saved(spec: object) -> bool:
     """Whether a spec names a saved analysis."""
-    return isinstance(spec, str) and spec.endswith(".json")
+    named = isinstance(spec, str) and spec.endswith(".json")
+    return named and not str(spec).startswith(transformers.PREFIX)  # that one is a configuration
 
 
 def read_analysis(path: str | Path) -> Analysis:

@@ -1,0 +1,3 @@
+"""Models of Hugging Face's transformers, built from a configuration: nothing is downloaded."""
+
+PREFIX = "transformers:"

@@ -1,0 +1,65 @@
+"""`transformers:llama`, `transformers:path/to/config.json`, `transformers:bert:BertModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from ...errors import ModelError
+from ..construction import construct
+from . import PREFIX
+from .architectures import model_class
+from .configuration import configuration, is_file
+from .importing import import_transformers
+
+
+def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Build the model that `transformers:NAME[:CLASS]` names, on `meta`, without its weights.
+
+    NAME is a config.json, a folder that holds one, or a model type with its default configuration;
+    `arguments` take the place of the configuration's fields. CLASS is a class of transformers.
+    Parameters have the configuration's dtype, float32 where it names none.
+
+    Raises:
+        UsageError: there is no such type, class or field.
+        ModelError: transformers is not installed, or the model cannot be built.
+    """
+    import_transformers()
+    name, wanted = _name_and_class(spec.removeprefix(PREFIX))
+    config = configuration(name, arguments)
+    cls = model_class(config, wanted, spec)
+    try:
+        with _offline():
+            # as AutoModel.from_config does, which puts a dtype and an attention in place
+            model = construct(cls._from_config, {"config": config})
+    except Exception as error:  # a constructor raises what it likes on odd fields
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise ModelError(
+            f"{spec} cannot be built{f' with {given}' if given else ''}",
+            f"{type(error).__name__}: {' '.join(str(error).split())}",
+        ) from error
+    built: nn.Module = model
+    return built
+
+
+def _name_and_class(text: str) -> tuple[str, str | None]:
+    name, colon, wanted = text.rpartition(":")
+    if not colon or not wanted.isidentifier() or is_file(text):
+        return text, None
+    return name, wanted
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Whatever asks the hub for a file inside is refused, as with HF_HUB_OFFLINE=1."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
