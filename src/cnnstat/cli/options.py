@@ -71,7 +71,8 @@ def arguments_of(texts: list[str] | None) -> dict[str, Any]:
     arguments = {}
     for text in texts or []:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
+        # a dot reaches into a nested configuration of transformers
+        if not equals or not all(part.isidentifier() for part in name.split(".")):
             raise UsageError(f"--arg {text!r} is not NAME=VALUE", hint="--arg num_classes=10")
         try:
             arguments[name] = ast.literal_eval(value)

@@ -44,9 +44,12 @@ def analysis_of(
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
+        from ..sources.transformers.importing import quickly
     with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
         chosen = None if lane == "auto" else lane
-        return analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen)
+        return quickly(
+            lambda: analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen)
+        )
 
 
 def comparison_of(

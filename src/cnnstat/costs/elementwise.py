@@ -20,6 +20,7 @@ ELEMENTWISE = frozenset({
     "aten.cosh", "aten.erf", "aten.erfc", "aten.sign", "aten.floor", "aten.ceil", "aten.round",
     "aten.trunc", "aten.frac", "aten.remainder", "aten.fmod", "aten.floor_divide", "aten.clamp",
     "aten.clamp_min", "aten.clamp_max", "aten.maximum", "aten.minimum", "aten.lerp", "aten.hypot",
+    "aten.erfinv", "aten.nan_to_num",
     # comparison and choice
     "aten.eq", "aten.ne", "aten.lt", "aten.le", "aten.gt", "aten.ge", "aten.where",
     "aten.masked_fill", "aten.isnan", "aten.isinf", "aten.isfinite", "aten.logical_and",
@@ -51,10 +52,19 @@ def two_per_output(op: Op) -> Cost:
 @rule(
     "aten.sum", "aten.mean", "aten.prod", "aten.amax", "aten.amin", "aten.max", "aten.min",
     "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all", "aten.any", "aten.nansum",
+    "aten.histc", "aten._is_all_true",
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
     # max and min of two tensors are elementwise; a reduction reads its whole input
     return Cost(0, max(op.inputs[0].numel, op.outputs[0].numel))
+
+
+@rule("aten.sort", "aten.topk")
+def ordering(op: Op) -> Cost:
+    # comparisons: n·⌈log2 n⌉ to sort n elements, n·⌈log2 k⌉ to keep the k largest of them in a heap
+    x = op.args[0]
+    k = op.arg(1, "k") if op.name == "aten.topk" else x.shape[op.arg(1, "dim", -1)]
+    return Cost(0, x.numel * max((k - 1).bit_length(), 1))
 
 
 @rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each

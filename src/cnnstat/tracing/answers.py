@@ -1,9 +1,9 @@
 """Answers to what transformers asks of its tensors' values while it prepares a run.
 
-Its models look into the attention mask and the positions to see whether they can do without a mask:
-no padding, one sequence a row. On tensors without data there is no answer to that. It is given here:
-no token is padding and no rows are packed, as on any plain input. So the masks, and with them the
-operators, are those of a run on real tokens; a test holds the two equal.
+Its models look into tokens, mask and positions to see whether they can do without a mask: no
+padding, one sequence a row. Tensors without data hold no answer to that. It is given here: no
+token is padding, no rows are packed, and what is checked is well, as on any plain input. So the
+masks, and with them the operators, are those of a run on real tokens; a test holds them equal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
-from unittest.mock import patch
 
 from torch import Tensor
 
@@ -28,12 +27,25 @@ def plain_tokens() -> Iterator[None]:
     """
     with ExitStack() as stack:
         for module_name, answers in _ANSWERS.items():
-            module = sys.modules.get(module_name)
-            for name, answer in answers.items():
-                original = getattr(module, name, None)
+            for path, answer in answers.items():
+                holder: Any = sys.modules.get(module_name)
+                cls, _, name = path.rpartition(".")
+                holder = getattr(holder, cls, None) if cls else holder
+                original = getattr(holder, name, None)
                 if original is not None:
-                    stack.enter_context(patch.object(module, name, answer(original)))
+                    stack.enter_context(replaced(holder, name, answer(original)))
         yield
+
+
+@contextmanager
+def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """Inside, an attribute of a module or class is another."""
+    original = getattr(holder, name)
+    setattr(holder, name, value)
+    try:
+        yield
+    finally:
+        setattr(holder, name, original)
 
 
 def _without_data(value: Any) -> bool:
@@ -56,6 +68,22 @@ def _not_padded(original: _Function) -> _Function:
     return ignore_mask
 
 
+def _no_warning(original: _Function) -> _Function:
+    @functools.wraps(original)
+    def warn_if_padding_and_no_attention_mask(model: Any, input_ids: Any, *args: Any) -> Any:
+        return None if _without_data(input_ids) else original(model, input_ids, *args)
+
+    return warn_if_padding_and_no_attention_mask
+
+
+def _passed(original: _Function) -> _Function:
+    @functools.wraps(original)
+    def check_tensor_all_with(error_type: Any, condition: Any, *args: Any) -> Any:
+        return None if _without_data(condition) else original(error_type, condition, *args)
+
+    return check_tensor_all_with
+
+
 def _looped_unless_bfloat16(original: _Function) -> _Function:
     """torch's grouped product takes other dtypes on every device but `meta`."""
 
@@ -74,5 +102,9 @@ _ANSWERS: dict[str, dict[str, Callable[[_Function], _Function]]] = {
         "_ignore_causal_mask_sdpa": _not_padded,
         "_ignore_bidirectional_mask_sdpa": _not_padded,
     },
+    "transformers.modeling_utils": {
+        "PreTrainedModel.warn_if_padding_and_no_attention_mask": _no_warning,
+    },
+    "torch": {"_check_tensor_all_with": _passed},
     "transformers.integrations.moe": {"_can_use_grouped_mm": _looped_unless_bfloat16},
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import UsageError, nearest
+from .importing import attribute
 
 # A type has up to a dozen classes, one a task. Without a word from the user or the configuration
 # it is the task that the architecture is known for: an encoder–decoder whole rather than its
@@ -30,14 +31,14 @@ def model_class(config: Any, wanted: str | None, source: str) -> Any:
     named = wanted or next(iter(config.architectures or ()), None)
     if named is not None:
         found = _class_named(config.model_type, named)
-        if found is not None and _is_model(found):
+        if _takes(found, config):
             return found
         if wanted is not None:
             close = nearest(named, _class_names(config.model_type))
             raise UsageError(f"{config.model_type} has no class {named!r}", *filter(None, [close]))
     for name in _class_names(config.model_type):
         found = _class_named(config.model_type, name)
-        if found is not None:
+        if _takes(found, config):
             return found
     raise UsageError(
         f"{source}: transformers has no model for {config.model_type!r} alone",
@@ -45,8 +46,10 @@ def model_class(config: Any, wanted: str | None, source: str) -> Any:
     )
 
 
-def _is_model(value: Any) -> bool:
-    return isinstance(value, type) and hasattr(value, "config_class")
+def _takes(cls: Any, config: Any) -> bool:
+    """Whether `cls` is a class of models of this configuration."""
+    takes = getattr(cls, "config_class", None)
+    return hasattr(cls, "_from_config") and isinstance(takes, type) and isinstance(config, takes)
 
 
 def _class_names(model_type: str) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _class_names(model_type: str) -> Iterator[str]:
     """
     tables = vars(importlib.import_module("transformers.models.auto.modeling_auto"))
     keys = [f"MODEL_FOR_{task}_MAPPING_NAMES" for task in _TASKS] + ["MODEL_MAPPING_NAMES"]
-    keys += [key for key in tables if key.endswith("_MAPPING_NAMES") and key not in keys]
+    keys += [key for key in tables if key.startswith("MODEL_") and key.endswith("_NAMES")]
     seen = set()
     for key in keys:
         table: Mapping[str, Any] = tables.get(key, {})
@@ -74,4 +77,4 @@ def _class_named(model_type: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"transformers.models.{folder}"), name)
     except (ImportError, AttributeError):
-        return getattr(importlib.import_module("transformers"), name, None)
+        return attribute(name)

@@ -119,7 +119,7 @@ def _plain(cls: Any, fields: Mapping[str, Any]) -> Any:
 def _without_cache(config: Any) -> None:
     """One forward pass keeps no keys and values for tokens to come, as in training."""
     for name in ("", *getattr(config, "sub_configs", ())):
-        part = getattr(config, name, None) if name else config
+        part: Any = getattr(config, name, None) if name else config
         if hasattr(part, "use_cache"):
             part.use_cache = False
 

@@ -12,8 +12,13 @@ from ...shapes import InputSpec
 LONGEST = 2048
 """Tokens of the default input, unless the model has fewer positions."""
 
-_PARTS = ("", "text_config", "vision_config", "audio_config", "encoder", "decoder", "backbone_config",
-          "vision_encoder_config", "text_encoder", "audio_encoder")  # fmt: skip
+_KNOWN = ("input_ids", "pixel_values", "input_values", "input_features")
+"""The inputs whose size a configuration tells."""
+
+_PARTS = (
+    "", "text_config", "vision_config", "audio_config", "encoder", "decoder", "backbone_config",
+    "vision_encoder_config", "text_encoder", "audio_encoder",
+)  # fmt: skip
 
 
 def complete(
@@ -27,21 +32,30 @@ def complete(
         UsageError: no input is given and the configuration tells none, or token ids are no
             whole numbers.
     """
-    names = list(inspect.signature(model.forward).parameters)
-    given = dict(zip(names, positional, strict=False)) | dict(named)
+    parameters = inspect.signature(model.forward).parameters
+    given = dict(zip(parameters, positional, strict=False)) | dict(named)
     _check_ids(given)
     batch = next((value.shape[0] for value in given.values() if _has_shape(value)), 1)
-    defaults = _Defaults(model, names, batch).inputs()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [name for name, p in parameters.items() if p.kind not in variadic]
+    required = [name for name in names if parameters[name].default is inspect.Parameter.empty]
+    defaults = _Defaults(model, names, required, batch).inputs()
     if given:
-        decoded = {"decoder_input_ids", "decoder_inputs_embeds", "labels"}
-        companions = {"decoder_input_ids"} if not decoded & set(given) else set()
-        return {name: defaults[name] for name in companions if name in defaults}
-    main = model.main_input_name
-    if main not in defaults:
+        decoded = {"decoder_input_ids", "decoder_inputs_embeds", "labels"} & set(given)
+        return {
+            name: value
+            for name, value in defaults.items()
+            if name == "decoder_input_ids" and not decoded
+        }
+    unknown = [name for name in required if name not in defaults]
+    if unknown or not defaults:
+        unknown = unknown or [model.main_input_name]
+        told = [f"--input {value}" for value in defaults.values()]
         raise UsageError(
-            f"{spec} needs an input: its configuration does not tell the size of {main}",
+            f"{spec} needs an input: its configuration does not tell the size of "
+            + " and ".join(unknown),
             f"{type(model).__name__} takes {', '.join(names)}",
-            hint=f"--input {main}=SIZES",
+            hint=" ".join([*told, *(f"--input {name}=SIZES" for name in unknown)]),
         )
     return defaults
 
@@ -64,18 +78,21 @@ def _check_ids(given: Mapping[str, Any]) -> None:
 class _Defaults:
     """The default inputs of one model, for a batch of the given size."""
 
-    def __init__(self, model: Any, names: list[str], batch: int) -> None:
+    def __init__(self, model: Any, names: list[str], required: list[str], batch: int) -> None:
         self.model = model
         self.names = names
+        self.required = required
         self.batch = batch
         self.dtype = str(getattr(model, "dtype", "float32")).removeprefix("torch.")
 
     def inputs(self) -> dict[str, InputSpec]:
         main = self.model.main_input_name
+        if main not in self.names:
+            main = next((name for name in _KNOWN if name in self.names), main)
         found = {main: self._shape(main)}
-        pair = hasattr(self.model.config, "text_config") and hasattr(self.model, "logit_scale")
-        for name in ("input_ids", "pixel_values") if pair else ():  # two towers, both run
-            found.setdefault(name, self._shape(name))
+        for name in _KNOWN:
+            if name in self.required or (self._is_pair() and name in self.names):
+                found.setdefault(name, self._shape(name))
         if getattr(self.model.config, "is_encoder_decoder", False):
             found["decoder_input_ids"] = self._shape("decoder_input_ids")
         return {
@@ -83,6 +100,12 @@ class _Defaults:
             for name, shape in found.items()
             if shape is not None and name in self.names
         }
+
+    def _is_pair(self) -> bool:
+        """Whether it compares text with what another tower sees or hears, and so runs both."""
+        config = self.model.config
+        other = hasattr(config, "vision_config") or hasattr(config, "audio_config")
+        return other and hasattr(config, "text_config") and not self.model.can_generate()
 
     def _shape(self, name: str) -> tuple[int, ...] | None:
         if name.endswith("input_ids"):
@@ -96,7 +119,7 @@ class _Defaults:
     def _tokens(self, decoded: bool) -> int:
         own = ("max_target_positions",) if decoded else ()
         known = (*own, "max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
-        positions = self._field(*known) or 512
+        positions = int(self._field(*known) or 512)
         # RoBERTa and its kin count positions from 2: 514 of them hold 512 tokens.
         offset = 2 if positions > 2 and (positions - 2).bit_count() == 1 else 0
         return min(positions - offset, LONGEST)
@@ -105,7 +128,7 @@ class _Defaults:
         size = self._field("image_size", "input_size") or 224
         sides = _pair(size)
         channels = self._field("num_channels", "in_channels", "in_chans") or 3
-        frames = self._field("num_frames") if "Video" in self._family() else None
+        frames = self._field("num_frames") if "Video" in type(self.model).__name__ else None
         return (self.batch, *([frames] if frames else []), channels, *sides)
 
     def _sound(self, name: str) -> tuple[int, ...]:
@@ -117,10 +140,10 @@ class _Defaults:
         if name == "input_features":
             width = self._field("feature_projection_input_dim", "input_feat_per_channel") or 80
             return (self.batch, 1000, width)  # 10 s of frames of 10 ms
-        return (self.batch, self._field("sampling_rate", "sample_rate") or 16_000)  # one second
-
-    def _family(self) -> str:
-        return type(self.model).__name__
+        channels = self._field("audio_channels") or 1
+        codec = self._field("codebook_size", "audio_channels") is not None  # takes its channels too
+        samples = self._field("sampling_rate", "sample_rate") or 16_000  # one second
+        return (self.batch, *([channels] if codec else []), samples)
 
     def _field(self, *names: str) -> Any:
         for part in _PARTS:

@@ -9,11 +9,12 @@ from typing import Any
 from torch import nn
 
 from ...errors import ModelError
+from ...tracing.answers import replaced
 from ..construction import construct
 from . import PREFIX
 from .architectures import model_class
 from .configuration import configuration, is_file
-from .importing import import_transformers
+from .importing import import_transformers, importing
 
 
 def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -29,17 +30,19 @@ def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
     """
     import_transformers()
     name, wanted = _name_and_class(spec.removeprefix(PREFIX))
-    config = configuration(name, arguments)
-    cls = model_class(config, wanted, spec)
+    with importing():
+        config = configuration(name, arguments)
+        cls = model_class(config, wanted, spec)
     try:
-        with _offline():
-            # as AutoModel.from_config does, which puts a dtype and an attention in place
-            model = construct(cls._from_config, {"config": config})
+        with importing(), _offline(), _uninitialized():
+            model = construct(_built, {"cls": cls, "config": config})
     except Exception as error:  # a constructor raises what it likes on odd fields
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
             f"{spec} cannot be built{f' with {given}' if given else ''}",
             f"{type(error).__name__}: {' '.join(str(error).split())}",
+            # some defaults are not complete: they were never a model
+            hint=None if arguments or is_file(name) else f"{PREFIX}path/to/config.json",
         ) from error
     built: nn.Module = model
     return built
@@ -52,14 +55,29 @@ def _name_and_class(text: str) -> tuple[str, str | None]:
     return name, wanted
 
 
+def _built(cls: Any, config: Any) -> nn.Module:
+    """As AutoModel.from_config does it, which sees to the dtype and the kind of attention."""
+    model: nn.Module = cls._from_config(config)
+    for module in model.modules():  # tables of positions are computed, on the CPU
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = buffer.to("meta")
+    return model
+
+
+@contextmanager
+def _uninitialized() -> Iterator[None]:
+    """Inside, a finished model's weights are tied and not drawn."""
+    from transformers.modeling_utils import PreTrainedModel
+
+    with replaced(PreTrainedModel, "initialize_weights", lambda model: None):
+        yield
+
+
 @contextmanager
 def _offline() -> Iterator[None]:
     """Whatever asks the hub for a file inside is refused, as with HF_HUB_OFFLINE=1."""
     from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
+    with replaced(constants, "HF_HUB_OFFLINE", True):
         yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
