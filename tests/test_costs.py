@@ -409,6 +409,14 @@ ARITHMETIC = [
     ("norm", lambda a: a.norm(), [(3, 4)], 2 * 12),  # a square and a sum
     ("std", lambda a: a.std(), [(3, 4)], 3 * 12),  # and the mean
     ("cumsum", lambda a: a.cumsum(0), [(3, 4)], 12),
+    ("sort", lambda a: a.sort(0)[0], [(5, 4)], 20 * 3),  # ⌈log2 5⌉ comparisons an element
+    ("topk", lambda a: a.topk(4)[0], [(3, 16)], 48 * 2),  # ⌈log2 4⌉: the four are kept as a heap
+    (
+        "solve_triangular",
+        lambda a, b: torch.linalg.solve_triangular(a, b, upper=False),
+        [(2, 3, 3), (2, 3, 5)],
+        3 * (2 * 3 * 5),
+    ),
     ("where", lambda a: torch.where(a > 0, a, 0.0), [(3, 4)], 2 * 12),  # compare, choose
     ("getitem", lambda a: a[:, 1:], [(3, 4)], 0),
     ("cat", lambda a, b: torch.cat([a, b]), [(3, 4), (3, 4)], 0),
@@ -487,8 +495,12 @@ def test_every_file_of_rules_is_imported():
         assert (len(registry._RULES), len(registry._FREE)) == before
 
 
-# torchvision's operators exist only where it is installed.
-REGISTERED = sorted(n for n in registry._RULES | registry._FREE if not n.startswith("torchvision."))
+# torchvision's and transformers' operators exist only where these are imported.
+REGISTERED = sorted(
+    name
+    for name in registry._RULES | registry._FREE
+    if not name.startswith(("torchvision.", "transformers."))
+)
 
 
 @pytest.mark.parametrize("name", REGISTERED)

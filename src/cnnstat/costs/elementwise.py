@@ -61,9 +61,9 @@ def per_input(op: Op) -> Cost:
 
 @rule("aten.sort", "aten.topk")
 def ordering(op: Op) -> Cost:
-    # comparisons: n·⌈log2 n⌉ to sort n elements, n·⌈log2 k⌉ to keep the k largest of them in a heap
+    # comparisons: n·⌈log2 n⌉ to sort n elements, n·⌈log2 k⌉ to keep the k largest in a heap
     x = op.args[0]
-    k = op.arg(1, "k") if op.name == "aten.topk" else x.shape[op.arg(1, "dim", -1)]
+    k = op.arg(1, "k") if op.name == "aten.topk" else (x.shape or (1,))[op.arg(1, "dim", -1)]
     return Cost(0, x.numel * max((k - 1).bit_length(), 1))
 
 

@@ -66,10 +66,13 @@ def linear(op: Op) -> Cost:
 @rule("aten._grouped_mm", "transformers.grouped_mm_fallback")
 def grouped_mm(op: Op) -> Cost:
     # experts: each of the n rows meets one of e matrices, [n,m] = [n,k] @ [e,k,m]
-    if len(op.args[0].shape) != 2 or len(op.args[1].shape) != 3:
-        return Cost(op.args[0].numel * op.args[1].shape[-1])
     (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
     return Cost(n * k * m)
+
+
+@rule("aten.linalg_solve_triangular")  # [b,n,m] = [b,n,n]⁻¹ @ [b,n,m], row by row: no product
+def solve_triangular(op: Op) -> Cost:
+    return Cost(0, op.args[0].shape[-1] * op.outputs[0].numel)
 
 
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
