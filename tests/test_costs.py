@@ -409,8 +409,6 @@ ARITHMETIC = [
     ("norm", lambda a: a.norm(), [(3, 4)], 2 * 12),  # a square and a sum
     ("std", lambda a: a.std(), [(3, 4)], 3 * 12),  # and the mean
     ("cumsum", lambda a: a.cumsum(0), [(3, 4)], 12),
-    ("sort", lambda a: a.sort(0)[0], [(5, 4)], 20 * 3),  # ⌈log2 5⌉ comparisons an element
-    ("topk", lambda a: a.topk(4)[0], [(3, 16)], 48 * 2),  # ⌈log2 4⌉: the four are kept as a heap
     (
         "solve_triangular",
         lambda a, b: torch.linalg.solve_triangular(a, b, upper=False),

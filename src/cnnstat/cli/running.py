@@ -47,9 +47,7 @@ def analysis_of(
         from ..sources.transformers.importing import quickly
     with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
         chosen = None if lane == "auto" else lane
-        return quickly(
-            lambda: analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen)
-        )
+        return quickly(lambda: analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen))
 
 
 def comparison_of(

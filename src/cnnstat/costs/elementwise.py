@@ -59,14 +59,6 @@ def per_input(op: Op) -> Cost:
     return Cost(0, max(op.inputs[0].numel, op.outputs[0].numel))
 
 
-@rule("aten.sort", "aten.topk")
-def ordering(op: Op) -> Cost:
-    # comparisons: n·⌈log2 n⌉ to sort n elements, n·⌈log2 k⌉ to keep the k largest in a heap
-    x = op.args[0]
-    k = op.arg(1, "k") if op.name == "aten.topk" else (x.shape or (1,))[op.arg(1, "dim", -1)]
-    return Cost(0, x.numel * max((k - 1).bit_length(), 1))
-
-
 @rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each
 def weight_norm(op: Op) -> Cost:
     return Cost(0, 3 * op.inputs[0].numel)

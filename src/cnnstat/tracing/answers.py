@@ -49,7 +49,7 @@ def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def _without_data(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_meta
+    return isinstance(value, Tensor) and (value.is_meta or hasattr(value, "fake_mode"))
 
 
 def _not_packed(original: _Function) -> _Function:

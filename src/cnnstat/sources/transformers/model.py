@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from ...errors import ModelError
 from ...tracing.answers import replaced
+from ...tracing.attempts import Builders
 from ..construction import construct
 from . import PREFIX
 from .architectures import model_class
@@ -17,8 +20,8 @@ from .configuration import configuration, is_file
 from .importing import import_transformers, importing
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build the model that `transformers:NAME[:CLASS]` names, on `meta`, without its weights.
+def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
+    """Build the model that `transformers:NAME[:CLASS]` names, on `meta`, and tell how to anew.
 
     NAME is a config.json, a folder that holds one, or a model type with its default configuration;
     `arguments` take the place of the configuration's fields. CLASS is a class of transformers.
@@ -33,9 +36,10 @@ def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
     with importing():
         config = configuration(name, arguments)
         cls = model_class(config, wanted, spec)
+    build_anew = Builders(partial(_without_data, cls, config), partial(_with_data, cls, config))
     try:
-        with importing(), _offline(), _uninitialized():
-            model = construct(_built, {"cls": cls, "config": config})
+        with importing():
+            model = build_anew.without_data()
     except Exception as error:  # a constructor raises what it likes on odd fields
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
@@ -44,8 +48,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
             # some defaults are not complete: they were never a model
             hint=None if arguments or is_file(name) else f"{PREFIX}path/to/config.json",
         ) from error
-    built: nn.Module = model
-    return built
+    return model, build_anew
 
 
 def _name_and_class(text: str) -> tuple[str, str | None]:
@@ -55,13 +58,25 @@ def _name_and_class(text: str) -> tuple[str, str | None]:
     return name, wanted
 
 
-def _built(cls: Any, config: Any) -> nn.Module:
-    """As AutoModel.from_config does it, which sees to the dtype and the kind of attention."""
-    model: nn.Module = cls._from_config(config)
+def _without_data(cls: Any, config: Any) -> nn.Module:
+    with _uninitialized():
+        model: nn.Module = construct(_with_buffers_on_meta, {"cls": cls, "config": config})
+    return model
+
+
+def _with_buffers_on_meta(cls: Any, config: Any) -> nn.Module:
+    model = _with_data(cls, config)
     for module in model.modules():  # tables of positions are computed, on the CPU
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = buffer.to("meta")
+    return model
+
+
+def _with_data(cls: Any, config: Any) -> nn.Module:
+    """As AutoModel.from_config does it, which sees to the dtype and the kind of attention."""
+    with _offline():
+        model: nn.Module = cls._from_config(copy.deepcopy(config))
     return model
 
 
