@@ -207,6 +207,13 @@ def test_keys_and_values_are_kept_only_if_asked_for() -> None:
     assert plain.totals.peak_bytes < keeping.totals.peak_bytes
 
 
+def test_where_values_are_needed_it_is_run_for_real() -> None:
+    one = SMALL | {"num_hidden_layers": 1, "attention_window": [8]}
+    analysis = cnnstat.analyze("transformers:longformer", "1,16:int64", arguments=one)
+    assert analysis.lane == "cpu"
+    assert analysis.model.class_name == "LongformerForMaskedLM"
+
+
 def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a download was tried")
