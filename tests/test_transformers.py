@@ -207,6 +207,16 @@ def test_keys_and_values_are_kept_only_if_asked_for() -> None:
     assert plain.totals.peak_bytes < keeping.totals.peak_bytes
 
 
+def test_autocast_by_the_name_of_the_device() -> None:
+    class Net(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.autocast(x.device.type, enabled=torch.is_autocast_enabled(x.device.type)):
+                return super().forward(x)
+
+    analysis = cnnstat.analyze(Net(4, 5), (2, 4))
+    assert (analysis.lane, analysis.totals.macs) == ("meta", 2 * 4 * 5)
+
+
 def test_where_values_are_needed_it_is_run_for_real() -> None:
     one = SMALL | {"num_hidden_layers": 1, "attention_window": [8]}
     analysis = cnnstat.analyze("transformers:longformer", "1,16:int64", arguments=one)

@@ -96,6 +96,26 @@ def _looped_unless_bfloat16(original: _Function) -> _Function:
     return can_use_grouped_mm
 
 
+def _none_on_meta(original: _Function) -> _Function:
+    @functools.wraps(original)
+    def is_autocast_enabled(device_type: Any = None) -> Any:
+        if device_type == "meta":
+            return False
+        return original() if device_type is None else original(device_type)
+
+    return is_autocast_enabled
+
+
+def _as_on_the_cpu(original: _Function) -> _Function:
+    """Models turn autocast off for a step by the name of the device, and it knows no `meta`."""
+
+    @functools.wraps(original)
+    def init(autocast: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
+        original(autocast, "cpu" if device_type == "meta" else device_type, *args, **kwargs)
+
+    return init
+
+
 _ANSWERS: dict[str, dict[str, Callable[[_Function], _Function]]] = {
     "transformers.masking_utils": {
         "find_packed_sequence_indices": _not_packed,
@@ -105,6 +125,10 @@ _ANSWERS: dict[str, dict[str, Callable[[_Function], _Function]]] = {
     "transformers.modeling_utils": {
         "PreTrainedModel.warn_if_padding_and_no_attention_mask": _no_warning,
     },
-    "torch": {"_check_tensor_all_with": _passed},
+    "torch": {
+        "_check_tensor_all_with": _passed,
+        "is_autocast_enabled": _none_on_meta,
+        "autocast.__init__": _as_on_the_cpu,
+    },
     "transformers.integrations.moe": {"_can_use_grouped_mm": _looped_unless_bfloat16},
 }
