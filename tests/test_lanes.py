@@ -33,7 +33,7 @@ NEEDS = [
     ("a mask", lambda x: x[x > 0], "meta"),
     ("nonzero", torch.nonzero, "meta"),
     ("a device that is no meta", lambda x: x.cpu(), "fake"),
-    ("autocast by device", lambda x: torch.autocast(x.device.type, enabled=False) and x, "cpu"),
+    ("autocast by device", lambda x: torch.autocast(x.device.type, enabled=False) and x, "meta"),
     ("a condition", lambda x: x if x.sum() > 0 else -x, "cpu"),
     ("item", lambda x: x * x.mean().item(), "cpu"),
     ("tolist", lambda x: torch.tensor(x.tolist()), "cpu"),
