@@ -51,8 +51,8 @@ class Missing(BaseException):
 _quick = {"wanted": False, "used": False}
 
 
-def import_transformers() -> None:
-    """Import what building a model from a configuration needs.
+def import_transformers() -> Any:
+    """Import what building a model from a configuration needs: the tables of its classes.
 
     Raises:
         ModelError: transformers is not installed, or cannot be imported.
@@ -63,7 +63,7 @@ def import_transformers() -> None:
         if not _quick["used"]:
             make_importable()  # transformers imports torchvision where it is installed
         with importing():
-            importlib.import_module(_AUTO)
+            return importlib.import_module(_AUTO)
     except Exception as error:  # beside a torch or hub that does not fit, its import fails anyhow
         raise ModelError(
             "transformers is needed for its models", f"{type(error).__name__}: {error}",

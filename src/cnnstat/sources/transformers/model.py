@@ -14,6 +14,7 @@ from ...errors import ModelError
 from ...tracing.answers import replaced
 from ...tracing.attempts import Builders
 from ..construction import construct
+from ..names import remember
 from . import PREFIX
 from .architectures import model_class
 from .configuration import configuration, is_file
@@ -31,7 +32,8 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]
         UsageError: there is no such type, class or field.
         ModelError: transformers is not installed, or the model cannot be built.
     """
-    import_transformers()
+    tables = import_transformers()
+    remember("transformers", sorted(tables.MODEL_MAPPING_NAMES))
     name, wanted = _name_and_class(spec.removeprefix(PREFIX))
     with importing():
         config = configuration(name, arguments)
