@@ -18,11 +18,12 @@ ROWS = [
     ("tracing",),
     ("zoo",),
     ("sources",),
+    ("referees",),
     ("api",),
     ("cli", "__main__"),
     ("__init__",),
 ]
-TORCH_ALLOWED = ("tracing", "sources", "zoo", "api")
+TORCH_ALLOWED = ("tracing", "sources", "zoo", "referees", "api")
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",
     "sources.own", "sources.listing",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .analysis.records import Analysis, Comparison
-    from .api import analyze, compare
+    from .analysis.records import Analysis, Comparison, Verification
+    from .api import analyze, compare, verify
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .sources.listing import list_models
     from .sources.own import register
@@ -23,19 +23,23 @@ __all__ = [
     "ModelError",
     "ShapeError",
     "UsageError",
+    "Verification",
     "__version__",
     "analyze",
     "compare",
     "list_models",
     "read_analysis",
     "register",
+    "verify",
 ]
 
 _HOMES = {
     "Analysis": "analysis.records",
     "Comparison": "analysis.records",
+    "Verification": "analysis.records",
     "analyze": "api",
     "compare": "api",
+    "verify": "api",
     "CnnstatError": "errors",
     "ModelError": "errors",
     "ShapeError": "errors",

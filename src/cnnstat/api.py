@@ -4,6 +4,7 @@
 >>> cnnstat.analyze("nin")                     # a built-in network
 >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
 >>> cnnstat.compare("nin", "alexnet")
+>>> cnnstat.verify("nin")                      # what other counters say, and why they differ
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from torch import Tensor, nn
 
 from .analysis import classifier as classifiers
 from .analysis.compare import compare as compare_analyses
-from .analysis.records import Analysis, Classifier, Comparison, Growth, Model, NinHead, Tool
+from .analysis.records import (
+    Analysis,
+    Classifier,
+    Comparison,
+    Growth,
+    Model,
+    NinHead,
+    Tool,
+    Verification,
+)
 from .analysis.rollup import analyse
 from .errors import ModelError, ShapeError, UsageError
 from .shapes import InputSpec, as_input, format_shape
@@ -68,6 +78,46 @@ def analyze(
             raise UsageError(f"{model} is a saved analysis: it takes no input and no arguments")
         return read_analysis(str(model))
     return _run(_loaded(model, inputs, named_inputs, arguments), mode, lane).analysis
+
+
+def verify(
+    model: str | nn.Module,
+    *inputs: Any,
+    mode: Mode = "eval",
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Verification:
+    """Count the model with other counters too, and explain every difference.
+
+    fvcore, torchinfo and torch's FlopCounterMode are asked, and thop, ptflops, calflops and
+    torchprofile where they are installed. Takes and raises what `analyze` does; a counter that
+    fails on the model is part of the result.
+    """
+    # Not above: no other function needs them.
+    from .analysis.verify import Run as Counted
+    from .analysis.verify import verify as explain
+    from .referees import Question, absent, consult
+
+    _check_choice("mode", mode, MODES)
+    if is_saved(model):
+        raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
+    loaded = _loaded(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
+    untouched = meta_copy(loaded.model)
+    run = _run(loaded, mode, None)
+    has_data, notes = run.trace.lane != "meta", []
+    if has_data:  # all are to see the same values then
+        notes.append(f"run on the CPU by all: {run.trace.lane_reason}")
+        run = _run(loaded, mode, "cpu")
+        assert loaded.builders.with_data is not None  # it was executed just now
+        untouched = loaded.builders.with_data()
+    needed = run.analysis.totals.peak_bytes
+    given = (loaded.inputs, loaded.named_inputs)
+    question = Question(untouched, *given, mode, needed, has_data)
+    question.settle()
+    counted = Counted(run.analysis, run.trace, question.trace_whole())
+    if missing := absent():
+        notes.append(f"not installed, so not asked: {', '.join(missing)}")
+    return explain(counted, consult(question), notes)
 
 
 def compare(

@@ -18,6 +18,11 @@ def format_exact(number: int) -> str:
     return f"{number:,}"
 
 
+def format_difference(number: int) -> str:
+    """1000 → `+1,000`, -1000 → `−1,000`."""
+    return f"{number:+,}".replace("-", "−")
+
+
 def format_count(number: int) -> str:
     """1992166 → `1.99 M`: three significant digits, decimal prefixes."""
     return _scaled(number, 1000, _DECIMAL)

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
-from ..analysis.records import Analysis, Comparison
+from ..analysis.records import Analysis, Comparison, Verification
 from ..errors import CheckError, UsageError
 from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
+from ..units import format_difference
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
@@ -74,6 +75,31 @@ def comparison_of(
             arguments=arguments,
             mode=mode,
             lane=None if lane == "auto" else lane,
+        )
+
+
+def verification_of(
+    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
+) -> Verification:
+    specs = _inputs(inputs)
+    with _quick_import():
+        from ..api import verify
+    with redirect_stdout(sys.stderr):
+        return verify(spec, *specs, arguments=arguments, mode=mode)
+
+
+def require_agreement(verification: Verification) -> None:
+    """Raise CheckError if a difference to a referee is not explained."""
+    details = []
+    for referee in verification.disagreeing:
+        figures = {"parameters": referee.params_unexplained, "MACs": referee.macs_unexplained}
+        amounts = [f"{format_difference(n)} {name}" for name, n in figures.items() if n]
+        layers = [layer.path or "the model itself" for layer in referee.layers if layer.unexplained]
+        where = f", in {', '.join(layers[:3])}{' …' if len(layers) > 3 else ''}" if layers else ""
+        details.append(f"{referee.name}: {' and '.join(amounts) or 'in layers only'}{where}")
+    if details:
+        raise CheckError(
+            f"{verification.ours.model.spec}: a difference is left that is not explained", *details
         )
 
 

@@ -16,10 +16,10 @@ from .. import display
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
-    from ..analysis.records import Analysis, Comparison, Listing
+    from ..analysis.records import Analysis, Comparison, Listing, Verification
     from .view import Report
 
-    Result: TypeAlias = Analysis | Comparison | Listing
+    Result: TypeAlias = Analysis | Comparison | Listing | Verification
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 
@@ -48,6 +48,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import comparison
 
         return comparison.view(result, options or Options(depth=COMPARISON_DEPTH))
+    if result.kind == "verification":
+        from . import verification
+
+        return verification.view(result)
     from . import shapes
 
     return shapes.view(result, options or Options())

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ..analysis.records import Analysis, Comparison, Listing
+from ..analysis.records import Analysis, Comparison, Listing, Verification
 
-Result = Analysis | Comparison | Listing
+Result = Analysis | Comparison | Listing | Verification
 
 
 def render(result: Result) -> str:
@@ -20,7 +20,7 @@ def render(result: Result) -> str:
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Listing], ref_template="#/$defs/{name}"
+        [Analysis, Comparison, Listing, Verification], ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -120,7 +120,7 @@ def layer_table(analysis: Analysis, options: Options) -> Table:
 def totals(analysis: Analysis) -> Facts:
     t = analysis.totals
     frozen = t.params - t.trainable_params
-    bound = _BOUNDS[_bounds(analysis)]
+    bound = bound_of(analysis)
     items = [
         ("Parameters", Cell(t.params, "count", "0")),
         ("Frozen parameters", Cell(frozen, "count")),
@@ -156,6 +156,11 @@ _BOUNDS = {
     "exact": "", "a lower bound": "at least ", "an upper bound": "at most ",
     "approximate": "about ",
 }  # fmt: skip
+
+
+def bound_of(analysis: Analysis) -> str:
+    """What stands before a total that is only a bound: "at least "."""
+    return _BOUNDS[_bounds(analysis)]
 
 
 def _bounds(analysis: Analysis) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..shapes import format_shape
-from ..units import format_bytes, format_exact, format_ratio, format_share
+from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
 
-Kind = Literal["text", "count", "bytes", "share", "ratio", "shape", "sizes"]
+Kind = Literal["text", "count", "difference", "bytes", "share", "ratio", "shape", "sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Cell:
     @property
     def text(self) -> str:
         """As a person reads it."""
-        empty = self.value is None or (self.value == 0 and self.kind in ("count", "share"))
+        nothing = self.value == 0 and self.kind in ("count", "difference", "share")
+        empty = self.value is None or nothing
         return self.bound + (self.reason if empty else _FORMATS[self.kind](self.value))
 
     @property
@@ -132,6 +133,7 @@ def _sizes(sizes: Sequence[float]) -> str:
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "text": str,
     "count": format_exact,
+    "difference": format_difference,
     "bytes": format_bytes,
     "share": format_share,
     "ratio": format_ratio,

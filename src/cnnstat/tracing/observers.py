@@ -93,10 +93,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             known = self._known[func] = self._look_up(func)
         name, overload, fast, composite = known
         if composite:  # only torch.inference_mode delivers operators whole
-            with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
+            return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
         if not self.lane.has_data:
             args, kwargs = on_one_device(args, kwargs)
@@ -108,6 +105,16 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             result = func(*args, **kwargs)
         recorder.attempt = None
         recorder.note(name, overload, args, kwargs, result)
+        return result
+
+    def _decomposed(self, func: Any, name: str, overload: str, args: Any, kwargs: Any) -> Any:
+        self.recorder.open_composite()
+        result = None  # an exception leaves none
+        try:
+            with self:
+                result = func.decompose(*args, **kwargs)
+        finally:
+            self.recorder.close_composite(name, overload, args, kwargs, result)
         return result
 
     def _check(self, name: str, args: Any) -> None:

@@ -71,6 +71,7 @@ class Recorder:
     limit: int | None = None  # on live bytes
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
+    composites: list[Op | None] = field(default_factory=list)
     stack: list[OpenCall] = field(default_factory=list)
     attempt: Attempt | None = None
     failed: tuple[OpenCall, ...] = ()
@@ -84,6 +85,7 @@ class Recorder:
         self._parameters: dict[int, str] = {}
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._last_error = 0
+        self._open_composites: list[int] = []
 
     # Tensors
 
@@ -155,7 +157,7 @@ class Recorder:
         record = self.modules.get(id(module))
         if record is None:  # made inside a forward: it belongs to no attribute of the model
             path = self._child_path(type(module).__name__.lower())
-            record = describe_module(path, module)
+            record = describe_module(module, path)
         return self._open("module", record.path, record.type, record, is_library(module), inputs)
 
     def open_function(self, name: str, inputs: Any) -> OpenCall:
@@ -211,11 +213,23 @@ class Recorder:
         outputs = tensors_among(result)
         for tensor in outputs:
             self.watch(tensor, len(self.ops))
+        self.ops.append(self._op(name, overload, args, kwargs, outputs))
+
+    def open_composite(self) -> None:
+        self._open_composites.append(len(self.composites))
+        self.composites.append(None)  # its place: those inside it come behind
+
+    def close_composite(
+        self, name: str, overload: str, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        number = self._open_composites.pop()
+        self.composites[number] = self._op(name, overload, args, kwargs, tensors_among(result))
+
+    def _op(self, name: str, overload: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> Op:
         call = self.stack[-1].index if self.stack else -1
-        self.ops.append(
-            Op(name, overload, self.freeze(args), self.freeze(kwargs),
-               tuple(self.spec(tensor) for tensor in outputs), call, self.live_bytes)
-        )  # fmt: skip
+        within = self._open_composites[-1] if self._open_composites else None
+        return Op(name, overload, self.freeze(args), self.freeze(kwargs),
+                  self.specs_in(outputs), call, self.live_bytes, within)  # fmt: skip
 
 
 def is_library(module: nn.Module) -> bool:
@@ -224,15 +238,15 @@ def is_library(module: nn.Module) -> bool:
     return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
 
 
-def describe_module(path: str, module: nn.Module) -> Module:
+def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
     cls = type(module)
-    base = next((c.__name__ for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), "Module")
+    base = next((c for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), nn.Module)
     settings = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(module).items()
         if name != "training" and not name.startswith("_") and _is_setting(value)
     }
-    return Module(path, cls.__name__, base, settings)
+    return Module(path, cls.__name__, base.__name__, settings, cls is base, aliases)
 
 
 def _is_setting(value: Any) -> bool:

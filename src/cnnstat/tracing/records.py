@@ -50,7 +50,8 @@ class Op:
 
     `args` and `kwargs` are the operator's own, with a `TensorSpec` wherever a tensor stood and
     lists turned into tuples. `call` is the index of the innermost call that was open.
-    `live_bytes` are the activation bytes alive when the operator returned.
+    `live_bytes` are the activation bytes alive when the operator returned. `within` is the number
+    in `Trace.composites` of the composite operator that it is a part of, where those are recorded.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Op:
     outputs: tuple[TensorSpec, ...]
     call: int
     live_bytes: int
+    within: int | None = None
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -79,12 +81,16 @@ class Module:
 
     `base` is the nearest class of torch.nn that it derives from (`Conv2d` for a
     weight-standardised convolution), `settings` its plain attributes (`kernel_size`, `p`, …).
+    `library` tells whether it is of that very class. `path` is the first of its names in the
+    model, `aliases` are the others.
     """
 
     path: str
     type: str
     base: str
     settings: dict[str, Any]
+    library: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,9 @@ class Trace:
 
     `calls` stand in the order in which they were opened, so children behind their parents.
     `modules` are those of the model by path, called or not. `lane_reason` says why the run was
-    not made on `meta`, unless the lane was asked for.
+    not made on `meta`, unless the lane was asked for. `composites` are the operators that torch
+    makes of others (`aten.linear`, `aten.scaled_dot_product_attention`), in the order in which they
+    began; empty unless they were asked for.
     """
 
     model: str
@@ -154,6 +162,7 @@ class Trace:
     modules: dict[str, Module]
     parameters: tuple[Parameter, ...]
     lane_reason: str | None = None
+    composites: tuple[Op, ...] = ()
 
 
 def tensors_in(value: Any) -> list[TensorSpec]:

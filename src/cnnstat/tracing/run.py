@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ def trace(
     on_return: Observer | None = None,
     fast: bool = True,
     lane: Lane = META,
+    composites: bool = False,
 ) -> Trace:
     """Run `model` once on one lane and record what it did.
 
@@ -42,6 +43,7 @@ def trace(
         mode: "eval" or "train", as set on all modules before the run.
         on_return: called at the end of each call with the open call and its result.
         fast: whether to use our own shape kernels where they apply; the result is the same.
+        composites: whether to note composite operators too.
 
     Raises:
         ShapeError: the model does not run on these inputs.
@@ -49,7 +51,8 @@ def trace(
         ModelError: the model fails for a reason of its own.
     """
     try:
-        args, kwargs = _placed(tuple(inputs), lane), _placed(dict(named_inputs or {}), lane)
+        args = placed(tuple(inputs), lane.place)
+        kwargs = placed(dict(named_inputs or {}), lane.place)
     except RuntimeError as error:
         shown = ", ".join(str(value) for value in inputs)
         raise ModelError(f"the input {shown} is larger than any memory") from error
@@ -57,14 +60,17 @@ def trace(
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _run(model, args, kwargs, Recorder({}), fast, lane)  # gives lazy layers their parameters
-    modules = {id(m): describe_module(path, m) for path, m in model.named_modules()}
+    names: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(id(module), []).append(name)
+    modules = {id(m): describe_module(m, *names[id(m)]) for m in model.modules()}
     recorder = Recorder(modules, on_return, limit=lane.limit)
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((args, kwargs)):
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
     traced_inputs = tuple(_traced_inputs(recorder, args, kwargs))
-    _run(model, args, kwargs, recorder, fast, lane)
+    _run(model, args, kwargs, recorder, fast, lane, composites)
     return Trace(
         model=type(model).__name__,
         mode=mode,
@@ -75,6 +81,7 @@ def trace(
         ops=tuple(recorder.ops),
         modules={module.path: module for module in modules.values()},
         parameters=parameters,
+        composites=tuple(op for op in recorder.composites if op is not None),
     )
 
 
@@ -85,12 +92,14 @@ def _run(
     recorder: Recorder,
     fast: bool,
     lane: Lane,
+    composites: bool = False,
 ) -> None:
     try:
         with (
             random_state_kept(),
-            _slow_attention(),
-            torch.no_grad(),
+            slow_attention(),
+            # Only in inference mode do composite operators come whole.
+            torch.inference_mode() if composites else torch.no_grad(),
             lane.active(),
             recording(recorder, Operators(recorder, lane, fast), substitutes_in(model)),
         ):
@@ -101,13 +110,14 @@ def _run(
         raise explain(error, recorder, lane) from error
 
 
-def _placed(value: Any, lane: Lane) -> Any:
+def placed(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:
+    """The inputs, with what `place` makes of each `InputSpec` and tensor inside."""
     if isinstance(value, InputSpec | Tensor):
-        return lane.place(value)
+        return place(value)
     if isinstance(value, tuple | list):
-        return rebuilt(value, [_placed(item, lane) for item in value])
+        return rebuilt(value, [placed(item, place) for item in value])
     if isinstance(value, dict):
-        return {key: _placed(item, lane) for key, item in value.items()}
+        return {key: placed(item, place) for key, item in value.items()}
     return value
 
 
@@ -150,7 +160,7 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
 
 
 @contextmanager
-def _slow_attention() -> Iterator[None]:
+def slow_attention() -> Iterator[None]:
     """Keep attention out of the fused fast path, an operator without a shape equation."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
