@@ -34,7 +34,7 @@ from .errors import ModelError, ShapeError, UsageError
 from .shapes import InputSpec, as_input, format_shape
 from .sources.construction import copies_of
 from .sources.implied import implied_input
-from .sources.load import Loaded, load
+from .sources.load import Loaded, Recorded, load
 from .sources.saved import is_saved, read_analysis
 from .tracing.attempts import LANES, LaneName, trace_on_lanes
 from .tracing.copies import meta_copy
@@ -102,6 +102,8 @@ def verify(
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
     loaded = _loaded(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
+    if isinstance(loaded, Recorded):
+        raise UsageError(f"{model} is a graph: other counters need a PyTorch model")
     untouched = meta_copy(loaded.model)
     run = _run(loaded, mode, None)
     has_data, notes = run.trace.lane != "meta", []
@@ -198,7 +200,7 @@ def _check_choice(what: str, choice: str | None, known: Sequence[str | None]) ->
 
 @dataclass(frozen=True)
 class _Run:
-    loaded: Loaded
+    loaded: Loaded | Recorded
     mode: Mode
     trace: Trace
     analysis: Analysis
@@ -213,7 +215,7 @@ def _loaded(
     named_inputs: Mapping[str, Any],
     arguments: Mapping[str, Any] | None,
     call: str = "cnnstat.analyze(model, {})",
-) -> Loaded:
+) -> Loaded | Recorded:
     given = [as_input(value) for value in inputs]
     named = {name: as_input(value) for name, value in named_inputs.items()}
     named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
@@ -237,10 +239,21 @@ def _loaded(
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
-def _run(loaded: Loaded, mode: Mode, lane: LaneName | None) -> _Run:
-    recorded = trace_on_lanes(
-        loaded.model, loaded.builders, loaded.inputs, loaded.named_inputs, mode=mode, lane=lane
-    )
+def _run(loaded: Loaded | Recorded, mode: Mode, lane: LaneName | None) -> _Run:
+    if loaded.mode == "eval" and mode == "train":
+        raise UsageError(
+            f"{loaded.spec} was exported in eval mode: its graph has no other",
+            hint="leave out --mode, or export it again in train mode",
+        )
+    mode = loaded.mode or mode
+    if isinstance(loaded, Recorded):
+        if lane is not None:
+            raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no --lane")
+        recorded = loaded.trace
+    else:
+        recorded = trace_on_lanes(
+            loaded.model, loaded.builders, loaded.inputs, loaded.named_inputs, mode=mode, lane=lane
+        )
     model = Model(
         spec=loaded.spec,
         source=loaded.source,
@@ -266,6 +279,9 @@ def _classifier(run: _Run) -> Classifier | None:
     if site is None:
         return None
     linears = classifiers.linears_of(run.analysis, site)
+    if isinstance(run.loaded, Recorded):
+        reason = "a graph that is not run: there is no model to trace variants of"
+        return classifiers.classifier_of(linears, None, (), reason)
     if site.features is None:
         return classifiers.classifier_of(linears, None, (), "no feature map stands before them")
     reasons = []
@@ -280,16 +296,16 @@ def _classifier(run: _Run) -> Classifier | None:
     except ModelError as error:
         reasons.append(f"no NiN head: {error.message}")
     try:
-        growth = tuple(_grown(run, linears[0].path, factor) for factor in _GROWTH)
+        growth = tuple(_grown(run, run.loaded, linears[0].path, factor) for factor in _GROWTH)
     except ModelError as error:
         reasons.append(f"not traced at larger inputs: {error.message}")
     return classifiers.classifier_of(linears, head, growth, "; ".join(reasons) or None)
 
 
-def _grown(run: _Run, linear: str, factor: float) -> Growth:
-    inputs = [_scaled(value, factor) for value in run.loaded.inputs]
-    named = {name: _scaled(value, factor) for name, value in run.loaded.named_inputs.items()}
-    variant = resized(run.loaded.model, (inputs, named), run.mode, linear)
+def _grown(run: _Run, loaded: Loaded, linear: str, factor: float) -> Growth:
+    inputs = [_scaled(value, factor) for value in loaded.inputs]
+    named = {name: _scaled(value, factor) for name, value in loaded.named_inputs.items()}
+    variant = resized(loaded.model, (inputs, named), run.mode, linear)
     return classifiers.growth_of(run.analyse(variant), linear)
 
 

@@ -118,6 +118,13 @@ def _recurrent(settings: dict[str, Any]) -> str:
     return text + (" both ways" if settings.get("bidirectional") else "")
 
 
+def _attention(settings: dict[str, Any]) -> list[str]:
+    """A graph does not tell the number of heads."""
+    heads = settings.get("num_heads")
+    width = settings.get("embed_dim")
+    return [str(width)] * (width is not None) + [f"{heads} heads"] * (heads is not None)
+
+
 def _setting(name: str, prefix: str = "") -> Any:
     return lambda settings: f"{prefix}{settings[name]}" if name in settings else ""
 
@@ -129,9 +136,9 @@ _BY_SETTINGS: dict[str, Any] = {
     **dict.fromkeys(_DROPOUTS.split(), _setting("p")),
     "LayerNorm": lambda s: "×".join(map(str, s.get("normalized_shape", ()))),
     "RMSNorm": lambda s: "×".join(map(str, s.get("normalized_shape", ()))),
-    "GroupNorm": lambda s: f"{s.get('num_channels')} in {s.get('num_groups')}",
+    "GroupNorm": lambda s: f"{s['num_channels']} in {s['num_groups']}" if s else "",
     "Embedding": lambda s: f"{s.get('num_embeddings')}×{s.get('embedding_dim')}",
-    "MultiheadAttention": lambda s: f"{s.get('embed_dim')}, {s.get('num_heads')} heads",
+    "MultiheadAttention": lambda s: ", ".join(_attention(s)),
     **dict.fromkeys(["RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"], _recurrent),
 }
 

@@ -318,6 +318,7 @@ _AT_ITS_POSITION = frozenset({
     "aten.native_group_norm", "aten._native_batch_norm_legit", "aten._fused_rms_norm",
     "aten._native_batch_norm_legit_no_training", "aten.cudnn_batch_norm", "aten.contiguous",
     "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli", "aten.expand",
+    "onnx.LRN", "onnx.LpNormalization", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
 })  # fmt: skip
 _HANDLERS: dict[str, Any] = {
     "aten.convolution": _slide,
@@ -327,7 +328,9 @@ _HANDLERS: dict[str, Any] = {
     **dict.fromkeys(("aten.transpose", "aten.t"), _transpose),
     **dict.fromkeys(("aten.view", "aten._unsafe_view", "aten.squeeze", "aten.unsqueeze"), _view),
     **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), _reduce),
-    **dict.fromkeys(("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"), _matmul),
+    **dict.fromkeys(
+        ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.matmul", "aten.linear"), _matmul
+    ),
     **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d"), _adaptive),
     **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), _pad),
     **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), _softmax),

@@ -14,7 +14,9 @@ LAYOUT = frozenset({
     "permute", "transpose", "contiguous", "t", "T", "mT", "H", "mH", "movedim", "swapaxes",
     "swapdims", "moveaxis", "to", "type", "type_as", "float", "half", "double", "detach", "clone",
     "expand", "expand_as", "unsqueeze", "squeeze", "getitem", "setitem", "select", "narrow",
-    "real", "imag", "cpu", "cuda", "copy_",
+    "real", "imag", "cpu", "cuda", "copy_", "slice", "to_copy", "lift_fresh_copy", "alias",
+    # as ONNX calls them
+    "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Expand", "Slice",
 })  # fmt: skip
 """Functions whose rows are hidden unless asked for: they only lay the same data out anew."""
 
@@ -51,16 +53,17 @@ _FUNCTIONS: dict[Role, str] = {
     "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d "
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
     "adaptive_max_pool2d adaptive_max_pool3d max_pool2d_with_indices lp_pool2d",
-    "join": "cat concat concatenate stack hstack vstack dstack",
+    "join": "cat concat concatenate stack hstack vstack dstack Concat",
     "shape": "view reshape flatten unflatten ravel view_as reshape_as pixel_shuffle "
     "pixel_unshuffle channel_shuffle pad chunk split tensor_split unbind repeat roll flip fold "
-    "unfold " + " ".join(sorted(LAYOUT)),
+    "unfold Reshape Flatten Split Pad Tile DepthToSpace SpaceToDepth " + " ".join(sorted(LAYOUT)),
     "dropout": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout",
 }
 _BY_MODULE = {name: role for role, names in _MODULES.items() for name in names.split()}
 _BY_FUNCTION = {name: role for role, names in _FUNCTIONS.items() for name in names.split()}
-_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "truediv", "maximum", "minimum", "lerp"})
-_SPATIAL_MEANS = frozenset({"mean", "amax", "max"})
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "truediv", "maximum", "minimum", "lerp",
+                         "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean"})  # fmt: skip
+_SPATIAL_MEANS = frozenset({"mean", "amax", "max", "ReduceMean", "ReduceMax"})
 
 
 def role_of_module(base: str) -> Role | None:

@@ -26,8 +26,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Two or more: names (cnnstat list), your own (my_model.py:Net), or "
-            "saved analyses (run.json).",
+            help="Two or more: names (cnnstat list), your own (my_model.py:Net), exported graphs "
+            "(model.onnx, model.pt2), or saved analyses (run.json).",
         ),
     ],
     input: InputOption = None,

@@ -28,7 +28,8 @@ def command(
         typer.Argument(
             metavar="MODEL", autocompletion=complete_model, show_default=False,
             help="A name (cnnstat list), your own (my_model.py:Net or "
-            "package.module:build; the file is run), or a saved analysis (run.json).",
+            "package.module:build; the file is run), an exported graph (model.onnx, model.pt2), "
+            "or a saved analysis (run.json).",
         ),
     ],
     input: InputOption = None,

@@ -8,10 +8,22 @@ attention or recurrent product; everything else (bias, normalisation, activation
 is `other_ops`, one per elementary operation on one element, a transcendental function being one.
 """
 
-from . import attention, convolution, elementwise, free, linear, normalization, pooling, recurrent
+from . import (
+    attention,
+    convolution,
+    elementwise,
+    free,
+    linear,
+    normalization,
+    onnx,
+    pooling,
+    recurrent,
+)
 from .registry import Cost, cost_of, reason_free
 
 __all__ = ["Cost", "cost_of", "reason_free"]
 
 # Importing a file of rules registers them.
-_RULES = (attention, convolution, elementwise, free, linear, normalization, pooling, recurrent)
+_RULES = (
+    attention, convolution, elementwise, free, linear, normalization, onnx, pooling, recurrent,
+)  # fmt: skip

@@ -23,7 +23,7 @@ free(
     "aten.channel_shuffle", "aten.native_channel_shuffle", "aten.upsample_nearest1d",
     "aten.upsample_nearest2d", "aten.upsample_nearest3d", "aten._upsample_nearest_exact1d",
     "aten._upsample_nearest_exact2d", "aten._upsample_nearest_exact3d", "aten.im2col",
-    "aten.slice_scatter", "aten.select_scatter", "aten.block_diag",
+    "aten.slice_scatter", "aten.select_scatter", "aten.block_diag", "aten.lift_fresh_copy",
 )  # fmt: skip
 
 free(
@@ -43,7 +43,7 @@ free(
 free(
     "checks a value",
     "aten._assert_async", "aten._functional_assert_async", "aten._assert_scalar",
-    "aten._assert_tensor_metadata",
+    "aten._assert_tensor_metadata", "aten._linalg_check_errors",
 )  # fmt: skip
 
 free(

@@ -75,6 +75,11 @@ def solve_triangular(op: Op) -> Cost:
     return Cost(0, op.args[0].shape[-1] * op.outputs[0].numel)
 
 
+@rule("aten.matmul")  # [*,n,m] = [*,n,k] @ [*,k,m]; a vector on either side has no n or no m
+def matmul(op: Op) -> Cost:
+    return Cost(op.args[0].shape[-1] * op.outputs[0].numel)
+
+
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
 def trilinear(op: Op) -> Cost:
     x, (o, i, j) = op.args[0], op.args[1].shape

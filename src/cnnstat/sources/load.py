@@ -6,17 +6,22 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from torch import nn
 
 from ..errors import CnnstatError, ModelError, UsageError, closest
 from ..shapes import InputSpec, format_shape
 from ..tracing.attempts import Builders
+from ..tracing.copies import meta_copy
+from ..tracing.records import Trace
 from ..zoo.catalog import CATALOG, Entry
-from . import python, timm_models, transformers, vision
+from . import files, python, timm_models, transformers, vision
 from .construction import builders, construct
+from .exported.archive import build_exported
 from .names import SOURCES, remembered
+from .onnx.file import read_onnx
 from .own import beside, find, known_names
 from .project import Own
 
@@ -32,6 +37,21 @@ class Loaded:
     inputs: tuple[Any, ...]
     named_inputs: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
+    mode: Literal["eval", "train"] | None = None
+    """The mode that is part of a graph; None for modules, which can be set to either."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What running a graph would do: there is no module, so no variant of it can be run."""
+
+    spec: str
+    source: str
+    trace: Trace
+    inputs: tuple[Any, ...]
+    named_inputs: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    mode: Literal["eval", "train"] | None = "eval"
 
 
 def load(
@@ -39,8 +59,8 @@ def load(
     inputs: Sequence[Any] = (),
     named_inputs: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
-) -> Loaded:
-    """Build the model that `spec` names.
+) -> Loaded | Recorded:
+    """Build the model that `spec` names, or record what the graph in an ONNX file would do.
 
     A spec of one word is a built-in network or a name that the user gave. Without inputs the
     default of the name or of the source is taken. For the zoo, `in_channels` follows the input
@@ -62,7 +82,7 @@ def _load(
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any] | None,
     arguments: Mapping[str, Any] | None,
-) -> Loaded:
+) -> Loaded | Recorded:
     if spec in CATALOG:
         return _from_zoo(CATALOG[spec], inputs, named_inputs or {}, dict(arguments or {}))
     if spec.startswith(vision.PREFIX):
@@ -71,6 +91,8 @@ def _load(
         return _from_timm(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
     if spec.startswith(transformers.PREFIX):
         return _from_transformers(spec, inputs, dict(named_inputs or {}), dict(arguments or {}))
+    if files.is_graph(spec):
+        return _from_file(spec, inputs, named_inputs or {}, arguments or {})
     if python.is_python(spec):
         chosen = dict(arguments or {})
         model, build, example = python.build(spec, chosen)
@@ -93,7 +115,7 @@ def _unknown(spec: str) -> UsageError:
 
 def _from_own(
     own: Own, inputs: Sequence[Any], named: dict[str, Any], arguments: dict[str, Any]
-) -> Loaded:
+) -> Loaded | Recorded:
     """A model that the user named: its own inputs and arguments stand in where none are given."""
     chosen = {**own.arguments, **arguments}
     if not inputs and not named:
@@ -153,6 +175,20 @@ def _from_transformers(
     model, build_anew = build(spec, chosen)
     named |= complete(spec, model, inputs, named)
     return Loaded(spec, "transformers", model, build_anew, tuple(inputs), named, chosen)
+
+
+def _from_file(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded | Recorded:
+    files.check(spec)
+    if arguments:
+        raise UsageError(f"{spec} is a model already: it takes no --arg")
+    if files.is_onnx(spec):
+        trace, sizes = read_onnx(spec, inputs, named)
+        return Recorded(spec, "onnx", trace, tuple(sizes))
+    model, chosen, keywords, mode = build_exported(spec, inputs, named)
+    build = Builders(partial(meta_copy, model), None)  # its weights are not read
+    return Loaded(spec, "torch.export", model, build, tuple(chosen), keywords, {}, mode)
 
 
 def _from_zoo(

@@ -176,6 +176,8 @@ def recording(
 def function_name(func: Any) -> str | None:
     """The operator's name as a person says it: `add` for `+=`, None for what is no operator."""
     name = getattr(func, "__name__", "")
+    if isinstance(func, torch._ops.OpOverload):  # called as such: torch.ops.aten.add.Tensor
+        name = name.partition(".")[0]
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", "")
         return name if name in _COMPUTED_PROPERTIES else None

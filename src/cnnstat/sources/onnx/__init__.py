@@ -1,0 +1,1 @@
+"""Models in ONNX files: parsed, never executed; their weights are not read."""

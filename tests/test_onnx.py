@@ -1,0 +1,414 @@
+"""Models in ONNX files: figures, rows, inputs; what is not counted; what is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import cnnstat
+from cnnstat.cli.main import run
+from cnnstat.costs import Cost, cost_of, registry
+from cnnstat.sources.onnx.file import read_onnx
+from cnnstat.sources.onnx.operators import _TRANSLATORS
+from cnnstat.tracing.records import Op, TensorSpec
+
+FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
+node = helper.make_node
+
+
+def tensor(name: str, *shape: int, dtype: Any = np.float32) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.zeros(shape, dtype), name)
+
+
+def ints(name: str, *values: int) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.array(values, np.int64), name)
+
+
+def save(
+    nodes: list[onnx.NodeProto], inputs: dict[str, Any], stored: list[onnx.TensorProto] = (),
+    outputs: tuple[str, ...] = ("y",), path: str = "model.onnx", opset: int = 20,
+    functions: Any = (),
+) -> str:  # fmt: skip
+    """Write a graph; an input is a shape, or a type and a shape."""
+    infos = [
+        helper.make_tensor_value_info(name, *((FLOAT, s) if isinstance(s, list) else s))
+        for name, s in inputs.items()
+    ]
+    results = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
+    graph = helper.make_graph(nodes, "net", infos, results, list(stored))
+    domains = {n.domain for n in nodes} - {""}
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, functions=functions), path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+X = {"x": [1, 4, 8, 8]}
+SEQUENCE = {"x": [5, 2, 8]}
+
+COUNTED: list[tuple[str, list[onnx.NodeProto], dict, list, tuple[int, int], tuple[int, ...]]] = [
+    # (name, nodes, inputs, stored, (params, MACs), output)
+    ("conv", [node("Conv", ["x", "w", "b"], ["y"], pads=[1, 1, 1, 1], strides=[2, 2])], X,
+     [tensor("w", 6, 4, 3, 3), tensor("b", 6)], (6*4*9 + 6, 4*4 * 6 * 4*9), (1, 6, 4, 4)),
+    ("grouped", [node("Conv", ["x", "w"], ["y"], group=2)], X,
+     [tensor("w", 6, 2, 3, 3)], (6*2*9, 6*6 * 6 * 2*9), (1, 6, 6, 6)),
+    ("same", [node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER", strides=[3, 3])], X,
+     [tensor("w", 6, 4, 3, 3)], (6*4*9, 3*3 * 6 * 4*9), (1, 6, 3, 3)),
+    ("transposed", [node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2])], X,
+     [tensor("w", 4, 3, 2, 2)], (4*3*4, 8*8 * 4 * 3*4), (1, 3, 16, 16)),
+    ("quantised", [node("ConvInteger", ["x", "w"], ["y"])],
+     {"x": (TensorProto.UINT8, [1, 4, 8, 8])}, [tensor("w", 6, 4, 3, 3, dtype=np.uint8)],
+     (6*4*9, 6*6 * 6 * 4*9), (1, 6, 6, 6)),
+    ("gemm", [node("Gemm", ["x", "w", "b"], ["y"], transB=1)], {"x": [5, 8]},
+     [tensor("w", 3, 8), tensor("b", 3)], (8*3 + 3, 5 * 8 * 3), (5, 3)),
+    ("matmul", [node("MatMul", ["x", "w"], ["y"])], SEQUENCE, [tensor("w", 8, 3)],
+     (8*3, 5*2 * 8 * 3), (5, 2, 3)),
+    ("broadcast", [node("MatMul", ["x", "k"], ["y"])], {"x": [2, 1, 5, 8], "k": [3, 8, 4]}, [],
+     (0, 2*3 * 5 * 8 * 4), (2, 3, 5, 4)),
+    ("einsum", [node("Einsum", ["x", "k"], ["y"], equation="b i d, b j d -> b i j")],
+     {"x": [2, 5, 8], "k": [2, 7, 8]}, [], (0, 2 * 5 * 7 * 8), (2, 5, 7)),
+    ("lstm", [node("LSTM", ["x", "w", "r", "b"], ["y"], hidden_size=6,
+                   direction="bidirectional")], SEQUENCE,
+     [tensor("w", 2, 24, 8), tensor("r", 2, 24, 6), tensor("b", 2, 48)],
+     (2 * (24*8 + 24*6 + 48), 5*2 * 2 * (24*8 + 24*6)), (5, 2, 2, 6)),
+    ("attention", [node("Attention", ["x", "k", "v"], ["y"])],
+     {"x": [2, 4, 5, 8], "k": [2, 4, 7, 8], "v": [2, 4, 7, 6]}, [],
+     (0, 2*4 * 5*7 * (8 + 6)), (2, 4, 5, 6)),
+    ("dequantised", [node("DequantizeLinear", ["q", "s", "z"], ["w"], axis=0),
+                     node("Conv", ["x", "w"], ["y"])], X,
+     [tensor("q", 6, 4, 3, 3, dtype=np.int8), tensor("s", 6), tensor("z", 6, dtype=np.int8)],
+     (6*4*9, 6*6 * 6 * 4*9), (1, 6, 6, 6)),  # scales and zero points are no parameters
+    ("fused", [node("FusedConv", ["x", "w"], ["c"], domain="com.microsoft", activation="Relu"),
+               node("Gelu", ["c"], ["y"], domain="com.microsoft")], X,
+     [tensor("w", 6, 4, 3, 3)], (6*4*9, 6*6 * 6 * 4*9), (1, 6, 6, 6)),
+    ("norm", [node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"])], X,
+     [tensor(n, 4) for n in "gbmv"], (8, 0), (1, 4, 8, 8)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("nodes", "inputs", "stored", "figures", "output"),
+    [c[1:] for c in COUNTED], ids=[c[0] for c in COUNTED],
+)  # fmt: skip
+def test_parameters_macs_and_shapes(
+    nodes: list, inputs: dict, stored: list, figures: tuple[int, int], output: tuple[int, ...]
+) -> None:
+    opset = 23 if nodes[0].op_type == "Attention" else 20
+    analysis = cnnstat.analyze(save(nodes, inputs, stored, opset=opset))
+    assert (analysis.totals.params, analysis.totals.macs) == figures
+    assert analysis.layers[0].outputs == (output,)
+    assert analysis.totals.exact
+    assert sum(layer.params for layer in analysis.layers) == figures[0]
+
+
+def spec(*shape: int) -> TensorSpec:
+    return TensorSpec(0, shape, "float32", 4)
+
+
+ALONE = [  # (operator, operands, attributes, output, MACs, other operations)
+    ("com.microsoft.Attention", (spec(2, 5, 8), spec(8, 24), spec(24)), {"num_heads": 2},
+     spec(2, 5, 8), 2*5 * 8*24 + 2*2 * 5*5 * (4 + 4), 2*5 * 24 + 5 * 2*2 * 5*5),
+    ("com.microsoft.MultiHeadAttention", (spec(2, 5, 8), spec(2, 7, 8), spec(2, 7, 8)),
+     {"num_heads": 2}, spec(2, 5, 8), 2*2 * 5*7 * (4 + 4), 5 * 2*2 * 5*7),
+    ("com.microsoft.FusedMatMul", (spec(3, 5, 8), spec(3, 7, 8)), {"transB": 1},
+     spec(3, 5, 7), 3 * 5 * 8 * 7, 0),
+    ("com.microsoft.FusedGemm", (spec(8, 5), spec(8, 7), spec(7)), {"transA": 1},
+     spec(5, 7), 5 * 8 * 7, 2 * 5*7),  # a bias and an activation
+    ("com.microsoft.SkipLayerNormalization", (spec(2, 5, 8), spec(2, 5, 8), spec(8)), {},
+     spec(2, 5, 8), 0, 6 * 2*5*8),
+    ("com.microsoft.BiasGelu", (spec(2, 8), spec(8)), {}, spec(2, 8), 0, 2 * 2*8),
+    ("GRU", (spec(5, 2, 8), spec(1, 18, 8), spec(1, 18, 6), spec(1, 36)), {}, spec(5, 1, 2, 6),
+     5*2 * 18 * (8 + 6), 5*2 * (4 * 18 + 4 * 6)),
+    ("LRN", (spec(1, 4, 8, 8),), {"size": 5}, spec(1, 4, 8, 8), 0, (5 + 5) * 4*8*8),
+    ("LpPool", (spec(1, 4, 8, 8),), {"kernel_shape": (2, 3)}, spec(1, 4, 7, 6), 0,
+     2 * 2*3 * 4*7*6),
+    ("Einsum", (spec(3, 4), spec(4)), {"equation": "ij,j->ij"}, spec(3, 4), 0, 3*4),
+    ("ScatterND", (spec(9, 4), spec(2, 1), spec(2, 4)), {}, spec(9, 4), 0, 0),
+    ("ScatterND", (spec(9, 4), spec(2, 1), spec(2, 4)), {"reduction": "add"}, spec(9, 4), 0, 8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "operands", "attributes", "out", "macs", "others"), ALONE)
+def test_operators_that_aten_lacks(
+    op: str, operands: tuple, attributes: dict, out: TensorSpec, macs: int, others: int
+) -> None:
+    recorded = Op(f"onnx.{op}", "default", operands, attributes, (out,), 0, 0)
+    assert cost_of(recorded) == Cost(macs, others)
+
+
+KNOWN = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}
+
+
+def test_every_listed_operator_exists_in_onnx() -> None:
+    listed = {n.removeprefix("onnx.") for n in registry._RULES | registry._FREE
+              if n.startswith("onnx.")}  # fmt: skip
+    listed = (listed - {"constant"}) | set(_TRANSLATORS)
+    assert {name for name in listed if not name.startswith("com.microsoft.")} <= KNOWN
+    translated = {name.removeprefix("onnx.") for name in registry._RULES} & set(_TRANSLATORS)
+    assert not translated, f"rules that are never used: {translated}"
+
+
+def named(op: str, inputs: list[str], outputs: list[str], name: str, **how: Any) -> onnx.NodeProto:
+    return node(op, inputs, outputs, name=name, **how)
+
+
+def network() -> str:
+    """As torch's older exporter writes it: modules in the names of nodes, sizes computed."""
+    nodes = [
+        named("Conv", ["x", "stem.weight"], ["a"], "/stem/Conv", pads=[1] * 4),
+        named("Relu", ["a"], ["b"], "/relu/Relu"),
+        named("Conv", ["b", "body.0.weight"], ["c"], "/body/body.0/Conv", pads=[1] * 4),
+        named("Add", ["c", "b"], ["d"], "/body/Add"),
+        named("Relu", ["d"], ["e"], "/relu/Relu_1"),
+        named("MaxPool", ["e"], ["f"], "/pool/MaxPool", kernel_shape=[2, 2], strides=[2, 2]),
+        named("Shape", ["f"], ["s"], "/Shape"),
+        named("Gather", ["s", "zero"], ["n"], "/Gather"),
+        named("Unsqueeze", ["n", "axis"], ["m"], "/Unsqueeze"),
+        named("Concat", ["m", "rest"], ["shape"], "/Concat", axis=0),
+        named("Reshape", ["f", "shape"], ["g"], "/Reshape"),
+        named("MatMul", ["g", "head"], ["h"], "/head/MatMul"),
+        named("Add", ["h", "head.bias"], ["y"], "/head/Add"),
+    ]
+    stored = [
+        tensor("stem.weight", 4, 3, 3, 3), tensor("body.0.weight", 4, 4, 3, 3),
+        tensor("head", 64, 10), tensor("head.bias", 10),
+        numpy_helper.from_array(np.array(0), "zero"), ints("axis", 0), ints("rest", -1),
+    ]  # fmt: skip
+    return save(nodes, {"x": ["batch", 3, 8, 8]}, stored)
+
+
+def test_rows_follow_the_modules() -> None:
+    analysis = cnnstat.analyze(network())  # a batch alone may stay free: it is one
+    shown = [(x.path, x.call, x.depth, x.type, x.config, x.role, x.params, x.macs)
+             for x in analysis.layers]  # fmt: skip
+    assert shown == [
+        ("", 0, 0, "net", "", "other", 0, 0),
+        ("stem", 0, 1, "Conv", "3×3", "conv", 4 * 3 * 9, 64 * 4 * 3 * 9),
+        ("relu", 0, 1, "Relu", "", "activation", 0, 0),
+        ("body", 0, 1, "Scope", "", "other", 0, 0),
+        ("body.0", 0, 2, "Conv", "3×3", "conv", 4 * 4 * 9, 64 * 4 * 4 * 9),
+        ("body.add", 0, 2, "Add", "", "join", 0, 0),
+        ("relu", 1, 1, "Relu", "", "activation", 0, 0),
+        ("pool", 0, 1, "MaxPool", "2×2/2", "pool", 0, 0),
+        ("reshape", 0, 1, "Reshape", "", "shape", 0, 0),
+        ("head", 0, 1, "MatMul", "64→10", "linear", 64 * 10 + 10, 64 * 10),
+    ]
+    assert analysis.inputs[0].shape == (1, 3, 8, 8)
+    assert analysis.totals.receptive_field == (6, 6)  # 3, 3 + 2, and the pool's 1 more
+    assert analysis.totals.depth == 3
+    assert (analysis.model.class_name, analysis.lane) == ("net", "onnx")
+    # stem, relu, conv, sum and relu of 4·8·8 floats, pool of 4·4·4, product and bias of 10
+    assert analysis.totals.activation_bytes == 4 * (5 * 256 + 64 + 10)
+    # the sum needs the first relu, the second convolution and itself, beside the input
+    weights = 4 * (4 * 3 * 9 + 4 * 4 * 9 + 650)
+    assert analysis.totals.peak_bytes == weights + 4 * (3 * 64 + 3 * 256)
+
+
+def test_free_sizes_are_taken_from_the_input() -> None:
+    analysis = cnnstat.analyze(network(), (5, 3, 8, 8))
+    assert analysis.layers[0].outputs == ((5, 10),)
+    assert analysis.totals.macs == 5 * cnnstat.analyze("model.onnx").totals.macs
+
+
+def test_classes_from_the_newer_exporter() -> None:
+    layer = node("Conv", ["x", "features.0.weight"], ["c"], name="node_conv2d")
+    norm = node("Add", ["c", "c"], ["y"], name="node_add")
+    for made, paths, classes in (
+        (layer, ["", "features", "features.1", "conv2d"],
+         ["a.Net", "torch.nn.modules.container.Sequential",
+          "torch.nn.modules.batchnorm.BatchNorm2d", "aten.conv2d.default"]),
+        (norm, ["", "add"], ["a.Net", "aten.add.Tensor"]),
+    ):  # fmt: skip
+        for key, value in (("name_scopes", paths), ("class_hierarchy", classes)):
+            made.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=repr(value))
+    analysis = cnnstat.analyze(save([layer, norm], X, [tensor("features.0.weight", 6, 4, 3, 3)]))
+    # the norm was folded into the convolution, which its weight names
+    assert [(x.path, x.type, x.role) for x in analysis.layers[1:]] == [
+        ("features", "Sequential", "other"), ("features.0", "Conv", "conv"), ("add", "Add", "join"),
+    ]  # fmt: skip
+
+
+def test_shared_weights_count_once() -> None:
+    nodes = [
+        named("Conv", ["x", "w"], ["a"], "/a/Conv", pads=[1] * 4),
+        node("Identity", ["w"], ["w2"]),  # how torch's exporter writes a tensor stored once
+        named("Conv", ["a", "w2"], ["y"], "/b/Conv", pads=[1] * 4),
+    ]
+    analysis = cnnstat.analyze(save(nodes, X, [tensor("w", 4, 4, 3, 3)]))
+    assert analysis.totals.params == 4 * 4 * 9
+    assert [(x.path, x.params, x.shared_with) for x in analysis.layers[1:]] == [
+        ("a", 144, None), ("b", 0, "a"),
+    ]  # fmt: skip
+
+
+def test_unknown_operators_are_named_and_nothing_behind_them_is_guessed() -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("TopK", ["c", "k"], ["best", "where"]),
+        node("Foo", ["best"], ["f"], domain="my"),
+        node("Relu", ["f"], ["g"]),
+        node("Transpose", ["g"], ["y"]),
+    ]
+    analysis = cnnstat.analyze(save(nodes, X, [tensor("w", 6, 4, 3, 3), ints("k", 3)]))
+    assert not analysis.totals.exact
+    assert analysis.totals.uncounted == {
+        "onnx.TopK": 1, "onnx.my.Foo of unknown size": 1, "onnx.Relu of unknown size": 1,
+    }  # fmt: skip
+    assert analysis.totals.macs == 6 * 6 * 6 * 4 * 9
+    assert [x.outputs for x in analysis.layers[1:]] == [
+        ((1, 6, 6, 6),), ((1, 6, 6, 3),), (), (), (),
+    ]  # fmt: skip
+
+
+def test_branches_loops_and_functions() -> None:
+    def branch(name: str, op: str) -> onnx.GraphProto:
+        out = helper.make_tensor_value_info(name, FLOAT, None)
+        return helper.make_graph([node(op, ["x"], [name])], name, [], [out])
+
+    choice = node("If", ["flag"], ["y"], then_branch=branch("t", "Sigmoid"),
+                  else_branch=branch("e", "Softmax"))  # fmt: skip
+    flag = numpy_helper.from_array(np.array(True), "flag")
+    known = cnnstat.analyze(save([choice], X, [flag]))
+    assert [x.type for x in known.layers[1:]] == ["Sigmoid"]  # the one that is taken
+    asked = cnnstat.analyze(save([choice], {**X, "flag": (TensorProto.BOOL, [])}))
+    assert asked.totals.uncounted == {"onnx.If": 1}
+    body = helper.make_function("own", "Twice", ["a", "k"], ["b"],
+                                [node("Conv", ["a", "k"], ["m"], pads=[1] * 4),
+                                 node("Conv", ["m", "k"], ["b"], pads=[1] * 4)],
+                                [helper.make_opsetid("", 20)])  # fmt: skip
+    call = node("Twice", ["x", "w"], ["y"], domain="own")
+    inlined = cnnstat.analyze(save([call], X, [tensor("w", 4, 4, 3, 3)], functions=[body]))
+    assert (inlined.totals.params, inlined.totals.macs) == (144, 2 * 64 * 4 * 4 * 9)
+
+
+def test_weights_beside_the_file_are_not_read() -> None:
+    """Nor made: 2^40 floats in a file that is not there."""
+    weight = TensorProto(name="w", dims=[2**20, 2**20], data_type=FLOAT)
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="weights.bin")
+    analysis = cnnstat.analyze(
+        save([node("MatMul", ["x", "w"], ["y"])], {"x": [3, 2**20]}, [weight])
+    )
+    assert analysis.totals.params == 2**40
+    assert analysis.totals.macs == 3 * 2**40
+
+
+def test_compare_has_no_variants_of_it() -> None:
+    ours, theirs = cnnstat.compare(network(), "model.onnx").classifiers
+    assert ours == theirs
+    assert ours is not None
+    assert (ours.params, ours.head, ours.growth) == (650, None, ())
+    assert "no model to trace" in str(ours.reason)
+
+
+def test_several_inputs_are_named(capsys) -> None:
+    nodes = [node("Add", ["a", "b"], ["y"])]
+    save(nodes, {"a": ["n", "t"], "b": ["n", "t"]})
+    assert run(["shapes", "model.onnx"]) == 2
+    assert "--input a=1,128" in capsys.readouterr().err
+    assert run(["shapes", "model.onnx", "--input", "a=2,5"]) == 0  # b has the same sizes
+    assert capsys.readouterr().out.startswith("model.onnx on a=2×5, b=2×5\n")
+    assert run(["shapes", "model.onnx", "--input", "2,5", "--input", "2,6"]) == 1
+    assert "t would be 5 and 6" in capsys.readouterr().err
+
+
+def bad_channels() -> None:
+    save([named("Conv", ["x", "w"], ["y"], "/stem/Conv")], X, [tensor("w", 6, 3, 3, 3)])
+
+
+def bad_product() -> None:
+    save([named("MatMul", ["x", "w"], ["y"], "/head/MatMul")], X, [tensor("w", 9, 3)])
+
+
+def dangling() -> None:
+    save([named("Relu", ["q"], ["y"], "/relu/Relu")], X)
+
+
+def free() -> None:
+    save([node("Relu", ["x"], ["y"])], {"x": ["batch", 3, "height", 32]})
+
+
+def cut() -> None:
+    content = Path(network()).read_bytes()
+    Path("model.onnx").write_bytes(content[: len(content) // 2])
+
+
+def malformed() -> None:
+    save([node("Constant", [], ["y"])], X)
+
+
+REFUSED = [  # (what is in the file, options, status, what is said)
+    (bad_channels, "", 1, ["/stem/Conv (Conv)", "takes 3 channels, the input has 4"]),
+    (bad_product, "", 1, ["shapes don't fit at /head/MatMul (MatMul)", "1×4×8×8, 9×3"]),
+    (dangling, "", 1, ["is damaged", "/relu/Relu reads 'q', which nothing makes"]),
+    (free, "", 2, ["the sizes 'batch' and 'height' of x are free", "--input 1,3,224,32"]),
+    (free, "--input 1,4,8,32", 1, ["dimension 2 is fixed at 3", "not 4"]),
+    (free, "--input 1,3,8", 1, ["has 3 dimensions", "takes batch×3×height×32 as x"]),
+    (free, "--input y=1,3,8,32", 2, ["has no input 'y'", "it takes x"]),
+    (free, "--input 1,3,8,32:int64", 1, ["the input x is float32, not int64"]),
+    (free, "--input 1,3,8,32 --mode train", 2, ["in eval mode"]),
+    (free, "--arg a=1", 2, ["is a model already"]),
+    (cut, "", 1, ["no ONNX model, or it is cut short"]),
+    (malformed, "", 1, ["is no valid ONNX model"]),
+    (lambda: Path("model.onnx").write_bytes(b""), "", 1, ["holds no graph"]),
+    (lambda: Path("model.onnx").write_bytes(bytes(range(256))), "", 1, ["no ONNX model"]),
+    (lambda: Path("model.onnx").mkdir(), "", 1, ["is a directory"]),
+    (lambda: None, "", 1, ["there is no file model.onnx"]),
+]
+
+
+@pytest.mark.parametrize(("make", "options", "status", "says"), REFUSED)
+def test_refusals(capsys, make: Any, options: str, status: int, says: list[str]) -> None:
+    make()
+    assert run(["shapes", "model.onnx", *options.split()]) == status
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for text in ["error: ", *says]:
+        assert text in printed.err
+    assert "fault of cnnstat" not in printed.err
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    network()
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
+    assert run(["shapes", "model.onnx"]) == 1
+    assert "pip install 'cnnstat[onnx]'" in capsys.readouterr().err
+
+
+SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
+PUBLISHED = [  # (file of the onnx package, parameters, MACs) as torchvision publishes them
+    ("resnet50", 25_557_032, 4_089_184_256),
+    ("vgg19", 143_667_240, 19_632_062_464),
+    ("squeezenet", 1_235_496, 349_151_936),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "macs"), PUBLISHED)
+def test_published_figures(name: str, params: int, macs: int) -> None:
+    totals = cnnstat.analyze(str(SHIPPED / "light" / f"light_{name}.onnx")).totals
+    assert (totals.params, totals.macs, totals.exact) == (params, macs, True)
+
+
+CONVERTED = sorted(p.parent for p in SHIPPED.glob("pytorch-*/*/model.onnx"))
+
+
+def test_shapes_of_the_models_that_onnx_ships() -> None:
+    """Each with the output that its makers recorded."""
+    assert len(CONVERTED) > 90
+    for folder in CONVERTED:
+        recorded = TensorProto()
+        recorded.ParseFromString((folder / "test_data_set_0" / "output_0.pb").read_bytes())
+        trace, _ = read_onnx(str(folder / "model.onnx"), (), {})
+        assert trace.calls[0].outputs[0].shape == tuple(recorded.dims), folder.name
+        assert all(cost_of(op) is not None for op in trace.ops), folder.name
