@@ -116,7 +116,9 @@ def verify(
     given = (loaded.inputs, loaded.named_inputs)
     question = Question(untouched, *given, mode, needed, has_data)
     question.settle()
-    counted = Counted(run.analysis, run.trace, question.trace_whole())
+    counted = Counted(
+        run.analysis, question.trace(composites=False), question.trace(composites=True)
+    )
     if missing := absent():
         notes.append(f"not installed, so not asked: {', '.join(missing)}")
     return explain(counted, consult(question), notes)

@@ -45,14 +45,14 @@ class Question:
         if any(is_lazy(t) for t in (*self.model.parameters(), *self.model.buffers())):
             self._trace(self.model, composites=False)
 
-    def trace_whole(self) -> Trace:
-        """What a copy of the model does, with its composite operators."""
+    def trace(self, composites: bool) -> Trace:
+        """What a copy of the model does, operator by operator as torch runs them."""
         copied = data_copy if self.has_data else meta_copy
-        return self._trace(copied(self.model), composites=True)
+        return self._trace(copied(self.model), composites)
 
     def _trace(self, model: nn.Module, composites: bool) -> Trace:
         lane = cpu_lane() if self.has_data else META
-        return trace(model, self.inputs, self.named_inputs, mode=self.mode, lane=lane,
+        return trace(model, self.inputs, self.named_inputs, mode=self.mode, lane=lane, fused=False,
                      composites=composites)  # fmt: skip
 
     def on(self, device: str) -> Arguments:

@@ -139,12 +139,16 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
 @contextmanager
 def recording(
-    recorder: Recorder, operators: Operators, substitutes: Substitutes | None = None
+    recorder: Recorder,
+    operators: Operators,
+    substitutes: Substitutes | None = None,
+    fused: bool = True,
 ) -> Iterator[None]:
     """Everything this thread runs inside is noted by `recorder`.
 
     `substitutes` run in the place of the modules that the model was copied from: a function that
-    the model holds may refer to those.
+    the model holds may refer to those. `fused`: recurrent layers are answered as one operator each,
+    where there is no data.
     """
     known = substitutes or Substitutes()
     original = nn.Module.__call__
@@ -167,7 +171,7 @@ def recording(
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     try:
-        with operators, Functions(recorder, fused=not operators.lane.has_data):
+        with operators, Functions(recorder, fused and not operators.lane.has_data):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]

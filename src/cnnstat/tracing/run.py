@@ -30,6 +30,7 @@ def trace(
     on_return: Observer | None = None,
     fast: bool = True,
     lane: Lane = META,
+    fused: bool = True,
     composites: bool = False,
 ) -> Trace:
     """Run `model` once on one lane and record what it did.
@@ -43,6 +44,7 @@ def trace(
         mode: "eval" or "train", as set on all modules before the run.
         on_return: called at the end of each call with the open call and its result.
         fast: whether to use our own shape kernels where they apply; the result is the same.
+        fused: whether recurrent layers are one operator each, which torch unrolls on `meta`.
         composites: whether to note composite operators too.
 
     Raises:
@@ -70,7 +72,7 @@ def trace(
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
     traced_inputs = tuple(_traced_inputs(recorder, args, kwargs))
-    _run(model, args, kwargs, recorder, fast, lane, composites)
+    _run(model, args, kwargs, recorder, fast, lane, fused, composites)
     return Trace(
         model=type(model).__name__,
         mode=mode,
@@ -92,6 +94,7 @@ def _run(
     recorder: Recorder,
     fast: bool,
     lane: Lane,
+    fused: bool = True,
     composites: bool = False,
 ) -> None:
     try:
@@ -101,7 +104,7 @@ def _run(
             # Only in inference mode do composite operators come whole.
             torch.inference_mode() if composites else torch.no_grad(),
             lane.active(),
-            recording(recorder, Operators(recorder, lane, fast), substitutes_in(model)),
+            recording(recorder, Operators(recorder, lane, fast), substitutes_in(model), fused),
         ):
             model(*args, **kwargs)
     except ModelError:

@@ -36,7 +36,10 @@ __all__ = ["OF_COMPOSITES", "OF_OPERATORS", "Count", "Difference", "Run", "verif
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one input: what we count, its trace, and another one with composites."""
+    """One model on one input: what we count, and two traces of it as torch runs it.
+
+    `trace` has the operators that are dispatched, `whole` those that consist of others too.
+    """
 
     analysis: Analysis
     trace: Trace
