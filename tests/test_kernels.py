@@ -1,7 +1,7 @@
 """The shape kernels decide nothing: what they answer is what torch answers, errors included.
 
 A kernel either returns `NotImplemented`, and torch is asked, or a result, and then torch's result
-on the same arguments must have the same shapes and dtypes.
+on the same arguments must have the same shapes, dtypes and strides.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnnstat.shapes import InputSpec
 from cnnstat.sources.construction import WithoutData
@@ -48,17 +50,25 @@ def operator(name):
     return getattr(getattr(torch.ops.aten, packet), overload or "default")
 
 
-def described(result):
-    """Shapes and dtypes of one result or several."""
+def described(result, strides=False):
+    """Shapes and dtypes of one result or several, and the strides of dimensions that have any."""
     results = result if isinstance(result, list | tuple) else [result]
-    return [(tuple(tensor.shape), tensor.dtype) for tensor in results]
+    return [
+        (tuple(tensor.shape), tensor.dtype)
+        + (tuple(step for n, step in zip(tensor.shape, tensor.stride(), strict=True) if n > 1)
+           if strides and tensor.numel() else ())
+        for tensor in results
+    ]  # fmt: skip
 
 
 X = T(2, 4, 8, 8)
 CHANNELS_LAST = T(2, 4, 8, 8, layout=lambda t: t.to(memory_format=torch.channels_last))
 TRANSPOSED = T(3, 5, layout=lambda t: t.t())  # 5×3
 UNARY = ["relu", "sigmoid", "tanh", "gelu", "silu", "hardtanh", "hardswish", "hardsigmoid",
-         "leaky_relu"]  # fmt: skip
+         "leaky_relu", "mish", "elu", "softplus", "neg", "exp", "log", "sqrt", "rsqrt", "sin",
+         "cos", "erf", "abs", "reciprocal"]  # fmt: skip
+SCALAR = ["add.Scalar", "sub.Scalar", "mul.Scalar", "div.Scalar", "rsub.Scalar", "clamp_min",
+          "clamp_max"]  # fmt: skip
 IN_PLACE = ["relu_", "sigmoid_", "tanh_", "silu_", "hardtanh_", "hardswish_", "leaky_relu_"]
 BINARY = ["add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor"]
 BINARY_IN_PLACE = ["add_.Tensor", "mul_.Tensor"]
@@ -79,7 +89,9 @@ ANSWERED = [
     *((f"aten::{name}", X) for name in UNARY + IN_PLACE),
     *((f"aten::{name}", T(3)) for name in UNARY + IN_PLACE),
     ("aten::relu", T()),
-    ("aten::relu", T(0, 3)),
+    *((f"aten::{name}", X, 2.5) for name in SCALAR),
+    ("aten::clamp", X, None, 2.0),
+    ("aten::clamp", X, 0, 6),
     ("aten::relu", T(3, dtype=HALF)),
     ("aten::leaky_relu", X, 0.2),
     ("aten::hardtanh", X, 0.0, 6.0),
@@ -87,7 +99,24 @@ ANSWERED = [
     *((f"aten::{name}", X, T(4, 1, 1)) for name in BINARY + BINARY_IN_PLACE),
     *((f"aten::{name}", X, T()) for name in BINARY),
     *((f"aten::{name}", T(2, 1, 3), T(5, 1)) for name in BINARY),
-    *((f"aten::{name}", T(0, 3), T(1, 3)) for name in BINARY),
+    *((f"aten::{name}", TRANSPOSED, T(3)) for name in BINARY),
+    ("aten::mm", T(2, 3), T(3, 5)),
+    ("aten::mm", T(4, 5), TRANSPOSED),
+    ("aten::bmm", T(2, 3, 4), T(2, 4, 5)),
+    ("aten::_safe_softmax", X, -1),
+    ("aten::_adaptive_avg_pool2d", X, [3, 1]),
+    ("aten::upsample_nearest2d", X, [16, 20], None, None),
+    ("aten::upsample_bilinear2d", X, [16, 20], False, None, None),
+    ("aten::sum.dim_IntList", X, [1], True),
+    ("aten::linalg_vector_norm", X, 2, [-1], True),
+    ("aten::stack", [X, X], 1),
+    ("aten::stack", [T(), T()]),
+    ("aten::clone", X),
+    ("aten::clone", CHANNELS_LAST),
+    ("aten::clone", CHANNELS_LAST, {"memory_format": torch.contiguous_format}),
+    ("aten::roll", X, [1, -1], [2, 3]),
+    ("aten::native_batch_norm", X, T(4), T(4), None, None, True, 0.1, 1e-5),
+    ("aten::native_layer_norm", CHANNELS_LAST, [8], T(8), T(8), 1e-5),
     ("aten::add.Tensor", X, 2),
     ("aten::add.Tensor", T(3, dtype=HALF), 2.5),
     ("aten::div.Tensor", X, 2),
@@ -138,7 +167,6 @@ ANSWERED = [
     ("aten::addmm", T(5), T(2, 3), T(3, 5)),
     ("aten::addmm", T(2, 5), T(2, 3), T(3, 5)),
     ("aten::addmm", T(3), T(2, 5), TRANSPOSED),
-    ("aten::addmm", T(5), T(0, 3), T(3, 5)),
     ("aten::mean.dim", X, [2, 3]),
     ("aten::mean.dim", X, [-1, -2], True),
     ("aten::mean.dim", X, [0, 1, 2, 3]),
@@ -151,6 +179,15 @@ ANSWERED = [
 
 # Rare or unusual: the kernels may pass them on, but must not answer otherwise than torch.
 UNUSUAL = [
+    ("aten::relu", T(0, 3)),
+    *((f"aten::{name}", T(0, 3), T(1, 3)) for name in BINARY),
+    ("aten::addmm", T(5), T(0, 3), T(3, 5)),
+    ("aten::clamp", X, 2),
+    ("aten::linalg_vector_norm", X, 1, [-1]),
+    ("aten::stack", [CHANNELS_LAST, CHANNELS_LAST], 1),
+    ("aten::upsample_nearest2d", T(2, 1, 4, 4), [8, 8], None, None),
+    ("aten::upsample_bilinear2d", CHANNELS_LAST, [16, 20], False, None, None),
+    ("aten::_adaptive_avg_pool2d", CHANNELS_LAST, [3, 1]),
     *((f"aten::{name}", CHANNELS_LAST) for name in UNARY),
     *((f"aten::{name}", T(3, dtype=INT)) for name in ("relu", "sigmoid", "tanh", "relu_")),
     ("aten::add.Tensor", T(3, dtype=INT), T(3)),
@@ -188,6 +225,11 @@ UNUSUAL = [
 
 # torch refuses these: so must the trace, with torch's words, so the kernels pass them on.
 REFUSED = [
+    ("aten::mm", T(2, 3), T(4, 5)),
+    ("aten::bmm", T(2, 3, 4), T(3, 4, 5)),
+    ("aten::stack", [T(2, 3), T(2, 4)]),
+    ("aten::roll", X, [1], [4]),
+    ("aten::upsample_nearest2d", X, [0, 8], None, None),
     *((f"aten::{name}", T(2, 3), T(2, 4)) for name in BINARY + BINARY_IN_PLACE),
     *((f"aten::{name}", T(3), T(2, 3)) for name in BINARY_IN_PLACE),
     ("aten::gelu", X, {"approximate": "sinh"}),
@@ -264,7 +306,80 @@ def test_no_answer_differs_from_torchs_on_meta(row):
     answer = run(KERNELS[name], "meta", args)
     theirs = run(operator(name), "meta", args)
     if answer is not NotImplemented:
-        assert described(answer) == described(theirs)
+        assert described(answer, strides=True) == described(theirs, strides=True)
+
+
+# Layouts: whatever the strides of the operands, the result has those that torch gives it.
+
+
+@st.composite
+def laid_out(draw, shape):
+    """A meta tensor of this shape whose dimensions lie in any order, some of them repeated."""
+    order = draw(st.permutations(range(len(shape))))
+    tensor = torch.empty([shape[dim] for dim in order], device="meta")
+    tensor = tensor.permute([order.index(dim) for dim in range(len(shape))])
+    if draw(st.booleans()) and len(shape) == 4:
+        tensor = torch.empty(shape, device="meta").to(memory_format=torch.channels_last)
+    if draw(st.integers(0, 3)) == 0 and shape:
+        dim = draw(st.integers(0, len(shape) - 1))
+        tensor = tensor.narrow(dim, 0, 1).expand(shape)
+    return tensor
+
+
+SIZES = st.integers(1, 4)
+SHAPES = st.lists(SIZES, max_size=5)
+
+
+@st.composite
+def pair(draw):
+    shape = draw(SHAPES)
+    other = [1 if draw(st.booleans()) else size for size in shape]
+    other = other[draw(st.integers(0, len(other))) :]
+    return "aten::add.Tensor", draw(laid_out(shape)), draw(laid_out(other))
+
+
+@st.composite
+def image(draw):
+    x = draw(laid_out(draw(st.lists(SIZES, min_size=4, max_size=4))))
+    to = [draw(SIZES), draw(SIZES)]
+    return draw(st.sampled_from([
+        ("aten::_adaptive_avg_pool2d", x, to),
+        ("aten::upsample_nearest2d", x, to, None, None),
+        ("aten::upsample_bilinear2d", x, to, False, None, None),
+        ("aten::avg_pool2d", x, [1, 1], [2, 1]),
+        ("aten::max_pool2d_with_indices", x, [1, 1], [1, 2]),
+        ("aten::convolution", x, torch.empty(3, x.shape[1], 1, 1, device="meta"), None,
+         [1, 1], [0, 0], [1, 1], False, [0, 0], 1),
+        ("aten::native_batch_norm", x, None, None, *[torch.empty(x.shape[1], device="meta")] * 2,
+         False, 0.1, 1e-5),
+    ]))  # fmt: skip
+
+
+@st.composite
+def single(draw):
+    x = draw(laid_out(draw(st.lists(SIZES, min_size=1, max_size=5))))
+    dim = draw(st.integers(0, x.dim() - 1))
+    return draw(st.sampled_from([
+        ("aten::relu", x), ("aten::mul.Scalar", x, 2.0), ("aten::clone", x),
+        ("aten::_softmax", x, dim, False), ("aten::_safe_softmax", x, dim),
+        ("aten::mean.dim", x, [dim], True), ("aten::sum.dim_IntList", x, [dim]),
+        ("aten::linalg_vector_norm", x, 2, [dim]), ("aten::roll", x, [1], [dim]),
+        ("aten::cat", [x, x], dim), ("aten::stack", [x, x], dim),
+        ("aten::native_layer_norm", x, [x.shape[-1]], None, None, 1e-5),
+    ]))  # fmt: skip
+
+
+@given(st.one_of(pair(), image(), single()))
+@settings(max_examples=600, deadline=None)
+def test_results_are_laid_out_as_torch_lays_them_out(call):
+    name, *args = call
+    answer = KERNELS[name](*args)
+    if answer is not NotImplemented:
+        theirs = operator(name)(*args)
+        compared = 1 if "norm" in name else None  # what a norm saves has no layout to keep
+        assert (
+            described(answer, strides=True)[:compared] == described(theirs, strides=True)[:compared]
+        )
 
 
 @pytest.mark.parametrize("name", [f"aten::{n}" for n in [*IN_PLACE, *BINARY_IN_PLACE]])
