@@ -593,7 +593,8 @@ def _analysis(name: str) -> Any:
 # What the help of `shapes` promises, by the names in the note under the table.
 DROPPED = (
     "MACs %", "Params %", "Activation", "Other ops", "Eff. stride", "Padding", "Kernel", "Role",
-    "Receptive field", "Input", "Type", "Output", "MACs",
+    "Receptive field", "Input", "Type", "Output", "Backward MACs",
+    "MACs",
 )  # fmt: skip
 
 
@@ -737,7 +738,9 @@ def test_columns(given: str, shown: list[str], rows: Rows) -> None:
 
 def test_cells_of_every_column(rows: Rows) -> None:
     row = next(
-        r for r in rows(f"shapes nin -c {','.join(COLUMNS)}") if r["layer"] == "block2.conv1"
+        r
+        for r in rows(f"shapes nin --training -c {','.join(COLUMNS)}")
+        if r["layer"] == "block2.conv1"
     )
     macs, outputs = 5 * 5 * 96 * 256 * 26 * 26, 256 * 26 * 26
     params = 5 * 5 * 96 * 256 + 256
@@ -748,6 +751,7 @@ def test_cells_of_every_column(rows: Rows) -> None:
         "stride": "8×8",
         "params": str(params), "params-share": repr(params / 1_992_166),
         "macs": str(macs), "macs-share": repr(macs / 762_297_352),
+        "backward-macs": str(2 * macs),  # of its weight and of its input
         "other-ops": str(outputs),  # the bias, added once to each
         "activation": str(outputs * 4),
     }  # fmt: skip

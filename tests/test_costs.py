@@ -415,6 +415,9 @@ ARITHMETIC = [
         [(2, 3, 3), (2, 3, 5)],
         3 * (2 * 3 * 5),
     ),
+    ("index_add", lambda a: a.index_add(1, torch.tensor([0, 2]), a[:, :2]), [(3, 4)], 3 * 2),
+    ("mse_loss", lambda a, b: F.mse_loss(a, b), [(3, 4), (3, 4)], 3 * 12),
+    ("nll_loss", lambda a: F.nll_loss(a, torch.zeros(3, dtype=torch.int64)), [(3, 4)], 3),
     ("where", lambda a: torch.where(a > 0, a, 0.0), [(3, 4)], 2 * 12),  # compare, choose
     ("getitem", lambda a: a[:, 1:], [(3, 4)], 0),
     ("cat", lambda a, b: torch.cat([a, b]), [(3, 4), (3, 4)], 0),

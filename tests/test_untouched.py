@@ -67,18 +67,20 @@ def changed(before, after):
 def assert_untouched(model, *inputs, mode="eval", raises=None):
     before, around = photograph(model), surroundings()
     analysis = None
+    options = {"training": True} if mode == "training" else {"mode": mode}
     if raises is None:
-        analysis = cnnstat.analyze(model, *inputs, mode=mode)
+        analysis = cnnstat.analyze(model, *inputs, **options)
     else:
         with pytest.raises(raises):
-            cnnstat.analyze(model, *inputs, mode=mode)
+            cnnstat.analyze(model, *inputs, **options)
     assert changed(around, surroundings()) == []
     assert changed(before, photograph(model)) == []
     return analysis
 
 
 def both_modes(test):
-    return pytest.mark.parametrize("mode", ["eval", "train"])(test)
+    """In the two modes, and with a backward pass."""
+    return pytest.mark.parametrize("mode", ["eval", "train", "training"])(test)
 
 
 class Net(nn.Module):
@@ -106,7 +108,7 @@ def test_success(mode):
     net = Net()
     net.linear(torch.zeros(1, 4)).sum().backward()  # with gradients, which must stay
     net.conv.requires_grad_(False)
-    assert assert_untouched(net, IMAGE, mode=mode).mode == mode
+    assert assert_untouched(net, IMAGE, mode=mode).mode == mode.removesuffix("ing")
 
 
 @both_modes
@@ -200,6 +202,8 @@ def write_constant(self, x):
     return x + self.constant
 
 
+# torch refuses to differentiate this one: a statistic that its layer keeps is overwritten
+WITHOUT_GRADIENTS = (update_buffer,)
 DEEDS = [assign, append, update_buffer, update_parameter, register, switch, delete, draw,
          write_constant]  # fmt: skip
 
@@ -211,14 +215,26 @@ def test_what_forward_does_to_its_module_happens_to_a_copy(deed, mode):
     net.history = []
     net.cache = {"nested": []}
     net.constant = torch.zeros(4)
-    assert_untouched(net, IMAGE, mode=mode)
+    fails = mode == "training" and deed in WITHOUT_GRADIENTS
+    assert_untouched(net, IMAGE, mode=mode, raises=ModelError if fails else None)
 
 
-def test_a_module_reached_through_a_function_that_holds_it():
+@both_modes
+def test_a_module_reached_through_a_function_that_holds_it(mode):
     net = Net()
     net.extra = lambda _, x: net.linear(net.again(x)).repeat(1, 2)  # a closure over the original
     net.again = nn.BatchNorm1d(4)
-    assert_untouched(net, IMAGE, mode="train")
+    assert_untouched(net, IMAGE, mode=mode)
+
+
+OUTSIDE = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+
+
+@both_modes
+def test_a_module_that_is_none_of_the_models(mode):
+    before = photograph(OUTSIDE)
+    assert_untouched(Net(lambda self, x: OUTSIDE(x) + nn.Linear(4, 4)(x)), IMAGE, mode=mode)
+    assert changed(before, photograph(OUTSIDE)) == []
 
 
 # Models that are hard to copy
@@ -260,12 +276,13 @@ def test_tied_weights():
     assert net[1].weight is net[0].weight
 
 
-def test_modules_outside_the_module_tree():
+@both_modes
+def test_modules_outside_the_module_tree(mode):
     net = Net(lambda self, x: self.plain[1](self.plain[0](x)))
     net.plain = [nn.BatchNorm1d(4), net.linear]  # a list hides them from the module
     net.linear = nn.Linear(2, 2)
     hidden = photograph(net.plain[0])
-    assert_untouched(net, IMAGE, mode="train")
+    assert_untouched(net, IMAGE, mode=mode)
     assert changed(hidden, photograph(net.plain[0])) == []
 
 
@@ -317,6 +334,28 @@ def test_hooks_run_and_stay():
 
 
 # Failures
+
+
+class Failing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        torch.rand(3)
+        raise ctx.error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_in_a_gradient(error):
+    def forward(self, x):
+        x = Failing.apply(x)
+        x.grad_fn and setattr(x.grad_fn, "error", error())
+        return x
+
+    raised = ModelError if issubclass(error, Exception) else error
+    assert_untouched(Net(forward), IMAGE, mode="training", raises=raised)
 
 
 def raising(error):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -50,7 +50,8 @@ _GROWTH = (1, 10 / 7, 2)  # of the input side: 224 → 320 → 448
 def analyze(
     model: str | nn.Module,
     *inputs: Any,
-    mode: Mode = "eval",
+    mode: Mode | None = None,
+    training: bool = False,
     lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
@@ -61,7 +62,9 @@ def analyze(
         model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is left untouched.
         inputs: positional inputs, each a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
             tensor, whose data is not read. A spec without inputs runs on its default.
-        mode: "eval" or "train".
+        mode: "eval" or "train"; without it "train" if `training` is set, else "eval".
+        training: whether to count the backward pass too, as autograd runs it: for every parameter
+            that requires a gradient, from all outputs of the model.
         lane: "meta", "fake" or "cpu", the one to run on; by default the first that the model runs
             on. On "cpu" it is executed, on made-up inputs where only their shapes are given.
         arguments: the model's constructor arguments, for a spec.
@@ -71,13 +74,14 @@ def analyze(
         UsageError: the spec or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    _check_choice("mode", mode, MODES)
-    _check_choice("lane", lane, (None, *LANES))
+    options = _Options(mode, lane, training)
     if is_saved(model):
-        if inputs or named_inputs or arguments:
-            raise UsageError(f"{model} is a saved analysis: it takes no input and no arguments")
+        if inputs or named_inputs or arguments or training:
+            raise UsageError(
+                f"{model} is a saved analysis: it takes no input, no arguments and no training"
+            )
         return read_analysis(str(model))
-    return _run(_loaded(model, inputs, named_inputs, arguments), mode, lane).analysis
+    return _run(_loaded(model, inputs, named_inputs, arguments), options).analysis
 
 
 def verify(
@@ -98,18 +102,18 @@ def verify(
     from .analysis.verify import verify as explain
     from .referees import Question, absent, consult
 
-    _check_choice("mode", mode, MODES)
+    options = _Options(mode, None)
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
     loaded = _loaded(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
     if isinstance(loaded, Recorded):
         raise UsageError(f"{model} is a graph: other counters need a PyTorch model")
     untouched = meta_copy(loaded.model)
-    run = _run(loaded, mode, None)
+    run = _run(loaded, options)
     has_data, notes = run.trace.lane != "meta", []
     if has_data:  # all are to see the same values then
         notes.append(f"run on the CPU by all: {run.trace.lane_reason}")
-        run = _run(loaded, mode, "cpu")
+        run = _run(loaded, replace(options, lane="cpu"))
         assert loaded.builders.with_data is not None  # it was executed just now
         untouched = loaded.builders.with_data()
     needed = run.analysis.totals.peak_bytes
@@ -127,7 +131,8 @@ def verify(
 def compare(
     *models: str | nn.Module,
     input: Any = None,
-    mode: Mode = "eval",
+    mode: Mode | None = None,
+    training: bool = False,
     lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Comparison:
@@ -137,8 +142,7 @@ def compare(
     """
     if len(models) < 2:
         raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
-    _check_choice("mode", mode, MODES)
-    _check_choice("lane", lane, (None, *LANES))
+    options = _Options(mode, lane, training)
     inputs: tuple[Any, ...] = () if input is None else (as_input(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
@@ -146,7 +150,7 @@ def compare(
         if is_saved(model):
             result, shapes = _saved_result(str(model), inputs, origin)
         else:
-            result, shapes = _traced_result(model, inputs, origin, mode, lane, arguments)
+            result, shapes = _traced_result(model, inputs, origin, options, arguments)
         results.append(result)
         if not inputs:
             inputs, origin = shapes, f"the default input of {result[0].model.spec}"
@@ -172,13 +176,12 @@ def _traced_result(
     model: str | nn.Module,
     inputs: tuple[Any, ...],
     origin: str,
-    mode: Mode,
-    lane: LaneName | None,
+    options: _Options,
     arguments: Mapping[str, Any] | None,
 ) -> _Result:
     loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
     try:
-        run = _run(loaded, mode, lane)
+        run = _run(loaded, options)
     except ShapeError as error:
         raise ShapeError(
             f"{loaded.spec} does not run on {_listed(loaded.inputs)}, {origin}",
@@ -193,6 +196,19 @@ def _listed(inputs: Sequence[Any]) -> str:
     return " and ".join(
         str(i) if isinstance(i, InputSpec) else format_shape(i.shape) for i in inputs
     )
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How to run; `mode` is None where it was left to the model and to `training`."""
+
+    mode: Mode | None
+    lane: LaneName | None
+    training: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("mode", self.mode, (None, *MODES))
+        _check_choice("lane", self.lane, (None, *LANES))
 
 
 def _check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
@@ -241,20 +257,27 @@ def _loaded(
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
-def _run(loaded: Loaded | Recorded, mode: Mode, lane: LaneName | None) -> _Run:
-    if loaded.mode == "eval" and mode == "train":
+def _run(loaded: Loaded | Recorded, options: _Options) -> _Run:
+    if loaded.mode == "eval" and options.mode == "train":
         raise UsageError(
             f"{loaded.spec} was exported in eval mode: its graph has no other",
             hint="leave out --mode, or export it again in train mode",
         )
-    mode = loaded.mode or mode
+    mode = loaded.mode or options.mode or ("train" if options.training else "eval")
     if isinstance(loaded, Recorded):
-        if lane is not None:
-            raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no --lane")
+        if options.lane is not None or options.training:
+            option = "--training" if options.training else "--lane"
+            raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no {option}")
         recorded = loaded.trace
     else:
         recorded = trace_on_lanes(
-            loaded.model, loaded.builders, loaded.inputs, loaded.named_inputs, mode=mode, lane=lane
+            loaded.model,
+            loaded.builders,
+            loaded.inputs,
+            loaded.named_inputs,
+            mode=mode,
+            lane=options.lane,
+            training=options.training,
         )
     model = Model(
         spec=loaded.spec,

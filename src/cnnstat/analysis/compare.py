@@ -12,6 +12,8 @@ from .stages import align, stages_of
 _FIGURES: tuple[tuple[str, Unit, str], ...] = (
     ("Parameters", "count", "params"),
     ("MACs", "count", "macs"),
+    ("Backward MACs", "count", "backward_macs"),
+    ("Training MACs", "count", "training_macs"),
     ("Other operations", "count", "other_ops"),
     ("Parameter memory", "bytes", "param_bytes"),
     ("Activation memory", "bytes", "activation_bytes"),
@@ -48,10 +50,11 @@ def _names(analyses: Sequence[Analysis]) -> tuple[str, ...]:
 
 
 def _totals(analyses: Sequence[Analysis]) -> tuple[Figure, ...]:
-    figures = [
-        _figure(name, unit, [getattr(analysis.totals, field) for analysis in analyses])
+    rows = [
+        (name, unit, [getattr(analysis.totals, field) for analysis in analyses])
         for name, unit, field in _FIGURES
     ]
+    figures = [_figure(*row) for row in rows if row[2] != [None] * len(analyses)]
     fields = [analysis.totals.receptive_field for analysis in analyses]
     figures.append(_figure("Receptive field, px", "pixels", [f[0] if f else None for f in fields]))
     return tuple(figures)

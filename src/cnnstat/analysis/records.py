@@ -35,7 +35,8 @@ class Tally(Record, frozen=True):
     """What is summed over calls.
 
     `uncounted` maps each operator without a rule to the number of times it ran; with any in it
-    the sums are lower bounds.
+    the sums are lower bounds. The same figures of the backward pass stand beside them, None where
+    it was not traced.
     """
 
     params: int = 0
@@ -43,20 +44,33 @@ class Tally(Record, frozen=True):
     other_ops: int = 0
     activation_bytes: int = 0
     uncounted: dict[str, int] = {}
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
+    backward_uncounted: dict[str, int] = {}
 
     def __add__(self, other: Tally) -> Tally:
-        names = {**self.uncounted, **other.uncounted}
         return Tally(
             params=self.params + other.params,
             macs=self.macs + other.macs,
             other_ops=self.other_ops + other.other_ops,
             activation_bytes=self.activation_bytes + other.activation_bytes,
-            uncounted={n: self.uncounted.get(n, 0) + other.uncounted.get(n, 0) for n in names},
+            uncounted=_joined(self.uncounted, other.uncounted),
+            backward_macs=_sum(self.backward_macs, other.backward_macs),
+            backward_other_ops=_sum(self.backward_other_ops, other.backward_other_ops),
+            backward_uncounted=_joined(self.backward_uncounted, other.backward_uncounted),
         )
 
     @property
     def exact(self) -> bool:
         return not self.uncounted
+
+
+def _joined(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b
 
 
 class Window(Record, frozen=True):
@@ -99,6 +113,8 @@ class Layer(Record, frozen=True):
     receptive_field_reason: str | None
     shared_with: str | None
     exact: bool
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
 
     @property
     def repetition(self) -> str:
@@ -137,6 +153,8 @@ class Totals(Record, frozen=True):
     the most that inference holds at once: parameters, buffers, input and live activations, without
     a device's workspace. `bounded` is None where no size depends on values. `depth` is the number
     of layers with weights on the longest path. `receptive_field` is that of the last feature map.
+    The figures of the backward pass are None where it was not traced; `exact`, `uncounted` and
+    `bounded` are about the forward pass.
     """
 
     params: int
@@ -155,6 +173,14 @@ class Totals(Record, frozen=True):
     exact: bool
     uncounted: dict[str, int]
     bounded: Bounded | None = None
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
+    backward_uncounted: dict[str, int] = {}
+
+    @property
+    def training_macs(self) -> int | None:
+        """Forward and backward pass together; None where the latter was not traced."""
+        return _sum(self.macs, self.backward_macs)
 
 
 class RoleTally(Record, frozen=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from ..costs import cost_of
+from msgspec.structs import replace
+
+from ..costs import Cost, cost_of
 from ..tracing.records import Call, Op, Parameter, Trace
 from .bounds import bounded_by
 from .describe import config_of, dims_of, window_of
@@ -21,9 +23,8 @@ from .stages import last_map
 def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     """Derive every figure that a report shows from one recorded run."""
     ownership = _Ownership(trace)
-    ops = _ops_by_call(trace)
     fields = fields_of(trace)
-    layers = _layers(trace, ownership, ops, fields)
+    layers = _layers(trace, ownership, fields)
     total, last = layers[0].total, last_map(layers)
     params = [p for p in trace.parameters if not p.buffer]
     buffers = [p for p in trace.parameters if p.buffer]
@@ -46,6 +47,9 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         exact=total.exact and (bounded is None or bounded.fixed_macs == total.macs),
         uncounted=total.uncounted,
         bounded=bounded,
+        backward_macs=total.backward_macs,
+        backward_other_ops=total.backward_other_ops,
+        backward_uncounted=total.backward_uncounted,
     )
     return Analysis(
         tool=tool,
@@ -56,11 +60,13 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*ownership.notes(), *_lane_notes(trace)),
+        notes=(*ownership.notes(), *_run_notes(trace)),
     )
 
 
-def _lane_notes(trace: Trace) -> Iterator[str]:
+def _run_notes(trace: Trace) -> Iterator[str]:
+    if trace.backward is not None:
+        yield from trace.backward.notes
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
 
@@ -129,17 +135,18 @@ class _Ownership:
         return parameter.name
 
 
-def _layers(
-    trace: Trace, ownership: _Ownership, ops: Mapping[int, list[Op]], fields: Mapping[int, Field]
-) -> tuple[Layer, ...]:
+def _layers(trace: Trace, ownership: _Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:
+    ops = _by_call(trace.ops)
+    backward = None if trace.backward is None else _by_call(trace.backward.ops)
     children: dict[int, list[int]] = defaultdict(list)
     for call in trace.calls:
         if call.parent is not None:
             children[call.parent].append(call.index)
-    own = {
-        call.index: _own(call, ownership, ops[call.index], leaf=not children[call.index])
-        for call in trace.calls
-    }
+    own = {}
+    for call in trace.calls:
+        forward = _own(call, ownership, ops[call.index], leaf=not children[call.index])
+        gradients = None if backward is None else backward[call.index]
+        own[call.index] = _with_backward(forward, gradients)
     total: dict[int, Tally] = {}
     for call in reversed(trace.calls):  # children stand behind their parents
         total[call.index] = sum((total[c] for c in children[call.index]), own[call.index])
@@ -178,10 +185,33 @@ def _layer(
         receptive_field_reason=field.reason,
         shared_with=ownership.shared_with(call),
         exact=own.exact,
+        backward_macs=own.backward_macs,
+        backward_other_ops=own.backward_other_ops,
     )
 
 
 def _own(call: Call, ownership: _Ownership, ops: list[Op], leaf: bool) -> Tally:
+    cost, uncounted = _cost(ops)
+    params = sum(p.numel for p in ownership.by_call.get(call.index, []))
+    # A container hands on what its children made: only leaves make activations.
+    activation_bytes = call.new_bytes if leaf else 0
+    return Tally(params, cost.macs, cost.other_ops, activation_bytes, uncounted)
+
+
+def _with_backward(own: Tally, ops: list[Op] | None) -> Tally:
+    if ops is None:
+        return own
+    cost, uncounted = _cost(ops)
+    return replace(
+        own,
+        backward_macs=cost.macs,
+        backward_other_ops=cost.other_ops,
+        backward_uncounted=uncounted,
+    )
+
+
+def _cost(ops: Sequence[Op]) -> tuple[Cost, dict[str, int]]:
+    """What the ops cost together, and how often those ran whose cost is not known."""
     macs = other_ops = 0
     uncounted: Counter[str] = Counter()
     for op in ops:
@@ -191,17 +221,14 @@ def _own(call: Call, ownership: _Ownership, ops: list[Op], leaf: bool) -> Tally:
         else:
             macs += cost.macs
             other_ops += cost.other_ops
-    params = sum(p.numel for p in ownership.by_call.get(call.index, []))
-    # A container hands on what its children made: only leaves make activations.
-    activation_bytes = call.new_bytes if leaf else 0
-    return Tally(params, macs, other_ops, activation_bytes, dict(uncounted))
+    return Cost(macs, other_ops), dict(uncounted)
 
 
-def _ops_by_call(trace: Trace) -> Mapping[int, list[Op]]:
-    ops: dict[int, list[Op]] = defaultdict(list)
-    for op in trace.ops:
-        ops[op.call].append(op)
-    return ops
+def _by_call(ops: Sequence[Op]) -> Mapping[int, list[Op]]:
+    by_call: dict[int, list[Op]] = defaultdict(list)
+    for op in ops:
+        by_call[op.call].append(op)
+    return by_call
 
 
 def _bytes_by_dtype(params: list[Parameter]) -> dict[str, int]:

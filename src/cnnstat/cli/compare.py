@@ -12,9 +12,10 @@ from .options import (
     FormatOption,
     InputOption,
     LaneOption,
-    ModeOption,
+    ModeOrTrainingOption,
     OutputOption,
     StrictOption,
+    TrainingOption,
     arguments_of,
     columns_of,
     complete_model,
@@ -32,7 +33,8 @@ def command(
     ],
     input: InputOption = None,
     arg: ArgOption = None,
-    mode: ModeOption = "eval",
+    mode: ModeOrTrainingOption = None,
+    training: TrainingOption = False,
     lane: LaneOption = "auto",
     depth: Annotated[
         int, typer.Option("--depth", "-d", min=0, help="Levels of the layer tables.")
@@ -52,7 +54,7 @@ def command(
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns))
-    comparison = comparison_of(models, input, arguments_of(arg), mode, lane)
+    comparison = comparison_of(models, input, arguments_of(arg), mode, lane, training)
     emit(comparison, to, shown)
     if strict:
         require_exact(*comparison.analyses)

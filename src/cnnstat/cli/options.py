@@ -29,6 +29,20 @@ ArgOption = Annotated[
 ModeOption = Annotated[
     Literal["eval", "train"], typer.Option("--mode", help="What the modules are set to.")
 ]
+ModeOrTrainingOption = Annotated[
+    Literal["eval", "train"] | None,
+    typer.Option(
+        "--mode", show_default=False,
+        help="What the modules are set to. [default: eval; train with --training]",
+    ),
+]  # fmt: skip
+TrainingOption = Annotated[
+    bool,
+    typer.Option(
+        "--training",
+        help="Count the backward pass too, as autograd runs it: frozen parameters cost nothing.",
+    ),
+]  # fmt: skip
 LaneOption = Annotated[
     Literal["auto", "meta", "fake", "cpu"],
     typer.Option(
@@ -42,7 +56,7 @@ ColumnsOption = Annotated[
         "--columns", "-c", metavar="LIST", show_default=False,
         help="Columns by name, separated by commas; +NAME adds one to the usual ones: type, role, "
         "input, output, kernel, padding, receptive-field, stride, params, params-share, macs, "
-        "macs-share, other-ops, activation.",
+        "macs-share, backward-macs, other-ops, activation.",
     ),
 ]  # fmt: skip
 StrictOption = Annotated[

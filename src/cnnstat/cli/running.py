@@ -34,13 +34,19 @@ def options_of(
 
 
 def analysis_of(
-    spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode, lane: Lane
+    spec: str,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode | None,
+    lane: Lane,
+    training: bool,
 ) -> Analysis:
     specs = _inputs(inputs)
     if is_saved(spec):
-        if specs or arguments or mode != "eval" or lane != "auto":
+        if specs or arguments or mode or training or lane != "auto":
             raise UsageError(
-                f"{spec} is a saved analysis: it takes no --input, --arg, --mode or --lane"
+                f"{spec} is a saved analysis: it takes no --input, --arg, --mode, --training or "
+                "--lane"
             )
         return read_analysis(spec)
     with _quick_import():
@@ -48,15 +54,20 @@ def analysis_of(
         from ..sources.transformers.importing import quickly
     with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
         chosen = None if lane == "auto" else lane
-        return quickly(lambda: analyze(spec, *specs, arguments=arguments, mode=mode, lane=chosen))
+        return quickly(
+            lambda: analyze(
+                spec, *specs, arguments=arguments, mode=mode, lane=chosen, training=training
+            )
+        )
 
 
 def comparison_of(
     specs: list[str],
     inputs: list[str] | None,
     arguments: dict[str, Any],
-    mode: Mode,
+    mode: Mode | None,
     lane: Lane,
+    training: bool,
 ) -> Comparison:
     if len(specs) < 2:
         raise UsageError(
@@ -75,6 +86,7 @@ def comparison_of(
             arguments=arguments,
             mode=mode,
             lane=None if lane == "auto" else lane,
+            training=training,
         )
 
 
@@ -106,10 +118,11 @@ def require_agreement(verification: Verification) -> None:
 def require_exact(*analyses: Analysis) -> None:
     """Raise CheckError if any total is a lower bound."""
     for analysis in analyses:
-        if not analysis.totals.exact:
+        totals = analysis.totals
+        if not totals.exact or totals.backward_uncounted:
             raise CheckError(
                 f"{analysis.model.spec}: the totals are lower bounds",
-                "not counted: " + ", ".join(analysis.totals.uncounted),
+                "not counted: " + ", ".join(totals.uncounted | totals.backward_uncounted),
             )
 
 

@@ -13,9 +13,10 @@ from .options import (
     FormatOption,
     InputOption,
     LaneOption,
-    ModeOption,
+    ModeOrTrainingOption,
     OutputOption,
     StrictOption,
+    TrainingOption,
     arguments_of,
     columns_of,
     complete_model,
@@ -34,7 +35,8 @@ def command(
     ],
     input: InputOption = None,
     arg: ArgOption = None,
-    mode: ModeOption = "eval",
+    mode: ModeOrTrainingOption = None,
+    training: TrainingOption = False,
     lane: LaneOption = "auto",
     depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
     columns: ColumnsOption = None,
@@ -60,14 +62,14 @@ def command(
 
     A terminal too narrow for the table loses columns, never digits, in this order: shares of MACs
     and of parameters, activation, other-ops, stride, padding, kernel, role, receptive-field,
-    input, type, output, MACs.
+    input, type, output, backward MACs, MACs.
     """
     from .emit import destination, emit
     from .running import analysis_of, options_of, require_exact
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns), sort, top, ops)
-    analysis = analysis_of(model, input, arguments_of(arg), mode, lane)
+    analysis = analysis_of(model, input, arguments_of(arg), mode, lane, training)
     emit(analysis, to, shown)
     if strict:
         require_exact(analysis)

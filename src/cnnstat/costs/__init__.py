@@ -10,6 +10,7 @@ is `other_ops`, one per elementary operation on one element, a transcendental fu
 
 from . import (
     attention,
+    backward,
     convolution,
     elementwise,
     free,
@@ -25,5 +26,6 @@ __all__ = ["Cost", "cost_of", "reason_free"]
 
 # Importing a file of rules registers them.
 _RULES = (
-    attention, convolution, elementwise, free, linear, normalization, onnx, pooling, recurrent,
+    attention, backward, convolution, elementwise, free, linear, normalization, onnx, pooling,
+    recurrent,
 )  # fmt: skip

@@ -59,6 +59,21 @@ def per_input(op: Op) -> Cost:
     return Cost(0, max(op.inputs[0].numel, op.outputs[0].numel))
 
 
+@rule("aten.mse_loss")  # subtract, square, sum
+def squared_error(op: Op) -> Cost:
+    return Cost(0, 3 * op.args[0].numel)
+
+
+@rule("aten.nll_loss_forward", "aten.nll_loss2d_forward")  # (x, target, …): one of each row, summed
+def negative_log_likelihood(op: Op) -> Cost:
+    return Cost(0, op.args[1].numel)
+
+
+@rule("aten.index_add", "aten.scatter_add")  # (x, dim, index, source): each element is added once
+def indexed_add(op: Op) -> Cost:
+    return Cost(0, op.args[3].numel)
+
+
 @rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each
 def weight_norm(op: Op) -> Cost:
     return Cost(0, 3 * op.inputs[0].numel)

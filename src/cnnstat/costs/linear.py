@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ..tracing.records import Op
 from .registry import Cost, rule
 
@@ -82,5 +84,15 @@ def matmul(op: Op) -> Cost:
 
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
 def trilinear(op: Op) -> Cost:
-    x, (o, i, j) = op.args[0], op.args[1].shape
-    return Cost(x.shape[0] * o * (i * j + j))
+    # (a, b, c, where each has no axis: expand_a, expand_b, expand_c, axes summed over, …): a and b
+    # are multiplied and summed over the axes that c has not, the result is multiplied by c
+    expanded, summed = op.args[3:6], op.args[6]
+    sizes: dict[int, int] = {}
+    axes = []
+    for operand, missing in zip(op.args[:3], expanded, strict=True):
+        own = [d for d in range(len(operand.shape) + len(missing)) if d not in missing]
+        sizes.update(zip(own, operand.shape, strict=True))
+        axes.append(set(own))
+    first = axes[0] | axes[1]
+    second = (first - (set(summed) & set(expanded[2]))) | axes[2]
+    return Cost(sum(prod(sizes[d] for d in product) for product in (first, second)))

@@ -44,6 +44,11 @@ def _padding(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
     return Cell(layer.window.padding if layer.window else None, "sizes")
 
 
+def _backward_macs(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+    traced = tally.backward_macs is not None
+    return Cell(tally.backward_macs, "count", "–" if traced else "needs --training")
+
+
 # In order of standing; a narrow terminal drops the highest number first.
 COLUMNS: dict[str, tuple[Column, CellOf]] = {
     "type": (Column("type", "Type", False, 3), _type),
@@ -67,6 +72,7 @@ COLUMNS: dict[str, tuple[Column, CellOf]] = {
     "macs-share": (
         Column("macs-share", "%", True, 14), lambda a, x, t: _share(t.macs, a.totals.macs)
     ),
+    "backward-macs": (Column("backward-macs", "Backward MACs", True, 1), _backward_macs),
     "other-ops": (
         Column("other-ops", "Other ops", True, 11), lambda a, x, t: Cell(t.other_ops, "count")
     ),
@@ -97,7 +103,10 @@ def view(analysis: Analysis, options: Options) -> Report:
 
 
 def layer_table(analysis: Analysis, options: Options) -> Table:
-    keys = _chosen(options.columns)
+    usual: tuple[str, ...] = DEFAULT_COLUMNS
+    if analysis.totals.backward_macs is not None:
+        usual = (*usual, "backward-macs")
+    keys = _chosen(options.columns, usual)
     columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
     flat = options.sort is not None or options.top is not None
     layers = [layer for layer in analysis.layers[1:] if _is_shown(layer, options)]
@@ -128,6 +137,7 @@ def totals(analysis: Analysis) -> Facts:
         ("MACs", Cell(t.macs, "count", "0", bound)),
         ("FLOPs (2 × MACs)", Cell(t.flops, "count", "0", bound)),
         ("Other operations", Cell(t.other_ops, "count", "0", bound)),
+        *_training(analysis),
         ("Parameter memory", Cell(t.param_bytes, "bytes")),
         ("Activation memory", Cell(t.activation_bytes, "bytes")),
         (_PEAK[analysis.mode], Cell(t.peak_bytes, "bytes")),
@@ -137,6 +147,19 @@ def totals(analysis: Analysis) -> Facts:
     ]
     optional = ("Frozen parameters", "Buffers")
     return Facts(tuple((name, cell) for name, cell in items if cell.value or name not in optional))
+
+
+def _training(analysis: Analysis) -> list[tuple[str, Cell]]:
+    t = analysis.totals
+    if t.backward_macs is None:
+        return []
+    bound = _BOUNDS[_bounds(analysis, t.backward_uncounted)]
+    both = _BOUNDS[_bounds(analysis, t.uncounted, t.backward_uncounted)]
+    return [
+        ("Backward MACs", Cell(t.backward_macs, "count", "0", bound)),
+        ("Training MACs (forward + backward)", Cell(t.training_macs, "count", "0", both)),
+        ("Other operations, backward", Cell(t.backward_other_ops, "count", "0", bound)),
+    ]
 
 
 _PEAK = {"eval": "Peak memory at inference", "train": "Peak memory, forward only"}
@@ -149,7 +172,9 @@ def _no_field(analysis: Analysis) -> str:
 
 def footing(analysis: Analysis) -> str:
     """How the figures were made, in a phrase."""
-    return f"{_bounds(analysis)}; {analysis.mode} mode, {analysis.lane} lane"
+    t = analysis.totals
+    bounds = _bounds(analysis, t.uncounted, t.backward_uncounted)
+    return f"{bounds}; {analysis.mode} mode, {analysis.lane} lane"
 
 
 _BOUNDS = {
@@ -160,23 +185,27 @@ _BOUNDS = {
 
 def bound_of(analysis: Analysis) -> str:
     """What stands before a total that is only a bound: "at least "."""
-    return _BOUNDS[_bounds(analysis)]
+    return _BOUNDS[_bounds(analysis, analysis.totals.uncounted)]
 
 
-def _bounds(analysis: Analysis) -> str:
+def _bounds(analysis: Analysis, *uncounted: dict[str, int]) -> str:
+    """What a figure is in which `uncounted` operators are missing."""
     totals = analysis.totals
     depends = totals.bounded is not None and totals.bounded.fixed_macs != totals.macs
     if not depends:
-        return "a lower bound" if totals.uncounted else "exact"
-    return "approximate" if totals.uncounted or analysis.lane == "cpu" else "an upper bound"
+        return "a lower bound" if any(uncounted) else "exact"
+    return "approximate" if any(uncounted) or analysis.lane == "cpu" else "an upper bound"
 
 
 def bounds(analysis: Analysis) -> list[str]:
     """What keeps the totals from being exact, a sentence for each cause."""
-    sentences = []
-    if analysis.totals.uncounted:
-        listed = _times(analysis.totals.uncounted)
-        sentences.append(f"the totals are lower bounds: nothing is known of {listed}")
+    totals = analysis.totals
+    missing = [("the totals", totals.uncounted), ("backward totals", totals.backward_uncounted)]
+    sentences = [
+        f"{figures} are lower bounds: nothing is known of {_times(uncounted)}"
+        for figures, uncounted in missing
+        if uncounted
+    ]
     bounded = analysis.totals.bounded
     if bounded is not None:
         taken = "as these values gave them" if analysis.lane == "cpu" else "at their largest"
@@ -198,21 +227,21 @@ def _times(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} ({count}×)" for name, count in counts.items())
 
 
-def _chosen(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns asked for; `+key` adds to the default ones."""
+def _chosen(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns asked for; `+key` adds to the usual ones."""
     added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
     plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
     for key in (*added, *plain):
         _check("column", key)
     if any(key.startswith("+") for key in keys):
-        wanted = {*DEFAULT_COLUMNS, *added, *plain}
+        wanted = {*usual, *added, *plain}
         return tuple(key for key in COLUMNS if key in wanted)
-    return plain if keys else DEFAULT_COLUMNS
+    return plain if keys else usual
 
 
 def check_options(options: Options) -> None:
     """Raise UsageError if a column or the sort key is unknown."""
-    _chosen(options.columns)
+    _chosen(options.columns, DEFAULT_COLUMNS)
     if options.sort is not None:
         _check("sort key", options.sort)
 
@@ -264,7 +293,14 @@ def _flat_rows(
 
 
 def _own(layer: Layer) -> Tally:
-    return Tally(layer.params, layer.macs, layer.other_ops, layer.activation_bytes)
+    return Tally(
+        layer.params,
+        layer.macs,
+        layer.other_ops,
+        layer.activation_bytes,
+        backward_macs=layer.backward_macs,
+        backward_other_ops=layer.backward_other_ops,
+    )
 
 
 def _cells(

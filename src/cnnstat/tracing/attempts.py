@@ -40,6 +40,7 @@ def trace_on_lanes(
     *,
     mode: str = "eval",
     lane: LaneName | None = None,
+    training: bool = False,
 ) -> Trace:
     """Run a model on `lane`, or on the first of `meta`, `fake` and `cpu` that it runs on.
 
@@ -59,8 +60,9 @@ def trace_on_lanes(
         elif name == "fake":
             subject, where = build.without_data(), fake_lane()
         else:
-            subject, where = _with_data(build, param_bytes)
-        return trace(subject, inputs, named_inputs, mode=mode, lane=where)
+            # a backward pass takes a copy of the model, and the gradients of its parameters
+            subject, where = _with_data(build, param_bytes * (3 if training else 1))
+        return trace(subject, inputs, named_inputs, mode=mode, lane=where, training=training)
 
     if lane is not None:
         return on(lane)

@@ -17,13 +17,14 @@ from .recorder import Attempt, OpenCall, Recorder, rebuilt, tensors_among
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+_ONE_VALUE = "Expected more than 1 value per channel"  # a batch norm's, in training
 _REPLAYED_BYTES = 64 * 2**20
 
 
 def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
     """The failure as an error that says whether another lane might help."""
     attempt = recorder.attempt
-    calls = attempt.calls if attempt is not None else recorder.failed
+    calls = recorder.place
     reason = _first_line(error)
     if isinstance(error, Refused) and attempt is not None:
         kind = ShapeError if error.what == "shapes" else ModelError
@@ -34,6 +35,10 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
             f"the model needs values at {_place(calls)}",
             f"it was run on tensors that have a shape and no data; {reason}",
         )
+    if recorder.phase:  # without gradients the same run went well: it is not the shapes
+        told, _, _ = reason.partition(" Hint:")  # of a mode of torch's that is not on here
+        what = f"{recorder.phase} fails at {_place(calls)}"
+        return ModelError(what, f"{type(error).__name__}: {told}")
     # torch refuses before an operator runs too, in the Python of a layer or function of its own
     by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
     is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
@@ -43,7 +48,10 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         )
     headline = f"shapes don't fit at {_place(calls)}"
     if attempt is None:
-        return ShapeError(headline, f"torch says: {reason}")
+        hint = (
+            "a batch of two (--input 2,3,224,224), or --mode eval" if _ONE_VALUE in reason else None
+        )
+        return ShapeError(headline, f"torch says: {reason}", hint=hint)
     explanation = _mismatch(attempt) or f"torch says: {reason}"
     return ShapeError(headline, _operands(attempt, recorder), explanation)
 

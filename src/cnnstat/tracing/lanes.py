@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..shapes import InputSpec
-from .copies import placed_copy
+from .copies import data_copy, meta_copy, placed_copy
 from .foreign import values_left_out
 
 SEED = 0
@@ -30,7 +30,8 @@ class Lane:
     """How a run is made.
 
     `place` makes an input of the lane from what the user gave, `fitted` the model for the lane
-    from one on `meta` (from one with data on `cpu`), `active` is on while the model runs.
+    from one on `meta` (from one with data on `cpu`), `copied` a second one from the first;
+    `active` is on while the model runs.
     `has_data`: real kernels check what they are given; without data, we do. `limit` is the most
     bytes of activations that may be alive.
     """
@@ -38,6 +39,7 @@ class Lane:
     name: str
     place: Callable[[InputSpec | Tensor], Tensor]
     fitted: Callable[[nn.Module], nn.Module]
+    copied: Callable[[nn.Module], nn.Module]
     active: Callable[[], AbstractContextManager[Any]]
     has_data: bool = False
     limit: int | None = None
@@ -53,7 +55,7 @@ def _unchanged(model: nn.Module) -> nn.Module:
     return model
 
 
-META = Lane("meta", _on_meta, _unchanged, values_left_out)
+META = Lane("meta", _on_meta, _unchanged, meta_copy, values_left_out)
 
 
 def fake_lane() -> Lane:
@@ -66,17 +68,15 @@ def fake_lane() -> Lane:
     def placed(tensor: Tensor) -> Tensor:
         return FakeTensor(mode, tensor.detach(), cpu)
 
+    def copied(model: nn.Module) -> nn.Module:
+        return placed_copy(model, placed)
+
     @contextmanager
     def active() -> Iterator[None]:
         with values_left_out(), mode:
             yield
 
-    return Lane(
-        "fake",
-        lambda value: placed(_on_meta(value)),
-        lambda model: placed_copy(model, placed),
-        active,
-    )
+    return Lane("fake", lambda value: placed(_on_meta(value)), copied, copied, active)
 
 
 def cpu_lane(limit: int | None = None) -> Lane:
@@ -93,7 +93,7 @@ def cpu_lane(limit: int | None = None) -> Lane:
         # ones: a mask of them masks nothing, an index of them is inside all but the smallest table
         return torch.ones(shape, dtype=kind)
 
-    return Lane("cpu", place, _unchanged, _steady, has_data=True, limit=limit)
+    return Lane("cpu", place, _unchanged, data_copy, _steady, has_data=True, limit=limit)
 
 
 @contextmanager

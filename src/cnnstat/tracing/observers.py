@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from . import recurrent
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
-from .copies import Substitutes
+from .copies import Substitutes, meta_copy
 from .kernels import KERNELS
 from .lanes import Lane
 from .recorder import Attempt, Recorder, rebuilt, tensors_among
@@ -147,7 +147,9 @@ def recording(
     """Everything this thread runs inside is noted by `recorder`.
 
     `substitutes` run in the place of the modules that the model was copied from: a function that
-    the model holds may refer to those. `fused`: recurrent layers are answered as one operator each,
+    the model holds may refer to those. On `meta` modules with data that are none of the model's,
+    but made in a forward or known to a function, run on a copy without: they stay as they are, and
+    gradients pass to no other device. `fused`: recurrent layers are answered as one operator each,
     where there is no data.
     """
     known = substitutes or Substitutes()
@@ -158,6 +160,11 @@ def recording(
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
         module = known.of(module)
+        if operators.lane.name == "meta" and _has_data(module):
+            with torch._C.DisableTorchFunction(), _disable_current_modes():
+                copied = meta_copy(module)
+            known.add(module, copied)
+            module = copied
         with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
             call = recorder.open_module(module, (args, kwargs))
         try:
@@ -175,6 +182,11 @@ def recording(
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+def _has_data(module: nn.Module) -> bool:
+    own = (*module._parameters.values(), *module._buffers.values())
+    return not all(tensor is None or tensor.is_meta for tensor in own)
 
 
 def function_name(func: Any) -> str | None:

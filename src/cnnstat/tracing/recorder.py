@@ -153,6 +153,21 @@ class Recorder:
         """Whether the innermost open call is one whose inside is torch's business, not a row."""
         return bool(self.stack) and self.stack[-1].library
 
+    @property
+    def phase(self) -> str:
+        """Of a run with gradients, what is going on: it is said where that fails."""
+        return ""
+
+    @property
+    def place(self) -> tuple[OpenCall, ...]:
+        """The calls that were open where the run failed."""
+        return self.failed if self.attempt is None else self.attempt.calls
+
+    @property
+    def innermost(self) -> int:
+        """The call that an operator belongs to which runs now; -1 outside of all."""
+        return self.stack[-1].index if self.stack else -1
+
     def open_module(self, module: nn.Module, inputs: Any) -> OpenCall:
         record = self.modules.get(id(module))
         if record is None:  # made inside a forward: it belongs to no attribute of the model
@@ -226,10 +241,9 @@ class Recorder:
         self.composites[number] = self._op(name, overload, args, kwargs, tensors_among(result))
 
     def _op(self, name: str, overload: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> Op:
-        call = self.stack[-1].index if self.stack else -1
         within = self._open_composites[-1] if self._open_composites else None
         return Op(name, overload, self.freeze(args), self.freeze(kwargs),
-                  self.specs_in(outputs), call, self.live_bytes, within)  # fmt: skip
+                  self.specs_in(outputs), self.innermost, self.live_bytes, within)  # fmt: skip
 
 
 def is_library(module: nn.Module) -> bool:

@@ -142,6 +142,14 @@ class TracedInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Backward:
+    """The backward pass of a run: `call` of an op is the call whose gradients it computes."""
+
+    ops: tuple[Op, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The immutable record of one run of a model of class `model`.
 
@@ -149,7 +157,8 @@ class Trace:
     `modules` are those of the model by path, called or not. `lane_reason` says why the run was
     not made on `meta`, unless the lane was asked for. `composites` are the operators that torch
     makes of others (`aten.linear`, `aten.scaled_dot_product_attention`), in the order in which they
-    began; empty unless they were asked for.
+    began; empty unless they were asked for. `backward` is
+    None unless it was.
     """
 
     model: str
@@ -163,6 +172,7 @@ class Trace:
     parameters: tuple[Parameter, ...]
     lane_reason: str | None = None
     composites: tuple[Op, ...] = ()
+    backward: Backward | None = None
 
 
 def tensors_in(value: Any) -> list[TensorSpec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -12,13 +12,14 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError
 from ..shapes import InputSpec
+from .backward import BackwardRecorder, run_backward
 from .copies import substitutes_in
 from .failures import explain
 from .lanes import META, Lane
 from .observers import Operators, recording
 from .randomness import random_state_kept
-from .recorder import Observer, Recorder, describe_module, rebuilt, tensors_among
-from .records import Parameter, Trace, TracedInput
+from .recorder import Observer, OpenCall, Recorder, describe_module, rebuilt, tensors_among
+from .records import Backward, Module, Parameter, Trace, TracedInput
 
 
 def trace(
@@ -27,6 +28,7 @@ def trace(
     named_inputs: Mapping[str, Any] | None = None,
     *,
     mode: str = "eval",
+    training: bool = False,
     on_return: Observer | None = None,
     fast: bool = True,
     lane: Lane = META,
@@ -42,6 +44,8 @@ def trace(
             anything else is passed on as it is.
         named_inputs: keyword arguments, likewise.
         mode: "eval" or "train", as set on all modules before the run.
+        training: whether to run the backward pass too, in a second run: keeping what gradients
+            need would change what the first one tells of memory.
         on_return: called at the end of each call with the open call and its result.
         fast: whether to use our own shape kernels where they apply; the result is the same.
         fused: whether recurrent layers are one operator each, which torch unrolls on `meta`.
@@ -62,10 +66,9 @@ def trace(
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _run(model, args, kwargs, Recorder({}), fast, lane)  # gives lazy layers their parameters
-    names: dict[int, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), []).append(name)
-    modules = {id(m): describe_module(m, *names[id(m)]) for m in model.modules()}
+    # both made before the run, which may change what it is given
+    again = _second_run(model, (inputs, args), (named_inputs, kwargs), lane) if training else None
+    modules = _described(model)
     recorder = Recorder(modules, on_return, limit=lane.limit)
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((args, kwargs)):
@@ -84,7 +87,48 @@ def trace(
         modules={module.path: module for module in modules.values()},
         parameters=parameters,
         composites=tuple(op for op in recorder.composites if op is not None),
+        backward=again and _backward(again, recorder.calls, fast, lane),
     )
+
+
+_Prepared = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
+"""A model and its positional and named inputs."""
+
+
+def _second_run(
+    model: nn.Module, positional: tuple[Any, Any], named: tuple[Any, Any], lane: Lane
+) -> _Prepared:
+    """The same run with gradients. The inputs come as they were given and as they were placed."""
+    with torch.inference_mode(False):  # what is made in that mode has no gradients
+        return lane.copied(model), _again(*positional), _again(*named)
+
+
+def _again(given: Any, placed: Any) -> Any:
+    if isinstance(placed, Tensor):
+        # a tensor that was given with a gradient wanted gets it here too
+        wanted = isinstance(given, Tensor) and given.requires_grad
+        return placed.detach().clone().requires_grad_(wanted)
+    if isinstance(placed, tuple | list):
+        return rebuilt(placed, [_again(*pair) for pair in zip(given, placed, strict=True)])
+    if isinstance(placed, dict):
+        return {key: _again(given[key], value) for key, value in placed.items()}
+    return placed
+
+
+def _backward(run: _Prepared, calls: Sequence[OpenCall], fast: bool, lane: Lane) -> Backward:
+    model = run[0]
+    trainable = any(parameter.requires_grad for parameter in model.parameters())
+    recorder = BackwardRecorder(_described(model), lane.limit)
+    with torch.inference_mode(False):
+        _run(*run, recorder, fast, lane)
+    return recorder.record(calls, trainable)
+
+
+def _described(model: nn.Module) -> dict[int, Module]:
+    names: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(id(module), []).append(name)
+    return {id(m): describe_module(m, *names[id(m)]) for m in model.modules()}
 
 
 def _run(
@@ -101,16 +145,24 @@ def _run(
         with (
             random_state_kept(),
             slow_attention(),
-            # Only in inference mode do composite operators come whole.
-            torch.inference_mode() if composites else torch.no_grad(),
+            _gradients(recorder, composites),
             lane.active(),
             recording(recorder, Operators(recorder, lane, fast), substitutes_in(model), fused),
         ):
-            model(*args, **kwargs)
+            result = model(*args, **kwargs)
+            if isinstance(recorder, BackwardRecorder):
+                run_backward(result, recorder)
     except ModelError:
         raise
     except Exception as error:  # the model's code: anything may come out of it
         raise explain(error, recorder, lane) from error
+
+
+def _gradients(recorder: Recorder, composites: bool) -> AbstractContextManager[Any]:
+    if isinstance(recorder, BackwardRecorder):
+        return torch.enable_grad()
+    # Only in inference mode do composite operators come whole.
+    return torch.inference_mode() if composites else torch.no_grad()
 
 
 def placed(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:

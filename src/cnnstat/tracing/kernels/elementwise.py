@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .layout import broadcast, elementwise
@@ -60,6 +61,8 @@ def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
 def binary_in_place(x: Tensor, other: Any, **kwargs: Any) -> Any:
     if isinstance(other, _NUMBERS) and alike(x) and _writable(x):
         return x
+    if type(other) is int and x.is_meta and x.dtype is torch.int64:
+        return x  # a batch norm in training counts its batches
     if not isinstance(other, Tensor) or not alike(x, other) or not _writable(x):
         return NotImplemented
     return x if broadcast(x.shape, other.shape) == tuple(x.shape) else NotImplemented

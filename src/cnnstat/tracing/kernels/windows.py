@@ -58,7 +58,7 @@ def max_pool2d(
     dilation: Sequence[int] = (1,),
     ceil_mode: bool = False,
 ) -> Any:
-    shape = _pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
+    shape = pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
     result = None if shape is None else suggested(shape, x)
     return NotImplemented if result is None else (result, result.to(torch.int64))
 
@@ -75,7 +75,7 @@ def _avg_pool(
 ) -> Any:
     if divisor_override == 0:
         return NotImplemented
-    shape = _pooled(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
+    shape = pooled(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
     result = None if shape is None else suggested(shape, x)
     return NotImplemented if result is None else result
 
@@ -84,7 +84,7 @@ KERNELS["aten::avg_pool2d"] = partial(_avg_pool, 2)
 KERNELS["aten::avg_pool3d"] = partial(_avg_pool, 3)
 
 
-def _pooled(
+def pooled(
     dims: int,
     x: Tensor,
     kernel: Sequence[int],

@@ -1,0 +1,36 @@
+"""What autograd tells of the graph that it builds: the use of torch's private parts for it.
+
+Every node of the graph has a number, given in the order in which nodes are made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd.function import FunctionCtx
+
+TELLS = hasattr(torch._C, "_current_autograd_node") and hasattr(
+    torch._C._autograd, "_get_sequence_nr"
+)
+"""Whether this torch numbers the nodes and tells which one is at work; else nothing here works."""
+
+
+def next_number() -> int:
+    """The number that the next node will get."""
+    return int(torch._C._autograd._get_sequence_nr())
+
+
+def number_of(node: Any) -> int:
+    """Of a node that adds up the gradient of a parameter it is larger than any other."""
+    return int(node._sequence_nr())
+
+
+def at_work() -> Any:
+    """The node whose gradients are being computed, None outside of a backward pass."""
+    return torch._C._current_autograd_node()
+
+
+def is_custom(node: Any) -> bool:
+    """Whether the node is that of a `torch.autograd.Function`, written in Python."""
+    return isinstance(node, FunctionCtx)

@@ -1,0 +1,131 @@
+"""Gradients: each has the shape of what it is the gradient of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .layout import elementwise
+from .registry import alike, empty, kernel
+from .windows import convolution, pooled
+
+
+def _like(gradient: Tensor, x: Tensor) -> bool:
+    """Two that can be told apart by nothing but their values, laid out plainly."""
+    plain = gradient.is_contiguous() and x.is_contiguous()
+    return alike(gradient, x) and gradient.shape == x.shape and plain
+
+
+@kernel("aten::threshold_backward", "aten::silu_backward", "aten::sigmoid_backward",
+        "aten::tanh_backward", "aten::hardtanh_backward", "aten::hardswish_backward",
+        "aten::hardsigmoid_backward", "aten::leaky_relu_backward")  # fmt: skip
+def unary_backward(gradient: Tensor, x: Tensor, *args: Any) -> Any:
+    fits = alike(gradient, x) and gradient.shape == x.shape and gradient.stride() == x.stride()
+    return elementwise(gradient, x) if fits else NotImplemented
+
+
+@kernel("aten::gelu_backward")
+def gelu_backward(gradient: Tensor, x: Tensor, *, approximate: str = "none") -> Any:
+    return unary_backward(gradient, x) if approximate in ("none", "tanh") else NotImplemented
+
+
+@kernel("aten::_softmax_backward_data", "aten::_log_softmax_backward_data")
+def softmax_backward(gradient: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> Any:
+    if not _like(gradient, y) or dtype is not y.dtype or not -y.dim() <= dim < y.dim():
+        return NotImplemented
+    return empty(y.shape, y)
+
+
+@kernel("aten::convolution_backward")
+def convolution_backward(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias_sizes: Sequence[int] | None,
+    *geometry_and_mask: Any,
+) -> Any:
+    *geometry, mask = geometry_and_mask
+    made = convolution(x, weight, None, *geometry)
+    if made is NotImplemented or not (x.is_contiguous() and _like(gradient, made)):
+        return NotImplemented
+    shapes = (x.shape, weight.shape, weight.shape[:1])
+    return _gradients(shapes, mask, x)
+
+
+@kernel("aten::native_batch_norm_backward")
+def native_batch_norm_backward(
+    gradient: Tensor, x: Tensor, weight: Tensor | None, *args: Any
+) -> Any:
+    # half precision has statistics, and with them gradients, of another dtype
+    if not _like(gradient, x) or x.dim() < 2 or x.itemsize < 4:
+        return NotImplemented
+    if weight is not None and (not alike(x, weight) or weight.shape != x.shape[1:2]):
+        return NotImplemented
+    return _gradients((x.shape, x.shape[1:2], x.shape[1:2]), args[-1], x)
+
+
+@kernel("aten::native_layer_norm_backward")
+def native_layer_norm_backward(
+    gradient: Tensor,
+    x: Tensor,
+    shape: Sequence[int],
+    mean: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Sequence[bool],
+) -> Any:
+    shape = tuple(shape)
+    if not _like(gradient, x) or x.itemsize < 4 or not shape:
+        return NotImplemented
+    if tuple(x.shape[x.dim() - len(shape) :]) != shape or not alike(x, weight, bias):
+        return NotImplemented
+    if any(t is not None and tuple(t.shape) != shape for t in (weight, bias)):
+        return NotImplemented
+    return _gradients((x.shape, shape, shape), mask, x)
+
+
+def _gradients(
+    shapes: Sequence[Sequence[int]], mask: Sequence[bool], like: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Of the input, the weight and the bias: those that are wanted."""
+    return tuple(
+        empty(shape, like) if wanted else None for shape, wanted in zip(shapes, mask, strict=True)
+    )
+
+
+@kernel("aten::max_pool2d_with_indices_backward")
+def max_pool2d_backward(
+    gradient: Tensor,
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    indices: Tensor,
+) -> Any:
+    shape = pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
+    plain = x.is_contiguous() and gradient.is_contiguous()
+    fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) == tuple(indices.shape)
+    return empty(x.shape, x) if fits else NotImplemented
+
+
+@kernel("aten::avg_pool2d_backward")
+def avg_pool2d_backward(
+    gradient: Tensor,
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Any:
+    shape = pooled(2, x, kernel, stride or kernel, padding, (1,), ceil_mode)
+    plain = x.is_contiguous() and gradient.is_contiguous()
+    fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) and divisor_override != 0
+    return empty(x.shape, x) if fits else NotImplemented
