@@ -13,159 +13,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
-import resource
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peers import MODELS, OURS, PEERS, Counter, Model, count_program, import_program
+from peer_runs import GIB, Bench, Limits, Pairs, Run, run, seconds
+from peers import MODELS, PEERS, Model
 
-GIB = 2**30
 MARKS = "<!-- peer_speed: begin -->", "<!-- peer_speed: end -->"
 # torchvision's wheels need the torch that they were built for. Beside another one, as on machines
 # without CUDA, its import fails on its compiled operators; declaring them is enough to count.
 DECLARE = "from cnnstat.sources import vision; vision._make_importable()"
-
-
-@dataclass(frozen=True)
-class Limits:
-    seconds: float
-    memory: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process: CPU seconds (user + system), wall seconds, peak resident bytes.
-
-    `answer` is the JSON that it printed; `failure` says why there is none.
-    """
-
-    cpu: float
-    wall: float
-    peak: int
-    answer: dict[str, Any] | None = None
-    failure: str | None = None
-
-
-def run(command: Sequence[str], limits: Limits, extra_path: str = "") -> Run:
-    """Run a command to its end or to a limit, whichever comes first."""
-    paths = filter(None, (extra_path, os.environ.get("PYTHONPATH")))
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
-                                "PYTHONPATH": os.pathsep.join(paths)}  # fmt: skip
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=out, stderr=err, env=environment,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limits.memory,) * 2),
-        )  # fmt: skip
-        timer = threading.Timer(limits.seconds, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - began
-        out.seek(0), err.seek(0)
-        failure = failure_of(process.returncode, err.read().decode(errors="replace"), wall, limits)
-        answer = None if failure else answer_in(out.read().decode(errors="replace"))
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Run(usage.ru_utime + usage.ru_stime, wall, peak, answer, failure)
-
-
-def failure_of(returncode: int, errors: str, wall: float, limits: Limits) -> str | None:
-    if returncode == 0:
-        return None
-    if wall >= limits.seconds:
-        return f"not done after {limits.seconds:g} s"
-    lines = [line for line in errors.splitlines() if line.strip()] or [f"status {returncode}"]
-    if any(mark in errors for mark in ("can't allocate memory", "MemoryError", "bad_alloc")):
-        return f"needs more than {limits.memory / GIB:g} GiB"
-    if "No module named" in lines[-1]:
-        return f"{lines[-1]} (pip install -r benchmarks/requirements.txt)"
-    # The exception's line, or ours: what follows a cnnstat error is indented.
-    reasons = [line for line in lines if not line.startswith(" ")]
-    return (reasons or lines)[-1][:120]
-
-
-def answer_in(output: str) -> dict[str, Any] | None:
-    """What a counting program printed last, or `cnnstat … --format json` in all."""
-    text = output.strip()
-    if text.startswith("{"):
-        return json.loads(text).get("totals") or json.loads(text)
-    return json.loads(text.splitlines()[-1]) if text else None
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The runs of one counter on one model, and those of cnnstat beside them.
-
-    `counted` are cnnstat's runs as a library, on a built model.
-    """
-
-    ours: tuple[Run, ...] = ()
-    counted: tuple[Run, ...] = ()
-    theirs: tuple[Run, ...] = ()
-    failure: str | None = None
-
-    def ratios(self) -> list[float]:
-        """How many times cnnstat's CPU seconds the other took, whole processes."""
-        return [t.cpu / o.cpu for o, t in zip(self.ours, self.theirs, strict=True)]
-
-    def count_ratios(self) -> list[float]:
-        """The same from the built model to the answer."""
-        return [seconds(t) / seconds(o) for o, t in zip(self.counted, self.theirs, strict=True)]
-
-
-def seconds(run: Run) -> float:
-    assert run.answer is not None
-    return max(run.answer["seconds"], 1e-4)
-
-
-@dataclass(frozen=True)
-class Bench:
-    runs: int
-    limits: Limits
-    peer_path: str
-    before: str
-
-    def cnnstat(self, model: Model) -> Run:
-        command = ["shapes", model.spec, *model.options, "--format", "json"]
-        return run([sys.executable, "-m", "cnnstat", *command], self.limits)
-
-    def program(self, make: Callable[..., str], model: Model, counter: Counter) -> Run:
-        path = "" if counter is OURS else self.peer_path
-        code = make(model, counter, self.before)
-        return run([sys.executable, "-c", code], self.limits, path)
-
-    def pairs(self, model: Model, counter: Counter) -> Pairs:
-        """`runs` pairs, or the reason why the counter gives no answer."""
-        imported = self.program(import_program, model, counter)  # fills the file cache too
-        if imported.failure:
-            return Pairs(failure=imported.failure)
-        rows = []
-        for _ in range(self.runs):
-            row = (
-                self.cnnstat(model),
-                self.program(count_program, model, OURS),
-                self.program(count_program, model, counter),
-            )
-            for place, result in zip(("cnnstat: ", "cnnstat.analyze: ", ""), row, strict=True):
-                if result.failure:
-                    return Pairs(failure=place + result.failure)
-            assert row[2].answer is not None
-            if row[2].answer["macs"] is None:
-                return Pairs(failure="gives no figure")
-            rows.append(row)
-        return Pairs(*map(tuple, zip(*rows, strict=True)))
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
@@ -175,6 +37,14 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
+def cpu(run: Run) -> float:
+    return run.cpu
+
+
+def mib(run: Run) -> float:
+    return run.peak / 2**20
+
+
 def middle(runs: Sequence[Run], value: Callable[[Run], float], digits: int) -> str:
     return f"{statistics.median(map(value, runs)):.{digits}f}"
 
@@ -182,12 +52,13 @@ def middle(runs: Sequence[Run], value: Callable[[Run], float], digits: int) -> s
 def cells_of(runs: Sequence[Run], counted: Sequence[Run]) -> dict[str, str]:
     assert runs[0].answer is not None
     return {
-        "CPU s": middle(runs, lambda r: r.cpu, 2),
+        "CPU s": middle(runs, cpu, 2),
         "wall s": middle(runs, lambda r: r.wall, 2),
-        "peak MiB": middle(runs, lambda r: r.peak / 2**20, 0),
+        "peak MiB": middle(runs, mib, 0),
         "count only, CPU s": middle(counted, seconds, 3),
         "parameters": f"{runs[0].answer['params']:,}",
-        "GMACs": f"{runs[0].answer['macs'] / 1e9:.3f}",
+        "GMACs": ("" if runs[0].answer.get("exact", True) else "≥ ")
+        + f"{runs[0].answer['macs'] / 1e9:.3f}",
     }
 
 
@@ -229,13 +100,22 @@ def verdicts(results: dict[str, dict[str, Pairs]]) -> Iterator[str]:
             continue
         ours = [r for pairs in done.values() for r in pairs.ours]
         peer = min(done, key=lambda peer: statistics.median(done[peer].ratios()))
-        ratio, aim = statistics.median(done[peer].ratios()), MODELS[name].aim
         yield (
-            f"| {name} | {middle(ours, lambda r: r.cpu, 2)} "
-            f"| {middle(ours, lambda r: r.peak / 2**20, 0)} "
-            f"| {peer} | {middle(done[peer].theirs, lambda r: r.cpu, 2)} "
-            f"| {spread(done[peer].ratios())} | {aim}×: {'yes' if ratio >= aim else 'no'} |"
+            f"| {name} | {middle(ours, cpu, 2)} | {middle(ours, mib, 0)} | {peer} "
+            f"| {middle(done[peer].theirs, cpu, 2)} | {spread(done[peer].ratios())} "
+            f"| {aim_of(MODELS[name], done[peer], ours)} |"
         )
+
+
+def aim_of(model: Model, closest: Pairs, ours: Sequence[Run]) -> str:
+    reached = statistics.median(closest.ratios()) >= model.aim
+    text = f"{model.aim}×: {'yes' if reached else 'no'}"
+    if model.most is None:
+        return text
+    most_seconds, most_mib = model.most
+    within = (statistics.median(map(cpu, ours)) <= most_seconds
+              and statistics.median(map(mib, ours)) <= most_mib)  # fmt: skip
+    return f"{text}; {most_seconds} s and {most_mib} MiB: {'yes' if within else 'no'}"
 
 
 def section_of(results: dict[str, dict[str, Pairs]], bench: Bench, load: float) -> str:
@@ -252,7 +132,8 @@ def section_of(results: dict[str, dict[str, Pairs]], bench: Bench, load: float) 
         "cnnstat that is `cnnstat.analyze(model, x)`. "
         f"Limits: {limits.seconds:g} s, {limits.memory / GIB:g} GiB of address space. "
         "What fvcore, FlopCounterMode and others call FLOPs is shown as the MACs that it stands "
-        "for; the models of transformers run without a cache.", "",
+        "for. fvcore runs the models of transformers without their cache, which torch.jit cannot "
+        "pass.", "",
     ]  # fmt: skip
     if bench.before:
         lines += ["torchvision's compiled operators do not load beside this torch, so every "
@@ -311,7 +192,11 @@ def main() -> None:
     parser.add_argument("--models", help="names, separated by commas [all]")
     parser.add_argument("--peers", default=",".join(PEERS), help="names, separated by commas")
     parser.add_argument("--runs", type=int, default=3, help="pairs of each [3]")
-    parser.add_argument("--quick", action="store_true", help="one pair each, alexnet and resnet50 unless --models says others")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one pair each, alexnet and resnet50 unless --models says others",
+    )
     parser.add_argument("--peer-path", default="", help="folder that the peers are installed in")
     parser.add_argument("--seconds", type=float, default=120, help="limit of a run [120]")
     parser.add_argument("--gib", type=float, default=16, help="limit of a run's memory [16]")
