@@ -27,6 +27,10 @@ def test_every_program_is_python(model):
         compile(count_program(MODELS[model], counter), model, "exec")
 
 
+def test_what_runs_before_every_program_is_there():
+    exec(peer_speed.DECLARE, {})
+
+
 def test_a_run_is_measured_and_its_last_line_is_the_answer():
     code = "print('noise'); s = b'x' * 2**26; print('{\"params\": 3}')"
     result = peer_runs.run([sys.executable, "-c", code], LIMITS)
