@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
+import msgspec
 import pytest
 
 import cnnstat
+from cnnstat.analysis.records import Analysis
 from cnnstat.cli.main import run
 from cnnstat.sources import vision_operators
 
@@ -83,3 +86,12 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # as if it were not installed
     assert run(["shapes", "torchvision:resnet18"]) == 1
     assert "pip install 'cnnstat[torchvision]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spec", ["torchvision:resnet18", "torchvision:ssd300_vgg16",
+                                  "timm:naflexvit_base_patch16_gap"])  # fmt: skip
+def test_the_quick_import_changes_nothing(spec: str) -> None:
+    command = [sys.executable, "-m", "cnnstat", "shapes", spec, "--format", "json"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    plain = cnnstat.analyze(spec)  # by the plain import of this process
+    assert msgspec.json.decode(printed, type=Analysis) == plain

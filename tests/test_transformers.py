@@ -290,29 +290,31 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None
 QUICKLY = """
 import json, sys
 from cnnstat.api import analyze
-from cnnstat.sources.transformers import importing
+from cnnstat import ModelError
+from cnnstat.sources import stand_ins
 
 specs, fail = json.loads(sys.argv[1]), sys.argv[2] == "fail"
 tries = []
 
 def every():
-    tries.append(dict(importing._quick))
+    tries.append(stand_ins.is_wanted("transformers"))
     results = [analyze(f"transformers:{name}", arguments=chosen) for name, chosen in specs]
     if fail and len(tries) == 1:
-        raise importing.Missing("a stand-in was used")
+        raise stand_ins.Missing("a stand-in was used")
     return results
 
-results = importing.quickly(every)
+results = stand_ins.quickly(every, in_doubt=ModelError)
 held = [
-    name for name, module in sys.modules.items() if not name.startswith("transformers")
-    and any(isinstance(v, (importing._StandIn, importing._StandInClass))
+    name for name, module in sys.modules.items()
+    if not name.startswith(("transformers", "cnnstat"))
+    and any(isinstance(v, (stand_ins._StandIn, stand_ins._StandInClass))
             for v in list(vars(module).values()))
 ]
 from transformers import LlamaForCausalLM  # noqa: whether the list of classes is there
 print(json.dumps({
     "results": [(r.totals.params, r.totals.macs, r.totals.other_ops, r.totals.peak_bytes,
                  len(r.layers)) for r in results],
-    "used": importing._quick["used"], "tries": len(tries), "held": held,
+    "used": stand_ins.was_used_for("transformers"), "tries": len(tries), "held": held,
 }))
 """
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
 from ..analysis.records import Analysis, Comparison, Verification
-from ..errors import CheckError, UsageError
+from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
@@ -51,13 +51,14 @@ def analysis_of(
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
-        from ..sources.transformers.importing import quickly
+        from ..sources.stand_ins import quickly
     with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
         chosen = None if lane == "auto" else lane
         return quickly(
             lambda: analyze(
                 spec, *specs, arguments=arguments, mode=mode, lane=chosen, training=training
-            )
+            ),
+            in_doubt=ModelError,
         )
 
 
@@ -79,14 +80,18 @@ def comparison_of(
         raise UsageError("compare runs all models on one --input")
     with _quick_import():
         from ..api import compare
+        from ..sources.stand_ins import quickly
     with redirect_stdout(sys.stderr):
-        return compare(
-            *specs,
-            input=given[0] if given else None,
-            arguments=arguments,
-            mode=mode,
-            lane=None if lane == "auto" else lane,
-            training=training,
+        return quickly(
+            lambda: compare(
+                *specs,
+                input=given[0] if given else None,
+                arguments=arguments,
+                mode=mode,
+                lane=None if lane == "auto" else lane,
+                training=training,
+            ),
+            in_doubt=ModelError,
         )
 
 

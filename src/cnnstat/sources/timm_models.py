@@ -53,7 +53,8 @@ def package() -> Any:
     """
     try:
         vision_operators.make_importable()
-        timm = importlib.import_module("timm")
+        with vision_operators.quick_import("timm"):
+            timm = importlib.import_module("timm")
         vision_operators.make_traceable()
         return timm
     except Exception as error:  # beside the wrong torch its import fails in many ways

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import ModelError
+from .stand_ins import is_wanted, left_out
 
 
 def torchvision() -> Any:
@@ -21,7 +23,8 @@ def torchvision() -> Any:
     """
     try:
         make_importable()
-        package = importlib.import_module("torchvision")
+        with quick_import("torchvision"):
+            package = importlib.import_module("torchvision")
         make_traceable()
         return package
     except Exception as error:  # beside the wrong torch its import fails in many ways
@@ -29,6 +32,16 @@ def torchvision() -> Any:
             "torchvision is needed for its models", f"{type(error).__name__}: {error}",
             hint="pip install 'cnnstat[torchvision]'",
         ) from error  # fmt: skip
+
+
+_COMPILER = "torch._dynamo"
+"""Imported by torchvision for one function of roi_align, by timm to mark a function of its own."""
+
+
+def quick_import(library: str) -> AbstractContextManager[None]:
+    """Inside, torchvision or timm may be imported; without torch's compiler if that is wanted."""
+    quick = is_wanted(library) and _COMPILER not in sys.modules
+    return left_out(_COMPILER) if quick else nullcontext()
 
 
 # torchvision's wheels are linked against CUDA. Beside a torch without it their compiled operators
