@@ -634,6 +634,20 @@ def test_an_operator_without_a_rule_is_named():
     assert "backward totals are lower bounds" in text
 
 
+def test_an_operator_without_a_gradient_is_named():
+    library = torch.library.Library("cnnstat_test", "FRAGMENT")
+    library.define("twice(Tensor x) -> Tensor")
+    library.impl("twice", lambda x: torch.empty_like(x), "Meta")
+
+    def forward(self, x):
+        return self.b(torch.ops.cnnstat_test.twice(self.a(x)))
+
+    analysis = trained(With(forward, **layers("ab")), (2, 5), lane="meta")
+    assert by_row(analysis) == {"b": 2 * ONE}  # a is not reached
+    assert analysis.totals.backward_uncounted == {"the gradient of twice": 1}
+    assert "at least" in render(analysis, "table").text
+
+
 # Other operations: as many per element as the formula of the gradient has
 
 N = 2 * 4 * 6 * 6

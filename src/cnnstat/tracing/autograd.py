@@ -34,3 +34,8 @@ def at_work() -> Any:
 def is_custom(node: Any) -> bool:
     """Whether the node is that of a `torch.autograd.Function`, written in Python."""
     return isinstance(node, FunctionCtx)
+
+
+def lacks_gradient(node: Any) -> bool:
+    """Whether the node stands for an operator whose gradient nobody has told torch."""
+    return str(node.name()).endswith("NotImplemented")

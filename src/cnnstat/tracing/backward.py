@@ -7,6 +7,7 @@ was made, and an operator of the backward pass to the call of the node that runs
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -54,6 +55,7 @@ class BackwardRecorder(Recorder):
         self.in_backward = self.differentiable = False
         self._forward_calls = self._forward_ops = 0
         self._started: int | None = None
+        self._gaps: list[int] = []
         self._repetitions: dict[int, _Repetition] = {}
         self._marks: list[_Mark] = []
         self._mark()
@@ -99,6 +101,10 @@ class BackwardRecorder(Recorder):
         """What was open when the node of this number was made."""
         return self._marks[bisect_right(self._marks, number, key=lambda m: m.number) - 1]
 
+    def lacks_gradient(self, number: int) -> None:
+        """The node's operator has none: autograd goes on to nothing that lies before it."""
+        self._gaps.append(number)
+
     def starts(self, number: int, gradients: object) -> None:
         self._started = number
 
@@ -140,7 +146,12 @@ class BackwardRecorder(Recorder):
                 call = call.parent
             return _ROOT if call is None else known[call.path, call.call]
 
-        return tuple(replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :])
+        ran = [replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :]]
+        return (*ran, *(self._unknown(owner(self._made(n).call), forward) for n in self._gaps))
+
+    def _unknown(self, call: int, forward: Sequence[OpenCall]) -> Op:
+        """Stands for operators that would have run, so that the totals are lower bounds."""
+        return Op(f"the gradient of {forward[call].type}", "", (), {}, (), call, 0)
 
     def _repeated(self) -> dict[int, int]:
         """For each call made again the one that it repeats, or that of the node which made it."""
@@ -173,10 +184,12 @@ def run_backward(result: Any, recorder: BackwardRecorder) -> None:
         outputs = list({id(t): t for t in _tensors(result) if t.requires_grad}.values())
         gradients = [_like(output) for output in outputs]
         if autograd.TELLS:
-            _tell_starts(outputs, recorder)
+            _look_through(outputs, recorder)
     recorder.begin_backward(anything=bool(outputs))
-    if outputs:
-        torch.autograd.backward(outputs, gradients)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*autograd kernel was not registered")  # we say it too
+        if outputs:
+            torch.autograd.backward(outputs, gradients)
 
 
 def _like(output: Tensor) -> Tensor:
@@ -197,12 +210,15 @@ def _tensors(value: Any) -> Iterator[Tensor]:
         yield from _tensors([getattr(value, f.name) for f in fields(value)])
 
 
-def _tell_starts(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:
-    """Have every node say when its turn comes: of one that fails, autograd does not tell which."""
+def _look_through(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:
+    """Have every node of the graph say when its turn comes: of one that fails, autograd does not
+    tell which it was. Find those that it passes over."""
     pending, seen = [output.grad_fn for output in outputs], set()
     while pending:
         node = pending.pop()
         if node is not None and node not in seen:
             seen.add(node)
             node.register_prehook(partial(recorder.starts, autograd.number_of(node)))
+            if autograd.lacks_gradient(node):
+                recorder.lacks_gradient(autograd.number_of(node))
             pending += [before for before, _ in node.next_functions]
