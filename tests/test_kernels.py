@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cnnstat.shapes import InputSpec
 from cnnstat.sources.construction import WithoutData
-from cnnstat.tracing.kernels import KERNELS
+from cnnstat.tracing.kernels import KERNELS, rearranging
 from cnnstat.tracing.run import trace
 from cnnstat.zoo.catalog import CATALOG
 
@@ -69,6 +69,7 @@ def _described(tensor, strides):
 X = T(2, 4, 8, 8)
 CHANNELS_LAST = T(2, 4, 8, 8, layout=lambda t: t.to(memory_format=torch.channels_last))
 TRANSPOSED = T(3, 5, layout=lambda t: t.t())  # 5×3
+TRANSPOSED_5_3 = T(5, 3, layout=lambda t: t.t())  # 3×5
 MEANS = T(2, 4, 1, 1, layout=lambda t: t.expand(2, 4, 8, 8))
 UNARY = ["relu", "sigmoid", "tanh", "gelu", "silu", "hardtanh", "hardswish", "hardsigmoid",
          "leaky_relu", "mish", "elu", "softplus", "neg", "exp", "log", "sqrt", "rsqrt", "sin",
@@ -134,6 +135,15 @@ ANSWERED = [
     ("aten::clone", CHANNELS_LAST),
     ("aten::clone", CHANNELS_LAST, {"memory_format": torch.contiguous_format}),
     ("aten::roll", X, [1, -1], [2, 3]),
+    ("aten::tril", T(3, 4)),
+    *((f"aten::{name}.Tensor", T(2, 3, dtype=INT), 2) for name in ("add", "sub", "mul")),
+    *((f"aten::{name}.Scalar", X, 0) for name in ("eq", "ne", "lt", "le", "gt", "ge")),
+    ("aten::masked_fill.Scalar", X, T(4, 1, 1, dtype=torch.bool), float("-inf")),
+    ("aten::embedding", T(5, 3), T(2, 4, dtype=INT)),
+    ("aten::arange", 5, {"device": "meta"}),
+    ("aten::arange.start", 2, 7, {"device": "meta", "pin_memory": False}),
+    ("aten::triu", T(2, 3, 4, dtype=torch.bool), 1),
+    ("aten::where.self", T(3, 1, dtype=torch.bool), TRANSPOSED_5_3, T()),
     ("aten::native_batch_norm", X, T(4), T(4), None, None, True, 0.1, 1e-5),
     ("aten::native_layer_norm", CHANNELS_LAST, [8], T(8), T(8), 1e-5),
     ("aten::add.Tensor", X, 2),
@@ -230,6 +240,10 @@ UNUSUAL = [
     *((f"aten::{name}", T(0, 3), T(1, 3)) for name in BINARY),
     ("aten::addmm", T(5), T(0, 3), T(3, 5)),
     ("aten::clamp", X, 2),
+    ("aten::arange", 5.5, {"device": "meta"}),
+    ("aten::arange.start", 2, 7, {"device": "meta", "dtype": HALF}),
+    *((f"aten::{name}.Tensor", T(2, dtype=INT), 2.5) for name in ("add", "mul")),
+    ("aten::add.Tensor", T(2, dtype=torch.bool), 1),
     ("aten::linalg_vector_norm", X, 1, [-1]),
     ("aten::stack", [CHANNELS_LAST, CHANNELS_LAST], 1),
     ("aten::upsample_nearest2d", T(2, 1, 4, 4), [8, 8], None, None),
@@ -366,6 +380,24 @@ def test_no_answer_differs_from_torchs_on_meta(row):
         assert described(answer, strides=True) == described(theirs, strides=True)
 
 
+INDEXED = [
+    (T(5, 3), [T(2, 4, dtype=INT)]),
+    (T(5, 3, 2), [T(4, dtype=INT)]),
+    (T(5, 3), [None, T(4, dtype=INT)]),
+    (T(5, 3), [T(4, dtype=INT), T(4, dtype=INT)]),
+    (TRANSPOSED, [T(4, dtype=INT)]),
+]
+
+
+@pytest.mark.parametrize(("x", "indices"), INDEXED, ids=str)
+def test_rows_are_those_of_torch(x, indices):
+    x, indices = on("meta", x), on("meta", indices)
+    answer = rearranging.index(x, indices)
+    if answer is not NotImplemented:
+        theirs = torch.ops.aten.index.Tensor(x, indices)
+        assert described(answer, strides=True) == described(theirs, strides=True)
+
+
 # Layouts: whatever the strides of the operands, the result has those that torch gives it.
 
 
@@ -421,7 +453,10 @@ def single(draw):
         ("aten::_softmax", x, dim, False), ("aten::_safe_softmax", x, dim),
         ("aten::mean.dim", x, [dim], True), ("aten::sum.dim_IntList", x, [dim]),
         ("aten::linalg_vector_norm", x, 2, [dim]), ("aten::roll", x, [1], [dim]),
-        ("aten::cat", [x, x], dim), ("aten::stack", [x, x], dim),
+        ("aten::where.self", x > 0, x, x),
+        ("aten::where.self", torch.empty(1, device="meta") > 0, x, x),
+        ("aten::cat", [x, x], dim), ("aten::cat", [x, torch.empty_like(x).contiguous()], dim),
+        ("aten::cat", [x.narrow(-1, 0, 1), x], x.dim() - 1), ("aten::stack", [x, x], dim),
         ("aten::native_layer_norm", x, [x.shape[-1]], None, None, 1e-5),
     ]))  # fmt: skip
 

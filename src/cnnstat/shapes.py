@@ -72,16 +72,21 @@ def parse_input(text: str) -> InputSpec:
 
 
 def as_input(value: Any) -> Any:
-    """Shapes and texts become `InputSpec`s; tensors and anything else are passed on.
+    """Shapes and texts become `InputSpec`s, inside lists and dicts too; anything else is passed on.
+
+    A list of whole numbers is a shape.
 
     Raises:
         UsageError: a size is not positive, or the text is malformed.
     """
     if isinstance(value, str):
         return parse_input(value)
+    if isinstance(value, dict):
+        return {key: as_input(item) for key, item in value.items()}
     is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
     if not is_shape or not value:
-        return value
+        nested = type(value) in (tuple, list) and value
+        return type(value)(as_input(item) for item in value) if nested else value
     if min(value) < 1:
         raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
     return InputSpec(tuple(value))

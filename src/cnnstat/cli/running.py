@@ -18,6 +18,7 @@ from ..units import format_difference
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
+_OBJECTS = 200_000  # made before garbage is looked for
 
 
 def options_of(
@@ -137,10 +138,14 @@ def _inputs(texts: list[str] | None) -> list[InputSpec]:
 
 @contextmanager
 def _quick_import() -> Iterator[None]:
-    """Importing torch makes a million objects that all stay: collecting garbage finds none."""
+    """Importing torch makes a million objects that all stay: collecting garbage finds none.
+
+    Nor is there much to find in the records of a run: from here on it is looked for seldom.
+    """
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(_OBJECTS)
         gc.enable()

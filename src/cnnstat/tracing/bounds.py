@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .kernels import rearranging
+
 _MASKS = (torch.bool, torch.uint8)
 
 
@@ -32,7 +34,7 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     """A mask stands for the positions where it is true: as many vectors as it has dimensions."""
     if not any(i is not None and i.dtype in _MASKS for i in indices):
-        return NotImplemented
+        return rearranging.index(x, indices)
     positions: list[Tensor | None] = []
     for i in indices:
         if i is not None and i.dtype in _MASKS:

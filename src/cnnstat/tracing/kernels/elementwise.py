@@ -11,6 +11,7 @@ from .layout import broadcast, elementwise
 from .registry import alike, kernel
 
 _NUMBERS = (int, float)
+_WHOLE = (torch.int64, torch.int32)
 
 
 @kernel("aten::relu", "aten::sigmoid", "aten::tanh", "aten::silu", "aten::mish", "aten::elu",
@@ -47,7 +48,30 @@ def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return x if alike(x) and _writable(x) else NotImplemented
 
 
-@kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::div.Tensor")
+@kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor")
+def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
+    # whole numbers stay whole: positions and indices
+    whole = x.dtype in _WHOLE and x.is_meta and type(other) is int and 0 not in x.shape
+    return elementwise(x) if whole else binary(x, other, **kwargs)
+
+
+@kernel("aten::eq.Scalar", "aten::ne.Scalar", "aten::lt.Scalar", "aten::le.Scalar",
+        "aten::gt.Scalar", "aten::ge.Scalar")  # fmt: skip
+def comparison(x: Tensor, number: Any) -> Any:
+    if not isinstance(number, _NUMBERS) or not alike(x):
+        return NotImplemented
+    return elementwise(x, dtype=torch.bool)
+
+
+@kernel("aten::masked_fill.Scalar")
+def masked_fill(x: Tensor, mask: Tensor, number: Any) -> Any:
+    fits = alike(x) and x.is_contiguous() and isinstance(number, _NUMBERS) and mask.is_meta
+    if not fits or mask.dtype is not torch.bool or not mask.is_contiguous():
+        return NotImplemented
+    return elementwise(x) if broadcast(x.shape, mask.shape) == x.shape else NotImplemented
+
+
+@kernel("aten::div.Tensor")
 def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
     if isinstance(other, _NUMBERS) and alike(x):
         return elementwise(x)
@@ -55,6 +79,14 @@ def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
         return NotImplemented
     result = elementwise(x, other)
     return NotImplemented if result is None else result
+
+
+@kernel("aten::where.self")
+def where(condition: Tensor, x: Tensor, y: Tensor) -> Any:
+    if not alike(x, y) or not condition.is_meta or condition.dtype is not torch.bool:
+        return NotImplemented
+    result = elementwise(condition, x, y, dtype=x.dtype)
+    return NotImplemented if result is None or 0 in condition.shape else result
 
 
 @kernel("aten::add_.Tensor", "aten::mul_.Tensor")

@@ -20,13 +20,17 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...] | None:
     return tuple(n if m == 1 else m for m, n in reversed(pairs))
 
 
-def elementwise(*tensors: Tensor) -> Tensor | None:
-    """The empty result of an operator on tensors of one dtype; None if they do not broadcast."""
+def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:
+    """The empty result of an operator on tensors; None if they do not broadcast.
+
+    Its dtype is that of the first tensor, unless it is given.
+    """
     first = tensors[0]
+    dtype = dtype or first.dtype
     if all(t.shape == first.shape for t in tensors):
         shape: tuple[int, ...] = first.shape
         if all(t.is_contiguous() for t in tensors):
-            return torch.empty(shape, dtype=first.dtype, device="meta")
+            return torch.empty(shape, dtype=dtype, device="meta")
     else:
         shape = first.shape
         for tensor in tensors[1:]:
@@ -40,7 +44,7 @@ def elementwise(*tensors: Tensor) -> Tensor | None:
     for dim in order:
         strides[dim] = step
         step *= max(shape[dim], 1)
-    return torch.empty_strided(shape, strides, dtype=first.dtype, device="meta")
+    return torch.empty_strided(shape, strides, dtype=dtype, device="meta")
 
 
 def _strides(tensor: Tensor, shape: Sequence[int]) -> list[int]:

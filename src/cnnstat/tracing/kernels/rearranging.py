@@ -25,13 +25,18 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
         return NotImplemented
     total = sum(t.shape[axis] for t in tensors)
     shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
-    if all(t.is_contiguous() for t in tensors) or first.dim() == 3:
-        return empty(shape, first)
-    layouts = [suggested((1,) * 4, t) for t in tensors] if first.dim() == 4 else [None]
-    one_layout = all(layout is not None for layout in layouts) and not any(
-        t.is_contiguous() for t in tensors
-    )
-    return suggested(shape, first) if one_layout else NotImplemented
+    if first.dim() not in (4, 5) or any(t.stride(-1) < t.stride(1) for t in tensors):
+        return empty(shape, first)  # one operand that is surely not channels-last decides
+    if first.dim() == 5 or any(suggested(t.shape, t) is None for t in tensors):
+        return NotImplemented
+    return suggested(shape, first)
+
+
+@kernel("aten::tril", "aten::triu")
+def triangle(x: Tensor, diagonal: int = 0) -> Any:
+    if not x.is_meta or x.dim() < 2 or not x.is_contiguous():
+        return NotImplemented
+    return torch.empty(tuple(x.shape), dtype=x.dtype, device="meta")
 
 
 @kernel("aten::stack")
@@ -61,3 +66,37 @@ def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     if not alike(x) or not dims or len(shifts) != len(dims):
         return NotImplemented
     return empty(x.shape, x) if all(-x.dim() <= d < x.dim() for d in dims) else NotImplemented
+
+
+@kernel("aten::embedding")
+def embedding(table: Tensor, indices: Tensor, *args: Any) -> Any:
+    if not alike(table) or table.dim() != 2 or not _positions(indices):
+        return NotImplemented
+    return empty((*indices.shape, table.shape[1]), table)
+
+
+@kernel("aten::arange")
+def arange(end: Any, **kwargs: Any) -> Any:
+    return arange_from(0, end, **kwargs)
+
+
+@kernel("aten::arange.start")
+def arange_from(start: Any, end: Any, **kwargs: Any) -> Any:
+    whole = type(start) is int and type(end) is int and kwargs.get("dtype") in (None, torch.int64)
+    if not whole or str(kwargs.get("device")) != "meta" or end < start:
+        return NotImplemented
+    return torch.empty(end - start, dtype=torch.int64, device="meta")
+
+
+def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
+    """Rows of a tensor: `x[indices]`."""
+    if len(indices) != 1 or not alike(x) or not x.is_contiguous() or x.dim() == 0:
+        return NotImplemented
+    (rows,) = indices
+    if rows is None or not _positions(rows) or rows.dim() == 0:
+        return NotImplemented
+    return empty((*rows.shape, *x.shape[1:]), x)
+
+
+def _positions(indices: Tensor) -> bool:
+    return indices.is_meta and indices.dtype is torch.int64 and 0 not in indices.shape
