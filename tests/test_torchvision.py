@@ -66,6 +66,49 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     cnnstat.analyze("torchvision:resnet18")
 
 
+OTHER_TASKS = [
+    "fcn_resnet50", "lraspp_mobilenet_v3_large", "r3d_18", "mvit_v2_s", "raft_small",
+    "quantized_mobilenet_v2", "fcos_resnet50_fpn", "retinanet_resnet50_fpn_v2",
+    "ssdlite320_mobilenet_v3_large", "fasterrcnn_resnet50_fpn",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_TASKS)
+def test_published_figures_of_other_tasks(name: str) -> None:
+    analysis = cnnstat.analyze(f"torchvision:{name}")
+    published = vision_operators.torchvision().models.get_model_weights(name).DEFAULT.meta
+    assert analysis.totals.params == published["num_params"]
+    assert round(analysis.totals.macs / 1e9, 3) == published["_ops"]
+    assert analysis.lane == "meta"
+
+
+# GMACs published for one image: the part that is fixed, and as many boxes as it gave.
+BOXES = [
+    ("fasterrcnn_mobilenet_v3_large_320_fpn", {}),  # none
+    ("fasterrcnn_mobilenet_v3_large_fpn", {}),
+    ("maskrcnn_resnet50_fpn", {1000: 1000}),  # all proposals, no detection
+    ("keypointrcnn_resnet50_fpn", {1000: 1000, 100: 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "kept"), BOXES)
+def test_published_figures_follow_from_the_factors(name: str, kept: dict[int, int]) -> None:
+    totals = cnnstat.analyze(f"torchvision:{name}").totals
+    published = vision_operators.torchvision().models.get_model_weights(name).DEFAULT.meta
+    factors = {part.rows: part.macs_per_row for part in totals.bounded.parts}
+    macs = totals.bounded.fixed_macs + sum(factors[rows] * n for rows, n in kept.items())
+    assert round(macs / 1e9, 3) == published["_ops"]
+    assert totals.params == published["num_params"]
+    assert not totals.exact
+
+
+def test_images_of_any_size_for_a_detector() -> None:
+    spec = "torchvision:ssd300_vgg16"
+    analysis = cnnstat.analyze(spec, (3, 200, 300), (3, 100, 100))
+    assert [i.shape for i in analysis.inputs] == [(3, 200, 300), (3, 100, 100)]
+    assert analysis.totals.bounded.fixed_macs == 2 * cnnstat.analyze(spec).totals.bounded.fixed_macs
+
+
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
