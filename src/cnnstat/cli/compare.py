@@ -27,8 +27,9 @@ def command(
         list[str],
         typer.Argument(
             metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Two or more: names (cnnstat list), your own (my_model.py:Net), exported graphs "
-            "(model.onnx, model.pt2), or saved analyses (run.json).",
+            help="Two or more: names (cnnstat list), torchvision:NAME, timm:NAME, "
+            "transformers:NAME, your own (my_model.py:Net), exported graphs (model.onnx, "
+            "model.pt2), or saved analyses (run.json).",
         ),
     ],
     input: InputOption = None,

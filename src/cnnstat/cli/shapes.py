@@ -28,9 +28,9 @@ def command(
         str,
         typer.Argument(
             metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A name (cnnstat list), your own (my_model.py:Net or "
-            "package.module:build; the file is run), an exported graph (model.onnx, model.pt2), "
-            "or a saved analysis (run.json).",
+            help="A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME or a "
+            "config.json behind it, your own (my_model.py:Net or package.module:build; the file "
+            "is run), an exported graph (model.onnx, model.pt2), or a saved analysis (run.json).",
         ),
     ],
     input: InputOption = None,

@@ -65,7 +65,11 @@ def trace_on_lanes(
         return trace(subject, inputs, named_inputs, mode=mode, lane=where, training=training)
 
     if lane is not None:
-        return on(lane)
+        try:
+            return on(lane)
+        except LaneError as error:
+            error.hint = "--lane auto takes the first lane that the model runs on"
+            raise
     try:
         return on("meta")
     except ShapeError:
