@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from ..errors import ModelError
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.observers import on_one_device
@@ -129,6 +130,15 @@ def _give_up_data(model: nn.Module) -> None:
                         there = nn.Parameter(there, requires_grad=tensor.requires_grad)
                     moved[id(tensor)] = there
                 tensors[name] = moved[id(tensor)]  # type: ignore[assignment]
+
+
+def unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:
+    """What a constructor raised, which may be anything on odd arguments, as the user's error."""
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return ModelError(
+        f"{spec} cannot be built{f' with {given}' if given else ''}",
+        f"{type(error).__name__}: {error}",
+    )
 
 
 def builders(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Builders:

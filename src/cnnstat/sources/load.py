@@ -18,7 +18,7 @@ from ..tracing.copies import meta_copy
 from ..tracing.records import Trace
 from ..zoo.catalog import CATALOG, Entry
 from . import files, python, timm_models, transformers, vision
-from .construction import builders, construct
+from .construction import builders, construct, unbuilt
 from .exported.archive import build_exported
 from .names import SOURCES, remembered
 from .onnx.file import read_onnx
@@ -213,10 +213,8 @@ def _from_zoo(
         inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
         model = construct(factory, chosen)
-    except Exception as error:  # a constructor raises what it likes on odd arguments
-        reason = f"{type(error).__name__}: {error}"
-        given = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
-        raise ModelError(f"{spec} cannot be built with {given}", reason) from error
+    except Exception as error:
+        raise unbuilt(spec, error, chosen) from error
     return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
 
 

@@ -12,7 +12,7 @@ from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec
 from ..tracing.attempts import Builders
 from . import vision_operators
-from .construction import builders, construct
+from .construction import builders, construct, unbuilt
 from .names import remember
 
 PREFIX = "timm:"
@@ -36,12 +36,8 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
     chosen = {"model_name": name, "pretrained": False, **arguments}
     try:
         model = construct(timm.create_model, chosen)
-    except Exception as error:  # a constructor raises what it likes on odd arguments
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ModelError(
-            f"{spec} cannot be built{f' with {given}' if given else ''}",
-            f"{type(error).__name__}: {error}",
-        ) from error
+    except Exception as error:
+        raise unbuilt(spec, error, arguments) from error
     return model, builders(timm.create_model, chosen), _default_input(model, arguments)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 from torch import nn
 
 from ..analysis.records import Listed
-from ..errors import ModelError, UsageError, nearest
+from ..errors import UsageError, nearest
 from ..shapes import InputSpec
 from ..tracing.attempts import Builders
 from . import vision_operators
-from .construction import builders, construct
+from .construction import builders, construct, unbuilt
 from .names import remember
 
 PREFIX = "torchvision:"
@@ -61,12 +61,8 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
         except (ValueError, TypeError):  # the arguments contradict the weights
             published = plain
             model = construct(factory, plain)
-    except Exception as error:  # a constructor raises what it likes on odd arguments
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ModelError(
-            f"{spec} cannot be built{f' with {given}' if given else ''}",
-            f"{type(error).__name__}: {error}",
-        ) from error
+    except Exception as error:
+        raise unbuilt(spec, error, arguments) from error
     return model, builders(factory, published), _default_inputs(model, weights)
 
 
