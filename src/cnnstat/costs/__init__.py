@@ -19,6 +19,7 @@ from . import (
     onnx,
     pooling,
     recurrent,
+    transforms,
 )
 from .registry import Cost, cost_of, reason_free
 
@@ -27,5 +28,5 @@ __all__ = ["Cost", "cost_of", "reason_free"]
 # Importing a file of rules registers them.
 _RULES = (
     attention, backward, convolution, elementwise, free, linear, normalization, onnx, pooling,
-    recurrent,
+    recurrent, transforms,
 )  # fmt: skip
