@@ -5,7 +5,8 @@
 
 Every run is a process of its own, cnnstat and the other in turn, so that a machine that gets slower
 or faster meanwhile does not decide. Prints Markdown, and what happens meanwhile on stderr. With
---output the section between two marks in FILE is replaced by what this run measured.
+--output the section between two marks in FILE is replaced by what this run measured, after every
+model: all of them take hours, and one that is cut short is not lost.
 """
 
 from __future__ import annotations
@@ -217,10 +218,9 @@ def main() -> None:
             results.setdefault(name, {})[peer] = pairs
             print(f"{name}, {peer}: {pairs.failure or spread(pairs.ratios()) + ' ×'}",
                   file=sys.stderr, flush=True)  # fmt: skip
-    section = section_of(results, bench, load)
-    print(section)
-    if options.output:
-        write_section(options.output, section)
+        if options.output:
+            write_section(options.output, section_of(results, bench, load))
+    print(section_of(results, bench, load))
 
 
 if __name__ == "__main__":
