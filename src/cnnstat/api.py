@@ -34,7 +34,8 @@ from .errors import ModelError, ShapeError, UsageError
 from .shapes import InputSpec, as_input, format_shape
 from .sources.construction import copies_of
 from .sources.implied import implied_input
-from .sources.load import Loaded, Recorded, load
+from .sources.load import load
+from .sources.loaded import Loaded, Recorded
 from .sources.saved import is_saved, read_analysis
 from .tracing.attempts import LANES, LaneName, trace_on_lanes
 from .tracing.copies import meta_copy

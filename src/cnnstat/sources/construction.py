@@ -52,9 +52,12 @@ class WithoutData(TorchFunctionMode):
         try:
             return func(*args, **kwargs)
         except RuntimeError:
-            # Tables made by arange have values, and meet tensors that have none.
-            args, kwargs = on_one_device(args, kwargs)
-            return func(*args, **kwargs)
+            # Tables made by arange have values, and meet tensors that have none. What changes a
+            # table in place cannot be done without values: the next way to build does it.
+            together = on_one_device(args, kwargs)
+            if together[0] is args or getattr(func, "__name__", "_").endswith("_"):
+                raise
+            return func(*together[0], **together[1])
 
 
 def _fills_meta(args: Any) -> bool:
@@ -132,13 +135,14 @@ def _give_up_data(model: nn.Module) -> None:
                 tensors[name] = moved[id(tensor)]  # type: ignore[assignment]
 
 
-def unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any]) -> ModelError:
-    """What a constructor raised, which may be anything on odd arguments, as the user's error."""
+def unbuilt(spec: str, arguments: Mapping[str, Any], *reason: str) -> ModelError:
+    """That a constructor raised, which may be anything on odd arguments, as the user's error."""
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return ModelError(
-        f"{spec} cannot be built{f' with {given}' if given else ''}",
-        f"{type(error).__name__}: {error}",
-    )
+    return ModelError(f"{spec} cannot be built{f' with {given}' if given else ''}", *reason)
+
+
+def told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def builders(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Builders:

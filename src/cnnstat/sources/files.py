@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ..errors import ModelError, nearest
-from .exported.archive import EXPORT
+from ..errors import ModelError, UsageError, nearest
+from ..tracing.attempts import Builders
+from ..tracing.copies import meta_copy
+from .exported.archive import EXPORT, build_exported
+from .loaded import Loaded, Recorded
+from .onnx.file import read_onnx
 
 READ = (".pt2", ".onnx")
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -18,11 +25,27 @@ def is_graph(spec: str) -> bool:
     return Path(spec).suffix.lower() in (*READ, *_PICKLED, *_WEIGHTS)
 
 
-def is_onnx(spec: str) -> bool:
-    return Path(spec).suffix.lower() == ".onnx"
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded | Recorded:
+    """Build the model in a torch.export archive, or record what the graph of an ONNX file does.
+
+    Raises:
+        UsageError: the graph takes no such input, or arguments are given.
+        ModelError: the file is of a kind that is not read, or cannot be.
+    """
+    _check(spec)
+    if arguments:
+        raise UsageError(f"{spec} is a model already: it takes no --arg")
+    if Path(spec).suffix.lower() == ".onnx":
+        trace, sizes = read_onnx(spec, inputs, named)
+        return Recorded(spec, "onnx", trace, tuple(sizes))
+    model, chosen, keywords, mode = build_exported(spec, inputs, named)
+    build = Builders(partial(meta_copy, model), None)  # its weights are not read
+    return Loaded(spec, "torch.export", model, build, tuple(chosen), keywords, {}, mode)
 
 
-def check(spec: str) -> None:
+def _check(spec: str) -> None:
     """Raise ModelError unless `spec` is a file of a kind that is read."""
     path, kind = Path(spec), Path(spec).suffix.lower()
     if path.is_dir():

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Any
 
 from .. import reports  # noqa: F401  importing it lets a listing show itself
 from ..analysis.records import Listed, Listing
@@ -79,14 +77,15 @@ def _built_in_and_own(choose: Choose) -> Iterator[Listed]:
 
 
 def _torchvision(choose: Choose) -> Iterator[Listed]:
-
     from . import vision
 
     return vision.listed(choose)
 
 
 def _timm(choose: Choose) -> Iterator[Listed]:
-    timm = _package("timm")
+    from . import timm_models
+
+    timm = timm_models.package()
     for name in choose(timm.list_models()):
         config = timm.get_pretrained_cfg(name)
         shape = (1, *config.input_size) if config is not None else None
@@ -95,28 +94,15 @@ def _timm(choose: Choose) -> Iterator[Listed]:
 
 
 def _transformers(choose: Choose) -> Iterator[Listed]:
-    _package("transformers")
-    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    from .transformers.importing import import_transformers
+
+    auto = import_transformers()
     configs = importlib.import_module("transformers.models.auto.configuration_auto")
     made = auto.MODEL_MAPPING_NAMES  # what AutoModel makes of a config, by its model_type
     for name in choose(sorted(made)):
         model = made[name] if isinstance(made[name], str) else made[name][0]
         place = f"transformers.models.{configs.model_type_to_module_name(name)}"
         yield Listed(f"transformers:{name}", place, None, None, model, "transformers")
-
-
-def _package(name: str) -> Any:
-    from . import vision_operators
-
-    try:
-        with suppress(Exception):  # both import torchvision where it is installed
-            vision_operators.make_importable()
-        return importlib.import_module(name)
-    except Exception as error:  # beside the wrong torch an import fails in many ways
-        raise ModelError(
-            f"{name} is needed to list its models", f"{type(error).__name__}: {error}",
-            hint=f"pip install 'cnnstat[{name}]'",
-        ) from error  # fmt: skip
 
 
 _LISTERS: dict[str, Callable[[Choose], Iterator[Listed]]] = {

@@ -23,8 +23,9 @@ from ..shapes import InputSpec, as_input
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
 from . import vision_operators
-from .construction import builders, construct, copies_of
+from .construction import builders, construct, copies_of, unbuilt
 from .implied import implied_input
+from .loaded import Loaded
 from .names import SOURCES
 
 
@@ -33,30 +34,55 @@ def is_python(spec: str) -> bool:
     return ":" in spec or spec.endswith(".py")
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, Any]:
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
     """Build the model that `FILE.py:NAME` or `package.module:NAME` names, on `meta`.
 
-    NAME is a class, a function that returns a model, or a model. Returned with it is how to build
-    it anew, and the module's `example_input`, None if it has none.
+    NAME is a class, a function that returns a model, or a model. Without inputs those of the
+    module's `example_input` are taken, or what the first layer implies.
 
     Raises:
-        UsageError: the spec names no object, or an argument that there is not.
+        UsageError: the spec names no object, or an argument that there is not, or nothing tells
+            the input.
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
     module = import_place(place, name)
     if not name:
         models = _models_in(module)
-        named = f"it defines {', '.join(models)}" if models else "it defines no model"
+        defined = f"it defines {', '.join(models)}" if models else "it defines no model"
         raise UsageError(
-            f"{spec} names a file, not a model", named,
+            f"{spec} names a file, not a model", defined,
             hint=f"{spec}:{models[0] if models else 'Net'}",
         )  # fmt: skip
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
-    return *make(spec, getattr(module, name), arguments), getattr(module, "example_input", None)
+    example = getattr(module, "example_input", None)
+    return loaded(spec, getattr(module, name), example, inputs, named, arguments)
+
+
+def loaded(
+    spec: str,
+    named: Any,
+    example: Any,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    file: str = "",
+) -> Loaded:
+    """Build what `spec` names: a class, a function that returns a model, or a model.
+
+    `example` stands in where no inputs are given, `file` is where it stands if `spec` does not say
+    so. Raises as `load` does.
+    """
+    model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
+    keywords = dict(named_inputs)
+    if not inputs and not keywords:
+        inputs, keywords = _inputs_of(spec, model, example)
+    return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
 
 
 def import_place(place: str, name: str = "") -> ModuleType:
@@ -140,17 +166,9 @@ def _is_model_like(value: Any) -> bool:
     return callable(value) or isinstance(value, nn.Module)
 
 
-def make(
-    spec: str, named: Any, arguments: Mapping[str, Any], file: str = ""
+def _make(
+    spec: str, named: Any, arguments: Mapping[str, Any], file: str
 ) -> tuple[nn.Module, Builders]:
-    """Build a model on `meta` from what `spec` names, and tell how to build it anew.
-
-    `spec` names a class, a function or a model. `file` is where it stands, if it does not say so.
-
-    Raises:
-        UsageError: an argument is missing, or there is none of its name.
-        ModelError: the model cannot be built.
-    """
     if isinstance(named, nn.Module):
         if arguments:
             raise UsageError(f"{spec} is a model already: it takes no --arg")
@@ -161,17 +179,10 @@ def make(
     try:
         model = construct(named, arguments)
     except Exception as error:  # the user's code: anything may come out of it
-        raise _unbuilt(spec, error, arguments, file or spec.rpartition(":")[0]) from error
+        raise unbuilt(spec, arguments, *_reason(error, file)) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
     return model, builders(named, arguments)
-
-
-def _unbuilt(spec: str, error: Exception, arguments: Mapping[str, Any], place: str) -> ModelError:
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return ModelError(
-        f"{spec} cannot be built{f' with {given}' if given else ''}", *_reason(error, place)
-    )
 
 
 def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
@@ -189,7 +200,7 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
         ) from error
 
 
-def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
+def _inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
     """The inputs that the module's `example_input` or the first layer imply.
 
     `example_input` is a shape, a text as for `--input`, a tensor, a tuple of them, or a dict of

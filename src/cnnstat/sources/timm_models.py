@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from ..errors import ModelError, UsageError, nearest
 from ..shapes import InputSpec
-from ..tracing.attempts import Builders
 from . import vision_operators
-from .construction import builders, construct, unbuilt
+from .construction import builders, construct, told, unbuilt
+from .loaded import Loaded, given_or
 from .names import remember
 
 PREFIX = "timm:"
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, InputSpec | None]:
-    """Build the model and tell how to build it anew and its default input.
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build a model of timm's.
 
     Raises:
-        UsageError: timm has no such model.
+        UsageError: timm has no such model, or its configuration does not tell its input.
         ModelError: timm is not installed, or the model cannot be built.
     """
     timm = package()
@@ -37,8 +39,10 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
     try:
         model = construct(timm.create_model, chosen)
     except Exception as error:
-        raise unbuilt(spec, error, arguments) from error
-    return model, builders(timm.create_model, chosen), _default_input(model, arguments)
+        raise unbuilt(spec, arguments, told(error)) from error
+    inputs, keywords = given_or(_default_input(model, arguments), inputs, named, spec)
+    build = builders(timm.create_model, chosen)
+    return Loaded(spec, "timm", model, build, inputs, keywords, dict(arguments))
 
 
 def package() -> Any:
@@ -60,13 +64,13 @@ def package() -> Any:
         ) from error  # fmt: skip
 
 
-def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> InputSpec | None:
+def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> tuple[InputSpec, ...]:
     """As the default configuration says, unless an argument says otherwise."""
     size = (getattr(model, "default_cfg", None) or {}).get("input_size")
     if size is None:
-        return None
+        return ()
     channels, *sides = size
     side = arguments.get("img_size")
     if side is not None:
         sides = [side, side] if isinstance(side, int) else list(side)
-    return InputSpec((1, arguments.get("in_chans", channels), *sides))
+    return (InputSpec((1, arguments.get("in_chans", channels), *sides)),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,8 @@ from ..errors import UsageError, nearest
 from ..shapes import InputSpec
 from ..tracing.attempts import Builders
 from . import vision_operators
-from .construction import builders, construct, unbuilt
+from .construction import builders, construct, told, unbuilt
+from .loaded import Loaded, given_or
 from .names import remember
 
 PREFIX = "torchvision:"
@@ -35,13 +36,25 @@ _FRAMES = 16  # of a video, and …
 _FLOW_SIDE = 512  # … the side of a pair of frames, that torchvision states its operations for
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, tuple[Any, ...]]:
-    """Build the model and tell how to build it anew and its default inputs.
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build a model of torchvision's; detectors take several inputs as a list of images.
 
     Raises:
-        UsageError: torchvision has no such model.
+        UsageError: torchvision has no such model, or nothing tells its input.
         ModelError: torchvision is not installed, or the model cannot be built.
     """
+    model, build, default = _build(spec, arguments)
+    if default and isinstance(default[0], list) and inputs:
+        # images without a batch dimension, of any sizes
+        inputs = [list(inputs[0] if isinstance(inputs[0], list | tuple) else inputs)]
+    chosen, keywords = given_or(default, inputs, named, spec)
+    return Loaded(spec, "torchvision", model, build, chosen, keywords, dict(arguments))
+
+
+def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, tuple[Any, ...]]:
+    """The model, how to build it anew, and its default inputs."""
     models = vision_operators.torchvision().models
     name = spec.removeprefix(PREFIX)
     known = models.list_models()
@@ -62,7 +75,7 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders,
             published = plain
             model = construct(factory, plain)
     except Exception as error:
-        raise unbuilt(spec, error, arguments) from error
+        raise unbuilt(spec, arguments, told(error)) from error
     return model, builders(factory, published), _default_inputs(model, weights)
 
 

@@ -110,4 +110,9 @@ def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
             f"its parameters take {format_bytes(needed)}, and {format_bytes(allowed)} of memory "
             "are left for them"
         )
-    return build.with_data(), cpu_lane(allowed - needed)
+    try:
+        return build.with_data(), cpu_lane(allowed - needed)
+    except Exception as error:  # a constructor may raise anything, memory that is short included
+        raise LaneError(
+            "it cannot be built with data", f"{type(error).__name__}: {error}"
+        ) from error

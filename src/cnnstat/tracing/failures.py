@@ -16,6 +16,7 @@ from .lanes import Lane
 from .recorder import Attempt, OpenCall, Recorder, rebuilt, tensors_among
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
+_NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
 _ONE_VALUE = "Expected more than 1 value per channel"  # a batch norm's, in training
 _REPLAYED_BYTES = 64 * 2**20
@@ -30,6 +31,8 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         kind = ShapeError if error.what == "shapes" else ModelError
         place = f"{error.what} don't fit at {_place(calls)}"
         return kind(place, _operands(attempt, recorder), reason)
+    if lane.has_data and _is_short_of_memory(error):
+        return LaneError(f"the memory does not suffice at {_place(calls)}", reason)
     if not lane.has_data and _wants_values(error, attempt):
         return LaneError(
             f"the model needs values at {_place(calls)}",
@@ -64,6 +67,10 @@ def _wants_values(error: Exception, attempt: Attempt | None) -> bool:
         return True
     # A rule of torch's for shapes may refuse what its kernel takes: the kernel decides.
     return isinstance(error, _REFUSALS) and _runs_for_real(attempt)
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def _runs_for_real(attempt: Attempt) -> bool:

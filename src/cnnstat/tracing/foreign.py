@@ -11,24 +11,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor
 
-from .answers import plain_tokens
+from .answers import plain_tokens, replaced
 
 _library: Any = None
 
 
 @contextmanager
 def values_left_out() -> Iterator[None]:
-    with ExitStack() as replaced:
+    with ExitStack() as stack:
         roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
         if roi_heads is not None:
             for place, name, replacement in _detection(roi_heads):
-                replaced.enter_context(mock.patch.object(place, name, replacement))
-        replaced.enter_context(plain_tokens())
+                stack.enter_context(replaced(place, name, replacement))
+        stack.enter_context(plain_tokens())
         yield
 
 

@@ -8,6 +8,7 @@ cpu     real execution, for models whose control flow needs values
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import LaneError
 from ..shapes import InputSpec
+from ..units import format_bytes
 from .copies import data_copy, meta_copy, placed_copy
 from .foreign import values_left_out
 
@@ -88,6 +91,12 @@ def cpu_lane(limit: int | None = None) -> Lane:
             return value.detach().cpu().clone()
         shape, dtype = value.shape, value.dtype
         kind = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        needed = math.prod(shape) * kind.itemsize
+        if limit is not None and needed > limit:
+            raise LaneError(
+                f"an input takes {format_bytes(needed)}, and {format_bytes(limit)} of memory are "
+                "left for it"
+            )
         if kind.is_floating_point or kind.is_complex:
             return torch.rand(shape, generator=generator).to(kind)
         # ones: a mask of them masks nothing, an index of them is inside all but the smallest table

@@ -64,7 +64,7 @@ class Functions(TorchFunctionMode):
         if kwargs or (isinstance(args[1], Tensor) and isinstance(args[2], Tensor)):
             return None  # a packed sequence, whose lengths are values
         with torch._C.DisableTorchFunction():
-            result = recurrent.answer(name, *args)
+            result = recurrent.answer(*args)
             if result is not None:
                 self.recorder.note(recurrent.OPERATORS[name], "input", args, kwargs, result)
         return result

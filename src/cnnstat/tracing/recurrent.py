@@ -19,7 +19,6 @@ OPERATORS = {"lstm": "aten.lstm", "gru": "aten.gru", "rnn_tanh": "aten.rnn_tanh"
 
 
 def answer(
-    name: str,
     x: Tensor,
     hidden: Any,
     weights: Sequence[Tensor],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import ModelError
+from ..errors import LaneError, ModelError
 from ..shapes import InputSpec
 from .backward import BackwardRecorder, run_backward
 from .copies import substitutes_in
@@ -62,7 +62,12 @@ def trace(
     except RuntimeError as error:
         shown = ", ".join(str(value) for value in inputs)
         raise ModelError(f"the input {shown} is larger than any memory") from error
-    model = lane.fitted(model)
+    try:
+        model = lane.fitted(model)
+    except Exception as error:  # tensors of a kind that the lane has none of
+        raise LaneError(
+            f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
+        ) from error
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _run(model, args, kwargs, Recorder({}), fast, lane)  # gives lazy layers their parameters

@@ -42,6 +42,7 @@ def import_transformers() -> Any:
         if not quick:
             make_importable()  # transformers imports torchvision where it is installed
         with importing(quick):
+            importlib.import_module("transformers")
             return importlib.import_module(_AUTO)
     except Exception as error:  # beside a torch or hub that does not fit, its import fails anyhow
         raise ModelError(

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from ...errors import ModelError
 from ...tracing.answers import replaced
 from ...tracing.attempts import Builders
-from ..construction import construct
+from ..construction import construct, told, unbuilt
+from ..loaded import Loaded
 from ..names import remember
 from . import PREFIX
 from .architectures import model_class
 from .configuration import configuration, is_file
 from .importing import import_transformers, importing
+from .inputs import complete
 
 
-def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
-    """Build the model that `transformers:NAME[:CLASS]` names, on `meta`, and tell how to anew.
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build the model that `transformers:NAME[:CLASS]` names, on `meta`.
 
     NAME is a config.json, a folder that holds one, or a model type with its default configuration;
     `arguments` take the place of the configuration's fields. CLASS is a class of transformers.
-    Parameters have the configuration's dtype, float32 where it names none.
+    Parameters have the configuration's dtype, float32 where it names none. The inputs that are
+    lacking are added, as far as the configuration tells them.
 
     Raises:
-        UsageError: there is no such type, class or field.
+        UsageError: there is no such type, class or field, or nothing tells an input.
         ModelError: transformers is not installed, or the model cannot be built.
     """
+    model, build_anew = _build(spec, arguments)
+    keywords = {**named, **complete(spec, model, inputs, named)}
+    return Loaded(spec, "transformers", model, build_anew, tuple(inputs), keywords, dict(arguments))
+
+
+def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
     tables = import_transformers()
     remember("transformers", sorted(tables.MODEL_MAPPING_NAMES))
     name, wanted = _name_and_class(spec.removeprefix(PREFIX))
@@ -43,13 +53,10 @@ def build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]
         with importing():
             model = build_anew.without_data()
     except Exception as error:  # a constructor raises what it likes on odd fields
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ModelError(
-            f"{spec} cannot be built{f' with {given}' if given else ''}",
-            f"{type(error).__name__}: {' '.join(str(error).split())}",
-            # some defaults are not complete: they were never a model
-            hint=None if arguments or is_file(name) else f"{PREFIX}path/to/config.json",
-        ) from error
+        failure = unbuilt(spec, arguments, told(error))
+        if not arguments and not is_file(name):  # some defaults are not complete
+            failure.hint = f"{PREFIX}path/to/config.json"
+        raise failure from error
     return model, build_anew
 
 
