@@ -12,8 +12,11 @@ from torch import nn
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.errors import ModelError, ShapeError
+from cnnstat.errors import LaneError, ModelError, ShapeError
+from cnnstat.shapes import InputSpec
+from cnnstat.sources.construction import construct
 from cnnstat.tracing import attempts
+from cnnstat.tracing.attempts import Builders
 from cnnstat.zoo.catalog import CATALOG
 
 
@@ -197,6 +200,44 @@ def test_activations_too_large_to_be_executed(monkeypatch):
     with pytest.raises(ModelError, match="needs values") as caught:
         cnnstat.analyze(net, (1000, 4))
     assert "activations take more than" in str(caught.value)
+
+
+def test_an_input_too_large_to_be_executed(monkeypatch):
+    monkeypatch.setattr(attempts, "available_bytes", lambda: 2 * 2**20)
+    with pytest.raises(ModelError, match="needs values") as caught:
+        cnnstat.analyze(Function(lambda x: x * x.mean().item()), (2**40, 4))
+    assert "cpu lane: an input takes 16.0 TiB, and 1.00 MiB of memory are left" in str(caught.value)
+
+
+def test_a_kernel_that_gets_no_memory_is_no_shape_error():
+    net = Function(lambda x: x.mean().item() * x.new_zeros(2**50))
+    with pytest.raises(LaneError, match="the memory does not suffice at new_zeros") as caught:
+        cnnstat.analyze(net, (3, 4), lane="cpu")
+    assert not isinstance(caught.value, ShapeError)
+
+
+def test_a_constructor_that_fails_with_data_stops_the_lane():
+    def with_data():
+        raise OSError("no room")
+
+    net = Function(lambda x: x * x.mean().item()).to("meta")
+    with pytest.raises(ModelError, match="needs values") as caught:
+        attempts.trace_on_lanes(net, Builders(lambda: net, with_data), [InputSpec((3, 4))], {})
+    assert "cpu lane: it cannot be built with data: OSError: no room" in str(caught.value)
+
+
+class Ranked(nn.Module):
+    """Its constructor reads back a table of values that it changed by a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        sizes = torch.arange(4)
+        sizes.copy_(torch.full((4,), 6))
+        self.linear = nn.Linear(4, int(sizes[0]))
+
+
+def test_a_table_changed_during_construction_has_its_new_values():
+    assert construct(Ranked, {}).linear.out_features == 6
 
 
 def test_shapes_that_do_not_fit_are_not_tried_elsewhere(monkeypatch):

@@ -113,6 +113,5 @@ def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
     try:
         return build.with_data(), cpu_lane(allowed - needed)
     except Exception as error:  # a constructor may raise anything, memory that is short included
-        raise LaneError(
-            "it cannot be built with data", f"{type(error).__name__}: {error}"
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise LaneError(f"it cannot be built with data: {reason}") from error
