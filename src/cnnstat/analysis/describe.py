@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from ..tracing.records import Call, Op
@@ -35,10 +36,15 @@ def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
 
 def dims_of(call: Call) -> int | None:
     """2 for a Conv2d and for a conv2d: the digit in the name of a layer or function."""
-    name = call.module.base if call.module else call.type
+    return _digit_in(call.module.base if call.module else call.type)
+
+
+@cache
+def _digit_in(name: str) -> int | None:
     return next((int(c) for c in name if c.isdigit()), None)
 
 
+@cache
 def pool_dims(name: str) -> int | None:
     """2 for `aten.max_pool2d_with_indices`; None for what is no pooling with a kernel."""
     if any(f".{pool}" in name for pool in _POOLS):

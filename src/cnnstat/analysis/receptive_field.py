@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from math import lcm
 from typing import Any
 
@@ -57,7 +58,7 @@ def _of_input(tensor: TensorSpec, spatial: int | None) -> Field:
     rank = len(tensor.shape)
     first = rank - spatial if spatial is not None else 2
     if "float" not in tensor.dtype or not 0 < first < rank:
-        return _unspatial(tensor, NOT_SPATIAL)
+        return _lost(NOT_SPATIAL)
     dims = tuple(((n, d - first if d >= first else None),) for d, n in enumerate(tensor.shape))
     start = Reach(Fraction(0), Fraction(0), Fraction(1))
     return Field(dims, dict.fromkeys(range(rank - first), start))
@@ -67,7 +68,7 @@ def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     name = op.name.removesuffix("_") if op.name not in _HANDLERS else op.name
     first = next(fields[t.value] for t in op.inputs if t.value in fields)
     if first.reason is not None:
-        return _unspatial(out, first.reason)
+        return _lost(first.reason)
     if name in _HANDLERS:
         field = _HANDLERS[name](op, first, out, fields)
     elif pool_dims(name) is not None:
@@ -75,12 +76,14 @@ def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     elif name in ELEMENTWISE or name in _AT_ITS_POSITION:
         field = _elementwise(op, first, out, fields)
     else:
-        return _unspatial(out, _unknown(op))
-    return field if len(field.dims) == len(out.shape) else _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
+    fits = field.reason is not None or len(field.dims) == len(out.shape)
+    return field if fits else _lost(_unknown(op))
 
 
-def _unspatial(out: TensorSpec, reason: str) -> Field:
-    return Field(tuple(((size, None),) for size in out.shape), {}, reason)
+@cache
+def _lost(reason: str) -> Field:
+    return Field((), {}, reason)
 
 
 def _unknown(op: Op) -> str:
@@ -93,11 +96,11 @@ def _slide(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
         return _transposed(op, x, out)
     window = window_of([op])
     if window is None or len(x.dims) < len(window.kernel):
-        return _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
     reaches = dict(x.reaches)
     offset = len(out.shape) - len(window.kernel)
     if any(x.is_mixed(dim) for dim in range(offset, len(out.shape))):
-        return _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
     for i, (k, s, p, d) in enumerate(
         zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
     ):
@@ -153,9 +156,9 @@ def _adaptive(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
         if axis is None:
             continue
         if after == 1 and before > 1:
-            return _unspatial(out, WHOLE)
+            return _lost(WHOLE)
         if before % after:
-            return _unspatial(out, _unknown(op))
+            return _lost(_unknown(op))
         reaches[axis] = reaches[axis].slide(before // after, before // after, 0, 1)
     return Field(_resized(x, out), reaches)
 
@@ -187,7 +190,7 @@ def _split(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     """Pieces along the channels see what the whole sees."""
     dim = op.arg(2, "dim", 0) % len(x.dims)
     if any(axis is not None for _, axis in x.dims[dim]):
-        return _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
     return replace(x, dims=_resized(x, out))
 
 
@@ -195,7 +198,7 @@ def _select(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     """One channel, or one element of the batch, sees what all see."""
     dim = op.args[1] % len(x.dims)
     if any(axis is not None for _, axis in x.dims[dim]):
-        return _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
     return replace(x, dims=(*x.dims[:dim], *x.dims[dim + 1 :]))
 
 
@@ -210,30 +213,30 @@ def _elementwise(
         if field is None:
             continue
         if field.reason is not None:
-            return _unspatial(out, field.reason)
+            return _lost(field.reason)
         if cat_dim is None and not _broadcasts(tensor.shape, out.shape):
-            return _unspatial(out, _unknown(op))
+            return _lost(_unknown(op))
         if len(tensor.shape) == len(out.shape) and dims is None:
             dims = field.dims
         for axis, reach in field.reaches.items():
             joined = reach.join(reaches[axis]) if axis in reaches else reach
             if joined is None:
-                return _unspatial(out, "branches of different strides meet")
+                return _lost("branches of different strides meet")
             reaches[axis] = joined
     if dims is None:
-        return _unspatial(out, _unknown(op))
+        return _lost(_unknown(op))
     return Field(_resized(Field(dims, reaches), out), reaches)
 
 
 def _cat(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
     dim = op.arg(1, "dim", 0) % len(out.shape)
     if x.axis_of(dim) is not None:
-        return _unspatial(out, "positions of several maps in a row")
+        return _lost("positions of several maps in a row")
     return _elementwise(op, x, out, fields, cat_dim=dim)
 
 
 def _softmax(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-    return x if x.axis_of(op.args[1] % len(x.dims)) is None else _unspatial(out, WHOLE)
+    return x if x.axis_of(op.args[1] % len(x.dims)) is None else _lost(WHOLE)
 
 
 def _permute(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
@@ -255,7 +258,7 @@ def _view(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
         taken: list[Factor] = []
         while size > 1:
             if not factors:
-                return _unspatial(out, _unknown(op))
+                return _lost(_unknown(op))
             (length, axis), *factors = factors
             if size % length == 0:
                 taken.append((length, axis))
@@ -265,7 +268,7 @@ def _view(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
                 factors.insert(0, (length // size, None))
                 size = 1
             else:
-                return _unspatial(out, _unknown(op))
+                return _lost(_unknown(op))
         dims.append(tuple(taken) or ((1, None),))
     return replace(x, dims=tuple(dims))
 
@@ -278,7 +281,7 @@ def _reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     )
     reduced = {dim % len(x.dims) for dim in listed}
     if any(axis is not None for dim in reduced for size, axis in x.dims[dim] if size > 1):
-        return _unspatial(out, WHOLE)
+        return _lost(WHOLE)
     keep = len(out.shape) == len(x.dims)
     dims = tuple(
         ((1, None),) if dim in reduced else factors
@@ -290,10 +293,10 @@ def _reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
 def _matmul(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
     """A product with weights mixes the features of a row; positions among them see all others."""
     if any(axis is not None for size, axis in x.dims[-1] if size > 1):
-        return _unspatial(out, WHOLE)
+        return _lost(WHOLE)
     activations = sum(tensor.value in fields for tensor in op.inputs)
     if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
-        return _unspatial(out, WHOLE)
+        return _lost(WHOLE)
     return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
 
 

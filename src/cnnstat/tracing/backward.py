@@ -11,11 +11,12 @@ import warnings
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch import Tensor
 
 from . import autograd
@@ -146,7 +147,7 @@ class BackwardRecorder(Recorder):
                 call = call.parent
             return _ROOT if call is None else known[call.path, call.call]
 
-        ran = [replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :]]
+        ran = [structs.replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :]]
         return (*ran, *(self._unknown(owner(self._made(n).call), forward) for n in self._gaps))
 
     def _unknown(self, call: int, forward: Sequence[OpenCall]) -> Op:

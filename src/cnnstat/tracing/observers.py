@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,10 +24,11 @@ from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .copies import Substitutes, meta_copy
 from .kernels import KERNELS
 from .lanes import Lane
-from .recorder import Attempt, Recorder, rebuilt, tensors_among
+from .recorder import PLAIN, PLAIN_TENSORS, Attempt, Recorder, rebuilt, tensors_among
 
 # Properties of a tensor that run an operator; every other property is mere information.
 _COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
+_is_autocast = torch.is_autocast_enabled  # of torch itself: `answers` puts another in its place
 _NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__iter__", "__hash__",
                   "size", "dim", "numel", "stride", "requires_grad_"}  # fmt: skip
 
@@ -43,12 +44,12 @@ class Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
-        if getattr(func, "__name__", "") in recurrent.OPERATORS and self.fused:
-            result = self._recurrent(func.__name__, args, kwargs)
+        if self.fused and (operator := getattr(func, "__name__", "")) in recurrent.OPERATORS:
+            result = self._recurrent(operator, args, kwargs)
             if result is not None:
                 return result
         # Asked here: below, where operators are dispatched, autocast always seems to be off.
-        recorder.autocast = any(map(torch.is_autocast_enabled, ("cpu", "cuda")))
+        recorder.autocast = _is_autocast("cpu") or _is_autocast("cuda")
         if recorder.in_library_module or (name := function_name(func)) is None:
             return func(*args, **kwargs)
         call = recorder.open_function(name, (args, kwargs))
@@ -97,7 +98,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         recorder = self.recorder
         if not self.lane.has_data:
             args, kwargs = on_one_device(args, kwargs)
-        recorder.attempt = Attempt(func, name, args, kwargs, tuple(recorder.stack))
+        innermost = recorder.stack[-1] if recorder.stack else None
+        recorder.attempt = Attempt(func, name, args, kwargs, innermost)
         if not self.lane.has_data:
             self._check(name, args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
@@ -208,9 +210,25 @@ def function_name(func: Any) -> str | None:
 
 def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
+    if _all_meta(args) and (not kwargs or _all_meta(kwargs.values())):
+        return args, kwargs
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
         return args, kwargs
     return _to_meta(args), _to_meta(kwargs)
+
+
+def _all_meta(values: Iterable[Any]) -> bool:
+    """Whether that is plain to see, as it nearly always is."""
+    for value in values:
+        kind = type(value)
+        if kind in PLAIN:
+            continue
+        if kind in PLAIN_TENSORS:
+            if not value.is_meta:
+                return False
+        elif kind is not list or not _all_meta(value):
+            return False
+    return True
 
 
 def _to_meta(value: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,7 +21,8 @@ from ..units import format_bytes
 from .records import Call, Kind, Module, Op, TensorSpec
 
 Observer = Callable[["OpenCall", Any], None]
-_PLAIN = frozenset({int, float, bool, str, type(None)})
+PLAIN = frozenset({int, float, bool, str, type(None)})
+PLAIN_TENSORS = frozenset({Tensor, nn.Parameter})  # never lazy
 
 
 @dataclass(slots=True)
@@ -59,7 +60,16 @@ class Attempt:
     name: str
     args: Any
     kwargs: Any
-    calls: tuple[OpenCall, ...]
+    call: OpenCall | None
+
+    @property
+    def calls(self) -> tuple[OpenCall, ...]:
+        """The calls in which it runs, the outermost first."""
+        calls, call = [], self.call
+        while call is not None:
+            calls.append(call)
+            call = call.parent
+        return tuple(reversed(calls))
 
 
 @dataclass
@@ -133,18 +143,20 @@ class Recorder:
     def freeze(self, value: Any) -> Any:
         """An argument as it is kept in the record: specs for tensors, plain values otherwise."""
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return value
+        if kind in PLAIN_TENSORS:
+            return self.spec(value)
         if isinstance(value, Tensor):
             return "uninitialized" if is_lazy(value) else self.spec(value)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return tuple([self.freeze(item) for item in value])
         if isinstance(value, dict):
             return {str(key): self.freeze(item) for key, item in value.items()}
         return value if isinstance(value, int | float | str) else str(value)
 
     def specs_in(self, *values: Any) -> tuple[TensorSpec, ...]:
-        return tuple(self.spec(tensor) for tensor in tensors_among(values))
+        return tuple([self.spec(tensor) for tensor in tensors_among(values)])
 
     # Calls
 
@@ -196,16 +208,17 @@ class Recorder:
 
     def close(self, call: OpenCall, result: Any) -> None:
         """`result` is what the call returned, or the exception that ended it."""
-        open_calls = tuple(self.stack)
-        self.stack.pop()
         if isinstance(result, BaseException):
             # The innermost call closes first: what is open then is where the error arose. Only
             # the identity is kept, an exception would keep the tensors of its frames alive.
             if id(result) != self._last_error:
-                self._last_error, self.failed = id(result), open_calls
+                self._last_error, self.failed = id(result), tuple(self.stack)
+            self.stack.pop()
             return
-        call.outputs = self.specs_in(result)
-        call.new_bytes = self._bytes_made_since(call.first_op, result)
+        self.stack.pop()
+        tensors = tensors_among(result)
+        call.outputs = tuple([self.spec(tensor) for tensor in tensors])
+        call.new_bytes = self._bytes_made_since(call.first_op, tensors)
         did_something = call.outputs or len(self.ops) > call.first_op
         if call.kind == "function" and not did_something and self.calls[-1] is call:
             self.calls.pop()
@@ -213,9 +226,9 @@ class Recorder:
         elif self.on_return is not None:
             self.on_return(call, result)
 
-    def _bytes_made_since(self, first_op: int, result: Any) -> int:
+    def _bytes_made_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
         made = {}
-        for tensor in tensors_among(result):
+        for tensor in tensors:
             key = _storage_key(tensor)
             _, nbytes, born = self._storages.get(key, (None, 0, -1))
             if born >= first_op:
@@ -242,8 +255,9 @@ class Recorder:
 
     def _op(self, name: str, overload: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> Op:
         within = self._open_composites[-1] if self._open_composites else None
-        return Op(name, overload, self.freeze(args), self.freeze(kwargs),
-                  self.specs_in(outputs), self.innermost, self.live_bytes, within)  # fmt: skip
+        made = tuple([self.spec(tensor) for tensor in outputs])
+        return Op(name, overload, self.freeze(args), self.freeze(kwargs) if kwargs else {},
+                  made, self.innermost, self.live_bytes, within)  # fmt: skip
 
 
 def is_library(module: nn.Module) -> bool:
@@ -282,12 +296,15 @@ def rebuilt(value: Any, items: list[Any]) -> Any:
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in PLAIN:
         return
-    if isinstance(value, Tensor):
+    if kind in PLAIN_TENSORS:
+        found.append(value)
+    elif isinstance(value, Tensor):
         if not is_lazy(value):  # a parameter without a shape yet
             found.append(value)
-    elif isinstance(value, tuple | list):
+    elif isinstance(value, (tuple, list)):
         for item in value:
             _collect(item, found)
     elif isinstance(value, dict):

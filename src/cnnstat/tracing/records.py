@@ -1,6 +1,7 @@
 """What one run of a model left behind: plain data, no torch.
 
 A `Trace` is the only thing the analysis knows of a model. Shapes are in elements, sizes in bytes.
+What a run makes by the ten thousand are Structs: they are made several times faster.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any, Literal
+
+from msgspec import Struct
 
 Kind = Literal["module", "function"]
 
@@ -29,8 +32,7 @@ class _Sized:
         return self.numel * self.itemsize
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec(_Sized):
+class TensorSpec(_Sized, Struct, frozen=True, gc=False):
     """A tensor as an op saw it.
 
     `value` numbers the tensor object within the run: equal numbers are the same tensor, changed
@@ -44,8 +46,7 @@ class TensorSpec(_Sized):
     parameter: str | None = None
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(Struct, frozen=True, dict=True):
     """One ATen operator execution.
 
     `args` and `kwargs` are the operator's own, with a `TensorSpec` wherever a tensor stood and
@@ -93,8 +94,7 @@ class Module:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One execution of a module, or of a functional operator in a container's `forward`.
 
     Identified by `(path, call)`. `module` is None for a function, whose `path` is that of the
