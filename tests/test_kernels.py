@@ -6,7 +6,6 @@ on the same arguments must have the same shapes, dtypes and strides.
 
 from __future__ import annotations
 
-
 import pytest
 import torch
 from hypothesis import given, settings
