@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 if TYPE_CHECKING:
-    from .values import Value
+    from .resolved import Value
 
 SMALL = 4096  # elements: what is larger decides no shape
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tracing.records import TensorSpec
-from .values import Resolved, Value, Values
+from .resolved import Resolved, Value
+from .values import Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from ...costs.registry import reason_free
 from . import layers, layout
 from .node_call import Call, Step, Translator, as_it_is
-from .values import Resolved, Values
+from .resolved import Resolved
+from .values import Values
 
 
 def steps_of(node: Resolved, values: Values) -> list[Step]:

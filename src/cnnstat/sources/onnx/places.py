@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tracing.records import Module, TensorSpec
-from .values import Resolved
+from .resolved import Resolved
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 UNKNOWN = "Scope"  # the type of a module whose class is not known

@@ -20,7 +20,8 @@ from .lifetimes import Lifetimes
 from .operands import Use, use_of
 from .operators import steps_of
 from .places import Scope, is_one_layer, layer_of, module_of, place_of
-from .values import Value, Values
+from .resolved import Value
+from .values import Values
 
 Tensors = tuple[TensorSpec, ...]
 

@@ -13,7 +13,7 @@ from ...errors import ShapeError
 from ...shapes import format_shape
 
 if TYPE_CHECKING:
-    from .values import Value
+    from .resolved import Value
 
 _DTYPES = {
     "FLOAT": "float32", "DOUBLE": "float64",

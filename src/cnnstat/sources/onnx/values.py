@@ -21,42 +21,11 @@ from ...shapes import InputSpec
 from ...tracing.records import TensorSpec
 from .folding import SMALL, evaluated, size_of
 from .operands import Uses, use_of
+from .resolved import Resolved, Value
 from .types import dtype_of, inferred, itemsize_of, shape_of
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
            "Multinomial", "Bernoulli"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value: `tensor` is None where its shape is not known, `array` where its content is not.
-
-    A constant depends on no input; `sources` are the stored tensors that it is made from.
-    """
-
-    type: Any
-    tensor: TensorSpec | None
-    constant: bool = False
-    array: Any = None
-    sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A node that runs: not one that a constant is made by, and not a Shape."""
-
-    op: str
-    name: str
-    attributes: dict[str, Any]
-    inputs: tuple[Value | None, ...]
-    outputs: tuple[Value | None, ...]
-    metadata: dict[str, str]
-    version: int
-
-    @property
-    def type(self) -> str:
-        """The operator without its domain."""
-        return self.op.rpartition(".")[2]
 
 
 @dataclass
