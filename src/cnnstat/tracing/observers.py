@@ -89,6 +89,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if types and any(hasattr(cls, "__tensor_flatten__") for cls in types):
+            return NotImplemented  # a tensor made of others: it asks for the operators on those
         known = self._known.get(func)
         if known is None:
             known = self._known[func] = self._look_up(func)
@@ -128,15 +130,21 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
     def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
         full = func.name()
         packet, _, overload = full.partition(".")
-        composite = (
-            packet != "prim::device"  # what a fake tensor is asked about
-            and func._can_decompose()
-            and torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")
-        )
+        composite = _is_composite(func)
         kernel = None
         if not self.lane.has_data:
             kernel = LARGEST.get(full) or (KERNELS.get(full) if self.fast else None)
         return packet.replace("::", "."), overload or "default", kernel, composite
+
+
+def _is_composite(func: Any) -> bool:
+    key = "CompositeImplicitAutograd"
+    try:
+        return func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), key
+        )
+    except RuntimeError:  # what tensors are asked about themselves, and no kernel answers
+        return False
 
 
 @contextmanager

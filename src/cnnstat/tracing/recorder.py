@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import LaneError
+from ..errors import LaneError, ModelError
 from ..units import format_bytes
 from .records import Call, Kind, Module, Op, TensorSpec
 
@@ -111,6 +111,13 @@ class Recorder:
             return known[2]
         else:  # the same tensor, resized in place
             number = known[2].value
+        if tensor.is_nested:
+            place = f" at {self.stack[-1].path}" if self.stack and self.stack[-1].path else ""
+            raise ModelError(
+                f"the model works on nested tensors{place}, which have no shape: their rows differ "
+                "in length",
+                hint="a form of the model that pads its input",
+            )
         dtype = tensor.dtype
         spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
                           self._parameters.get(_storage_key(tensor)))  # fmt: skip
