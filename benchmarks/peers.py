@@ -131,8 +131,12 @@ import torch
 def cpu_seconds():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+try:
+    with torch.device({device!r}):
+        model = {build}.eval()
+except NotImplementedError:  # its constructor reads values back, which plain torch has on a CPU
+    model = {build}.eval().to({device!r})
 with torch.device({device!r}):
-    model = {build}.eval()
     x = torch.zeros({shape}, dtype=torch.{dtype})
 began = cpu_seconds()
 {count}
