@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import ModelError
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
+from ..tracing.kernels.mode import OwnRules
 from ..tracing.observers import on_one_device
 from ..tracing.randomness import random_state_kept
 
@@ -87,9 +88,15 @@ def _parameters_leaving() -> Iterator[None]:
         hook.remove()
 
 
+@contextmanager
+def _without_data() -> Iterator[None]:
+    with OwnRules(), WithoutData():  # type: ignore[no-untyped-call]  # torch declares no types
+        yield
+
+
 # From the one that costs nothing to the one that does what the constructor asks for.
 _WAYS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
-    WithoutData, _parameters_leaving, WithoutInitialization, nullcontext,
+    _without_data, _parameters_leaving, WithoutInitialization, nullcontext,
 )  # fmt: skip
 
 

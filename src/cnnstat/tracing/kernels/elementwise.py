@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .layout import broadcast, elementwise
-from .registry import alike, kernel
+from .registry import alike, kernel, of_one_dtype
 
 _NUMBERS = (int, float)
 _WHOLE = (torch.int64, torch.int32)
@@ -50,9 +50,14 @@ def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
 
 @kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor")
 def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
-    # whole numbers stay whole: positions and indices
-    whole = x.dtype in _WHOLE and x.is_meta and type(other) is int and 0 not in x.shape
-    return elementwise(x) if whole else binary(x, other, **kwargs)
+    if x.dtype not in _WHOLE or not of_one_dtype(x):
+        return binary(x, other, **kwargs)
+    if type(other) is int:  # whole numbers stay whole: positions and indices
+        return elementwise(x)
+    if not isinstance(other, Tensor) or not of_one_dtype(x, other):
+        return NotImplemented
+    result = elementwise(x, other)
+    return NotImplemented if result is None else result
 
 
 @kernel("aten::eq.Scalar", "aten::ne.Scalar", "aten::lt.Scalar", "aten::le.Scalar",

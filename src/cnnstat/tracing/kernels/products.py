@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, kernel
+from .registry import alike, empty, kernel, of_one_dtype
 
 
 @kernel("aten::addmm")
@@ -94,7 +94,15 @@ def _statistics(shape: Sequence[int], like: Tensor) -> Tensor:
     return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
-@kernel("aten::mean.dim", "aten::sum.dim_IntList")
+@kernel("aten::sum.dim_IntList")
+def total(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs: Any) -> Any:
+    whole = x.dtype is torch.int64 and of_one_dtype(x) and bool(dims) and not kwargs
+    if whole and all(-x.dim() <= d < x.dim() for d in dims or ()):
+        return _reduced(x, dims or (), keepdim)
+    return reduction(x, dims, keepdim, **kwargs)
+
+
+@kernel("aten::mean.dim")
 def reduction(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs: Any) -> Any:
     if not alike(x) or not dims or kwargs or not all(-x.dim() <= d < x.dim() for d in dims):
         return NotImplemented

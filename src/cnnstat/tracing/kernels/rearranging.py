@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, kernel, suggested
+from .registry import alike, empty, kernel, of_one_dtype, suggested
 
 
 @kernel("aten::cat")
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
-    if not tensors or not alike(*tensors):
+    if not tensors or not of_one_dtype(*tensors):
         return NotImplemented
     first = tensors[0]
     if not -first.dim() <= dim < first.dim():
@@ -41,7 +41,7 @@ def triangle(x: Tensor, diagonal: int = 0) -> Any:
 
 @kernel("aten::stack")
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
-    if not tensors or not alike(*tensors):
+    if not tensors or not of_one_dtype(*tensors):
         return NotImplemented
     first = tensors[0]
     if any(t.shape != first.shape for t in tensors) or not -first.dim() - 1 <= dim <= first.dim():
@@ -54,7 +54,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
 
 @kernel("aten::clone")
 def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any:
-    if not alike(x):
+    if not of_one_dtype(x):
         return NotImplemented
     if memory_format in (None, torch.preserve_format):
         return elementwise(x)
@@ -63,7 +63,7 @@ def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any
 
 @kernel("aten::roll")
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
-    if not alike(x) or not dims or len(shifts) != len(dims):
+    if not of_one_dtype(x) or not dims or len(shifts) != len(dims):
         return NotImplemented
     return empty(x.shape, x) if all(-x.dim() <= d < x.dim() for d in dims) else NotImplemented
 

@@ -22,10 +22,17 @@ def kernel(*names: str) -> Callable[[Kernel], Kernel]:
 
 def alike(*tensors: Any) -> bool:
     """Meta tensors of one floating dtype that are not empty. None stands for a missing operand."""
-    dtype = tensors[0].dtype if isinstance(tensors[0], Tensor) else None
-    if dtype is None or not dtype.is_floating_point:
-        return False
-    for tensor in tensors:
+    return (
+        isinstance(tensors[0], Tensor)
+        and tensors[0].dtype.is_floating_point
+        and of_one_dtype(*tensors)
+    )
+
+
+def of_one_dtype(first: Tensor, *others: Any) -> bool:
+    """Meta tensors of one dtype that are not empty. None stands for a missing operand."""
+    dtype = first.dtype
+    for tensor in (first, *others):
         if tensor is None:
             continue
         if not isinstance(tensor, Tensor) or tensor.dtype is not dtype or not tensor.is_meta:
