@@ -4,6 +4,7 @@
 >>> cnnstat.analyze("nin")                     # a built-in network
 >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
 >>> cnnstat.compare("nin", "alexnet")
+>>> cnnstat.explain("alexnet", "conv1")        # the arithmetic of one layer
 >>> cnnstat.verify("nin")                      # what other counters say, and why they differ
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from .analysis import classifier as classifiers
 from .analysis.compare import compare as compare_analyses
+from .analysis.explanation.records import Explanation
 from .analysis.records import (
     Analysis,
     Classifier,
@@ -83,6 +85,36 @@ def analyze(
             )
         return read_analysis(str(model))
     return _run(_loaded(model, inputs, named_inputs, arguments), options).analysis
+
+
+def explain(
+    model: str | nn.Module,
+    layer: str,
+    *inputs: Any,
+    mode: Mode = "eval",
+    lane: LaneName | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Explanation:
+    """Tell how the figures of one layer come about, with its numbers put into the formulas.
+
+    `layer` is a path as `analyze` has it (`"features.0"`), `path#2` for the second call of one
+    module, or the end of a path if no other ends so. Takes and raises what `analyze` does
+    otherwise; a saved analysis tells what its figures suffice for.
+
+    Raises:
+        UsageError: no layer or several have the name.
+        ModelError: the model has the layer and did not call it.
+    """
+    from .analysis.explanation import explain as explain_layer
+
+    if is_saved(model):
+        from .analysis.explanation.saved import explain_saved
+
+        return explain_saved(analyze(model, *inputs, arguments=arguments, **named_inputs), layer)
+    call = f"cnnstat.explain(model, {layer!r}, {{}})"
+    run = _run(_loaded(model, inputs, named_inputs, arguments, call), _Options(mode, lane))
+    return explain_layer(run.trace, run.analysis, layer)
 
 
 def verify(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
+from ..analysis.explanation.records import Explanation
 from ..analysis.records import Analysis, Comparison, Verification
 from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
@@ -94,6 +95,28 @@ def comparison_of(
             ),
             in_doubt=ModelError,
         )
+
+
+def explanation_of(
+    spec: str,
+    layer: str,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode,
+    lane: Lane,
+) -> Explanation:
+    specs = _inputs(inputs)
+    with _quick_import():
+        from ..api import explain
+        from ..sources.stand_ins import quickly
+    with redirect_stdout(sys.stderr):
+        return quickly(
+            lambda: explain(
+                spec, layer, *specs, mode=mode, lane=None if lane == "auto" else lane,
+                arguments=arguments,
+            ),
+            in_doubt=ModelError,
+        )  # fmt: skip
 
 
 def verification_of(

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from ..analysis.explanation.records import Explanation
 from ..analysis.records import Analysis, Comparison, Listing, Verification
 
-Result = Analysis | Comparison | Listing | Verification
+Result = Analysis | Comparison | Explanation | Listing | Verification
 
 
 def render(result: Result) -> str:
@@ -20,7 +21,7 @@ def render(result: Result) -> str:
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Listing, Verification], ref_template="#/$defs/{name}"
+        [Analysis, Comparison, Explanation, Listing, Verification], ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
