@@ -18,7 +18,8 @@ from torch import nn
 
 import cnnstat
 from cnnstat import api
-from cnnstat.analysis.explanation import Explainer, Explanation
+from cnnstat.analysis.explanation.explainer import Explainer
+from cnnstat.analysis.explanation.records import Explanation
 from cnnstat.analysis.explanation.saved import explain_saved
 from cnnstat.cli.main import run as run_command
 from cnnstat.errors import ModelError, UsageError
@@ -68,7 +69,7 @@ def check(explanation):
     of = {f: [s for s in explanation.steps if s.figure == f] for f in (*FIGURES, "output")}
     assert by_axes(of["output"]) == (row.outputs[0] if row.outputs else ()), row.path
     for figure in FIGURES:
-        parts = [step.result for step in of[figure] if step.name != "sum"]
+        parts = [step.result for step in of[figure] if not step.is_sum]
         assert sum(parts) == getattr(row, figure), (row.path, figure)
         added = [s for s in of[figure] if s.remark is None or not s.remark.startswith("shared")]
         if len(added) > 1:
@@ -101,6 +102,18 @@ def check_recursion(explanation):
         assert before.jump_after == explanation.layer.stride
 
 
+def check_formulas(explanation):
+    """Convolutions, pooling and linear layers are worked out, not only stated."""
+    row, steps = explanation.layer, explanation.steps
+    if explanation.children or not row.macs:
+        return
+    assert all(
+        s.formula for s in steps if s.figure in ("params", "macs") and s.numbers and not s.is_sum
+    ), row.path
+    if row.window is not None:
+        assert any(s.formula for s in steps if s.figure == "output"), row.path
+
+
 def explained_rows(model, *inputs, **options):
     """The explanation of every row of a model."""
     run = api._run(api._loaded(model, inputs, {}, None), api._Options("eval", None, **options))
@@ -112,6 +125,7 @@ def explained_rows(model, *inputs, **options):
 def test_every_layer_of_the_built_in_networks(name):
     for explanation in explained_rows(name):
         check(explanation)
+        check_formulas(explanation)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +135,10 @@ def test_every_layer_of_the_built_in_networks(name):
 def test_every_layer_of_torchvision_models(spec):
     for explanation in explained_rows(f"torchvision:{spec}"):
         check(explanation)
+        check_formulas(explanation)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(trees())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_layer_of_random_trees(drawn):
@@ -265,6 +280,8 @@ def test_of_branches_the_widest_is_followed():
 
     explanation = cnnstat.explain(Net(), "add", (1, 1, 9))
     assert [step.layer for step in explanation.recursion] == ["wide"]
+    (step,) = [step for step in explanation.steps if step.figure == "receptive_field"]
+    assert (step.result, step.remark) == (7, "as the widest of its inputs")
     check(explanation)
 
 
@@ -405,6 +422,7 @@ def test_a_long_sum_is_broken_between_its_terms():
     text = render(explanation, "table", width=60).text
     assert max(map(len, text.splitlines())) <= 60
     assert "600,000" in text
+    assert not any(line.endswith("=") for line in text.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .analysis import classifier as classifiers
 from .analysis.compare import compare as compare_analyses
-from .analysis.explanation.records import Explanation
 from .analysis.records import (
     Analysis,
     Classifier,
@@ -44,6 +43,9 @@ from .tracing.copies import meta_copy
 from .tracing.records import Trace
 from .tracing.variants import resized, with_nin_head
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .analysis.explanation.records import Explanation
 
 Mode = Literal["eval", "train"]
 MODES = ("eval", "train")
@@ -106,11 +108,13 @@ def explain(
         UsageError: no layer or several have the name.
         ModelError: the model has the layer and did not call it.
     """
-    from .analysis.explanation import explain as explain_layer
+    from .analysis.explanation.explainer import explain as explain_layer
 
     if is_saved(model):
         from .analysis.explanation.saved import explain_saved
 
+        if mode != "eval" or lane is not None:
+            raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
         return explain_saved(analyze(model, *inputs, arguments=arguments, **named_inputs), layer)
     call = f"cnnstat.explain(model, {layer!r}, {{}})"
     run = _run(_loaded(model, inputs, named_inputs, arguments, call), _Options(mode, lane))

@@ -6,9 +6,8 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..analysis.explanation.records import Explanation
 from ..analysis.records import Analysis, Comparison, Verification
 from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
@@ -16,6 +15,9 @@ from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 from ..units import format_difference
+
+if TYPE_CHECKING:
+    from ..analysis.explanation.records import Explanation
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]

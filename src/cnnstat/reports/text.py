@@ -171,7 +171,8 @@ def _facts(facts: Facts, width: int | None) -> Iterator[Line]:
 def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
     """The text in lines that fit behind an indent; one line where nothing would."""
     room = 0 if width is None else width - indent
-    return (textwrap.wrap(text, room, break_long_words=False) or [""]) if room > 0 else [text]
+    lines = textwrap.wrap(text, room, break_long_words=False) if room > 0 else [text]
+    return [line.replace(_TOGETHER, " ") for line in lines or [""]]
 
 
 def _derivation(block: Derivation, width: int | None) -> Iterator[Line]:
@@ -186,16 +187,19 @@ def _derivation(block: Derivation, width: int | None) -> Iterator[Line]:
                 name = " " * indent
 
 
+_TOGETHER = "\u00a0"  # a space at which no line is broken
+
+
 def _worked(line: Worked) -> list[str]:
     """A formula on a line of its own, what it gives below: ⌊(n − k) / s⌋ + 1, = … = 54."""
     parts = [line.numbers] if line.numbers not in (None, line.result.text) else []
-    result = " = ".join([*filter(None, parts), line.result.text])
+    result = f" ={_TOGETHER}".join([*filter(None, parts), line.result.text])
     remark = f", {line.remark}" if line.remark else ""
     if line.formula is None:
         return [result + remark]
     if not parts:
-        return [f"{line.formula} = {result}{remark}"]
-    return [line.formula, f"= {result}{remark}"]
+        return [f"{line.formula} ={_TOGETHER}{result}{remark}"]
+    return [line.formula, f"={_TOGETHER}{result}{remark}"]
 
 
 def _bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Line]:

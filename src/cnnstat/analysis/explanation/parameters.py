@@ -27,11 +27,22 @@ def _name(subject: Subject, name: str) -> str:
 
 
 def _size(subject: Subject, parameter: Parameter) -> Expression:
+    if "MultiheadAttention" in subject.kinds and subject.output:
+        return _attention(subject.output[-1], parameter)
     op = next((op for op in subject.ops if _is_read_by(op, parameter)), None)
     term = None if op is None else _in_letters(subject, op, parameter)
     if term is not None and term.value == parameter.numel:
         return term
     return product(parameter.shape)
+
+
+def _attention(width: int, parameter: Parameter) -> Expression:
+    """Queries, keys and values are made by one matrix of 3 · E rows."""
+    factors: list[Expression | int] = []
+    for size in parameter.shape:
+        times = size // width if size % width == 0 else 0
+        factors += [times] * (times > 1) + [letter("E", width) if times else size]
+    return product(factors)
 
 
 def _is_read_by(op: Op, parameter: Parameter) -> bool:

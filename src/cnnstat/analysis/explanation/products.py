@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from ...costs import cost_of
 from ...costs.recurrent import RECURRENT
 from ...tracing.records import Op
@@ -35,7 +37,9 @@ def summed(figure: Explained, terms: Sequence[Term]) -> list[Step]:
             lines[key] = derived(figure, name, repeated, remark)
     results = [line.result for line in lines.values() if not isinstance(line.result, tuple)]
     steps = list(lines.values())
-    return [*steps, derived(figure, "sum", total(results))] if len(steps) > 1 else steps
+    if len(steps) < 2:
+        return steps
+    return [*steps, replace(derived(figure, "sum", total(results)), is_sum=True)]
 
 
 def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:

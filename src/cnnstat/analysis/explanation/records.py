@@ -22,6 +22,7 @@ class Step(Record, frozen=True):
     book: + − · / and ⌊ ⌋ ⌈ ⌉. They are None where there is nothing to calculate; `remark` then says
     where the result comes from. `letters` are the values that were put in. `axes` are the
     dimensions of the output that the line tells: each is `result`, or `result` is their sizes.
+    `is_sum` marks the line that adds up those before it of its figure.
     """
 
     figure: Explained
@@ -32,6 +33,7 @@ class Step(Record, frozen=True):
     remark: str | None = None
     letters: dict[str, Number] = field(default_factory=dict)
     axes: Shape = ()
+    is_sum: bool = False
 
 
 class FieldStep(Record, frozen=True):

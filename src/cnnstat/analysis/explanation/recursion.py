@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import lcm
 from typing import Literal
 
@@ -28,14 +29,14 @@ from .subject import Subject, derived, stated
 _Figure = Literal["receptive_field", "stride"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Made:
     """A field, and the number of the operator that made it; -1 is the input."""
 
     field: Field
     op: int
 
-    @property
+    @cached_property
     def width(self) -> Number:
         return sum(self.field.size or (0,))
 
@@ -153,7 +154,7 @@ def _why(op: Op) -> str:
 
 
 def field_steps(
-    subject: Subject, path: Sequence[tuple[FieldStep, int]], otherwise: str = "as its input"
+    subject: Subject, path: Sequence[tuple[FieldStep, int]], otherwise: str
 ) -> list[Step]:
     """The receptive field and the effective stride of one layer; none where there is no field.
 

@@ -90,11 +90,14 @@ def _around(rows: Sequence[Layer], path: str) -> list[Layer]:
 def children_of(analysis: Analysis, row: Layer) -> tuple[Layer, ...]:
     """The rows directly inside: those whose totals, with the row's own figures, are its total."""
     rows = analysis.layers
-    if row not in rows:  # made by _around
+    places = (i for i, other in enumerate(rows) if (other.path, other.call) == (row.path, row.call))
+    place = next(places, None)
+    if place is None:  # made by _around
         inside = [r for r in rows if r.path.startswith(f"{row.path}.")]
-        return tuple(r for r in inside if r.depth == min(i.depth for i in inside))
+        outermost = min(r.depth for r in inside)
+        return tuple(r for r in inside if r.depth == outermost)
     children = []
-    for below in rows[rows.index(row) + 1 :]:
+    for below in rows[place + 1 :]:
         if below.depth <= row.depth:
             break
         if below.depth == row.depth + 1:

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...tracing.records import Call, Module, Op, Parameter, TensorSpec
 from ..records import Analysis, Layer, Shape
-from . import explained
 from .arithmetic import other_op_steps
+from .explainer import explained
 from .expression import product
 from .outputs import output_steps
 from .parameters import activation_steps, parameter_steps
@@ -35,7 +35,8 @@ def explain_saved(analysis: Analysis, name: str) -> Explanation:
     """
     row = row_named(analysis, name)
     spec = analysis.model.spec
-    note = f"read from a file: cnnstat explain {spec} {row.path} has the model and tells more"
+    asked = (row.path or "''") + row.repetition
+    note = f"read from a file: cnnstat explain {spec} {asked} has the model and tells more"
     if children_of(analysis, row) or not row.outputs:
         return explained(analysis, row, notes=[note])
     subject = _subject(row)
@@ -45,14 +46,14 @@ def explain_saved(analysis: Analysis, name: str) -> Explanation:
         *_figure("macs", row.macs, mac_steps(subject)),
         *_other_ops(subject),
         *_figure("activation_bytes", row.activation_bytes, activation_steps(subject)),
-        *field_steps(subject, [(step, 0) for step in _field_step(row)]),
+        *field_steps(subject, [(step, 0) for step in _field_step(row)], _UNKNOWN),
     ]
     return explained(analysis, row, subject, steps, notes=[note])
 
 
 def _figure(figure: Explained, value: int, steps: Sequence[Step]) -> Sequence[Step]:
     """The steps if they come to the figure of the row."""
-    parts = [step.result for step in steps if step.name != "sum"]
+    parts = [step.result for step in steps if not step.is_sum]
     if sum(part for part in parts if not isinstance(part, tuple)) == value:
         return steps
     return [stated(figure, "", value, _UNKNOWN)]
@@ -64,6 +65,8 @@ def _other_ops(subject: Subject) -> Sequence[Step]:
     if steps or not operations or not elements or operations % elements:
         return _figure("other_ops", operations, steps)
     each = operations // elements
+    if each == 1:
+        return [derived("other_ops", "", product(subject.output), "one for each element")]
     remark = f"{each} for each element of the output"
     return [derived("other_ops", "", product([*subject.output, each]), remark)]
 
