@@ -202,6 +202,8 @@ OUTPUTS = [
     (Function(lambda x, y: x @ y), [(2, 3, 4), (2, 4, 5)], "columns", None, 5),
     (nn.AdaptiveAvgPool2d(1), [(1, 3, 7, 7)], "height", None, 1),
     (Function(lambda x, y: x + y), [(2, 1, 4), (3, 1)], "all", None, (2, 3, 4)),
+    (Function(lambda x, m, v: F.batch_norm(x, m, v)), [(2, 3, 4), (3,), (3,)],
+     "all", None, (2, 3, 4)),
 ]  # fmt: skip
 
 
@@ -312,6 +314,7 @@ def test_a_container_is_the_sum_of_its_parts():
     check(explanation)
     assert [child.path for child in explanation.children][:2] == ["block1.conv1", "block1.relu1"]
     assert explanation.layer.total.params == sum(c.total.params for c in explanation.children)
+    assert cnnstat.explain(Shared(), "layers.0", (2, 3)).layer.path == "one"  # its first name
     modules = cnnstat.explain(Shared(), "layers", (2, 3))  # never called itself
     assert [child.path for child in modules.children] == ["layers.1"]
     assert modules.layer.total.macs == 2 * 3 * 3

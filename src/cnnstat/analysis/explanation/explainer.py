@@ -22,11 +22,16 @@ from .subject import Subject
 def explain(trace: Trace, analysis: Analysis, name: str) -> Explanation:
     """Explain the layer that `name` means: a path, `path#2` for its second call, or a path's end.
 
+    Any of a module's paths will do.
+
     Raises:
         UsageError: no layer or several have the name.
         ModelError: the layer was not called.
     """
-    return Explainer(trace, analysis).of(row_named(analysis, name, trace.modules))
+    path, number, call = name.partition("#")
+    first = {alias: m.path for m in trace.modules.values() for alias in m.aliases}
+    asked = first.get(path, path) + number + call
+    return Explainer(trace, analysis).of(row_named(analysis, asked, trace.modules))
 
 
 class Explainer:
@@ -106,8 +111,14 @@ def explained(
         children=children_of(analysis, row),
         letters={letter: MEANINGS[letter] for letter in letters},
         sources=() if subject is None else sources_of(subject, steps),
-        notes=(*_notes(row, subject), *notes),
+        notes=(*_notes(row, subject), *_sizes(analysis), *notes),
     )
+
+
+def _sizes(analysis: Analysis) -> list[str]:
+    if analysis.totals.bounded is None or analysis.lane == "cpu":
+        return []
+    return ["sizes that depend on values are taken at their largest"]
 
 
 def _notes(row: Layer, subject: Subject | None) -> list[str]:

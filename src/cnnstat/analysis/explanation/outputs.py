@@ -213,7 +213,8 @@ def _same(subject: Subject) -> Lines:
     if any(shape == out for shape in shapes) and all(_broadcasts(s, out) for s in shapes):
         listed = " and ".join(format_shape(shape) for shape in dict.fromkeys(shapes))
         return [stated("output", "all", out, f"{listed} broadcast", every)]
-    return []
+    # what comes behind it are weights, statistics, …
+    return [stated("output", "all", out, "as the input", every)] if out in shapes[:1] else []
 
 
 def _broadcasts(shape: Shape, out: Shape) -> bool:
