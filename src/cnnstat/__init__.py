@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .analysis.explanation.records import Explanation
     from .analysis.records import Analysis, Comparison, Verification
-    from .api import analyze, compare, verify
+    from .api import analyze, compare, explain, verify
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .sources.listing import list_models
     from .sources.own import register
@@ -20,6 +21,7 @@ __all__ = [
     "Analysis",
     "CnnstatError",
     "Comparison",
+    "Explanation",
     "ModelError",
     "ShapeError",
     "UsageError",
@@ -27,6 +29,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compare",
+    "explain",
     "list_models",
     "read_analysis",
     "register",
@@ -36,9 +39,11 @@ __all__ = [
 _HOMES = {
     "Analysis": "analysis.records",
     "Comparison": "analysis.records",
+    "Explanation": "analysis.explanation.records",
     "Verification": "analysis.records",
     "analyze": "api",
     "compare": "api",
+    "explain": "api",
     "verify": "api",
     "CnnstatError": "errors",
     "ModelError": "errors",

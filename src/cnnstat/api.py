@@ -4,6 +4,7 @@
 >>> cnnstat.analyze("nin")                     # a built-in network
 >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
 >>> cnnstat.compare("nin", "alexnet")
+>>> cnnstat.explain("alexnet", "conv1")        # the arithmetic of one layer
 >>> cnnstat.verify("nin")                      # what other counters say, and why they differ
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,9 @@ from .tracing.copies import meta_copy
 from .tracing.records import Trace
 from .tracing.variants import resized, with_nin_head
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .analysis.explanation.records import Explanation
 
 Mode = Literal["eval", "train"]
 MODES = ("eval", "train")
@@ -83,6 +87,38 @@ def analyze(
             )
         return read_analysis(str(model))
     return _run(_loaded(model, inputs, named_inputs, arguments), options).analysis
+
+
+def explain(
+    model: str | nn.Module,
+    layer: str,
+    *inputs: Any,
+    mode: Mode = "eval",
+    lane: LaneName | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Explanation:
+    """Tell how the figures of one layer come about, with its numbers put into the formulas.
+
+    `layer` is a path as `analyze` has it (`"features.0"`), `path#2` for the second call of one
+    module, or the end of a path if no other ends so. Takes and raises what `analyze` does
+    otherwise; a saved analysis tells what its figures suffice for.
+
+    Raises:
+        UsageError: no layer or several have the name.
+        ModelError: the model has the layer and did not call it.
+    """
+    from .analysis.explanation.explainer import explain as explain_layer
+
+    if is_saved(model):
+        from .analysis.explanation.saved import explain_saved
+
+        if mode != "eval" or lane is not None:
+            raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
+        return explain_saved(analyze(model, *inputs, arguments=arguments, **named_inputs), layer)
+    call = f"cnnstat.explain(model, {layer!r}, {{}})"
+    run = _run(_loaded(model, inputs, named_inputs, arguments, call), _Options(mode, lane))
+    return explain_layer(run.trace, run.analysis, layer)
 
 
 def verify(

@@ -32,19 +32,19 @@ from .reach import NOT_SPATIAL, WHOLE, Dim, Factor, Field, Reach
 def fields_of(trace: Trace) -> dict[int, Field]:
     """The field of each value of the run, by its number."""
     fields: dict[int, Field] = {}
-    dims = _spatial_dims(trace)
+    dims = spatial_dims(trace)
     for item in trace.inputs:
-        fields[item.tensor.value] = _of_input(item.tensor, dims)
+        fields[item.tensor.value] = field_of_input(item.tensor, dims)
     for op in trace.ops:
         known = [fields[t.value] for t in op.inputs if t.value in fields]
         if not known:
             continue
         for tensor in op.outputs:
-            fields[tensor.value] = _after(op, fields, tensor)
+            fields[tensor.value] = field_after(op, fields, tensor)
     return fields
 
 
-def _spatial_dims(trace: Trace) -> int | None:
+def spatial_dims(trace: Trace) -> int | None:
     """How many dimensions the first window slides over; None where no window slides."""
     for op in trace.ops:
         window = window_of([op])
@@ -53,7 +53,7 @@ def _spatial_dims(trace: Trace) -> int | None:
     return None
 
 
-def _of_input(tensor: TensorSpec, spatial: int | None) -> Field:
+def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
     """(batch, channels, positions …), or (channels, positions …) without a batch."""
     rank = len(tensor.shape)
     first = rank - spatial if spatial is not None else 2
@@ -64,7 +64,7 @@ def _of_input(tensor: TensorSpec, spatial: int | None) -> Field:
     return Field(dims, dict.fromkeys(range(rank - first), start))
 
 
-def _after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
+def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     name = op.name.removesuffix("_") if op.name not in _HANDLERS else op.name
     first = next(fields[t.value] for t in op.inputs if t.value in fields)
     if first.reason is not None:

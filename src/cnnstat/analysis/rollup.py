@@ -13,16 +13,17 @@ from .bounds import bounded_by
 from .describe import config_of, dims_of, window_of
 from .longest_path import depth_of
 from .memory import peak_bytes
+from .ownership import Ownership
 from .reach import NO_FIELD, Field
 from .receptive_field import fields_of
-from .records import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
-from .roles import role_of, role_of_module
+from .records import Analysis, Input, Layer, Model, RoleTally, Tally, Tool, Totals
+from .roles import role_of
 from .stages import last_map
 
 
 def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     """Derive every figure that a report shows from one recorded run."""
-    ownership = _Ownership(trace)
+    ownership = Ownership(trace)
     fields = fields_of(trace)
     layers = _layers(trace, ownership, fields)
     total, last = layers[0].total, last_map(layers)
@@ -71,71 +72,7 @@ def _run_notes(trace: Trace) -> Iterator[str]:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
 
 
-class _Ownership:
-    """Which call a parameter belongs to: each counts once.
-
-    A parameter belongs to the first call of the module that registers it, if that is a leaf of the
-    tree; else to the first call in which an op used it, such as a `matmul` in the container that
-    registers it. One that no op used belongs to no call.
-    """
-
-    def __init__(self, trace: Trace) -> None:
-        parameters = [p for p in trace.parameters if not p.buffer]
-        containers = {call.parent for call in trace.calls}
-        self._modules = trace.modules
-        self._called = {call.path for call in trace.calls}
-        self._first_call: dict[str, int] = {}
-        for call in trace.calls:
-            if call.kind == "module":
-                self._first_call.setdefault(call.path, call.index)
-        first_use: dict[str, int] = {}
-        for op in trace.ops:
-            for tensor in op.inputs:
-                if tensor.parameter is not None and op.call >= 0:
-                    first_use.setdefault(tensor.parameter, op.call)
-        self.by_call: dict[int, list[Parameter]] = defaultdict(list)
-        self.unused: list[Parameter] = []
-        for parameter in parameters:
-            owner = self._first_call.get(parameter.owner)
-            if owner is None or owner in containers:
-                owner = first_use.get(parameter.name)
-            (self.unused if owner is None else self.by_call[owner]).append(parameter)
-        self._owners = {p.owner: p.owner for p in parameters}
-        for parameter in parameters:
-            for alias in parameter.aliases:
-                self._owners.setdefault(alias.rpartition(".")[0], parameter.owner)
-
-    def shared_with(self, call: Call) -> str | None:
-        """The module with whose first call the parameters of `call` were counted, if they were."""
-        owner = self._owners.get(call.path) if call.module else None
-        counted_here = owner == call.path and self._first_call[call.path] == call.index
-        return None if counted_here else owner
-
-    def role_of_unused(self, parameter: Parameter) -> Role:
-        module = self._modules.get(parameter.owner)
-        return (module and role_of_module(module.base)) or "other"
-
-    def notes(self) -> tuple[str, ...]:
-        """Parameters that no call used: they are in the total and in no row."""
-        unused: Counter[str] = Counter()
-        for parameter in self.unused:
-            unused[self._uncalled_root(parameter)] += parameter.numel
-        return tuple(
-            f"{path} was never used: its {params:,} parameters are in the total and in no row"
-            for path, params in unused.items()
-        )
-
-    def _uncalled_root(self, parameter: Parameter) -> str:
-        """The outermost module around the parameter in which nothing was called."""
-        parts = parameter.name.split(".")
-        for length in range(1, len(parts)):
-            path = ".".join(parts[:length])
-            if not any(called == path or called.startswith(f"{path}.") for called in self._called):
-                return path
-        return parameter.name
-
-
-def _layers(trace: Trace, ownership: _Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:
+def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:
     ops = _by_call(trace.ops)
     backward = None if trace.backward is None else _by_call(trace.backward.ops)
     children: dict[int, list[int]] = defaultdict(list)
@@ -157,7 +94,7 @@ def _layers(trace: Trace, ownership: _Ownership, fields: Mapping[int, Field]) ->
 
 
 def _layer(
-    call: Call, own: Tally, total: Tally, ownership: _Ownership, ops: list[Op],
+    call: Call, own: Tally, total: Tally, ownership: Ownership, ops: list[Op],
     fields: Mapping[int, Field],
 ) -> Layer:  # fmt: skip
     field = fields.get(call.outputs[0].value, NO_FIELD) if call.outputs else NO_FIELD
@@ -190,7 +127,7 @@ def _layer(
     )
 
 
-def _own(call: Call, ownership: _Ownership, ops: list[Op], leaf: bool) -> Tally:
+def _own(call: Call, ownership: Ownership, ops: list[Op], leaf: bool) -> Tally:
     cost, uncounted = _cost(ops)
     params = sum(p.numel for p in ownership.by_call.get(call.index, []))
     # A container hands on what its children made: only leaves make activations.
@@ -238,7 +175,7 @@ def _bytes_by_dtype(params: list[Parameter]) -> dict[str, int]:
     return dict(sizes)
 
 
-def _by_role(layers: tuple[Layer, ...], ownership: _Ownership) -> dict[str, RoleTally]:
+def _by_role(layers: tuple[Layer, ...], ownership: Ownership) -> dict[str, RoleTally]:
     """Own figures summed by role; parameters of modules never called count with their module."""
     params: Counter[str] = Counter()
     macs: Counter[str] = Counter()

@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..analysis.records import Analysis, Comparison, Verification
 from ..errors import CheckError, ModelError, UsageError
@@ -15,6 +15,9 @@ from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 from ..units import format_difference
+
+if TYPE_CHECKING:
+    from ..analysis.explanation.records import Explanation
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
@@ -94,6 +97,28 @@ def comparison_of(
             ),
             in_doubt=ModelError,
         )
+
+
+def explanation_of(
+    spec: str,
+    layer: str,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode,
+    lane: Lane,
+) -> Explanation:
+    specs = _inputs(inputs)
+    with _quick_import():
+        from ..api import explain
+        from ..sources.stand_ins import quickly
+    with redirect_stdout(sys.stderr):
+        return quickly(
+            lambda: explain(
+                spec, layer, *specs, mode=mode, lane=None if lane == "auto" else lane,
+                arguments=arguments,
+            ),
+            in_doubt=ModelError,
+        )  # fmt: skip
 
 
 def verification_of(

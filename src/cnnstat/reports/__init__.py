@@ -16,10 +16,11 @@ from .. import display
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..analysis.explanation.records import Explanation
     from ..analysis.records import Analysis, Comparison, Listing, Verification
     from .view import Report
 
-    Result: TypeAlias = Analysis | Comparison | Listing | Verification
+    Result: TypeAlias = Analysis | Comparison | Explanation | Listing | Verification
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 
@@ -52,6 +53,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import verification
 
         return verification.view(result)
+    if result.kind == "explanation":
+        from . import explanation
+
+        return explanation.view(result)
     from . import shapes
 
     return shapes.view(result, options or Options())

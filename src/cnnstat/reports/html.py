@@ -9,13 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figures import svg
-from .view import Bars, Facts, Report, Table, Text
+from .view import Bars, Derivation, Facts, Report, Table, Text
 
 
 def render(report: Report, fragment: bool = False) -> str:
     """The report as a page, or as a fragment to be shown inside another."""
     template = _environment().get_template("report.html")
-    return template.render(report=report, fragment=fragment)
+    blocks = [block.as_table if isinstance(block, Derivation) else block for block in report.blocks]
+    return template.render(report=Report(report.title, tuple(blocks)), fragment=fragment)
 
 
 @cache

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from ..analysis.records import Analysis, Comparison, Listing, Verification
 
-Result = Analysis | Comparison | Listing | Verification
+if TYPE_CHECKING:
+    from ..analysis.explanation.records import Explanation
+
+    Result: TypeAlias = Analysis | Comparison | Explanation | Listing | Verification
 
 
 def render(result: Result) -> str:
@@ -19,8 +22,10 @@ def render(result: Result) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    from ..analysis.explanation.records import Explanation
+
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Listing, Verification], ref_template="#/$defs/{name}"
+        [Analysis, Comparison, Explanation, Listing, Verification], ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

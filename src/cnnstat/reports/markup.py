@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 from urllib.parse import quote
 
 from tabulate import tabulate
 
+from .formulas import SIGNS, aligned
 from .text import render as render_text
-from .view import Bars, Block, Facts, Report, Table, Text
+from .view import Bars, Block, Derivation, Facts, Report, Table, Text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
@@ -35,28 +37,34 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
             return [f"![{title}]({quote(pictures[block.key])})"]
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]
+    if isinstance(block, Derivation):
+        block = block.as_table
     grid = _grid(block, _markdown_text)
     # tabulate must not read "1,992,166" as a number and align or round it
-    aligned = tabulate(
+    in_columns = tabulate(
         grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=_alignment(block)
     )
-    return [f"## {_markdown_text(block.title)}", aligned] if block.title else [aligned]
+    return [f"## {_markdown_text(block.title)}", in_columns] if block.title else [in_columns]
 
 
 def latex(report: Report) -> str:
     r"""Tables for a document that loads `booktabs`; the titles stand in comments."""
-    parts = [f"% {report.title} (needs \\usepackage{{booktabs}})"]
+    worked = any(isinstance(block, Derivation) for block in report.blocks)
+    packages = "amsmath,booktabs" if worked else "booktabs"
+    parts = [f"% {report.title} (needs \\usepackage{{{packages}}})"]
     for block in report.blocks:
         if isinstance(block, Text):
             parts.append("\n".join(f"% {line}" for line in block.lines))
+        elif isinstance(block, Derivation):
+            parts.append(aligned(block))
         elif not isinstance(block, Bars):
             grid = _grid(block, str)
             body = tabulate(
                 grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,
                 colalign=_alignment(block),
             )  # fmt: skip
-            for sign, command in (("×", r"$\times$"), ("→", r"$\to$"), ("²", "$^2$")):
-                body = body.replace(sign, command)
+            for sign, command in SIGNS.items():
+                body = body.replace(sign, f"${command}$")
             parts.append("\n".join(filter(None, [f"% {block.title}" if block.title else "", body])))
     return "\n\n".join(parts) + "\n"
 
@@ -68,7 +76,7 @@ def comma_separated(report: Report) -> str:
     """
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    tables = [block for block in report.blocks if isinstance(block, Table)]
+    tables = [table for block in report.blocks for table in _tables(block)]
     if len(tables) > 1:
         writer.writerow(["table", "row", "column", "value"])
         for table in tables:
@@ -84,6 +92,12 @@ def comma_separated(report: Report) -> str:
         writer.writerow(["figure", "value"])
         writer.writerows([name, cell.raw] for name, cell in facts.items)
     return out.getvalue()
+
+
+def _tables(block: Block) -> list[Table]:
+    if isinstance(block, Derivation):
+        return [replace(block.as_table, title=block.title)]
+    return [block] if isinstance(block, Table) else []
 
 
 def _raw_rows(table: Table) -> list[list[Any]]:

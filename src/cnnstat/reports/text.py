@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .view import Bars, Block, Column, Facts, Report, Row, Table, Text
+from .view import Bars, Block, Column, Derivation, Facts, Report, Row, Table, Text
+from .view import Line as Worked
 
 _GAP = 2
 _NARROWEST_NAME = 8
@@ -45,7 +46,9 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     if isinstance(block, Table):
         yield from _table(block, width, decorated)
     elif isinstance(block, Facts):
-        yield from _facts(block)
+        yield from _facts(block, width)
+    elif isinstance(block, Derivation):
+        yield from _derivation(block, width)
     elif isinstance(block, Bars):
         yield from _bars(block, width, decorated)
     else:
@@ -155,10 +158,48 @@ def _continues(rows: Sequence[Row], place: int, depth: int) -> bool:
     return False
 
 
-def _facts(facts: Facts) -> Iterator[Line]:
+def _facts(facts: Facts, width: int | None) -> Iterator[Line]:
+    if facts.title:
+        yield ((facts.title, "bold"),)
     widest = max(len(name) for name, _ in facts.items)
     for name, cell in facts.items:
-        yield ((f"{name:<{widest}}  ", "dim"), (cell.text, ""))
+        first, *rest = _wrapped(cell.text, width, widest + _GAP)
+        yield ((f"{name:<{widest}}  ", "dim"), (first, ""))
+        yield from (((" " * (widest + _GAP) + line, ""),) for line in rest)
+
+
+def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
+    """The text in lines that fit behind an indent; one line where nothing would."""
+    room = 0 if width is None else width - indent
+    lines = textwrap.wrap(text, room, break_long_words=False) if room > 0 else [text]
+    return [line.replace(_TOGETHER, " ") for line in lines or [""]]
+
+
+def _derivation(block: Derivation, width: int | None) -> Iterator[Line]:
+    yield ((f"{block.title}  ", "bold"), (block.value.text, "bold"))
+    widest = max((len(line.name) for line in block.lines), default=0)
+    indent = _GAP + widest + (_GAP if widest else 0)
+    for line in block.lines:
+        name = f"{' ' * _GAP}{line.name:<{widest}}".ljust(indent)
+        for text in _worked(line):
+            for part in _wrapped(text, width, indent):
+                yield ((name, "dim"), (part, ""))
+                name = " " * indent
+
+
+_TOGETHER = "\u00a0"  # a space at which no line is broken
+
+
+def _worked(line: Worked) -> list[str]:
+    """A formula on a line of its own, what it gives below: ⌊(n − k) / s⌋ + 1, = … = 54."""
+    parts = [line.numbers] if line.numbers not in (None, line.result.text) else []
+    result = f" ={_TOGETHER}".join([*filter(None, parts), line.result.text])
+    remark = f", {line.remark}" if line.remark else ""
+    if line.formula is None:
+        return [result + remark]
+    if not parts:
+        return [f"{line.formula} ={_TOGETHER}{result}{remark}"]
+    return [line.formula, f"={_TOGETHER}{result}{remark}"]
 
 
 def _bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Line]:

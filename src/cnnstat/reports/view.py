@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..shapes import format_shape
 from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
 
-Kind = Literal["text", "count", "difference", "bytes", "share", "ratio", "shape", "sizes"]
+Kind = Literal["text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,43 @@ class Bars:
     groups: tuple[tuple[str, tuple[int | None, ...]], ...]
 
 
-Block = Table | Facts | Text | Bars
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
+
+    name: str
+    formula: str | None
+    numbers: str | None
+    result: Cell
+    remark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How one figure comes about: its value, and below it the lines that lead to it."""
+
+    title: str
+    value: Cell
+    lines: tuple[Line, ...]
+
+    @property
+    def as_table(self) -> Table:
+        """For formats that have tables and nothing like this."""
+        columns = (
+            Column("part", "Part", False),
+            Column("formula", "Formula", False),
+            Column("numbers", "With the numbers", False),
+            Column("result", "Result"),
+            Column("remark", "Why", False),
+        )
+        rows = [
+            [Cell(x.name or None), Cell(x.formula), Cell(x.numbers), x.result, Cell(x.remark)]
+            for x in self.lines
+        ]
+        return table(columns, rows, f"{self.title}: {self.value.text}")
+
+
+Block = Table | Facts | Text | Bars | Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +166,14 @@ def _sizes(sizes: Sequence[float]) -> str:
     return "×".join(_number(size) for size in (sizes[:1] if len(set(sizes)) == 1 else sizes))
 
 
+def _exact_number(value: float) -> str:
+    """A number that may be 0 or a fraction: 34,848, 0, 2.5."""
+    return format_exact(value) if isinstance(value, int) else f"{value:g}"
+
+
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "text": str,
+    "number": _exact_number,
     "count": format_exact,
     "difference": format_difference,
     "bytes": format_bytes,

@@ -1,0 +1,54 @@
+"""`cnnstat explain MODEL LAYER`: the arithmetic of one layer, with its numbers put in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArgOption,
+    FormatOption,
+    InputOption,
+    LaneOption,
+    ModeOption,
+    OutputOption,
+    arguments_of,
+    complete_model,
+)  # fmt: skip
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=complete_model, show_default=False,
+            help="Whatever cnnstat shapes takes: a name (cnnstat list), torchvision:NAME, your own "
+            "(my_model.py:Net), an exported graph, or a saved analysis (run.json).",
+        ),
+    ],
+    layer: Annotated[
+        str,
+        typer.Argument(
+            metavar="LAYER", show_default=False,
+            help="Its path as cnnstat shapes shows it, or the end of it if no other ends so: "
+            "features.0. LAYER#2 is its second call.",
+        ),
+    ],
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: ModeOption = "eval",
+    lane: LaneOption = "auto",
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Explain one layer: its output size, parameters, MACs, memory and receptive field.
+
+    Each figure stands with its formula, the formula with the layer's numbers, and where it is
+    written. The receptive field is followed from the input on.
+    """
+    from .emit import destination, emit
+    from .running import explanation_of
+
+    to = destination(format, output)
+    emit(explanation_of(model, layer, input, arguments_of(arg), mode, lane), to)
