@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.text import Text
 
 import cnnstat
 from cnnstat.analysis.records import Tool
+from cnnstat.cli.main import run
 from cnnstat.reports import render
 from cnnstat.reports.json import schema
 
@@ -22,7 +24,7 @@ TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no f
 
 def files() -> dict[Path, str]:
     """The content of every generated file."""
-    return {**_reports(), **_pictures(), **_schema()}
+    return {**_reports(), **_pictures(), **_schema(), **_diagnoses()}
 
 
 def _reports() -> dict[Path, str]:
@@ -53,6 +55,26 @@ def _pictures() -> dict[Path, str]:
 def _schema() -> dict[Path, str]:
     path = ROOT / "src" / "cnnstat" / "reports" / "schema" / "results.schema.json"
     return {path: json.dumps(schema(), indent=2) + "\n"}
+
+
+BROKEN = ROOT / "examples" / "broken"
+
+
+def _diagnoses() -> dict[Path, str]:
+    """What is printed for each file that is broken."""
+    files = sorted(BROKEN.glob("*.py"))
+    with contextlib.chdir(BROKEN):
+        return {
+            file.with_suffix(".txt"): _printed(["shapes", f"{file.name}:Net"]) for file in files
+        }
+
+
+def _printed(arguments: list[str]) -> str:
+    out, err = StringIO(), StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = run(arguments)
+    parts = [f"$ cnnstat {' '.join(arguments)}", out.getvalue(), err.getvalue()]
+    return "\n".join([*filter(None, parts), f"exit status {status}"]) + "\n"
 
 
 # rich's own frame loads its font from the network; this one takes what the reader has.

@@ -185,8 +185,20 @@ def test_live_module_without_input_says_what_to_type(net: nn.Module, shape: str)
         ("nin", [224], {}, cnnstat.UsageError, "224"),
         ("nin", [(1, 1, -224, 224)], {}, cnnstat.UsageError, "-224"),
         (Net(), [(1, 1, -28, 28)], {}, cnnstat.UsageError, "-28"),
-        (Net(), [(1, 1, 30, 30)], {}, cnnstat.ShapeError, "shapes don't fit at linear (Linear)"),
-        (Net(), [(1, 3, 28, 28)], {}, cnnstat.ShapeError, "takes 1 channels, the input has 3"),
+        (
+            Net(),
+            [(1, 1, 30, 30)],
+            {},
+            cnnstat.ShapeError,
+            "shapes don't fit at linear (Linear 2704→10)",
+        ),
+        (
+            Net(),
+            [(1, 3, 28, 28)],
+            {},
+            cnnstat.ShapeError,
+            "input is 1×3×28×28, the layer takes 1 channel",
+        ),
         (Net(), [IMAGE], {"size": IMAGE}, cnnstat.ModelError, "unexpected keyword argument 'size'"),
         (Net, [IMAGE], {}, cnnstat.UsageError, "Net"),  # the class instead of an object
         (None, [IMAGE], {}, cnnstat.UsageError, "None"),
@@ -216,9 +228,9 @@ def test_shape_error_names_layer_and_numbers() -> None:
     with pytest.raises(cnnstat.ShapeError) as caught:
         cnnstat.analyze(Net(), (1, 1, 30, 30))
     message = str(caught.value)
-    assert "linear (Linear)" in message
-    assert "2704×10" in message  # the weight, as stored transposed by addmm
-    assert "takes 2704 features, the input has 3136" in message
+    assert "linear (Linear 2704→10)" in message
+    assert "input is 1×3136, the layer takes 2704 features" in message
+    assert "3136 = 4 × 28 × 28, from conv (Conv2d 1→4 3×3) flattened" in message
 
 
 # ---------------------------------------------------------------- how results show themselves

@@ -19,11 +19,12 @@ ROWS = [
     ("zoo",),
     ("sources",),
     ("referees",),
+    ("diagnosing",),
     ("api",),
     ("cli", "__main__"),
     ("__init__",),
 ]
-TORCH_ALLOWED = ("tracing", "sources", "zoo", "referees", "api")
+TORCH_ALLOWED = ("tracing", "sources", "zoo", "referees", "diagnosing", "api")
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",
     "sources.own", "sources.listing",

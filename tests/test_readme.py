@@ -37,8 +37,11 @@ def test_console_block(block: str, tmp_path: Path, monkeypatch, capsys) -> None:
     for command, expected in commands(block):
         program, *arguments = shlex.split(command)
         assert program == "cnnstat"
-        assert run(arguments) == 0
-        printed = capsys.readouterr().out
+        status = run(arguments)
+        out, err = capsys.readouterr()
+        fails = "error: " in expected  # then the message is shown below what is printed
+        assert status == (1 if fails else 0)
+        printed = "\n".join(filter(None, [out, err])) if fails else out
         assert re.fullmatch(pattern(expected), printed), f"$ {command}\n{printed}"
 
 

@@ -532,18 +532,19 @@ def test_a_model_that_cannot_be_traced_is_an_error_of_its_own():
 # (model, input, what the message must tell: the layer, the sizes that clash)
 MISMATCHES = [
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(5, 4, 3)), (1, 3, 8, 8),
-     ["1 ", "Conv2d", "1×4×6×6", "takes 5 channels", "has 4"]),
+     ["1 ", "Conv2d", "1×4×6×6", "takes 5 channels", "4 channels come from 0 "]),
     (nn.Sequential(nn.Flatten(), nn.Linear(10, 4)), (1, 3, 2, 2),
-     ["1 ", "Linear", "1×12", "takes 10 features", "has 12"]),
+     ["1 ", "Linear", "1×12", "takes 10 features", "12 = 3 × 2 × 2"]),
     (nn.Sequential(nn.Linear(10, 4, bias=False)), (1, 5), ["Linear", "10", "5"]),
     (nn.Sequential(nn.Linear(10, 4)), (2, 3, 5), ["Linear", "10", "5"]),
-    (nn.Sequential(nn.Conv2d(3, 4, 9)), (1, 3, 5, 5), ["Conv2d", "1×3×5×5", "4×3×9×9"]),
+    (nn.Sequential(nn.Conv2d(3, 4, 9)), (1, 3, 5, 5),
+     ["Conv2d", "1×3×5×5", "the kernel takes 9×9"]),
     (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 3), ["Conv2d", "[1, 3]"]),  # too few dimensions
     (nn.Sequential(nn.Conv2d(8, 4, 3, groups=2)), (1, 6, 8, 8),
-     ["Conv2d", "takes 8 channels", "has 6"]),
+     ["Conv2d", "takes 8 channels", "input has 6"]),
     # torch's meta kernel would let this pass
     (nn.Sequential(nn.ConvTranspose2d(4, 6, 3)), (1, 3, 5, 5),
-     ["ConvTranspose2d", "takes 4 channels", "has 3"]),
+     ["ConvTranspose2d", "takes 4 channels", "input has 3"]),
     (nn.Sequential(nn.BatchNorm2d(3)), (1, 4, 5, 5), ["BatchNorm2d", "4", "3"]),
     (nn.Sequential(nn.GroupNorm(2, 4)), (1, 6, 5, 5), ["GroupNorm", "6", "4"]),
     (nn.Sequential(nn.LayerNorm(9)), (1, 4, 5), ["LayerNorm", "1×4×5", "9"]),
@@ -552,7 +553,7 @@ MISMATCHES = [
     (nn.Sequential(nn.Unflatten(1, (2, 2))), (1, 5), ["Unflatten", "5"]),
     (nn.Sequential(nn.PixelShuffle(2)), (1, 3, 4, 4), ["PixelShuffle", "1×3×4×4"]),
     (failing(lambda x: x.view(1, 7)), (1, 8), ["1.0", "view", "1×8", "7"]),
-    (failing(lambda x: x.reshape(1, 7)), (1, 8), ["1.0", "view", "1×8", "7"]),
+    (failing(lambda x: x.reshape(1, 7)), (1, 8), ["1.0", "reshape", "1×8", "7"]),
     (failing(lambda x: x + x[:, :3]), (1, 8), ["1.0", "add", "1×8", "1×3"]),
     (failing(lambda x: torch.cat([x, x[:, :3]])), (1, 8), ["1.0", "cat", "1×8", "1×3"]),
     (failing(lambda x: x @ x), (2, 3), ["1.0", "2×3"]),

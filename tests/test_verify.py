@@ -731,7 +731,7 @@ def test_a_terminal_of_80_columns() -> None:
         ("verify", 2, ["Missing argument 'MODEL'"]),
         ("verify run.json", 2, ["is a saved analysis", "need the model itself"]),
         ("verify alexnett", 2, ["did you mean alexnet"]),
-        ("verify lenet --input 1,1,2,2", 1, ["shapes don't fit at conv2 (Conv2d)"]),
+        ("verify lenet --input 1,1,2,2", 1, ["shapes don't fit at conv2 (Conv2d 6→16 5×5)"]),
     ],
 )
 def test_what_cannot_be_verified(line: str, status: int, says: list[str], capsys: Capture) -> None:

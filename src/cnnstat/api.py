@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from msgspec import structs
 from torch import Tensor, nn
 
 from .analysis import classifier as classifiers
 from .analysis.compare import compare as compare_analyses
+from .analysis.diagnosis.batch import is_suspicious
 from .analysis.records import (
     Analysis,
     Classifier,
@@ -220,12 +222,14 @@ def _traced_result(
     try:
         run = _run(loaded, options)
     except ShapeError as error:
-        raise ShapeError(
+        told = ShapeError(
             f"{loaded.spec} does not run on {_listed(loaded.inputs)}, {origin}",
             error.message,
             *error.details,
             "all models of a comparison run on one input: --input names another",
-        ) from error
+        )
+        told.diagnosis, told.further, told.failure = error.diagnosis, error.further, error.failure
+        raise told from error
     return (run.analysis, _classifier(run)), (*loaded.inputs, *loaded.named_inputs.values())
 
 
@@ -276,7 +280,10 @@ def _loaded(
     named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
     positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
     if isinstance(model, str):
-        return load(model, positional, named, arguments)
+        try:
+            return load(model, positional, named, arguments)
+        except ModelError as error:
+            raise _diagnosed_unbuilt(error, model, positional, named, arguments) from error
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
@@ -307,23 +314,68 @@ def _run(loaded: Loaded | Recorded, options: _Options) -> _Run:
             raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no {option}")
         recorded = loaded.trace
     else:
-        recorded = trace_on_lanes(
-            loaded.model,
-            loaded.builders,
-            loaded.inputs,
-            loaded.named_inputs,
-            mode=mode,
-            lane=options.lane,
-            training=options.training,
-        )
-    model = Model(
-        spec=loaded.spec,
-        source=loaded.source,
-        class_name=recorded.model,
-        arguments=loaded.arguments,
+        try:
+            recorded = trace_on_lanes(
+                loaded.model,
+                loaded.builders,
+                loaded.inputs,
+                loaded.named_inputs,
+                mode=mode,
+                lane=options.lane,
+                training=options.training,
+            )
+        except ModelError as error:
+            raise _diagnosed(error, loaded, mode) from error
+    model = _model_of(loaded, recorded.model)
+    analysis = analyse(recorded, model, _tool())
+    if isinstance(loaded, Loaded) and is_suspicious(recorded):
+        from .diagnosing.batches import mixed_batch
+
+        told = mixed_batch(loaded, mode, recorded)
+        analysis = structs.replace(analysis, notes=(*analysis.notes, *told))
+    return _Run(loaded, mode, recorded, analysis)
+
+
+def _tool() -> Tool:
+    return Tool(__version__, str(torch.__version__), platform.python_version())
+
+
+def _model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
+    return Model(
+        spec=loaded.spec, source=loaded.source, class_name=class_name, arguments=loaded.arguments
     )
-    tool = Tool(__version__, str(torch.__version__), platform.python_version())
-    return _Run(loaded, mode, recorded, analyse(recorded, model, tool))
+
+
+def _diagnosed_unbuilt(
+    error: ModelError,
+    spec: str,
+    inputs: tuple[Any, ...],
+    named: dict[str, Any],
+    arguments: Mapping[str, Any] | None,
+) -> ModelError:
+    if not error.while_building or ":" not in spec:
+        return error
+    from .diagnosing import diagnose, unbuilt, with_diagnosis
+
+    loaded = unbuilt(spec, inputs, named, dict(arguments or {}))
+    found = diagnose(loaded, "eval", None, _model_of(loaded, spec.rpartition(":")[2]), _tool())
+    return error if found is None else with_diagnosis(error, found)
+
+
+def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
+    """The failure of a run with what it means and what would mend it, as far as that is told."""
+    # Not above: a model that works needs none of it.
+    from .diagnosing import diagnose, is_diagnosed, with_diagnosis
+
+    if not is_diagnosed(error):
+        return error
+    model = _model_of(loaded, error.failure.trace.model)
+    try:
+        found = diagnose(loaded, mode, error.failure, model, _tool())
+    except Exception as fault:  # ours; what failed is to be told all the same
+        error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
+        return error
+    return error if found is None else with_diagnosis(error, found)
 
 
 def _classifier_of_saved(analysis: Analysis) -> Classifier | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class CnnstatError(Exception):
@@ -34,11 +35,29 @@ class UsageError(CnnstatError):
 
 
 class ModelError(CnnstatError):
-    """The model cannot be loaded, built or run."""
+    """The model cannot be loaded, built or run.
+
+    `failure` is the record of the run that failed (`tracing.records.Failure`), None without one.
+    `while_building`: the constructor of a user's own model failed.
+    """
+
+    failure: Any = None
+    while_building = False
 
 
 class ShapeError(ModelError):
-    """The model does not run on the given input."""
+    """The model does not run on the given input.
+
+    `diagnosis` says where, why, and what would mend it (an
+    `analysis.diagnosis.records.Diagnosis`); None where there was nothing to derive it from.
+    `further` are the texts of the errors that come after this one is mended.
+    """
+
+    diagnosis: Any = None
+    further: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\nerror: ".join([super().__str__(), *self.further])
 
 
 class LaneError(ModelError):

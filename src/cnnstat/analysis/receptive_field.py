@@ -157,7 +157,7 @@ def _adaptive(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
             continue
         if after == 1 and before > 1:
             return _lost(WHOLE)
-        if before % after:
+        if not after or before % after:
             return _lost(_unknown(op))
         reaches[axis] = reaches[axis].slide(before // after, before // after, 0, 1)
     return Field(_resized(x, out), reaches)

@@ -11,6 +11,7 @@ from ..costs import Cost, cost_of
 from ..tracing.records import Call, Op, Parameter, Trace
 from .bounds import bounded_by
 from .describe import config_of, dims_of, window_of
+from .gradient_path import unreached
 from .longest_path import depth_of
 from .memory import peak_bytes
 from .ownership import Ownership
@@ -61,8 +62,13 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*ownership.notes(), *_run_notes(trace)),
+        notes=(*ownership.notes(), *unreached(trace), *_run_notes(trace)),
     )
+
+
+def layers_of(trace: Trace) -> tuple[Layer, ...]:
+    """The rows of a run, which need not have come to its end."""
+    return _layers(trace, Ownership(trace), fields_of(trace))
 
 
 def _run_notes(trace: Trace) -> Iterator[str]:

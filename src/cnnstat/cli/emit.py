@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import OutputError, UsageError
 from ..reports import render
 from ..reports.options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..analysis.diagnosis.records import Diagnosis
     from ..reports import Result
 
 
@@ -63,6 +66,20 @@ def emit(result: Result, to: Destination, options: Options | None = None) -> Non
     document = render(result, to.format, options, linked_from=to.file)
     files = {to.file.parent / name: text for name, text in document.pictures.items()}
     write_files({**files, to.file: document.text})
+
+
+def emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options) -> None:
+    """What is known of a model that fails: the layers up to there.
+
+    As a table it is only that: the errors come on standard error. Other forms hold them too. A
+    file is left as it was: it may hold the report of a model that works.
+    """
+    if to.file is not None:
+        return
+    if to.format != "table":
+        emit(diagnosis, to, options)
+    elif diagnosis.layers:
+        emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
 
 
 def write_files(files: dict[Path, str]) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import structs
+
 from ..analysis.records import Analysis, Comparison, Verification
+from ..analysis.sight import sight
 from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
@@ -64,6 +67,11 @@ def analysis_of(
             ),
             in_doubt=ModelError,
         )
+
+
+def with_sight(analysis: Analysis, side: int) -> Analysis:
+    """The analysis with what its receptive field is to objects of a size."""
+    return structs.replace(analysis, notes=(*analysis.notes, *sight(analysis, side)))
 
 
 def comparison_of(

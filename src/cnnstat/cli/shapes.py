@@ -54,6 +54,11 @@ def command(
         Ops,
         typer.Option("--ops", help="Rows of functions: all, none, or all but pure layout."),
     ] = "auto",
+    object: Annotated[
+        int | None,
+        typer.Option("--object", min=1, metavar="PIXELS", show_default=False,
+                     help="Side of what is to be recognized: is the receptive field as large?"),
+    ] = None,
     strict: StrictOption = False,
     format: FormatOption = None,
     output: OutputOption = None,
@@ -64,12 +69,18 @@ def command(
     and of parameters, activation, other-ops, stride, padding, kernel, role, receptive-field,
     input, type, output, backward MACs, MACs.
     """
-    from .emit import destination, emit
-    from .running import analysis_of, options_of, require_exact
+    from ..errors import ShapeError
+    from .emit import destination, emit, emit_diagnosis
+    from .running import analysis_of, options_of, require_exact, with_sight
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns), sort, top, ops)
-    analysis = analysis_of(model, input, arguments_of(arg), mode, lane, training)
-    emit(analysis, to, shown)
+    try:
+        analysis = analysis_of(model, input, arguments_of(arg), mode, lane, training)
+    except ShapeError as error:
+        if error.diagnosis is not None:
+            emit_diagnosis(error.diagnosis, to, shown)
+        raise
+    emit(analysis if object is None else with_sight(analysis, object), to, shown)
     if strict:
         require_exact(analysis)

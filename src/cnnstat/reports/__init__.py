@@ -16,11 +16,12 @@ from .. import display
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
     from ..analysis.records import Analysis, Comparison, Listing, Verification
     from .view import Report
 
-    Result: TypeAlias = Analysis | Comparison | Explanation | Listing | Verification
+    Result: TypeAlias = Analysis | Comparison | Diagnosis | Explanation | Listing | Verification
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 
@@ -53,6 +54,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import verification
 
         return verification.view(result)
+    if result.kind == "diagnosis":
+        from . import diagnosis
+
+        return diagnosis.view(result, options or Options())
     if result.kind == "explanation":
         from . import explanation
 

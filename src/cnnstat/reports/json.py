@@ -9,9 +9,10 @@ import msgspec
 from ..analysis.records import Analysis, Comparison, Listing, Verification
 
 if TYPE_CHECKING:
+    from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
 
-    Result: TypeAlias = Analysis | Comparison | Explanation | Listing | Verification
+    Result: TypeAlias = Analysis | Comparison | Diagnosis | Explanation | Listing | Verification
 
 
 def render(result: Result) -> str:
@@ -22,10 +23,12 @@ def render(result: Result) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
 
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Explanation, Listing, Verification], ref_template="#/$defs/{name}"
+        [Analysis, Comparison, Diagnosis, Explanation, Listing, Verification],
+        ref_template="#/$defs/{name}",
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

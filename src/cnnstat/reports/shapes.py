@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..analysis.records import Analysis, BoundedPart, Layer, Tally
 from ..analysis.roles import LAYOUT
@@ -12,21 +13,30 @@ from ..shapes import format_shape
 from .options import Options
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
-CellOf = Callable[[Analysis, Layer, Tally], Cell]
+if TYPE_CHECKING:
+    from ..analysis.diagnosis.records import Diagnosis
+
+    Layered: TypeAlias = Analysis | Diagnosis
+CellOf: TypeAlias = "Callable[[Layered, Layer, Tally], Cell]"
 
 
-def _type(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+def _type(analysis: Layered, layer: Layer, tally: Tally) -> Cell:
     frozen = ", frozen" if layer.frozen_params else ""
     return Cell(f"{layer.type} {layer.config}".rstrip() + frozen)
 
 
-def _params(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+def _params(analysis: Layered, layer: Layer, tally: Tally) -> Cell:
     shared = layer.shared_with is not None and not tally.params
     return Cell(tally.params, "count", "shared" if shared else "–")
 
 
-def _share(part: int, whole: int) -> Cell:
+def _share(part: int, whole: int | None) -> Cell:
     return Cell(part / whole if whole else None, "share")
+
+
+def _whole(analysis: Layered, figure: str) -> int | None:
+    """A total, which a model that does not run to its end has not."""
+    return getattr(analysis.totals, figure) if analysis.kind == "analysis" else None
 
 
 def _shape(shapes: Sequence[tuple[int, ...]]) -> Cell:
@@ -36,15 +46,15 @@ def _shape(shapes: Sequence[tuple[int, ...]]) -> Cell:
     return Cell(shapes[0] if shapes else None, "shape")
 
 
-def _kernel(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+def _kernel(analysis: Layered, layer: Layer, tally: Tally) -> Cell:
     return Cell(layer.window.kernel if layer.window else None, "sizes")
 
 
-def _padding(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+def _padding(analysis: Layered, layer: Layer, tally: Tally) -> Cell:
     return Cell(layer.window.padding if layer.window else None, "sizes")
 
 
-def _backward_macs(analysis: Analysis, layer: Layer, tally: Tally) -> Cell:
+def _backward_macs(analysis: Layered, layer: Layer, tally: Tally) -> Cell:
     traced = tally.backward_macs is not None
     return Cell(tally.backward_macs, "count", "–" if traced else "needs --training")
 
@@ -66,11 +76,11 @@ COLUMNS: dict[str, tuple[Column, CellOf]] = {
     ),
     "params": (Column("params", "Params"), _params),
     "params-share": (
-        Column("params-share", "%", True, 13), lambda a, x, t: _share(t.params, a.totals.params)
+        Column("params-share", "%", True, 13), lambda a, x, t: _share(t.params, _whole(a, "params"))
     ),
     "macs": (Column("macs", "MACs", True, 1), lambda a, x, t: Cell(t.macs, "count")),
     "macs-share": (
-        Column("macs-share", "%", True, 14), lambda a, x, t: _share(t.macs, a.totals.macs)
+        Column("macs-share", "%", True, 14), lambda a, x, t: _share(t.macs, _whole(a, "macs"))
     ),
     "backward-macs": (Column("backward-macs", "Backward MACs", True, 1), _backward_macs),
     "other-ops": (
@@ -82,6 +92,7 @@ COLUMNS: dict[str, tuple[Column, CellOf]] = {
     ),
 }  # fmt: skip
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "macs", "macs-share")
+_PARTIAL_COLUMNS = ("type", "input", "output", "params", "macs")
 
 
 def view(analysis: Analysis, options: Options) -> Report:
@@ -98,13 +109,19 @@ def view(analysis: Analysis, options: Options) -> Report:
     blocks: list[Block] = [layer_table(analysis, options), totals(analysis)]
     notes = [*analysis.notes, *bounds(analysis)]
     if notes:
-        blocks.append(Text(tuple(f"note: {note}" for note in notes), "note"))
+        blocks.append(Text(tuple(_noted(note) for note in notes), "note"))
     return Report(f"{model.spec} on {inputs}", tuple(blocks))
 
 
-def layer_table(analysis: Analysis, options: Options) -> Table:
+def _noted(note: str) -> str:
+    return note if note.startswith("warning: ") else f"note: {note}"
+
+
+def layer_table(analysis: Layered, options: Options) -> Table:
     usual: tuple[str, ...] = DEFAULT_COLUMNS
-    if analysis.totals.backward_macs is not None:
+    if analysis.kind == "diagnosis":
+        usual = _PARTIAL_COLUMNS
+    elif analysis.totals.backward_macs is not None:
         usual = (*usual, "backward-macs")
     keys = _chosen(options.columns, usual)
     columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
@@ -278,7 +295,7 @@ def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, str, bool]]:
 
 
 def _flat_rows(
-    analysis: Analysis, layers: list[Layer], keys: tuple[str, ...], options: Options
+    analysis: Layered, layers: list[Layer], keys: tuple[str, ...], options: Options
 ) -> list[Row]:
     sort = options.sort or "macs"
     cell = COLUMNS[sort][1]
@@ -304,7 +321,7 @@ def _own(layer: Layer) -> Tally:
 
 
 def _cells(
-    analysis: Analysis, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
+    analysis: Layered, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
 ) -> tuple[Cell, ...]:
     return (
         Cell(name or layer.type),

@@ -26,6 +26,8 @@ class Loaded:
     arguments: dict[str, Any] = field(default_factory=dict)
     mode: Literal["eval", "train"] | None = None
     """The mode that is part of a graph; None for modules, which can be set to either."""
+    written: str = ""
+    """`FILE.py:NAME` or `package.module:NAME`, where the model is built from Python of a user's."""
 
 
 @dataclass(frozen=True)

@@ -148,3 +148,16 @@ def beside(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
+
+
+@contextmanager
+def registered_kept() -> Iterator[None]:
+    """What code registers inside is forgotten again."""
+    models, definitions = dict(_registered), {n: set(d) for n, d in _definitions.items()}
+    try:
+        yield
+    finally:
+        _registered.clear()
+        _registered.update(models)
+        _definitions.clear()
+        _definitions.update(definitions)

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from . import vision_operators
 from .construction import builders, construct, copies_of, unbuilt
 from .implied import implied_input
 from .loaded import Loaded
+from .misspelt import marked_line, meant, missing_comma, shown_path
 from .names import SOURCES
 
 
@@ -61,7 +63,8 @@ def load(
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
     example = getattr(module, "example_input", None)
-    return loaded(spec, getattr(module, name), example, inputs, named, arguments)
+    made = loaded(spec, getattr(module, name), example, inputs, named, arguments)
+    return replace(made, written=spec)
 
 
 def loaded(
@@ -81,7 +84,7 @@ def loaded(
     model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
     keywords = dict(named_inputs)
     if not inputs and not keywords:
-        inputs, keywords = _inputs_of(spec, model, example)
+        inputs, keywords = inputs_of(spec, model, example)
     return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
 
 
@@ -107,7 +110,12 @@ def import_place(place: str, name: str = "") -> ModuleType:
         marked = (
             [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
         )
-        raise ModelError(f"{error.filename}:{error.lineno}: {error.msg}", *marked) from error
+        comma = missing_comma(error)
+        raise ModelError(
+            f"{shown_path(error.filename)}:{error.lineno}: {error.msg}",
+            *marked,
+            *filter(None, [comma]),
+        ) from error
     except BaseException as error:  # a file may do anything, leaving by sys.exit() included
         details = [*_reason(error, place), *_misspelt_source(error, place, name)]
         raise ModelError(f"{place} cannot be imported", *details) from error
@@ -148,8 +156,8 @@ def _reason(error: BaseException, place: str) -> list[str]:
         own = [f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename]
     reason = f"{type(error).__name__}: {error}"
     if not own:
-        return [reason]
-    return [f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}", reason]
+        return [reason, *meant(error, None)]
+    return [*marked_line(own[-1]), reason, *meant(error, own[-1].filename)]
 
 
 def _models_in(module: ModuleType) -> list[str]:
@@ -179,7 +187,9 @@ def _make(
     try:
         model = construct(named, arguments)
     except Exception as error:  # the user's code: anything may come out of it
-        raise unbuilt(spec, arguments, *_reason(error, file)) from error
+        failed = unbuilt(spec, arguments, *_reason(error, file))
+        failed.while_building = True
+        raise failed from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
     return model, builders(named, arguments)
@@ -200,7 +210,7 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
         ) from error
 
 
-def _inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
+def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
     """The inputs that the module's `example_input` or the first layer imply.
 
     `example_input` is a shape, a text as for `--input`, a tensor, a tuple of them, or a dict of

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 
-class Refused(Exception):
+class Refused(RuntimeError):  # as torch refuses: models catch that
     """An operator would not run. `what` does not fit: "shapes" or "dtypes"."""
 
     def __init__(self, what: str, reason: str) -> None:
@@ -27,11 +27,24 @@ def _same_dtype(*positions: int) -> Callable[[Any], None]:
     return check
 
 
-def _transposed_channels(args: Any) -> None:
-    x, weight, transposed = args[0], args[1], args[6]
-    if transposed and x.shape[1] != weight.shape[0]:
-        takes = f"the layer takes {weight.shape[0]} channels, the input has {x.shape[1]}"
-        raise Refused("shapes", takes)
+def _channels(args: Any) -> None:
+    """torch's rule for `meta` lets it pass if transposed, and is slow to refuse it if not."""
+    x, weight, transposed, groups = args[0], args[1], args[6], args[8]
+    takes = weight.shape[0] if transposed else weight.shape[1] * groups
+    if x.dim() == weight.dim() and x.shape[1] != takes:
+        reason = f"the layer takes {takes} channels, the input has {x.shape[1]}"
+        raise Refused("shapes", reason)
+
+
+def _product(left: int, right: int) -> Callable[[Any], None]:
+    """Refused here: torch's own refusal would import its compiler first, which takes a second."""
+
+    def check(args: Any) -> None:
+        x, weight = args[left].shape, args[right].shape
+        if x[-1] != weight[-2]:
+            raise Refused("shapes", f"{weight[-2]} features fit, the input has {x[-1]}")
+
+    return check
 
 
 DTYPE_CHECKS: dict[str, Callable[[Any], None]] = {
@@ -43,4 +56,9 @@ DTYPE_CHECKS: dict[str, Callable[[Any], None]] = {
 }
 """Not under autocast: it casts what differs, but not on `meta`."""
 
-SHAPE_CHECKS: dict[str, Callable[[Any], None]] = {"aten.convolution": _transposed_channels}
+SHAPE_CHECKS: dict[str, Callable[[Any], None]] = {
+    "aten.convolution": _channels,
+    "aten.mm": _product(0, 1),
+    "aten.bmm": _product(0, 1),
+    "aten.addmm": _product(1, 2),
+}

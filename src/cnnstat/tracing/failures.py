@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from ..errors import LaneError, ModelError, ShapeError
 from ..shapes import format_shape
 from .checks import Refused
 from .lanes import Lane
+from .places import frames_of, is_of_the_model, numbers_known
 from .recorder import Attempt, OpenCall, Recorder, rebuilt, tensors_among
+from .records import Failure, Op, Trace
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
@@ -57,6 +59,37 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         return ShapeError(headline, f"torch says: {reason}", hint=hint)
     explanation = _mismatch(attempt) or f"torch says: {reason}"
     return ShapeError(headline, _operands(attempt, recorder), explanation)
+
+
+def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
+    """The record of a run that ended in `error`, which was made of what the model raised."""
+    cause = error.__cause__ or error
+    attempt = recorder.attempt
+    op = None
+    if attempt is not None:
+        innermost = attempt.calls[-1].index if attempt.calls else -1
+        op = Op(attempt.name, "", recorder.freeze(attempt.args), recorder.freeze(attempt.kwargs),
+                (), innermost, recorder.live_bytes)  # fmt: skip
+    frames, raised_in = frames_of(cause)
+    return Failure(
+        trace,
+        tuple(call.index for call in recorder.place),
+        op,
+        type(cause).__name__,
+        str(cause).strip() or type(cause).__name__,
+        frames,
+        is_of_the_model(raised_in) or isinstance(cause, AssertionError),  # torch._assert
+        _what(error),
+        numbers_known(cause),
+        getattr(recorder, "called_at", {}),
+        getattr(recorder, "arguments", {}),
+    )
+
+
+def _what(error: ModelError) -> Literal["shapes", "dtypes", "model"]:
+    if isinstance(error, ShapeError):
+        return "shapes"
+    return "dtypes" if error.message.startswith("dtypes") else "model"
 
 
 def _wants_values(error: Exception, attempt: Attempt | None) -> bool:

@@ -6,7 +6,7 @@ What a run makes by the ten thousand are Structs: they are made several times fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any, Literal
@@ -173,6 +173,56 @@ class Trace:
     lane_reason: str | None = None
     composites: tuple[Op, ...] = ()
     backward: Backward | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A place in the source of a model, as `ast` counts: lines from 1, columns in bytes from 0."""
+
+    file: str
+    function: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where and how a run ended early.
+
+    `trace` is the record up to there; the calls that were open have no outputs, and `open` are
+    their indices, the outermost first. `op` is the operator that was refused, None where it was
+    refused before one ran; it has no outputs. `error` is the class of the exception, `reason` its
+    text. `frames` is the way through the model's own source, the outermost first; `in_model` tells
+    whether the exception was raised there rather than inside torch. `locals` are the numbers that
+    the innermost functions on the way knew.
+    `what` does not fit: "shapes" or "dtypes"; "model" where the model itself is at fault.
+    What was watched, if it was: `called_at` is the way to each call, `arguments` are its arguments.
+    """
+
+    trace: Trace
+    open: tuple[int, ...]
+    op: Op | None
+    error: str
+    reason: str
+    frames: tuple[Frame, ...]
+    in_model: bool
+    what: Literal["shapes", "dtypes", "model"] = "model"
+    locals: tuple[tuple[str, Any], ...] = ()
+    called_at: dict[int, tuple[Frame, ...]] = field(default_factory=dict)
+    arguments: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls that were open, the outermost first."""
+        by_index = {call.index: call for call in self.trace.calls}
+        return tuple(by_index[index] for index in self.open if index in by_index)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How far the run came, in calls and operators: more is further."""
+        return len(self.trace.calls), len(self.trace.ops)
 
 
 def tensors_in(value: Any) -> list[TensorSpec]:

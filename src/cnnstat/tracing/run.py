@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ..errors import LaneError, ModelError
 from ..shapes import InputSpec
 from .backward import BackwardRecorder, run_backward
 from .copies import substitutes_in
-from .failures import explain
+from .failures import explain, failure_of
 from .lanes import META, Lane
 from .observers import Operators, recording
 from .randomness import random_state_kept
@@ -34,6 +35,7 @@ def trace(
     lane: Lane = META,
     fused: bool = True,
     composites: bool = False,
+    books: type[Recorder] = Recorder,
 ) -> Trace:
     """Run `model` once on one lane and record what it did.
 
@@ -50,11 +52,12 @@ def trace(
         fast: whether to use our own shape kernels where they apply; the result is the same.
         fused: whether recurrent layers are one operator each, which torch unrolls on `meta`.
         composites: whether to note composite operators too.
+        books: what keeps the record; a `Watcher` notes places in the model's source too.
 
     Raises:
         ShapeError: the model does not run on these inputs.
         LaneError: it does not run on this lane.
-        ModelError: the model fails for a reason of its own.
+        ModelError: the model fails for a reason of its own. Its `failure` is the record so far.
     """
     try:
         args = placed(tuple(inputs), lane.place)
@@ -70,30 +73,52 @@ def trace(
         ) from error
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
-        _run(model, args, kwargs, Recorder({}), fast, lane)  # gives lazy layers their parameters
+        # gives lazy layers their parameters
+        _recorded(model, (args, kwargs), books(_described(model)), mode, lane, fast)
     # both made before the run, which may change what it is given
     again = _second_run(model, (inputs, args), (named_inputs, kwargs), lane) if training else None
-    modules = _described(model)
-    recorder = Recorder(modules, on_return, limit=lane.limit)
+    recorder = books(_described(model), on_return, limit=lane.limit)
+    first = _recorded(model, (args, kwargs), recorder, mode, lane, fast, fused, composites)
+    return replace(first, backward=_backward(again, recorder.calls, fast, lane)) if again else first
+
+
+def _recorded(
+    model: nn.Module,
+    inputs: tuple[tuple[Any, ...], dict[str, Any]],
+    recorder: Recorder,
+    mode: str,
+    lane: Lane,
+    fast: bool,
+    fused: bool = True,
+    composites: bool = False,
+) -> Trace:
+    """One run by the books of `recorder`; an error that ends it carries the record so far."""
     parameters = tuple(_parameters(model, recorder))
-    for tensor in tensors_among((args, kwargs)):
+    for tensor in tensors_among(inputs):
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
-    traced_inputs = tuple(_traced_inputs(recorder, args, kwargs))
-    _run(model, args, kwargs, recorder, fast, lane, fused, composites)
-    return Trace(
-        model=type(model).__name__,
-        mode=mode,
-        lane=lane.name,
-        inputs=traced_inputs,
-        input_bytes=input_bytes,
-        calls=tuple(call.record() for call in recorder.calls),
-        ops=tuple(recorder.ops),
-        modules={module.path: module for module in modules.values()},
-        parameters=parameters,
-        composites=tuple(op for op in recorder.composites if op is not None),
-        backward=again and _backward(again, recorder.calls, fast, lane),
-    )
+    traced_inputs = tuple(_traced_inputs(recorder, *inputs))
+
+    def record() -> Trace:
+        return Trace(
+            model=type(model).__name__,
+            mode=mode,
+            lane=lane.name,
+            inputs=traced_inputs,
+            input_bytes=input_bytes,
+            calls=tuple(call.record() for call in recorder.calls),
+            ops=tuple(recorder.ops),
+            modules={module.path: module for module in recorder.modules.values()},
+            parameters=parameters,
+            composites=tuple(op for op in recorder.composites if op is not None),
+        )
+
+    try:
+        _run(model, *inputs, recorder, fast, lane, fused, composites)
+    except ModelError as error:
+        error.failure = failure_of(error, recorder, record())
+        raise
+    return record()
 
 
 _Prepared = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]

@@ -1,0 +1,198 @@
+"""Numbers that remember which literals of the user's source they were computed from.
+
+`32 * 5 * 5` is 800, and as a `TrackedInt` it is also the expression over the three literals. So the
+argument of a layer tells which text decides it, and what a literal would have to be for another
+value.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LARGEST = 1 << 20  # a literal is not looked for beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a source file: lines from 1, columns in bytes of UTF-8 from 0, as `ast` has them.
+
+    `file` is empty for an argument of the model, whose name is `argument`.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    argument: str = ""
+
+    def holds(self, other: Span) -> bool:
+        """Whether `other` lies inside."""
+        return (
+            self.file == other.file
+            and (self.line, self.column) <= (other.line, other.column)
+            and (other.end_line, other.end_column) <= (self.end_line, self.end_column)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    span: Span
+    value: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`function` of `operands`, which are expressions, literals or plain numbers."""
+
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
+
+
+def literals_in(origin: Any) -> Iterator[Literal]:
+    """The literals that an origin is computed from, in order, each as often as it stands there."""
+    if isinstance(origin, Literal):
+        yield origin
+    elif isinstance(origin, Expression):
+        for operand in origin.operands:
+            yield from literals_in(operand)
+
+
+def evaluated(origin: Any, values: Mapping[Literal, int | float]) -> int | float:
+    """What an origin comes to with other values for some literals.
+
+    Raises:
+        ArithmeticError, ValueError: it comes to nothing.
+    """
+    if isinstance(origin, Literal):
+        return values.get(origin, origin.value)
+    if isinstance(origin, Expression):
+        result: int | float = origin.function(*(evaluated(o, values) for o in origin.operands))
+        return result
+    return origin  # type: ignore[no-any-return]  # a plain number
+
+
+def solved(origin: Any, literal: Literal, wanted: int) -> int | None:
+    """The whole number that `literal` must be for `origin` to come to `wanted`; None without one.
+
+    Tried where a linear or proportional dependence would have it; anything else is given up.
+    """
+    if not isinstance(literal.value, int):
+        return None
+    now, step = literal.value, 1
+    try:
+        here = evaluated(origin, {literal: now})
+        slope = evaluated(origin, {literal: now + step}) - here
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+    guesses = []
+    if slope:
+        guesses.append(now + (wanted - here) / slope)
+    if here:
+        guesses.append(now * wanted / here)
+    for guess in guesses:
+        for value in {math.floor(guess), math.ceil(guess)}:
+            if abs(value) > _LARGEST:
+                continue
+            try:
+                if evaluated(origin, {literal: value}) == wanted:
+                    return value
+            except (ArithmeticError, ValueError, TypeError):
+                continue
+    return None
+
+
+def origin_of(value: Any) -> Any:
+    """The expression of a tracked number, the number itself of a plain one."""
+    return value.origin if isinstance(value, TrackedInt | TrackedFloat) else value
+
+
+def tracked(value: Any, origin: Any) -> Any:
+    """`value` with its origin; what is no number stays as it is."""
+    if type(value) is int or type(value) is TrackedInt:
+        number = TrackedInt(value)
+    elif type(value) is float or type(value) is TrackedFloat:
+        number = TrackedFloat(value)  # type: ignore[assignment]  # both have an origin
+    else:
+        return value
+    number.origin = origin
+    return number
+
+
+def plain(value: Any) -> Any:
+    """The number without its origin, inside tuples and lists too."""
+    if isinstance(value, TrackedInt):
+        return int.__int__(value)
+    if isinstance(value, TrackedFloat):
+        return float.__float__(value)
+    if type(value) in (tuple, list):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+class TrackedInt(int):
+    """An `int` that knows its origin and hands it on through arithmetic."""
+
+    origin: Any
+
+    def __copy__(self) -> TrackedInt:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> TrackedInt:
+        return self
+
+    def __reduce__(self) -> Any:
+        return int, (int.__int__(self),)
+
+
+class TrackedFloat(float):
+    """Likewise a `float`."""
+
+    origin: Any
+
+    def __copy__(self) -> TrackedFloat:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> TrackedFloat:
+        return self
+
+    def __reduce__(self) -> Any:
+        return float, (float.__float__(self),)
+
+
+def applied(function: Callable[..., Any], *operands: Any) -> Any:
+    """`function` of numbers, tracked if one of them is."""
+    result = function(*map(plain, operands))
+    if not any(isinstance(value, TrackedInt | TrackedFloat) for value in operands):
+        return result
+    return tracked(result, Expression(function, tuple(map(origin_of, operands))))
+
+
+def _hand_on(cls: type, name: str, function: Callable[..., Any]) -> None:
+    def forward(self: Any, other: Any) -> Any:
+        if not isinstance(other, int | float) or isinstance(other, bool):
+            return NotImplemented  # a tensor or a list: it knows what to do with a number
+        return applied(function, self, other)
+
+    def backward(self: Any, other: Any) -> Any:
+        if not isinstance(other, int | float) or isinstance(other, bool):
+            return NotImplemented
+        return applied(function, other, self)
+
+    setattr(cls, f"__{name}__", forward)
+    setattr(cls, f"__r{name}__", backward)
+
+
+def _alone(cls: type, name: str, function: Callable[..., Any]) -> None:
+    setattr(cls, f"__{name}__", lambda self: applied(function, self))
+
+
+for _cls in (TrackedInt, TrackedFloat):
+    for _name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow"):
+        _hand_on(_cls, _name, getattr(operator, _name))
+    for _name in ("neg", "pos", "abs"):
+        _alone(_cls, _name, getattr(operator, _name))

@@ -1,0 +1,286 @@
+"""From a failure to changes that may mend it, the most likely first.
+
+They come from the refused operator and from what made its operands: every literal of the source
+that decides a setting of a layer run so far is tried with the values for which the sizes would
+fit, followed through the record. What is proposed is verified elsewhere, by doing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...tracing.records import Failure, Module
+from .changes import Change, Proposal
+from .costs import ELSEWHERE, PLANNED, cost_of, distance, use_value, was_planned
+from .likeness import CHOSEN, TAKEN, WINDOW, Style, oddness, style_of
+from .literals import Literal, Span, plain, solved
+from .mismatch import Mismatch, mismatch_of
+from .resizing import fits
+from .rewriting import Replacement
+from .uses import (
+    Use,
+    literals_among,
+    numbers_known,
+    numbers_of,
+    settings_with,
+    uses_of,
+)  # fmt: skip
+
+_SMALL: dict[str, tuple[int, ...]] = {
+    "kernel_size": (1, 2, 3, 4, 5, 6, 7, 9, 11), "stride": (1, 2, 3, 4), "dilation": (1, 2, 3, 4),
+    "padding": (0, 1, 2, 3, 4, 5),
+}  # fmt: skip
+_COUNTS = {"groups", "num_groups", "num_heads", "nhead"}
+_BLIND = 3.0  # more for a change of which the sizes do not tell whether it fits
+_FUNCTIONS = 6  # function calls before the failure whose literals are tried
+
+
+def text_proposals(failure: Failure, sizes: Iterable[int] = ()) -> list[Proposal]:
+    """Changes of one number in the source, the least cost first.
+
+    `sizes` are the numbers of the source that may be sizes, for a failure that tells of none.
+    """
+    mismatch = mismatch_of(failure)
+    found = [*_of_settings(failure, mismatch), *_of_functions(failure, mismatch)]
+    if not failure.calls or failure.in_model:
+        found += _of_locals(failure, [] if failure.calls else list(sizes))
+    return sorted(found, key=lambda proposal: proposal.cost)
+
+
+def change_of(literals: Sequence[Literal], value: int) -> Change:
+    """The change that writes `value` in the place of each of the literals."""
+    if literals[0].span.argument:
+        return Change(arguments={literals[0].span.argument: value})
+    return Change(replacements=tuple(Replacement(x.span, str(value)) for x in literals))
+
+
+def _of_settings(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
+    reached = {call.path for call in failure.trace.calls if call.module}
+    reached &= failure.trace.modules.keys()
+    here = failure.calls[-1].path if failure.calls else ""
+    found = uses_of(failure)
+    modules = [failure.trace.modules[path] for path in dict.fromkeys(reached)]
+    for together, uses in _knobs(found):
+        own = {use.module.path for use in uses}
+        if not own & reached:
+            continue
+        literal = together[0]
+        style = style_of(module for module in modules if module.path not in own)
+        for value in _values(literal, uses, mismatch, failure):
+            settings = settings_with(uses, dict.fromkeys(together, value))
+            fit = None if settings is None else fits(failure, settings, {})
+            if settings is None or fit is False or (fit is None and here not in own):
+                continue
+            cost = cost_of(literal, value, uses, settings, style, failure)
+            yield Proposal(change_of(together, value), cost + _BLIND * (fit is None), fit)
+
+
+def _knobs(
+    found: dict[Literal, list[Use]],
+) -> Iterator[tuple[tuple[Literal, ...], list[Use]]]:
+    """Literals one by one, and the equal ones of a tuple together: `kernel_size=(3, 3)`."""
+    yield from (((literal,), uses) for literal, uses in found.items())
+    tuples: dict[tuple[str, str], list[Literal]] = {}
+    for literal, uses in found.items():
+        for use in uses:
+            if use.place is not None and isinstance(use.origin, Literal):
+                tuples.setdefault((use.module.path, use.name), []).append(literal)
+    pairs = {
+        tuple(dict.fromkeys(literals)) for literals in tuples.values()
+        if len({literal.value for literal in literals}) == 1
+    }  # fmt: skip
+    for pair in pairs:
+        if len(pair) > 1:
+            yield pair, [use for literal in pair for use in found[literal]]
+
+
+def _values(literal: Literal, uses: list[Use], mismatch: Mismatch, failure: Failure) -> list[int]:
+    """The values of a literal for which something might fit."""
+    found: dict[int, None] = {}
+    names = {use.name: use for use in uses}
+    for name, use in names.items():
+        for wanted in _wanted(name, use.value, mismatch, failure, use.module):
+            value = solved(use.origin, literal, wanted)
+            if value is not None and value >= 0:
+                found[value] = None
+    found.pop(int(literal.value), None)
+    return list(found)
+
+
+def _wanted(
+    name: str, value: int, mismatch: Mismatch, failure: Failure, module: Module
+) -> Iterable[int]:
+    if name in ("kernel_size", "stride"):  # patches have the one equal to the other
+        other = "stride" if name == "kernel_size" else "kernel_size"
+        also = module.settings.get(other) or 1
+        return dict.fromkeys((*_SMALL[name], use_value(also)))
+    if name in WINDOW:
+        return _SMALL[name]
+    if name == "output_size":
+        return range(1, 15)
+    if name in _COUNTS:
+        return _factors(failure)
+    if name not in CHOSEN | TAKEN:
+        return ()
+    wanted = {}
+    for expected, seen in mismatch.pairs:
+        wanted.update(dict.fromkeys((expected, seen)))
+        # a part of a sum: one branch of several that are joined
+        wanted.update(dict.fromkeys((value + expected - seen, value + seen - expected)))
+        for a, b in ((expected, seen), (seen, expected)):
+            if b and value * a % b == 0:
+                wanted[value * a // b] = None
+    return [size for size in wanted if size > 0]
+
+
+def _factors(failure: Failure) -> list[int]:
+    """What divides a width evenly."""
+    sizes = {number for _, number in failure.locals if 0 < number <= 1 << 16}
+    for call in failure.calls[-1:]:
+        sizes |= {size for spec in call.inputs for size in spec.shape[1:2] + spec.shape[-1:]}
+    return sorted({n for size in sizes for n in range(1, min(size, 512) + 1) if size % n == 0})
+
+
+def _of_functions(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
+    """Literals in a `forward`: the sizes of a view, the axis of a cat, the kernel of a pooling."""
+    calls = [call for call in failure.trace.calls if call.kind == "function"][-_FUNCTIONS:]
+    here = failure.open[-1] if failure.open else -1
+    for call in calls:
+        near = call.index == here
+        for literal, origin in literals_among(failure.arguments.get(call.index, ())):
+            small = range(-1, 8) if near or "pool" in call.type else ()
+            for wanted in dict.fromkeys([*_sizes_for(call.type, mismatch), *small]):
+                value = solved(origin, literal, wanted)
+                if value is None or value == literal.value or value < 0:
+                    continue
+                cost = 0.5 + ELSEWHERE * (not near) + distance(literal.value, value)
+                cost += 0.3 * (call.type in ("view", "reshape") and value < 8)
+                yield Proposal(change_of((literal,), value), cost)
+
+
+def _sizes_for(function: str, mismatch: Mismatch) -> Iterator[int]:
+    if function in ("view", "reshape", "unflatten", "expand", "split"):
+        for expected, seen in mismatch.pairs:
+            yield seen
+            yield expected
+
+
+def _of_locals(failure: Failure, sizes: list[int]) -> Iterator[Proposal]:
+    """Numbers that the code knew which refused: a constructor's, or that of an assertion."""
+    numbers = numbers_of(failure)
+    numbers += [size for call in failure.calls[-1:] for x in call.inputs for size in x.shape]
+    seen: set[tuple[Literal, int]] = set()
+    for place, number in enumerate(numbers_known(failure)):
+        for literal, origin in literals_among(number):
+            for wanted in [*_related(int(plain(number)), numbers), *sizes]:
+                value = solved(origin, literal, wanted)
+                if value is None or value < 0 or value == literal.value:
+                    continue
+                if (literal, value) in seen:
+                    continue
+                seen.add((literal, value))
+                cost = 2.0 + 0.1 * place + 3 * distance(literal.value, value)
+                cost += 0.1 * oddness("", {"out_features": wanted}, Style(frozenset(numbers)))
+                yield Proposal(change_of((literal,), value), cost)
+
+
+def _related(number: int, numbers: list[int]) -> list[int]:
+    """Divisors and multiples of the other numbers near `number`, and these themselves."""
+    found: set[int] = set()
+    for other in numbers:
+        if 0 < other <= 1 << 16 and other != number:
+            found.add(other)
+            found |= {n for n in range(1, min(other, 4096) + 1) if other % n == 0}
+            found |= {other * (number // other), other * (number // other + 1)}
+    near = sorted(found - {number, 0}, key=lambda n: distance(number, n))
+    return near[:8]
+
+
+def whole_arguments(failure: Failure, constants: Mapping[Span, Span]) -> Iterator[Proposal]:
+    """An argument of the layer that failed, which is arithmetic over several literals, as a whole.
+
+    `constants` maps the place of each literal inside such an argument to that of the argument.
+    """
+    if not failure.calls:
+        return
+    mismatch, here = mismatch_of(failure), failure.calls[-1].path
+    if failure.calls[-1].module is None:
+        arguments = failure.arguments.get(failure.open[-1], ())
+        for literal, _ in literals_among(arguments):
+            outer = constants.get(literal.span)
+            for _, seen in mismatch.pairs if outer else ():
+                assert outer is not None
+                change = Change(replacements=(Replacement(outer, str(seen)),))
+                yield Proposal(change, 0.3)
+        return
+    for literal, uses in uses_of(failure).items():
+        outer = constants.get(literal.span)
+        modules = {use.module.path for use in uses}
+        if outer is None or modules != {here}:
+            continue
+        for use in uses:
+            if use.name not in TAKEN or mismatch.seen is None:
+                continue
+            settings = _as_whole(use, mismatch.seen)
+            fit = fits(failure, {here: settings}, {})
+            if fit is not False:
+                change = Change(replacements=(Replacement(outer, str(mismatch.seen)),))
+                cost = 0.15 + _BLIND * (fit is None) + PLANNED * was_planned(failure, uses)
+                yield Proposal(change, cost, fit)
+
+
+def _as_whole(use: Use, value: int) -> dict[str, Any]:
+    if use.place is None:
+        return {use.name: value}
+    held = list(plain(use.module.settings[use.name]))
+    held[use.place] = value
+    return {use.name: tuple(held)}
+
+
+def setting_proposals(failure: Failure) -> list[Proposal]:
+    """Other constructor arguments of one layer, for a model whose source is not to be changed."""
+    mismatch = mismatch_of(failure)
+    here = failure.calls[-1].path if failure.calls else ""
+    found = []
+    paths = dict.fromkeys(call.path for call in failure.trace.calls if call.module)
+    modules = [failure.trace.modules[path] for path in paths if path in failure.trace.modules]
+    for module in modules:
+        path = module.path
+        if not module.library:
+            continue
+        style = style_of(other for other in modules if other is not module)
+        for name in (CHOSEN | TAKEN | set(_SMALL)) & module.settings.keys():
+            for setting, value in _other_settings(module, name, mismatch, failure):
+                fit = fits(failure, {path: {name: setting}}, {})
+                if fit is False or (fit is None and path != here):
+                    continue
+                settings = {path: {name: setting}}
+                use = Use(module, name, None, value)
+                now = Literal(_NOWHERE, use_value(module.settings[name]))
+                cost = cost_of(now, value, [use], settings, style, failure)
+                change = Change(settings={(path, name): setting})
+                found.append(Proposal(change, cost + _BLIND * (fit is None), fit))
+    return sorted(found, key=lambda proposal: proposal.cost)
+
+
+_NOWHERE = Span("", 0, 0, 0, 0)
+
+
+def _other_settings(
+    module: Module, name: str, mismatch: Mismatch, failure: Failure
+) -> Iterator[tuple[Any, int]]:
+    held = plain(module.settings[name])
+    if isinstance(held, str | bool) or held is None:
+        return
+    now = use_value(held)
+    for wanted in _wanted(name, now, mismatch, failure, module):
+        if wanted != now:
+            whole = (
+                (*held[:-1], wanted)
+                if name == "normalized_shape"
+                else (wanted,) * len(held)
+                if isinstance(held, tuple)
+                else wanted
+            )
+            yield whole, wanted

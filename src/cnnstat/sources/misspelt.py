@@ -1,0 +1,156 @@
+"""What was meant by a file that does not parse, or that names what there is not."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import io
+import keyword
+import linecache
+import tokenize
+import traceback
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import nearest
+
+_MOST = 8  # names that are listed
+
+
+def marked_line(frame: traceback.FrameSummary) -> list[str]:
+    """A line of source as it is read, and a caret below what failed in it."""
+    raw = linecache.getline(frame.filename, frame.lineno or 0)
+    line = raw.strip()
+    head = f"{shown_path(frame.filename)}:{frame.lineno}: "
+    if not line or frame.colno is None or frame.end_colno is None:
+        return [head + line]
+    indent = len(raw) - len(raw.lstrip())
+    start = len(raw.encode()[: frame.colno].decode(errors="ignore")) - indent
+    end = len(line)
+    if frame.end_lineno == frame.lineno:
+        end = len(raw.encode()[: frame.end_colno].decode(errors="ignore")) - indent
+    if start < 0 or (start, end) == (0, len(line)):
+        return [head + line]
+    return [head + line, " " * (len(head) + start) + "^" * max(1, end - start)]
+
+
+def shown_path(file: str | None) -> str:
+    """A path as it is shorter to read: from the working directory, where that is around it."""
+    path = Path(file or "")
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def meant(error: BaseException, file: str | None) -> list[str]:
+    """Names that a name may have been meant for, all the misspelt ones of the file at once."""
+    if not isinstance(error, AttributeError | NameError | ImportError):
+        return []
+    found = list(islice(_misspelt(Path(file)), _MOST)) if file and file.endswith(".py") else []
+    if len(found) > 1:
+        return [f"line {line}: {name} — {close}" for line, name, close in found]
+    close = _close_to(error)
+    return [close] if close else []
+
+
+def _close_to(error: BaseException) -> str:
+    name = getattr(error, "name", None)
+    if isinstance(error, AttributeError) and name and getattr(error, "obj", None) is not None:
+        return _near(name, _public(error.obj))
+    if isinstance(error, NameError) and name:
+        step = error.__traceback__
+        known: set[str] = set()
+        while step is not None:
+            known = {*step.tb_frame.f_locals, *step.tb_frame.f_globals}
+            step = step.tb_next
+        known |= set(keyword.kwlist)
+        return _near(name, sorted(n for n in known if not n.startswith("__")))
+    if isinstance(error, ImportError) and "cannot import name" in str(error) and error.name:
+        wanted = str(error).split("'")[1]
+        try:
+            return _near(wanted, _public(importlib.import_module(error.name)))
+        except Exception:  # what cannot be imported has no names to offer
+            return ""
+    return ""
+
+
+def _near(name: str, known: list[str]) -> str:
+    """Where only capitals differ, that name alone."""
+    same = [other for other in known if other.lower() == name.lower()]
+    return f"did you mean {same[0]}?" if same else nearest(name, known)
+
+
+def _public(value: Any) -> list[str]:
+    return [name for name in dir(value) if not name.startswith("_")]
+
+
+def _misspelt(path: Path) -> Iterator[tuple[int, str, str]]:
+    """(line, name as written, what is close) of every attribute that an imported module lacks."""
+    try:
+        program = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return
+    modules = dict(_imported(program))
+    for node in ast.walk(program):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+            continue
+        module = modules.get(node.value.id)
+        if module is not None and not hasattr(module, node.attr):
+            close = _near(node.attr, _public(module)) or f"{module.__name__} has no such name"
+            yield node.lineno, f"{node.value.id}.{node.attr}", close
+
+
+def _imported(program: ast.Module) -> Iterator[tuple[str, ModuleType]]:
+    """The modules that a file imports, by the name that it gives them; only those of torch.
+
+    They are imported already: others are left alone.
+    """
+    for node in ast.walk(program):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                whole = alias.name if alias.asname else alias.name.partition(".")[0]
+                yield from _torch_module(alias.asname or whole, whole)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                yield from _torch_module(alias.asname or alias.name, f"{node.module}.{alias.name}")
+
+
+def _torch_module(name: str, path: str) -> Iterator[tuple[str, ModuleType]]:
+    if path.partition(".")[0] != "torch":
+        return
+    try:
+        yield name, importlib.import_module(path)
+    except ImportError:  # a class or function: it is no module
+        return
+
+
+def missing_comma(error: SyntaxError) -> str | None:
+    """Where a comma makes the file parse, found by trying; None if none does."""
+    if error.filename is None or error.lineno is None:
+        return None
+    try:
+        text = Path(error.filename).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    lines = text.splitlines(keepends=True)
+    last = error.end_lineno or error.lineno
+    for row, column in _token_ends(text, error.lineno, last):
+        line = lines[row - 1]
+        changed = [*lines[: row - 1], f"{line[:column]},{line[column:]}", *lines[row:]]
+        try:
+            ast.parse("".join(changed))
+        except SyntaxError:
+            continue
+        return f"a comma is missing at line {row}, behind {line[:column].strip()[-40:]}"
+    return None
+
+
+def _token_ends(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            inside = first <= token.end[0] <= last
+            if inside and token.type in (tokenize.OP, tokenize.NAME, tokenize.NUMBER):
+                yield token.end
+    except (tokenize.TokenError, SyntaxError):
+        return
