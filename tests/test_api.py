@@ -178,7 +178,7 @@ def test_live_module_without_input_says_what_to_type(net: nn.Module, shape: str)
     ("model", "inputs", "named", "error", "says"),
     [
         ("ninn", [], {}, cnnstat.UsageError, "unknown model 'ninn'"),
-        ("nin", ["1,a"], {}, cnnstat.UsageError, "at position 3"),
+        ("nin", ["1,ab"], {}, cnnstat.UsageError, "at position 3"),
         ("nin", [IMAGE, IMAGE], {}, cnnstat.UsageError, "takes one input, 2 were given"),
         ("nin", [], {"x": IMAGE}, cnnstat.UsageError, "leave out x="),
         ("nin", [(1, 224, 224)], {}, cnnstat.ModelError, "has 3 dimensions"),

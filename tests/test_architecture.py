@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
 # A file imports only from its own row or the rows above it.
 ROWS = [
-    ("version", "errors", "units", "shapes", "display"),
+    ("version", "errors", "units", "shapes", "display", "symbols", "notation", "over"),
     ("tracing.records",),
     ("analysis.records",),
     ("costs",),
@@ -20,11 +20,13 @@ ROWS = [
     ("sources",),
     ("referees",),
     ("diagnosing",),
-    ("api",),
+    ("api", "lettered", "letters", "scaling"),
     ("cli", "__main__"),
     ("__init__",),
 ]
-TORCH_ALLOWED = ("tracing", "sources", "zoo", "referees", "diagnosing", "api")
+TORCH_ALLOWED = (
+    "tracing", "sources", "zoo", "referees", "diagnosing", "api", "lettered", "letters", "scaling",
+)  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",
     "sources.own", "sources.listing",

@@ -44,7 +44,7 @@ ESCAPE = "\x1b"
         ("shapes VGG16", 2, ["unknown model 'VGG16'", "did you mean vgg16"]),
         ("shapes nin_mnist", 2, ["did you mean nin-mnist"]),
         ("shapes zzz", 2, ["unknown model 'zzz'", "cnnstat list"]),
-        ("shapes nin --input 1,1,a,224", 2, ["'a' is no positive whole number", "at position 5"]),
+        ("shapes nin --input 1,1,ab,224", 2, ["'ab' is no positive whole number", "at position 5"]),
         ("shapes nin --input x=1,1,224,224", 2, ["leave out x="]),
         ("shapes nin -i 1,1,9,9 -i 1,1,9,9", 2, ["nin takes one input, 2 were given"]),
         ("shapes nin --format xml", 2, ["--format", "'xml' is not one of", "'markdown'"]),

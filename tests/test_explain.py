@@ -116,7 +116,9 @@ def check_formulas(explanation):
 
 def explained_rows(model, *inputs, **options):
     """The explanation of every row of a model."""
-    run = api._run(api._loaded(model, inputs, {}, None), api._Options("eval", None, **options))
+    run = api.run_model(
+        api.load_model(model, inputs, {}, None), api.RunOptions("eval", None, **options)
+    )
     explainer = Explainer(run.trace, run.analysis)
     return [explainer.of(row) for row in run.analysis.layers]
 
@@ -353,7 +355,7 @@ def test_a_layer_that_was_not_called():
 def test_a_saved_analysis_explains_what_its_figures_suffice_for(name, tmp_path):
     name = "torchvision:mobilenet_v2" if name == "mobilenet" else name
     file = tmp_path / "run.json"
-    run = api._run(api._loaded(name, (), {}, None), api._Options("eval", None))
+    run = api.run_model(api.load_model(name, (), {}, None), api.RunOptions("eval", None))
     file.write_text(render(run.analysis, "json").text)
     analysis, live = cnnstat.read_analysis(file), Explainer(run.trace, run.analysis)
     for row in analysis.layers:

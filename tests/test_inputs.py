@@ -58,15 +58,15 @@ def test_input_reads_back(spec: InputSpec) -> None:
         ("1,,3", 3, "a size is missing"),
         ("1,3,", 5, "a size is missing"),
         (",1", 1, "a size is missing"),
-        ("1,a,3", 3, "'a' is no positive whole number"),
-        ("1, a", 4, "'a' is no positive whole number"),  # the caret is under the a
+        ("1,ab,3", 3, "'ab' is no positive whole number"),
+        ("1, ab", 4, "'ab' is no positive whole number"),  # the caret is under the a
         ("1,0", 3, "'0' is no positive whole number"),
         ("1,-3", 3, "'-3' is no positive whole number"),
         ("1,2.5", 3, "'2.5' is no positive whole number"),
         ("1;3", 1, "'1;3' is no positive whole number"),
         ("(1,3)", 1, "'(1' is no positive whole number"),
         ("ids=", 5, "a size is missing"),
-        ("ids=1,b", 7, "'b' is no positive whole number"),
+        ("ids=1,bc", 7, "'bc' is no positive whole number"),
         ("2d=1,3", 1, "a keyword is a Python name"),
         ("=1,3", 1, "a keyword is a Python name"),
         ("a=b=1,3", 1, "a keyword is a Python name"),

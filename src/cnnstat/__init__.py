@@ -10,9 +10,11 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .analysis.explanation.records import Explanation
-    from .analysis.records import Analysis, Comparison, Verification
+    from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
     from .api import analyze, compare, explain, verify
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .letters import formulas
+    from .scaling import scale
     from .sources.listing import list_models
     from .sources.own import register
     from .sources.saved import read_analysis
@@ -22,7 +24,9 @@ __all__ = [
     "CnnstatError",
     "Comparison",
     "Explanation",
+    "Formulas",
     "ModelError",
+    "Scaling",
     "ShapeError",
     "UsageError",
     "Verification",
@@ -30,9 +34,11 @@ __all__ = [
     "analyze",
     "compare",
     "explain",
+    "formulas",
     "list_models",
     "read_analysis",
     "register",
+    "scale",
     "verify",
 ]
 
@@ -40,6 +46,8 @@ _HOMES = {
     "Analysis": "analysis.records",
     "Comparison": "analysis.records",
     "Explanation": "analysis.explanation.records",
+    "Formulas": "analysis.records",
+    "Scaling": "analysis.records",
     "Verification": "analysis.records",
     "analyze": "api",
     "compare": "api",
@@ -49,6 +57,8 @@ _HOMES = {
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
+    "formulas": "letters",
+    "scale": "scaling",
     "list_models": "sources.listing",
     "read_analysis": "sources.saved",
     "register": "sources.own",

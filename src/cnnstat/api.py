@@ -81,14 +81,14 @@ def analyze(
         UsageError: the spec or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    options = _Options(mode, lane, training)
+    options = RunOptions(mode, lane, training)
     if is_saved(model):
         if inputs or named_inputs or arguments or training:
             raise UsageError(
                 f"{model} is a saved analysis: it takes no input, no arguments and no training"
             )
         return read_analysis(str(model))
-    return _run(_loaded(model, inputs, named_inputs, arguments), options).analysis
+    return run_model(load_model(model, inputs, named_inputs, arguments), options).analysis
 
 
 def explain(
@@ -119,7 +119,8 @@ def explain(
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
         return explain_saved(analyze(model, *inputs, arguments=arguments, **named_inputs), layer)
     call = f"cnnstat.explain(model, {layer!r}, {{}})"
-    run = _run(_loaded(model, inputs, named_inputs, arguments, call), _Options(mode, lane))
+    loaded = load_model(model, inputs, named_inputs, arguments, call)
+    run = run_model(loaded, RunOptions(mode, lane))
     return explain_layer(run.trace, run.analysis, layer)
 
 
@@ -141,18 +142,18 @@ def verify(
     from .analysis.verify import verify as explain
     from .referees import Question, absent, consult
 
-    options = _Options(mode, None)
+    options = RunOptions(mode, None)
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
-    loaded = _loaded(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
+    loaded = load_model(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
     if isinstance(loaded, Recorded):
         raise UsageError(f"{model} is a graph: other counters need a PyTorch model")
     untouched = meta_copy(loaded.model)
-    run = _run(loaded, options)
+    run = run_model(loaded, options)
     has_data, notes = run.trace.lane != "meta", []
     if has_data:  # all are to see the same values then
         notes.append(f"run on the CPU by all: {run.trace.lane_reason}")
-        run = _run(loaded, replace(options, lane="cpu"))
+        run = run_model(loaded, replace(options, lane="cpu"))
         assert loaded.builders.with_data is not None  # it was executed just now
         untouched = loaded.builders.with_data()
     needed = run.analysis.totals.peak_bytes
@@ -181,7 +182,7 @@ def compare(
     """
     if len(models) < 2:
         raise UsageError("compare takes two or more models", hint="cnnstat compare nin alexnet")
-    options = _Options(mode, lane, training)
+    options = RunOptions(mode, lane, training)
     inputs: tuple[Any, ...] = () if input is None else (as_input(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
@@ -215,12 +216,12 @@ def _traced_result(
     model: str | nn.Module,
     inputs: tuple[Any, ...],
     origin: str,
-    options: _Options,
+    options: RunOptions,
     arguments: Mapping[str, Any] | None,
 ) -> _Result:
-    loaded = _loaded(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
+    loaded = load_model(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
     try:
-        run = _run(loaded, options)
+        run = run_model(loaded, options)
     except ShapeError as error:
         told = ShapeError(
             f"{loaded.spec} does not run on {_listed(loaded.inputs)}, {origin}",
@@ -240,12 +241,13 @@ def _listed(inputs: Sequence[Any]) -> str:
 
 
 @dataclass(frozen=True)
-class _Options:
+class RunOptions:
     """How to run; `mode` is None where it was left to the model and to `training`."""
 
     mode: Mode | None
     lane: LaneName | None
     training: bool = False
+    diagnosed: bool = True  # whether a failure is to be explained
 
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, (None, *MODES))
@@ -258,7 +260,7 @@ def _check_choice(what: str, choice: str | None, known: Sequence[str | None]) ->
 
 
 @dataclass(frozen=True)
-class _Run:
+class ModelRun:
     loaded: Loaded | Recorded
     mode: Mode
     trace: Trace
@@ -268,7 +270,7 @@ class _Run:
         return analyse(variant, self.analysis.model, self.analysis.tool)
 
 
-def _loaded(
+def load_model(
     model: str | nn.Module,
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
@@ -279,6 +281,9 @@ def _loaded(
     named = {name: as_input(value) for name, value in named_inputs.items()}
     named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
     positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
+    for value in (*positional, *named.values()):
+        if isinstance(value, InputSpec) and value.letters:
+            raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
     if isinstance(model, str):
         try:
             return load(model, positional, named, arguments)
@@ -301,7 +306,7 @@ def _loaded(
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
-def _run(loaded: Loaded | Recorded, options: _Options) -> _Run:
+def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
     if loaded.mode == "eval" and options.mode == "train":
         raise UsageError(
             f"{loaded.spec} was exported in eval mode: its graph has no other",
@@ -325,15 +330,17 @@ def _run(loaded: Loaded | Recorded, options: _Options) -> _Run:
                 training=options.training,
             )
         except ModelError as error:
+            if not options.diagnosed:
+                raise
             raise _diagnosed(error, loaded, mode) from error
     model = _model_of(loaded, recorded.model)
     analysis = analyse(recorded, model, _tool())
-    if isinstance(loaded, Loaded) and is_suspicious(recorded):
+    if options.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         from .diagnosing.batches import mixed_batch
 
         told = mixed_batch(loaded, mode, recorded)
         analysis = structs.replace(analysis, notes=(*analysis.notes, *told))
-    return _Run(loaded, mode, recorded, analysis)
+    return ModelRun(loaded, mode, recorded, analysis)
 
 
 def _tool() -> Tool:
@@ -387,7 +394,7 @@ def _classifier_of_saved(analysis: Analysis) -> Classifier | None:
     return classifiers.classifier_of(linears, None, (), reason)
 
 
-def _classifier(run: _Run) -> Classifier | None:
+def _classifier(run: ModelRun) -> Classifier | None:
     """What the linear layers at the end cost, beside traced variants without them and larger."""
     site = classifiers.find_site(run.analysis)
     if site is None:
@@ -416,7 +423,7 @@ def _classifier(run: _Run) -> Classifier | None:
     return classifiers.classifier_of(linears, head, growth, "; ".join(reasons) or None)
 
 
-def _grown(run: _Run, loaded: Loaded, linear: str, factor: float) -> Growth:
+def _grown(run: ModelRun, loaded: Loaded, linear: str, factor: float) -> Growth:
     inputs = [_scaled(value, factor) for value in loaded.inputs]
     named = {name: _scaled(value, factor) for name, value in loaded.named_inputs.items()}
     variant = resized(loaded.model, (inputs, named), run.mode, linear)

@@ -2,12 +2,13 @@
 
 1,3,224,224            one positional input; `x` works as a separator too
 ids=1,128:int64        an input passed by keyword, with its dtype
+N,3,H,W                letters stand for any size
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +21,37 @@ DTYPES = (
 _EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
 _DIGITS = 18  # more do not fit into the 64 bits of a size
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_LETTER = re.compile(r"[A-Za-z][0-9]?")
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input as the user describes it: `shape` in elements, `name` for a keyword argument."""
+    """One input as the user describes it: `shape` in elements, `name` for a keyword argument.
+
+    `letters` are the dimensions whose size is left open, with their letters; `shape` has a 0 there.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
     name: str | None = None
+    letters: tuple[tuple[int, str], ...] = ()
 
     def __str__(self) -> str:
         name = f"{self.name}=" if self.name else ""
         dtype = "" if self.dtype == "float32" else f":{self.dtype}"
-        return f"{name}{','.join(map(str, self.shape))}{dtype}"
+        return f"{name}{','.join(map(str, self.sizes))}{dtype}"
+
+    @property
+    def sizes(self) -> tuple[int | str, ...]:
+        """The shape with its letters."""
+        letters = dict(self.letters)
+        return tuple(letters.get(dim, size) for dim, size in enumerate(self.shape))
+
+    def at(self, values: Mapping[str, int]) -> InputSpec:
+        """The same input where every letter has a value."""
+        letters = dict(self.letters)
+        shape = tuple(values[letters[d]] if d in letters else n for d, n in enumerate(self.shape))
+        return InputSpec(shape, self.dtype, self.name)
 
 
 def format_shape(shape: Sequence[int]) -> str:
@@ -55,20 +73,26 @@ def parse_input(text: str) -> InputSpec:
     if colon and dtype.strip() not in DTYPES:
         reason = f"unknown dtype {dtype.strip()!r}; known: {', '.join(DTYPES)}"
         raise _malformed(text, start + len(sizes) + 1, reason)
-    shape = []
+    shape: list[int] = []
+    letters = []
     position = start
     for size in re.split("[,x×]", sizes):
         seen = size.strip()
         at = position + len(size) - len(size.lstrip())
         if not seen:
             raise _malformed(text, position, "a size is missing")
+        if _LETTER.fullmatch(seen):
+            letters.append((len(shape), seen))
+            shape.append(0)
+            position += len(size) + 1
+            continue
         if not seen.isdecimal() or not seen.strip("0"):
-            raise _malformed(text, at, f"{seen!r} is no positive whole number")
+            raise _malformed(text, at, f"{seen!r} is no positive whole number and no letter")
         if len(seen) > _DIGITS:
             raise _malformed(text, at, f"no tensor has a side of {len(seen)} digits")
         shape.append(int(size))
         position += len(size) + 1
-    return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None)
+    return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None, tuple(letters))
 
 
 def as_input(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
-from ..analysis.records import Analysis, Comparison, Verification
+from ..analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
 from ..analysis.sight import sight
 from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
@@ -74,6 +74,56 @@ def with_sight(analysis: Analysis, side: int) -> Analysis:
     return structs.replace(analysis, notes=(*analysis.notes, *sight(analysis, side)))
 
 
+def has_letters(inputs: list[str] | None) -> bool:
+    return any(spec.letters for spec in _inputs(inputs))
+
+
+def formulas_of(
+    spec: str,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode | None,
+    lane: Lane,
+    training: bool,
+) -> Formulas:
+    specs = _inputs(inputs)
+    if training or lane != "auto":
+        option = "--training" if training else "--lane"
+        raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
+    with _quick_import():
+        from ..letters import formulas
+    with redirect_stdout(sys.stderr):
+        return formulas(spec, *specs, arguments=arguments, mode=mode or "eval")
+
+
+def scaling_of(
+    models: list[str],
+    over: str | None,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode,
+    fit: bool,
+) -> Scaling:
+    given = _inputs(inputs)
+    if len(given) > 1:
+        raise UsageError("scale varies the size of one --input")
+    from ..over import parse_over
+
+    if over is not None:
+        parse_over(over)  # refused here if malformed: before torch is imported
+    with _quick_import():
+        from ..scaling import scale
+    with redirect_stdout(sys.stderr):
+        return scale(
+            *models,
+            over=over,
+            input=given[0] if given else None,
+            arguments=arguments,
+            mode=mode,
+            fit=fit,
+        )
+
+
 def comparison_of(
     specs: list[str],
     inputs: list[str] | None,
@@ -90,6 +140,11 @@ def comparison_of(
     given = _inputs(inputs)
     if len(given) > 1:
         raise UsageError("compare runs all models on one --input")
+    if has_letters(inputs):
+        raise UsageError(
+            f"compare takes sizes that are numbers, not --input {given[0]}",
+            hint=f"cnnstat scale {' '.join(specs)} --over H,W",
+        )
     with _quick_import():
         from ..api import compare
         from ..sources.stand_ins import quickly

@@ -65,16 +65,32 @@ def command(
 ) -> None:  # fmt: skip
     """Show every layer's output shape, parameters and MACs, and the totals.
 
+    Letters in --input 1,3,H,W leave sizes open: shapes and costs are then formulas, and the legal
+    sizes stand below the table, with the layers that bound them.
+
     A terminal too narrow for the table loses columns, never digits, in this order: shares of MACs
     and of parameters, activation, other-ops, stride, padding, kernel, role, receptive-field,
     input, type, output, backward MACs, MACs.
     """
     from ..errors import ShapeError
     from .emit import destination, emit, emit_diagnosis
-    from .running import analysis_of, options_of, require_exact, with_sight
+    from .running import (
+        analysis_of,
+        formulas_of,
+        has_letters,
+        options_of,
+        require_exact,
+        with_sight,
+    )
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns), sort, top, ops)
+    if has_letters(input):
+        formulas = formulas_of(model, input, arguments_of(arg), mode, lane, training)
+        emit(formulas, to, shown)
+        if strict:
+            require_exact(formulas.example)
+        return
     try:
         analysis = analysis_of(model, input, arguments_of(arg), mode, lane, training)
     except ShapeError as error:

@@ -56,7 +56,15 @@ def two_per_output(op: Op) -> Cost:
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
     # max and min of two tensors are elementwise; a reduction reads its whole input
-    return Cost(0, max(op.inputs[0].numel, op.outputs[0].numel))
+    return Cost(0, _larger(op.inputs[0].numel, op.outputs[0].numel))
+
+
+def _larger(a: int, b: int) -> int:
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    from ..symbols import greatest  # sizes with letters: not on the way of a plain run
+
+    return greatest(a, b)
 
 
 @rule("aten.mse_loss")  # subtract, square, sum

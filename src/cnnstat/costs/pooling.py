@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, prod
+from math import prod
 
 from ..tracing.records import Op
 from .registry import Cost, rule
@@ -31,7 +31,7 @@ def adaptive_pool(op: Op) -> Cost:
     x, out = op.args[0], op.outputs[0]
     dims = len(op.args[1]) if isinstance(op.args[1], tuple) else 2
     pairs = zip(x.shape[-dims:], out.shape[-dims:], strict=True)
-    return Cost(0, out.numel * prod(ceil(n / m) if m else 0 for n, m in pairs))
+    return Cost(0, out.numel * prod(-(-n // m) if m != 0 else 0 for n, m in pairs))
 
 
 @rule("aten.upsample_bilinear2d", "aten._upsample_bilinear2d_aa")  # four neighbours

@@ -18,10 +18,26 @@ from .options import EXTENSIONS, Format, Options
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
-    from ..analysis.records import Analysis, Comparison, Listing, Verification
+    from ..analysis.records import (
+        Analysis,
+        Comparison,
+        Formulas,
+        Listing,
+        Scaling,
+        Verification,
+    )
     from .view import Report
 
-    Result: TypeAlias = Analysis | Comparison | Diagnosis | Explanation | Listing | Verification
+    Result: TypeAlias = (
+        Analysis
+        | Comparison
+        | Diagnosis
+        | Explanation
+        | Formulas
+        | Listing
+        | Scaling
+        | Verification
+    )
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 
@@ -62,6 +78,14 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import explanation
 
         return explanation.view(result)
+    if result.kind == "formulas":
+        from . import letters
+
+        return letters.view(result, options or Options())
+    if result.kind == "scaling":
+        from . import scaling
+
+        return scaling.view(result)
     from . import shapes
 
     return shapes.view(result, options or Options())

@@ -9,6 +9,7 @@ from .view import Derivation, Line
 SIGNS = {
     "×": r"\times", "→": r"\to", "²": "^2", "−": "-", "·": r"\cdot", "ᵀ": r"^{\mathsf T}",
     "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "≥": r"\ge",
+    "≤": r"\le", "³": "^3",
 }  # fmt: skip
 """What LaTeX's fonts lack in text."""
 

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..analysis.records import Analysis, Comparison, Listing, Verification
+from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling, Verification
 
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
 
-    Result: TypeAlias = Analysis | Comparison | Diagnosis | Explanation | Listing | Verification
+    Result: TypeAlias = (
+        Analysis
+        | Comparison
+        | Diagnosis
+        | Explanation
+        | Formulas
+        | Listing
+        | Scaling
+        | Verification
+    )
 
 
 def render(result: Result) -> str:
@@ -27,7 +36,7 @@ def schema() -> dict[str, Any]:
     from ..analysis.explanation.records import Explanation
 
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Diagnosis, Explanation, Listing, Verification],
+        [Analysis, Comparison, Diagnosis, Explanation, Formulas, Listing, Scaling, Verification],
         ref_template="#/$defs/{name}",
     )
     return {

@@ -123,6 +123,13 @@ def layer_table(analysis: Layered, options: Options) -> Table:
         usual = _PARTIAL_COLUMNS
     elif analysis.totals.backward_macs is not None:
         usual = (*usual, "backward-macs")
+    return layer_rows(analysis, options, usual)[0]
+
+
+def layer_rows(
+    analysis: Layered, options: Options, usual: tuple[str, ...]
+) -> tuple[Table, list[Layer]]:
+    """The table of layers, with the columns `usual` unless others are asked for, and its layers."""
     keys = _chosen(options.columns, usual)
     columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
     flat = options.sort is not None or options.top is not None
@@ -130,17 +137,20 @@ def layer_table(analysis: Layered, options: Options) -> Table:
     if not layers or (options.depth == 0 and not flat):
         layers = [analysis.layers[0]]  # the model itself
     if flat:
-        rows = _flat_rows(analysis, layers, keys, options)
+        shown = _sorted(analysis, layers, options)
+        rows = [Row(_cells(analysis, x, _own(x), keys, x.path + x.repetition)) for x in shown]
     else:
+        named = _to_depth(layers, options.depth)
+        shown = [layer for layer, _, _ in named]
         rows = [
             Row(
                 _cells(analysis, layer, layer.total, keys, name),
                 max(0, layer.depth - 1),
                 group,
             )
-            for layer, name, group in _to_depth(layers, options.depth)
+            for layer, name, group in named
         ]
-    return Table(columns, tuple(rows), tree=not flat)
+    return Table(columns, tuple(rows), tree=not flat), shown
 
 
 def totals(analysis: Analysis) -> Facts:
@@ -294,9 +304,7 @@ def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, str, bool]]:
     return rows
 
 
-def _flat_rows(
-    analysis: Layered, layers: list[Layer], keys: tuple[str, ...], options: Options
-) -> list[Row]:
+def _sorted(analysis: Layered, layers: list[Layer], options: Options) -> list[Layer]:
     sort = options.sort or "macs"
     cell = COLUMNS[sort][1]
 
@@ -305,8 +313,7 @@ def _flat_rows(
 
     numeric = COLUMNS[sort][0].numeric or sort in ("input", "output")
     costs = [x for x in layers if not numeric or order(x)]
-    ordered = sorted(costs, key=order, reverse=numeric)[: options.top]
-    return [Row(_cells(analysis, x, _own(x), keys, x.path + x.repetition)) for x in ordered]
+    return sorted(costs, key=order, reverse=numeric)[: options.top]
 
 
 def _own(layer: Layer) -> Tally:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from ..shapes import format_shape
 from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
 
-Kind = Literal["text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes"]
+Kind = Literal[
+    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Cell:
         """As a program reads it: unformatted, None where there is no value."""
         if self.kind == "shape" and self.value is not None:
             return format_shape(self.value)
+        if self.kind == "formula" and self.value is not None:
+            return self.value.plain
         if self.kind == "sizes" and self.value is not None:
             return "×".join(_number(size) for size in self.value)
         return self.value
@@ -181,4 +185,5 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "ratio": format_ratio,
     "shape": format_shape,
     "sizes": _sizes,
+    "formula": str,
 }

@@ -28,13 +28,18 @@ from .foreign import values_left_out
 SEED = 0
 
 
+def _unwrapped(operator: Callable[..., Any]) -> Callable[..., Any]:
+    return operator
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """How a run is made.
 
     `place` makes an input of the lane from what the user gave, `fitted` the model for the lane
     from one on `meta` (from one with data on `cpu`), `copied` a second one from the first;
-    `active` is on while the model runs.
+    `active` is on while the model runs, `wrapped` makes of an operator, or of a kernel of ours,
+    what is called in its place.
     `has_data`: real kernels check what they are given; without data, we do. `limit` is the most
     bytes of activations that may be alive.
     """
@@ -46,6 +51,7 @@ class Lane:
     active: Callable[[], AbstractContextManager[Any]]
     has_data: bool = False
     limit: int | None = None
+    wrapped: Callable[[Callable[..., Any]], Callable[..., Any]] = _unwrapped
 
 
 def _on_meta(value: InputSpec | Tensor) -> Tensor:

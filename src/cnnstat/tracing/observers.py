@@ -71,6 +71,10 @@ class Functions(TorchFunctionMode):
         return result
 
 
+_Known = tuple[str, str, Callable[..., Any] | None, bool, Callable[..., Any]]
+"""Of an operator: its name and overload, our kernel, whether it is composite, how to run it."""
+
+
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Notes every ATen operator, and without data checks and answers it."""
 
@@ -79,7 +83,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self.recorder = recorder
         self.lane = lane
         self.fast = fast
-        self._known: dict[Any, tuple[str, str, Callable[..., Any] | None, bool]] = {}
+        self._known: dict[Any, _Known] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,7 +98,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         known = self._known.get(func)
         if known is None:
             known = self._known[func] = self._look_up(func)
-        name, overload, fast, composite = known
+        name, overload, fast, composite, run = known
         if composite:  # only torch.inference_mode delivers operators whole
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
@@ -106,7 +110,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             self._check(name, args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
-            result = func(*args, **kwargs)
+            result = run(*args, **kwargs)
         recorder.attempt = None
         recorder.note(name, overload, args, kwargs, result)
         return result
@@ -127,14 +131,16 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if name in DTYPE_CHECKS and not self.recorder.autocast:
             DTYPE_CHECKS[name](args)
 
-    def _look_up(self, func: Any) -> tuple[str, str, Callable[..., Any] | None, bool]:
+    def _look_up(self, func: Any) -> _Known:
         full = func.name()
         packet, _, overload = full.partition(".")
         composite = _is_composite(func)
         kernel = None
         if not self.lane.has_data:
             kernel = LARGEST.get(full) or (KERNELS.get(full) if self.fast else None)
-        return packet.replace("::", "."), overload or "default", kernel, composite
+        wrapped = self.lane.wrapped
+        kernel = kernel and wrapped(kernel)
+        return packet.replace("::", "."), overload or "default", kernel, composite, wrapped(func)
 
 
 def _is_composite(func: Any) -> bool:

@@ -124,6 +124,9 @@ class Recorder:
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
         return spec
 
+    def bytes_of(self, storage: torch.UntypedStorage) -> int:
+        return storage.nbytes()
+
     def watch(self, tensor: Tensor, born: int = -1) -> None:
         """Count the tensor's storage as alive until it is freed.
 
@@ -133,7 +136,7 @@ class Recorder:
         if key == 0 or key in self._storages or key in self._parameters:
             return
         storage = tensor.untyped_storage()
-        nbytes = storage.nbytes()
+        nbytes = self.bytes_of(storage)
 
         def freed(_: object) -> None:
             self.live_bytes -= nbytes

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from ..symbols import Expr
 
 Kind = Literal["module", "function"]
 
@@ -147,6 +150,19 @@ class Backward:
 
     ops: tuple[Op, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a run with letters decided by a size: `number` stood in the `relation` to 0.
+
+    `relation` is `>=`, `==` or `!=`, `number` an expression, `call` the index of the call in which
+    it was decided.
+    """
+
+    relation: Literal[">=", "==", "!="]
+    number: Expr
+    call: int
 
 
 @dataclass(frozen=True, slots=True)

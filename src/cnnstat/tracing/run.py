@@ -35,7 +35,7 @@ def trace(
     lane: Lane = META,
     fused: bool = True,
     composites: bool = False,
-    books: type[Recorder] = Recorder,
+    books: Callable[..., Recorder] = Recorder,
 ) -> Trace:
     """Run `model` once on one lane and record what it did.
 

@@ -17,7 +17,7 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...] | None:
     pairs = list(zip_longest(reversed(a), reversed(b), fillvalue=1))
     if any(m != n and 1 not in (m, n) for m, n in pairs):
         return None
-    return tuple(n if m == 1 else m for m, n in reversed(pairs))
+    return tuple(m if m is n or m == n or n == 1 else n for m, n in reversed(pairs))
 
 
 def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:

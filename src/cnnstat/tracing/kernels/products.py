@@ -75,6 +75,13 @@ def native_batch_norm(
     return elementwise(x), _statistics(count, x), _statistics(count, x)
 
 
+@kernel("aten::_native_batch_norm_legit_no_training")  # as it comes where sizes are letters
+def batch_norm_at_inference(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, *args: float
+) -> Any:
+    return native_batch_norm(x, weight, bias, mean, var, False, *args)
+
+
 @kernel("aten::native_layer_norm")
 def native_layer_norm(
     x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float

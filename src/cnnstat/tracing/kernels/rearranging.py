@@ -21,7 +21,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
         return NotImplemented
     axis = dim % first.dim()
     rest = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors]
-    if any(t.dim() != first.dim() for t in tensors) or len(set(rest)) > 1:
+    if any(t.dim() != first.dim() for t in tensors) or any(r != rest[0] for r in rest):
         return NotImplemented
     total = sum(t.shape[axis] for t in tensors)
     shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])

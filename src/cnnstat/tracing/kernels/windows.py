@@ -46,7 +46,9 @@ def convolution(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
-    return empty((x.shape[0], weight.shape[0], *sizes), x) if min(sizes) > 0 else NotImplemented
+    if any(size < 1 for size in sizes):
+        return NotImplemented
+    return empty((x.shape[0], weight.shape[0], *sizes), x)
 
 
 @kernel("aten::max_pool2d_with_indices")
@@ -109,20 +111,20 @@ def pooled(
         if ceil_mode and (size - 1) * s >= n + p:
             size -= 1
         sizes.append(size)
-    return (*x.shape[:2], *sizes) if min(sizes) > 0 else None
+    return None if any(size < 1 for size in sizes) else (*x.shape[:2], *sizes)
 
 
 @kernel("aten::upsample_bilinear2d", "aten::upsample_nearest2d")
 def resize(x: Tensor, size: Sequence[int] | None, *args: Any) -> Any:
     if not alike(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2:
         return NotImplemented
-    result = suggested((*x.shape[:2], *size), x) if min(size) > 0 else None
+    result = None if any(n < 1 for n in size) else suggested((*x.shape[:2], *size), x)
     return NotImplemented if result is None else result
 
 
 @kernel("aten::_adaptive_avg_pool2d")
 def adaptive_avg_pool2d(x: Tensor, size: Sequence[int]) -> Any:
-    if not alike(x) or x.dim() != 4 or len(size) != 2 or min(size) < 1:
+    if not alike(x) or x.dim() != 4 or len(size) != 2 or any(n < 1 for n in size):
         return NotImplemented
     result = suggested((*x.shape[:2], *size), x)
     return NotImplemented if result is None else result

@@ -1,0 +1,57 @@
+"""`cnnstat scale MODEL …`: how costs grow with a size of the input or an argument."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArgOption,
+    FormatOption,
+    InputOption,
+    ModeOption,
+    OutputOption,
+    arguments_of,
+    complete_model,
+)  # fmt: skip
+
+
+def command(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", autocompletion=complete_model, show_default=False,
+            help="Names (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+        ),
+    ],
+    over: Annotated[
+        str | None,
+        typer.Option(
+            "--over", metavar="NAMES[=VALUES]", show_default=False,
+            help="What is varied: dimensions of the input, N, C, H, W (T for tokens) or the "
+            "letters of --input, or one argument of the model. Values are 64:512:32, 1:64:*2 "
+            "(doubled) or 10,100,1000. [default: H,W at a half to four times the model's size]",
+        ),
+    ] = None,
+    fit: Annotated[
+        bool,
+        typer.Option("--fit", help="Where only the first linear layer of a classifier does not "
+                     "fit, make it as wide as the input needs."),
+    ] = False,
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: ModeOption = "eval",
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Show parameters, MACs and memory over sizes or arguments: as formulas and as a table.
+
+    A value at which a model does not run is a row with the reason. The growth is the factor for
+    each doubling, between the first value that runs and the last.
+    """
+    from .emit import destination, emit
+    from .running import scaling_of
+
+    to = destination(format, output)
+    emit(scaling_of(models, over, input, arguments_of(arg), mode, fit), to)

@@ -1,0 +1,143 @@
+"""How costs grow: the grammar of --over, the rows, the factors, the formulas and the pictures."""
+
+import pytest
+
+import cnnstat
+from cnnstat.analysis.records import ScalePoint
+from cnnstat.analysis.scale import growth_of
+from cnnstat.cli.main import run
+from cnnstat.errors import ModelError, UsageError
+from cnnstat.over import Over, parse_over
+from cnnstat.reports import render
+from cnnstat.symbols import parse, value_at
+
+
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("H,W", Over(("H", "W"))),
+        ("H=64:128:32", Over(("H",), (64, 96, 128))),
+        ("H,W=64:130:32", Over(("H", "W"), (64, 96, 128))),
+        ("N=3:5", Over(("N",), (3, 4, 5))),
+        ("N=1:9:*2", Over(("N",), (1, 2, 4, 8))),
+        ("num_classes=10,100", Over(("num_classes",), (10, 100))),
+        ("width_mult=0.5,1", Over(("width_mult",), (0.5, 1))),
+        ("text_config.layers=2", Over(("text_config.layers",), (2,))),
+        ("norm='batch','layer'", Over(("norm",), ("batch", "layer"))),
+    ],
+)
+def test_over_is_read(text, over) -> None:
+    assert parse_over(text) == over
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("H=9:3", "the range is empty"),
+        ("H=1:9:0", "the range is empty"),
+        ("H=1:9:*1", "the range is empty"),
+        ("H,H=1:3", "stands twice"),
+        ("H=", "no value is given"),
+        ("=3", "is no name"),
+        ("H=a", "no list of Python literals"),
+        ("H=1:1000", "more than 200"),
+    ],
+)
+def test_what_is_no_range_is_refused(text, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_over(text)
+
+
+def test_growth_is_the_factor_per_doubling() -> None:
+    # from 10 to 40 are two doublings: 7 → 7, 3 → 3·4², 5 → 5·2²
+    points = [ScalePoint(5, reason="too small"), ScalePoint(10, 7, 3, 5, 1),
+              ScalePoint(40, 7, 48, 20, 0)]  # fmt: skip
+    growth = growth_of(points)
+    assert (growth.low, growth.high) == (10, 40)
+    assert growth.params == pytest.approx(1)
+    assert growth.macs == pytest.approx(4)
+    assert growth.activation_bytes == pytest.approx(2)
+    assert growth.peak_bytes is None
+    assert growth_of(points[:2]) is None
+    assert growth_of([ScalePoint("a", 1, 1, 1, 1), ScalePoint("b", 1, 1, 1, 1)]) is None
+
+
+def test_points_are_analyses_and_formulas_agree_with_them() -> None:
+    (nin,) = cnnstat.scale("nin", over="H,W=64:192:64").series
+    assert [point.value for point in nin.points] == [64, 128, 192]
+    assert nin.points[0].macs is None
+    assert "pool3" in nin.points[0].reason
+    for point in nin.points[1:]:
+        plain = cnnstat.analyze("nin", (1, 1, point.value, point.value)).totals
+        for figure in ("params", "macs", "activation_bytes", "peak_bytes"):
+            assert getattr(point, figure) == getattr(plain, figure)
+            formula = getattr(nin.formulas, figure)
+            number = parse(formula) if isinstance(formula, str) else formula
+            assert value_at(number, {"H": point.value, "W": point.value}) == getattr(plain, figure)
+
+
+def test_macs_are_in_proportion_to_the_batch() -> None:
+    (lenet,) = cnnstat.scale("lenet", over="N=1:8:*2").series
+    assert [point.macs for point in lenet.points] == [416_520, 833_040, 1_666_080, 3_332_160]
+    assert lenet.formulas.macs == "416520*N"
+    assert lenet.growth.macs == pytest.approx(2)
+
+
+def test_an_argument_is_varied() -> None:
+    (lenet,) = cnnstat.scale("lenet", over="num_classes=10,20").series
+    assert [point.params for point in lenet.points] == [61_706, 61_706 + 10 * 85]
+    assert lenet.formulas is None
+    assert "argument" in lenet.formulas_reason
+
+
+def test_without_values_the_size_is_halved_and_doubled() -> None:
+    (lenet,) = cnnstat.scale("vgg11", over="N").series
+    assert [point.value for point in lenet.points] == [1, 2, 4, 8]
+    (nin,) = cnnstat.scale("nin").series
+    assert [point.value for point in nin.points] == [112, 224, 448, 896]
+
+
+def test_letters_of_the_users_own() -> None:
+    scaling = cnnstat.scale("lenet", over="B=1,2", input="B,1,28,28")
+    assert [point.macs for point in scaling.series[0].points] == [416_520, 833_040]
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [("H,foo=1,2", "foo is no letter"), ("num_classes", "needs values"),
+     ("foo=1,2", "no argument 'foo'"), ("H=2.5,3", "is no size")],
+)  # fmt: skip
+def test_what_cannot_be_varied_is_refused(over, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        cnnstat.scale("nin", over=over)
+
+
+def test_nothing_that_runs_is_an_error() -> None:
+    with pytest.raises(ModelError, match="nothing runs over H, W"):
+        cnnstat.scale("nin", over="H,W=10:30:10")
+
+
+def test_two_models_side_by_side(capsys) -> None:
+    assert run(["scale", "nin", "alexnet", "--over", "H,W=192:256:32"]) == 0
+    printed = capsys.readouterr().out
+    assert "alexnet does not run at H, W = 192, 256: shapes don't fit at linear6" in printed
+    assert "Growth per doubling" in printed
+    assert "MACs over H, W" in printed
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "latex", "html"])
+def test_every_format_shows_the_rows(format) -> None:
+    text = render(cnnstat.scale("lenet", over="N=1,2"), format).text
+    assert "833040" in text.replace(",", "")
+
+
+def test_the_picture_is_drawn_where_a_file_is_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["scale", "lenet", "--over", "N=1,2", "--output", "growth.md"]) == 0
+    assert (tmp_path / "growth-macs.svg").read_text().startswith("<svg")
+    assert "![MACs over N](growth-macs.svg)" in (tmp_path / "growth.md").read_text()
+
+
+def test_errors_on_the_command_line(capsys) -> None:
+    assert run(["scale", "nin", "--over", "H=9:3"]) == 2
+    assert "the range is empty" in capsys.readouterr().err
