@@ -20,12 +20,12 @@ ROWS = [
     ("sources",),
     ("referees",),
     ("diagnosing",),
-    ("api", "lettered", "letters", "scaling"),
+    ("api", "sizing"),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
-    "tracing", "sources", "zoo", "referees", "diagnosing", "api", "lettered", "letters", "scaling",
+    "tracing", "sources", "zoo", "referees", "diagnosing", "api", "sizing",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",

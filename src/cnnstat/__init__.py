@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
     from .api import analyze, compare, explain, verify
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
-    from .letters import formulas
-    from .scaling import scale
+    from .sizing.formulas import formulas
+    from .sizing.scaling import scale
     from .sources.listing import list_models
     from .sources.own import register
     from .sources.saved import read_analysis
@@ -57,8 +57,8 @@ _HOMES = {
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
-    "formulas": "letters",
-    "scale": "scaling",
+    "formulas": "sizing.formulas",
+    "scale": "sizing.scaling",
     "list_models": "sources.listing",
     "read_analysis": "sources.saved",
     "register": "sources.own",

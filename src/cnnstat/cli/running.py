@@ -91,7 +91,7 @@ def formulas_of(
         option = "--training" if training else "--lane"
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
     with _quick_import():
-        from ..letters import formulas
+        from ..sizing.formulas import formulas
     with redirect_stdout(sys.stderr):
         return formulas(spec, *specs, arguments=arguments, mode=mode or "eval")
 
@@ -112,7 +112,7 @@ def scaling_of(
     if over is not None:
         parse_over(over)  # refused here if malformed: before torch is imported
     with _quick_import():
-        from ..scaling import scale
+        from ..sizing.scaling import scale
     with redirect_stdout(sys.stderr):
         return scale(
             *models,

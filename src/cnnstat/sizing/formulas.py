@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from .analysis.domain import domain_of
-from .analysis.formulas import layer_formulas, shapes_at, total_formulas
-from .analysis.records import Analysis, Domain, Formulas, FormulaTotals, LayerFormulas
-from .api import Mode
-from .errors import ModelError
-from .lettered import Subject, specs_in, told
-from .tracing.records import Trace
+from ..analysis.domain import domain_of
+from ..analysis.formulas import layer_formulas, shapes_at, total_formulas
+from ..analysis.records import Analysis, Domain, Formulas, FormulaTotals, LayerFormulas
+from ..api import Mode
+from ..errors import ModelError
+from ..tracing.records import Trace
+from .subject import Subject, specs_in, told
 
 _SAMPLES = 3  # plain runs
 _POINTS = 100  # at which the peak's formula is made

@@ -8,21 +8,21 @@ from typing import Any
 
 from torch import nn
 
-from .analysis.formulas import shapes_at
-from .analysis.pieces import Outcome, Piece
-from .analysis.records import Analysis, LetteredInput
-from .analysis.rollup import analyse
-from .api import Mode, ModelRun, RunOptions, load_model, run_model
-from .errors import CnnstatError, ModelError, UsageError
-from .shapes import InputSpec, as_input
-from .sources.implied import implied_input
-from .sources.load import load
-from .sources.loaded import Loaded
-from .sources.saved import is_saved
-from .tracing.attempts import LaneName, trace_on_lanes
-from .tracing.copies import meta_copy
-from .tracing.records import Trace
-from .tracing.variants import resized
+from ..analysis.formulas import shapes_at
+from ..analysis.pieces import Outcome, Piece
+from ..analysis.records import Analysis, LetteredInput
+from ..analysis.rollup import analyse
+from ..api import Mode, ModelRun, RunOptions, load_model, run_model
+from ..errors import CnnstatError, ModelError, UsageError
+from ..shapes import InputSpec, as_input
+from ..sources.implied import implied_input
+from ..sources.load import load
+from ..sources.loaded import Loaded
+from ..sources.saved import is_saved
+from ..tracing.attempts import LaneName, trace_on_lanes
+from ..tracing.copies import meta_copy
+from ..tracing.records import Trace
+from ..tracing.variants import resized
 
 _SIZES = (224, 32, 28, 64, 256, 299, 128, 384, 512, 16, 96, 48, 100, 8, 4, 2, 1)
 _APART = (1, 2, 4, 8, 16, 32)  # what is added to tell two letters of one size from each other
@@ -145,7 +145,7 @@ class Subject:
         if self.lane != "meta":
             return None, "the model needs values, so letters do not go through it"
         try:
-            from .tracing.symbolic import trace_with_letters
+            from ..tracing.symbolic import trace_with_letters
 
             run = trace_with_letters(
                 self.loaded.model, self.inputs, self.named, values, mode=self.mode

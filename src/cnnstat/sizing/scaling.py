@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from msgspec import structs
 
-from .analysis.classifier import find_site
-from .analysis.formulas import layer_formulas, total_formulas
-from .analysis.records import (
+from ..analysis.classifier import find_site
+from ..analysis.formulas import layer_formulas, total_formulas
+from ..analysis.records import (
     FIGURES,
     Analysis,
     FormulaTotals,
@@ -22,16 +22,16 @@ from .analysis.records import (
     Series,
     Tool,
 )
-from .analysis.scale import growth_of
-from .api import Mode, analyze
-from .errors import ModelError, UsageError
-from .lettered import Subject
-from .letters import index_notes
-from .over import Over, parse_over
-from .shapes import InputSpec, as_input
-from .sources.load import load
-from .symbols import at, parse
-from .version import __version__
+from ..analysis.scale import growth_of
+from ..api import Mode, analyze
+from ..errors import ModelError, UsageError
+from ..over import Over, parse_over
+from ..shapes import InputSpec, as_input
+from ..sources.load import load
+from ..symbols import at, parse
+from ..version import __version__
+from .formulas import index_notes
+from .subject import Subject
 
 _LETTERS = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
 """What the dimensions of an input are called, by their number."""
