@@ -125,6 +125,17 @@ def test_two_models_side_by_side(capsys) -> None:
     assert "MACs over H, W" in printed
 
 
+def test_a_layer_is_made_to_fit(capsys) -> None:
+    assert run(["scale", "nin", "alexnet", "--over", "H,W=128:256:*2", "--fit"]) == 0
+    printed = capsys.readouterr().out
+    # linear6 takes 256 channels of ⌊(128−29)/32⌋² = 9 and of ⌊(256−29)/32⌋² = 49 positions, not 36
+    widened = 58_322_314 - 9216 * 4096
+    assert f"{widened + 256 * 9 * 4096:,}" in printed
+    assert f"{widened + 256 * 49 * 4096:,}" in printed
+    assert "alexnet at H, W = 128, 256: linear6 made as wide as that needs" in printed
+    assert "Formulas of alexnet, linear6 as it is" in printed
+
+
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "latex", "html"])
 def test_every_format_shows_the_rows(format) -> None:
     text = render(cnnstat.scale("lenet", over="N=1,2"), format).text

@@ -128,6 +128,9 @@ def _formulas(series: Series, several: bool) -> Facts:
         for name in FIGURES
     ]  # fmt: skip
     title = f"Formulas of {series.name}" if several else "Formulas"
+    widened = {point.fitted: None for point in series.points if point.fitted}
+    if widened:  # the formulas are those of the model itself
+        title += f", {' and '.join(widened)} as it is"
     return Facts(tuple(items), title)
 
 
