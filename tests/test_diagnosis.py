@@ -34,7 +34,7 @@ from cnnstat.analysis.diagnosis.rewriting import (
     with_tracked_numbers,
 )
 from cnnstat.cli.main import run
-from cnnstat.diagnosing.subjects import subject_of
+from cnnstat.diagnosing.subjects import constructor_arguments, subject_of
 from cnnstat.reports import render
 from cnnstat.reports.json import schema
 from cnnstat.shapes import InputSpec
@@ -166,6 +166,34 @@ class Lenet(nn.Module):
 
     def forward(self, x):
         return self.fc(self.pool(self.conv(x)).flatten(1))
+
+
+class LastStep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 16, batch_first=True)
+        self.head = nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+def test_one_step_of_a_sequence_has_the_features_of_the_layer_that_made_it():
+    with pytest.raises(cnnstat.ShapeError) as caught:
+        cnnstat.analyze(LastStep(), (2, 5, 8))
+    assert "16 features come from lstm (LSTM 8→16)" in str(caught.value)
+    edits = [fix.edit for fix in caught.value.diagnosis.errors[0].fixes]
+    assert edits == ["net.head = nn.Linear(16, 3)", "net.lstm = nn.LSTM(8, 12, batch_first=True)"]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.RNN(3, 4, 2, nonlinearity="relu"), nn.LSTM(3, 4, bias=False, proj_size=2),
+     nn.GRU(3, 4, bidirectional=True), nn.Conv2d(4, 6, 3, padding=1, groups=2, bias=False)],
+    ids=repr,
+)  # fmt: skip
+def test_a_layer_is_made_again_from_its_attributes(layer):
+    assert repr(type(layer)(**constructor_arguments(layer))) == repr(layer)
 
 
 def test_a_live_model_is_told_which_layer_to_exchange():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from torch import nn
 
 from ..analysis.diagnosis.changes import Change
-from .subjects import Subject, constructor_arguments
+from .subjects import Subject, constructor_arguments, constructor_parameters
 
 
 def exchange_wording(change: Change, subject: Subject) -> tuple[str, str, None]:
@@ -26,7 +25,7 @@ def exchange_wording(change: Change, subject: Subject) -> tuple[str, str, None]:
 def _constructor(module: nn.Module, arguments: dict[str, Any]) -> str:
     """The call that makes such a layer: what has no default in order, the rest if it differs."""
     texts = []
-    for name, parameter in inspect.signature(type(module).__init__).parameters.items():
+    for name, parameter in constructor_parameters(type(module)).items():
         if name not in arguments:
             continue
         value = _short(arguments[name])

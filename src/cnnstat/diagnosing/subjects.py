@@ -218,10 +218,29 @@ def _exchange(model: nn.Module, path: str, changed: Mapping[str, Any]) -> None:
 
 def constructor_arguments(module: nn.Module) -> dict[str, Any]:
     """What a layer of torch was made with, as its attributes tell."""
-    arguments = {}
-    for name, parameter in inspect.signature(type(module).__init__).parameters.items():
+    arguments: dict[str, Any] = {}
+    for name, parameter in constructor_parameters(type(module)).items():
+        value = getattr(module, name, None)
         if name == "bias":
-            arguments[name] = getattr(module, "bias", None) is not None
+            arguments[name] = value if isinstance(value, bool) else value is not None
         elif hasattr(module, name) and parameter.kind is not parameter.VAR_KEYWORD:
-            arguments[name] = getattr(module, name)
+            arguments[name] = value
     return arguments
+
+
+def constructor_parameters(cls: type[nn.Module]) -> Mapping[str, inspect.Parameter]:
+    """The named parameters of a layer's constructor.
+
+    Recurrent layers hand on whatever they are given to their base, behind their own `mode`.
+    """
+    parameters = inspect.signature(cls).parameters
+    if not issubclass(cls, nn.RNNBase):
+        return parameters
+    named = dict(inspect.signature(nn.RNNBase).parameters)
+    del named["mode"]
+    if not issubclass(cls, nn.LSTM):
+        del named["proj_size"]
+    if issubclass(cls, nn.RNN):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        named["nonlinearity"] = inspect.Parameter("nonlinearity", kind, default="tanh")
+    return named

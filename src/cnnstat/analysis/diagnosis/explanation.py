@@ -134,8 +134,8 @@ class _Explained:
             chooses = any(word in made.name for word in _PRODUCING) or made.name == "aten.cat"
             kept = (
                 source is not None
-                and len(source.shape) == len(spec.shape)
-                and (source.shape[axis] == spec.shape[axis])
+                and (len(source.shape) == len(spec.shape) or _takes_one_of(made, source, axis))
+                and source.shape[axis] == spec.shape[axis]
             )
             if chooses or not kept or source is None:
                 if call is None:
@@ -305,3 +305,9 @@ class _Explained:
         yield f"{who}: {reason}" if reason != failure.error else f"{who}: {failure.error}"
         if wrong_call and self.signature:
             yield f"forward takes {self.signature}"
+
+
+def _takes_one_of(op: Op, source: TensorSpec, axis: int) -> bool:
+    """Whether the op is `x[:, -1]`, which keeps the last axis: one step of a sequence, say."""
+    rank = len(source.shape)
+    return op.name == "aten.select" and axis == -1 and op.args[1] % rank != rank - 1
