@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 from torch import nn
 
 import cnnstat
@@ -184,6 +185,27 @@ def test_one_step_of_a_sequence_has_the_features_of_the_layer_that_made_it():
     assert "16 features come from lstm (LSTM 8→16)" in str(caught.value)
     edits = [fix.edit for fix in caught.value.diagnosis.errors[0].fixes]
     assert edits == ["net.head = nn.Linear(16, 3)", "net.lstm = nn.LSTM(8, 12, batch_first=True)"]
+
+
+class TwoWays(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 4, 3, padding=1)
+        self.other = nn.Conv2d(3, 4, 1)
+        self.out = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        return self.out(torch.cat([self.one(x).relu(), self.other(x).relu()], 1))
+
+
+def test_a_batch_axis_that_is_missing_since_the_first_layer():
+    """A convolution takes a map without one, and the join then joins rows instead of channels."""
+    with pytest.raises(cnnstat.ShapeError) as caught:
+        cnnstat.analyze(TwoWays(), (3, 6, 6))
+    (error,) = caught.value.diagnosis.errors
+    assert error.path == "out"
+    assert error.fixes[0].edit == "input 1×3×6×6"
+    assert "4 channels come from cat()" in str(caught.value)
 
 
 @pytest.mark.parametrize(

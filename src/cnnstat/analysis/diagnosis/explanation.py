@@ -131,6 +131,9 @@ class _Explained:
                 )
             call = self.calls.get(made.call)
             source = next((s for s in made.inputs if s.parameter is None), None)
+            if source is not None and axis > 0 and _batch_axis(made):
+                spec, axis = source, axis - _batch_axis(made)
+                continue
             chooses = any(word in made.name for word in _PRODUCING) or made.name == "aten.cat"
             kept = (
                 source is not None
@@ -311,3 +314,9 @@ def _takes_one_of(op: Op, source: TensorSpec, axis: int) -> bool:
     """Whether the op is `x[:, -1]`, which keeps the last axis: one step of a sequence, say."""
     rank = len(source.shape)
     return op.name == "aten.select" and axis == -1 and op.args[1] % rank != rank - 1
+
+
+def _batch_axis(op: Op) -> int:
+    """1 where a batch axis is added, as layers do to a single map; -1 where it is taken off."""
+    first = len(op.args) > 1 and op.args[1] == 0
+    return first * {"aten.unsqueeze": 1, "aten.squeeze": -1}.get(op.name, 0)

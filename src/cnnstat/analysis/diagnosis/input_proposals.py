@@ -74,6 +74,8 @@ def _axes(failure: Failure, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int,
     mismatch = mismatch_of(failure)
     if "more than 1 value per channel" in failure.reason:  # of a batch norm while training
         yield (2, *shape[1:]), 0.4
+    if _taken_as_one(failure, shape):
+        yield (1, *shape), 0.0
     if len(failure.trace.ops) > _FIRST_OPS and mismatch.kind not in ("dims", "other"):
         return  # what the layers before it took is no other kind of input
     if len(shape) < 5:
@@ -95,6 +97,12 @@ def _axes(failure: Failure, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int,
         yield (shape[0], mismatch.expected), _CHANNELS
     if len(shape) == 3 and mismatch.expected:
         yield (*shape[:-1], mismatch.expected), _CHANNELS
+
+
+def _taken_as_one(failure: Failure, shape: tuple[int, ...]) -> bool:
+    """Whether the first convolution took the input for a single map without a batch axis."""
+    first = next((op for op in failure.trace.ops if op.name == "aten.convolution"), None)
+    return first is not None and len(first.args[1].shape) == len(shape) + 1
 
 
 def _sides(
