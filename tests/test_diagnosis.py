@@ -348,6 +348,27 @@ def test_a_literal_is_solved_for(function, literal, wanted, value):
     assert solved(origin, literal, wanted) == value
 
 
+def test_equal_literals_are_solved_for_together():
+    sides = [Literal(Span("f.py", 1, i, 1, i + 1), 5) for i in (4, 8)]
+    origin = (tracked(32, A) * tracked(5, sides[0]) * tracked(5, sides[1])).origin
+    assert solved(origin, sides[0], 512, sides[1:]) == 4  # 32 · 4 · 4
+    assert solved(origin, sides[0], 512) is None  # 32 · 3.2 · 5
+    assert solved(origin, sides[0], 500, sides[1:]) is None
+
+
+def test_a_map_in_the_arguments_of_a_layer_is_changed_as_one(tmp_path, capsys):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def net(width=32):\n"
+        "    conv = nn.Conv2d(1, width, 5, stride=6)\n"
+        "    return nn.Sequential(conv, nn.Flatten(), nn.Linear(width * 5 * 5, 10))\n"
+    )
+    assert run(["shapes", f"{file}:net", "--input", "1,1,28,28"]) == 1
+    told = capsys.readouterr().err
+    assert "fix: nn.Linear(width * 4 * 4, 10) instead of nn.Linear(width * 5 * 5, 10)" in told
+
+
 def test_a_program_with_tracked_numbers_does_what_it_did():
     text = """
 def f(x: int = 3, *, y=2):

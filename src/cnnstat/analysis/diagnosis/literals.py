@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,17 +76,22 @@ def evaluated(origin: Any, values: Mapping[Literal, int | float]) -> int | float
     return origin  # type: ignore[no-any-return]  # a plain number
 
 
-def solved(origin: Any, literal: Literal, wanted: int) -> int | None:
+def solved(origin: Any, literal: Literal, wanted: int, alike: Sequence[Literal] = ()) -> int | None:
     """The whole number that `literal` must be for `origin` to come to `wanted`; None without one.
 
-    Tried where a linear or proportional dependence would have it; anything else is given up.
+    The literals `alike` become what it becomes: both sides of a map in `32 * 5 * 5`. Tried where a
+    dependence that is linear, or in proportion to a power, would have it; all else is given up.
     """
     if not isinstance(literal.value, int):
         return None
-    now, step = literal.value, 1
+    now, step, together = literal.value, 1, (literal, *alike)
+
+    def at(value: int) -> int | float:
+        return evaluated(origin, dict.fromkeys(together, value))
+
     try:
-        here = evaluated(origin, {literal: now})
-        slope = evaluated(origin, {literal: now + step}) - here
+        here = at(now)
+        slope = at(now + step) - here
     except (ArithmeticError, ValueError, TypeError):
         return None
     guesses = []
@@ -94,12 +99,14 @@ def solved(origin: Any, literal: Literal, wanted: int) -> int | None:
         guesses.append(now + (wanted - here) / slope)
     if here:
         guesses.append(now * wanted / here)
+        if wanted / here > 0:
+            guesses.append(now * (wanted / here) ** (1 / len(together)))
     for guess in guesses:
         for value in {math.floor(guess), math.ceil(guess)}:
             if abs(value) > _LARGEST:
                 continue
             try:
-                if evaluated(origin, {literal: value}) == wanted:
+                if at(value) == wanted:
                     return value
             except (ArithmeticError, ValueError, TypeError):
                 continue

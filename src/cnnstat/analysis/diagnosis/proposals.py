@@ -14,7 +14,7 @@ from ...tracing.records import Failure, Module
 from .changes import Change, Proposal
 from .costs import ELSEWHERE, PLANNED, cost_of, distance, use_value, was_planned
 from .likeness import CHOSEN, TAKEN, WINDOW, Style, oddness, style_of
-from .literals import Literal, Span, plain, solved
+from .literals import Expression, Literal, Span, literals_in, plain, solved
 from .mismatch import Mismatch, mismatch_of
 from .resizing import fits
 from .rewriting import Replacement
@@ -67,7 +67,7 @@ def _of_settings(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
             continue
         literal = together[0]
         style = style_of(module for module in modules if module.path not in own)
-        for value in _values(literal, uses, mismatch, failure):
+        for value in _values(together, uses, mismatch, failure):
             settings = settings_with(uses, dict.fromkeys(together, value))
             fit = None if settings is None else fits(failure, settings, {})
             if settings is None or fit is False or (fit is None and here not in own):
@@ -79,29 +79,48 @@ def _of_settings(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
 def _knobs(
     found: dict[Literal, list[Use]],
 ) -> Iterator[tuple[tuple[Literal, ...], list[Use]]]:
-    """Literals one by one, and the equal ones of a tuple together: `kernel_size=(3, 3)`."""
+    """Literals one by one, and the equal ones of a tuple or of some arithmetic together:
+    `kernel_size=(3, 3)`, `width * 5 * 5`.
+    """
     yield from (((literal,), uses) for literal, uses in found.items())
     tuples: dict[tuple[str, str], list[Literal]] = {}
+    pairs = {
+        alike for uses in found.values() for use in uses if isinstance(use.origin, Expression)
+        for alike in _alike(use.origin)
+    }  # fmt: skip
     for literal, uses in found.items():
         for use in uses:
             if use.place is not None and isinstance(use.origin, Literal):
                 tuples.setdefault((use.module.path, use.name), []).append(literal)
-    pairs = {
+    pairs |= {
         tuple(dict.fromkeys(literals)) for literals in tuples.values()
         if len({literal.value for literal in literals}) == 1
     }  # fmt: skip
     for pair in pairs:
         if len(pair) > 1:
-            yield pair, [use for literal in pair for use in found[literal]]
+            uses = [use for literal in pair for use in found[literal]]
+            yield pair, [use for i, use in enumerate(uses) if use not in uses[:i]]
 
 
-def _values(literal: Literal, uses: list[Use], mismatch: Mismatch, failure: Failure) -> list[int]:
-    """The values of a literal for which something might fit."""
+def _alike(origin: Expression) -> Iterator[tuple[Literal, ...]]:
+    """The literals of some arithmetic that are equal and stand beside each other in the source."""
+    groups: dict[tuple[str, int, int | float], dict[Literal, None]] = {}
+    for literal in literals_in(origin):
+        place = literal.span.file, literal.span.line, literal.value
+        groups.setdefault(place, {})[literal] = None
+    yield from (tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _values(
+    together: Sequence[Literal], uses: list[Use], mismatch: Mismatch, failure: Failure
+) -> list[int]:
+    """The values of a literal, and of those that change with it, for which something might fit."""
+    literal, *alike = together
     found: dict[int, None] = {}
     names = {use.name: use for use in uses}
     for name, use in names.items():
         for wanted in _wanted(name, use.value, mismatch, failure, use.module):
-            value = solved(use.origin, literal, wanted)
+            value = solved(use.origin, literal, wanted, alike)
             if value is not None and value >= 0:
                 found[value] = None
     found.pop(int(literal.value), None)
