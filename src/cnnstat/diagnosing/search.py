@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
 from ..analysis.diagnosis.changes import Change, Proposal
 from ..analysis.diagnosis.input_proposals import input_proposals
+from ..analysis.diagnosis.literals import Span
 from ..analysis.diagnosis.proposals import setting_proposals, text_proposals, whole_arguments
 from ..analysis.diagnosis.wording import constant_arguments
 from ..shapes import InputSpec
@@ -101,19 +103,27 @@ class Search:
         assert failure is not None
         found: list[Proposal] = []
         if isinstance(self.subject, Written):
-            found += text_proposals(failure, seen.sizes)
             constants = {
                 inner: outer
                 for file, text in seen.texts.items()
                 for inner, outer in constant_arguments(text, file).items()
             }
             found += whole_arguments(failure, constants)
+            found += [
+                proposal for proposal in text_proposals(failure, seen.sizes)
+                if not _is_of_a_whole(proposal.change, constants)
+            ]  # fmt: skip
         elif self.subject.adjustable:
             found += setting_proposals(failure)
         inputs = self.subject.inputs if before.inputs is None else before.inputs
         if all(isinstance(value, InputSpec) for value in inputs):
             found += input_proposals(failure, inputs)
         return sorted(found, key=lambda proposal: proposal.cost)
+
+
+def _is_of_a_whole(change: Change, constants: Mapping[Span, Span]) -> bool:
+    """Whether several numbers of one constant argument change, which is told as a whole."""
+    return len(change.replacements) > 1 and all(r.span in constants for r in change.replacements)
 
 
 def _of_inputs_alone(fixes: list[tuple[Change, Outcome]]) -> bool:
