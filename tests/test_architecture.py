@@ -20,12 +20,14 @@ ROWS = [
     ("sources",),
     ("referees",),
     ("diagnosing",),
-    ("api", "sizing"),
+    ("runs",),
+    ("classifying", "api", "sizing"),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
-    "tracing", "sources", "zoo", "referees", "diagnosing", "api", "sizing",
+    "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
+    "api", "sizing",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import structs
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
+_T = TypeVar("_T")
 _OBJECTS = 200_000  # made before garbage is looked for
 
 
@@ -58,15 +59,12 @@ def analysis_of(
         return read_analysis(spec)
     with _quick_import():
         from ..api import analyze
-        from ..sources.stand_ins import quickly
-    with redirect_stdout(sys.stderr):  # standard output is for the result: models print too
-        chosen = None if lane == "auto" else lane
-        return quickly(
-            lambda: analyze(
-                spec, *specs, arguments=arguments, mode=mode, lane=chosen, training=training
-            ),
-            in_doubt=ModelError,
+    chosen = None if lane == "auto" else lane
+    return _run_quickly(
+        lambda: analyze(
+            spec, *specs, arguments=arguments, mode=mode, lane=chosen, training=training
         )
+    )
 
 
 def with_sight(analysis: Analysis, side: int) -> Analysis:
@@ -92,8 +90,7 @@ def formulas_of(
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
     with _quick_import():
         from ..sizing.formulas import formulas
-    with redirect_stdout(sys.stderr):
-        return formulas(spec, *specs, arguments=arguments, mode=mode or "eval")
+    return _run(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
 
 
 def scaling_of(
@@ -113,15 +110,10 @@ def scaling_of(
         parse_over(over)  # refused here if malformed: before torch is imported
     with _quick_import():
         from ..sizing.scaling import scale
-    with redirect_stdout(sys.stderr):
-        return scale(
-            *models,
-            over=over,
-            input=given[0] if given else None,
-            arguments=arguments,
-            mode=mode,
-            fit=fit,
-        )
+    first = given[0] if given else None
+    return _run(
+        lambda: scale(*models, over=over, input=first, arguments=arguments, mode=mode, fit=fit)
+    )
 
 
 def comparison_of(
@@ -147,19 +139,16 @@ def comparison_of(
         )
     with _quick_import():
         from ..api import compare
-        from ..sources.stand_ins import quickly
-    with redirect_stdout(sys.stderr):
-        return quickly(
-            lambda: compare(
-                *specs,
-                input=given[0] if given else None,
-                arguments=arguments,
-                mode=mode,
-                lane=None if lane == "auto" else lane,
-                training=training,
-            ),
-            in_doubt=ModelError,
+    return _run_quickly(
+        lambda: compare(
+            *specs,
+            input=given[0] if given else None,
+            arguments=arguments,
+            mode=mode,
+            lane=None if lane == "auto" else lane,
+            training=training,
         )
+    )
 
 
 def explanation_of(
@@ -173,15 +162,10 @@ def explanation_of(
     specs = _inputs(inputs)
     with _quick_import():
         from ..api import explain
-        from ..sources.stand_ins import quickly
-    with redirect_stdout(sys.stderr):
-        return quickly(
-            lambda: explain(
-                spec, layer, *specs, mode=mode, lane=None if lane == "auto" else lane,
-                arguments=arguments,
-            ),
-            in_doubt=ModelError,
-        )  # fmt: skip
+    chosen = None if lane == "auto" else lane
+    return _run_quickly(
+        lambda: explain(spec, layer, *specs, mode=mode, lane=chosen, arguments=arguments)
+    )
 
 
 def verification_of(
@@ -190,8 +174,7 @@ def verification_of(
     specs = _inputs(inputs)
     with _quick_import():
         from ..api import verify
-    with redirect_stdout(sys.stderr):
-        return verify(spec, *specs, arguments=arguments, mode=mode)
+    return _run(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
 
 
 def require_agreement(verification: Verification) -> None:
@@ -222,6 +205,19 @@ def require_exact(*analyses: Analysis) -> None:
 
 def _inputs(texts: list[str] | None) -> list[InputSpec]:
     return [parse_input(text) for text in texts or []]
+
+
+def _run(call: Callable[[], _T]) -> _T:
+    """What a call returns; what models print meanwhile goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        return call()
+
+
+def _run_quickly(call: Callable[[], _T]) -> _T:
+    """The same with stand-ins for what takes long to import; a failure is told without them."""
+    with _quick_import():
+        from ..sources.stand_ins import quickly
+    return _run(lambda: quickly(call, in_doubt=ModelError))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from torch import nn
 from ..analysis.domain import domain_of
 from ..analysis.formulas import layer_formulas, shapes_at, total_formulas
 from ..analysis.records import Analysis, Domain, Formulas, FormulaTotals, LayerFormulas
-from ..api import Mode
 from ..errors import ModelError
+from ..runs import Mode
 from ..tracing.records import Trace
 from .subject import Subject, specs_in, told
 

@@ -23,9 +23,10 @@ from ..analysis.records import (
     Tool,
 )
 from ..analysis.scale import growth_of
-from ..api import Mode, analyze
+from ..api import analyze
 from ..errors import ModelError, UsageError
 from ..over import Over, parse_over
+from ..runs import Mode
 from ..shapes import InputSpec, as_input
 from ..sources.load import load
 from ..symbols import at, parse

@@ -12,8 +12,8 @@ from ..analysis.formulas import shapes_at
 from ..analysis.pieces import Outcome, Piece
 from ..analysis.records import Analysis, LetteredInput
 from ..analysis.rollup import analyse
-from ..api import Mode, ModelRun, RunOptions, load_model, run_model
 from ..errors import CnnstatError, ModelError, UsageError
+from ..runs import Mode, ModelRun, RunOptions, load_model, run_model
 from ..shapes import InputSpec, as_input
 from ..sources.implied import implied_input
 from ..sources.load import load
