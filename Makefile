@@ -25,7 +25,7 @@ reports: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torchvision,timm,transformers,onnx]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torchvision,timm,transformers,onnx,bench]'
 	touch $@
 
 clean:
