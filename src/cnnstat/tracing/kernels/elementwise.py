@@ -17,9 +17,15 @@ _WHOLE = (torch.int64, torch.int32)
 @kernel("aten::relu", "aten::sigmoid", "aten::tanh", "aten::silu", "aten::mish", "aten::elu",
         "aten::hardtanh", "aten::hardswish", "aten::hardsigmoid", "aten::leaky_relu",
         "aten::softplus", "aten::neg", "aten::exp", "aten::log", "aten::sqrt", "aten::rsqrt",
-        "aten::sin", "aten::cos", "aten::erf", "aten::abs", "aten::reciprocal")  # fmt: skip
+        "aten::sin", "aten::cos", "aten::erf", "aten::sign", "aten::floor", "aten::ceil",
+        "aten::round", "aten::reciprocal", "aten::log2")  # fmt: skip
 def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return elementwise(x) if alike(x) else NotImplemented
+
+
+@kernel("aten::abs")
+def absolute(x: Tensor) -> Any:
+    return elementwise(x) if alike(x) or _whole(x) else NotImplemented
 
 
 @kernel("aten::clamp")
@@ -48,9 +54,19 @@ def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return x if alike(x) and _writable(x) else NotImplemented
 
 
+@kernel("aten::pow.Scalar")
+def power_of_number(number: Any, x: Tensor) -> Any:
+    return with_number(x, number)
+
+
+@kernel("aten::minimum", "aten::maximum")
+def extreme(x: Tensor, other: Tensor) -> Any:
+    return sum_or_product(x, other)
+
+
 @kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor")
 def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
-    if x.dtype not in _WHOLE or not of_one_dtype(x):
+    if not _whole(x):
         return binary(x, other, **kwargs)
     if type(other) is int:  # whole numbers stay whole: positions and indices
         return elementwise(x)
@@ -63,9 +79,17 @@ def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
 @kernel("aten::eq.Scalar", "aten::ne.Scalar", "aten::lt.Scalar", "aten::le.Scalar",
         "aten::gt.Scalar", "aten::ge.Scalar")  # fmt: skip
 def comparison(x: Tensor, number: Any) -> Any:
-    if not isinstance(number, _NUMBERS) or not alike(x):
+    if not (type(number) is int and _whole(x)) and (
+        not isinstance(number, _NUMBERS) or not alike(x)
+    ):
         return NotImplemented
     return elementwise(x, dtype=torch.bool)
+
+
+@kernel("aten::full_like")
+def full_like(x: Tensor, number: Any, *, pin_memory: bool | None = None) -> Any:
+    fits = isinstance(number, _NUMBERS) and (alike(x) or _whole(x))
+    return elementwise(x) if fits and not pin_memory else NotImplemented
 
 
 @kernel("aten::masked_fill.Scalar")
@@ -86,9 +110,15 @@ def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
     return NotImplemented if result is None else result
 
 
+@kernel("aten::div.Tensor_mode")
+def rounded_quotient(x: Tensor, other: Any, *, rounding_mode: str | None) -> Any:
+    return binary(x, other) if rounding_mode in ("floor", "trunc") else NotImplemented
+
+
 @kernel("aten::where.self")
 def where(condition: Tensor, x: Tensor, y: Tensor) -> Any:
-    if not alike(x, y) or not condition.is_meta or condition.dtype is not torch.bool:
+    fits = alike(x, y) or (_whole(x) and of_one_dtype(x, y))
+    if not fits or not condition.is_meta or condition.dtype is not torch.bool:
         return NotImplemented
     result = elementwise(condition, x, y, dtype=x.dtype)
     return NotImplemented if result is None or 0 in condition.shape else result
@@ -103,6 +133,10 @@ def binary_in_place(x: Tensor, other: Any, **kwargs: Any) -> Any:
     if not isinstance(other, Tensor) or not alike(x, other) or not _writable(x):
         return NotImplemented
     return x if broadcast(x.shape, other.shape) == tuple(x.shape) else NotImplemented
+
+
+def _whole(x: Tensor) -> bool:
+    return x.dtype in _WHOLE and of_one_dtype(x)
 
 
 def _writable(x: Tensor) -> bool:

@@ -11,6 +11,8 @@ from torch import Tensor
 from .layout import elementwise
 from .registry import alike, empty, kernel, of_one_dtype, suggested
 
+_OF_NUMBERS = (torch.int64, torch.int32, torch.float32)
+
 
 @kernel("aten::cat")
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
@@ -75,6 +77,26 @@ def embedding(table: Tensor, indices: Tensor, *args: Any) -> Any:
     return empty((*indices.shape, table.shape[1]), table)
 
 
+@kernel("aten::gather")
+def gather(x: Tensor, dim: int, indices: Tensor) -> Any:
+    fits = of_one_dtype(x) and _positions(indices) and x.dim() == indices.dim() > 0
+    if not fits or not -x.dim() <= dim < x.dim():
+        return NotImplemented
+    axis = dim % x.dim()
+    sizes = zip(indices.shape, x.shape, strict=True)
+    if any(n > size for d, (n, size) in enumerate(sizes) if d != axis):
+        return NotImplemented
+    return empty(indices.shape, x)
+
+
+@kernel("aten::repeat")
+def repeat(x: Tensor, repeats: Sequence[int]) -> Any:
+    if not of_one_dtype(x) or len(repeats) < x.dim() or any(times < 1 for times in repeats):
+        return NotImplemented
+    shape = (*[1] * (len(repeats) - x.dim()), *x.shape)
+    return empty([n * times for n, times in zip(shape, repeats, strict=True)], x)
+
+
 @kernel("aten::arange")
 def arange(end: Any, **kwargs: Any) -> Any:
     return arange_from(0, end, **kwargs)
@@ -82,10 +104,11 @@ def arange(end: Any, **kwargs: Any) -> Any:
 
 @kernel("aten::arange.start")
 def arange_from(start: Any, end: Any, **kwargs: Any) -> Any:
-    whole = type(start) is int and type(end) is int and kwargs.get("dtype") in (None, torch.int64)
+    dtype = kwargs.get("dtype") or torch.int64  # that of whole numbers
+    whole = type(start) is int and type(end) is int and dtype in _OF_NUMBERS
     if not whole or str(kwargs.get("device")) != "meta" or end < start:
         return NotImplemented
-    return torch.empty(end - start, dtype=torch.int64, device="meta")
+    return torch.empty(end - start, dtype=dtype, device="meta")
 
 
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
