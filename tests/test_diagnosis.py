@@ -356,18 +356,25 @@ def test_equal_literals_are_solved_for_together():
     assert solved(origin, sides[0], 500, sides[1:]) is None
 
 
-def test_a_map_in_the_arguments_of_a_layer_is_changed_as_one(tmp_path):
+@pytest.mark.parametrize(
+    ("pool", "edit"),
+    [
+        ("2", "nn.Linear(width * 4 * 4, 10)"),
+        ("(1, 4)", "nn.Linear(width * 8 * 2, 10)"),  # the sides differ: 8×8 pooled to 8×2
+    ],
+)
+def test_a_map_in_the_arguments_of_a_layer_is_changed_as_one(pool, edit, tmp_path):
     file = tmp_path / "net.py"
     file.write_text(
         "from torch import nn\n"
         "def net(width=32):\n"
         "    convs = nn.Conv2d(1, width, 5), nn.MaxPool2d(2), nn.Conv2d(width, width, 5)\n"
         "    head = nn.Linear(width * 5 * 5, 10)\n"
-        "    return nn.Sequential(*convs, nn.MaxPool2d(2), nn.Flatten(), head)\n"
+        f"    return nn.Sequential(*convs, nn.MaxPool2d({pool}), nn.Flatten(), head)\n"
     )
     error, *others = diagnosis_of(f"{file}:net", (1, 1, 28, 28)).errors
     assert not others
-    assert error.fixes[0].edit == "nn.Linear(width * 4 * 4, 10)"
+    assert error.fixes[0].edit == edit
     assert error.fixes[0].instead_of == "nn.Linear(width * 5 * 5, 10)"
 
 

@@ -34,6 +34,7 @@ def construction_sites() -> Iterator[dict[int, Frame]]:
             kept.append(module)
         original(module, *args, **kwargs)
 
+    # every class calls it, whatever of its own it does before or after
     nn.Module.__init__ = noting  # type: ignore[method-assign, assignment]
     try:
         yield found

@@ -87,7 +87,7 @@ class Subject:
 
     def _lane_at(self, values: Mapping[str, int], errors: dict[str, str]) -> LaneName | None:
         try:
-            lane: LaneName = self.analysis(values).lane  # type: ignore[assignment]
+            lane: LaneName = self.analysis(values).lane  # type: ignore[assignment]  # str in the JSON
         except CnnstatError as error:
             errors.setdefault(error.message, f"{told(values)}: {error.message}")
             return None

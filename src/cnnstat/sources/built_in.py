@@ -36,7 +36,7 @@ def load(
         inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
         model = construct(factory, chosen)
-    except Exception as error:
+    except Exception as error:  # --arg gives a constructor anything
         raise unbuilt(spec, chosen, told(error)) from error
     return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
 

@@ -139,7 +139,7 @@ def _give_up_data(model: nn.Module) -> None:
                     if isinstance(tensor, nn.Parameter):
                         there = nn.Parameter(there, requires_grad=tensor.requires_grad)
                     moved[id(tensor)] = there
-                tensors[name] = moved[id(tensor)]  # type: ignore[assignment]
+                tensors[name] = moved[id(tensor)]  # type: ignore[assignment]  # one of two dicts
 
 
 def unbuilt(spec: str, arguments: Mapping[str, Any], *reason: str) -> ModelError:

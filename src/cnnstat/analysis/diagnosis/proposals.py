@@ -13,6 +13,7 @@ from typing import Any
 from ...tracing.records import Failure, Module
 from .changes import Change, Proposal
 from .costs import ELSEWHERE, PLANNED, cost_of, distance, use_value, was_planned
+from .flattened import side_proposals
 from .likeness import CHOSEN, TAKEN, WINDOW, Style, oddness, style_of
 from .literals import Expression, Literal, Span, literals_in, plain, solved
 from .mismatch import Mismatch, mismatch_of
@@ -43,6 +44,7 @@ def text_proposals(failure: Failure, sizes: Iterable[int] = ()) -> list[Proposal
     """
     mismatch = mismatch_of(failure)
     found = [*_of_settings(failure, mismatch), *_of_functions(failure, mismatch)]
+    found += side_proposals(failure, mismatch)
     if not failure.calls or failure.in_model:
         found += _of_locals(failure, [] if failure.calls else list(sizes))
     return sorted(found, key=lambda proposal: proposal.cost)

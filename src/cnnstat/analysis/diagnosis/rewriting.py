@@ -67,6 +67,7 @@ class _Tracking(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if type(node.value) not in (int, float):
             return node
+        # mypy does not follow the exact type asked for above: bool would be an int to isinstance
         self.literals.append(Literal(span_of(node, self.file), node.value))  # type: ignore[arg-type]
         return _call(LITERAL, [ast.Constant(len(self.literals) - 1)], node)
 
@@ -109,7 +110,7 @@ def with_tracked_numbers(text: str, file: str, literals: list[Literal]) -> ast.M
 
     It runs with `names_for(literals)` among its builtins.
     """
-    return _Tracking(file, literals).visit(ast.parse(text, file))  # type: ignore[no-any-return]
+    return _Tracking(file, literals).visit(ast.parse(text, file))  # type: ignore[no-any-return]  # visit is untyped
 
 
 def names_for(literals: Sequence[Literal]) -> dict[str, Any]:

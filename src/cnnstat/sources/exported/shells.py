@@ -173,7 +173,7 @@ def build(
         _grow(path, types, modules)
     for name, tensor in parameters.items():
         path, _, own = name.rpartition(".")
-        modules[path].register_parameter(own, tensor)  # type: ignore[arg-type]
+        modules[path].register_parameter(own, tensor)  # type: ignore[arg-type]  # Parameters, each
     for name, (tensor, persistent) in buffers.items():
         path, _, own = name.rpartition(".")
         modules[path].register_buffer(own, tensor, persistent)
