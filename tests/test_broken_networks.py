@@ -42,11 +42,21 @@ def executed(source, text):
 
 
 def mended(source, fix):
+    """The source with the edit, once for each place of its line where the old text stands."""
     lines = source.split("\n")
     at = int(fix.source.rpartition(":")[2]) - 1
-    assert lines[at].count(fix.instead_of) >= 1
-    lines[at] = lines[at].replace(fix.instead_of, fix.edit, 1)
-    return "\n".join(lines)
+    parts = lines[at].split(fix.instead_of)
+    assert len(parts) > 1
+    for place in range(1, len(parts)):
+        line = fix.instead_of.join(parts[:place]) + fix.edit + fix.instead_of.join(parts[place:])
+        yield "\n".join([*lines[:at], line, *lines[at + 1 :]])
+
+
+def runs(source, example, shape):
+    try:
+        return executed(source, example) == shape
+    except Exception:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +86,7 @@ def test_what_is_suggested_for_a_broken_network_runs(folder, chosen):
             for fix in found.errors[0].fixes:
                 if fix.source is None:  # another input
                     continue
-                assert executed(mended(broken.source, fix), example) == tuple(fix.output[0])
+                shape = tuple(fix.output[0])
+                assert any(runs(text, example, shape) for text in mended(broken.source, fix))
     else:  # what was broken is no error of shape
         assert cnnstat.analyze(f"{file}:Net").layers[-1].outputs == (shape,)

@@ -6,6 +6,8 @@ on the same arguments must have the same shapes, dtypes and strides.
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -263,6 +265,8 @@ UNUSUAL = [
     ("aten::clamp", X, 2),
     ("aten::abs", T(3, dtype=torch.bool)),
     ("aten::full_like", T(3, dtype=torch.bool), True),
+    ("aten::full_like", X, 1, {"dtype": torch.int64}),
+    ("aten::full_like", X, 1, {"memory_format": torch.channels_last}),
     ("aten::gt.Scalar", T(3, dtype=INT), 0.5),
     ("aten::pow.Scalar", 2, T(3, dtype=INT)),
     ("aten::div.Tensor_mode", X, 2, {"rounding_mode": None}),
@@ -395,6 +399,14 @@ def name_of(row):
 def test_every_kernel_stands_in_the_tables(name):
     assert isinstance(operator(name), torch._ops.OpOverload)
     assert any(row[0] == name for row in ANSWERED)
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_every_kernel_takes_all_arguments_of_its_operator(name):
+    arguments = operator(name)._schema.arguments
+    positional = [a.name for a in arguments if not a.kwarg_only]
+    by_name = {a.name: None for a in arguments if a.kwarg_only and a.name != "out"}
+    inspect.signature(KERNELS[name]).bind(*positional, **by_name)
 
 
 @pytest.mark.parametrize("row", ANSWERED, ids=name_of)

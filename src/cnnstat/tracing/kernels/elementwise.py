@@ -87,9 +87,9 @@ def comparison(x: Tensor, number: Any) -> Any:
 
 
 @kernel("aten::full_like")
-def full_like(x: Tensor, number: Any, *, pin_memory: bool | None = None) -> Any:
+def full_like(x: Tensor, number: Any, **kwargs: Any) -> Any:
     fits = isinstance(number, _NUMBERS) and (alike(x) or _whole(x))
-    return elementwise(x) if fits and not pin_memory else NotImplemented
+    return elementwise(x) if fits and not any(kwargs.values()) else NotImplemented
 
 
 @kernel("aten::masked_fill.Scalar")

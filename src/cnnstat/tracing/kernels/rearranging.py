@@ -78,7 +78,7 @@ def embedding(table: Tensor, indices: Tensor, *args: Any) -> Any:
 
 
 @kernel("aten::gather")
-def gather(x: Tensor, dim: int, indices: Tensor) -> Any:
+def gather(x: Tensor, dim: int, indices: Tensor, **kwargs: Any) -> Any:
     fits = of_one_dtype(x) and _positions(indices) and x.dim() == indices.dim() > 0
     if not fits or not -x.dim() <= dim < x.dim():
         return NotImplemented
