@@ -67,11 +67,11 @@ def training_peak(
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            _train(model, batch, target, stepper)
+            train_once(model, batch, target, stepper)
     return bytes_
 
 
-def _train(
+def train_once(
     model: nn.Module, batch: Tensor, target: Tensor, optimizer: torch.optim.Optimizer
 ) -> None:
     optimizer.zero_grad(set_to_none=True)

@@ -13,7 +13,7 @@ from .view import Areas, Bars, Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("#0e7490", "#c026d3", "#ca8a04", "#16a34a", "#2563eb", "#dc2626")
+COLOURS = ("#0e7490", "#c026d3", "#ca8a04", "#16a34a", "#2563eb", "#dc2626", "#64748b")
 _INK = "#010203"  # replaced by the colour of the text around the picture
 
 

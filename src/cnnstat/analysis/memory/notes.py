@@ -28,8 +28,9 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
         yield _FORMS[form]
     if any(place.type in _RECURRENT for place in step.places):
         yield (
-            "recurrent layers are taken apart into the operators of each time step; the library of "
-            "a device keeps a workspace of its own instead, which is not known here"
+            "recurrent layers are taken apart into the operators of each time step; cuDNN and "
+            "oneDNN keep a workspace of their own instead, of a size that only they know, so this "
+            "part is rough"
         )
     most, repeated = max(first.totals), max(timeline.totals)
     if most > repeated:
