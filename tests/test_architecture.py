@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 # A file imports only from its own row or the rows above it.
 ROWS = [
     ("version", "errors", "units", "shapes", "display", "symbols", "notation", "over"),
-    ("tracing.records",),
+    ("tracing.records", "tracing.step_records"),
     ("analysis.records",),
     ("costs",),
     ("analysis",),
@@ -21,17 +21,17 @@ ROWS = [
     ("referees",),
     ("diagnosing",),
     ("runs",),
-    ("classifying", "api", "sizing"),
+    ("classifying", "api", "sizing", "predicting"),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
     "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
-    "api", "sizing",
+    "api", "sizing", "predicting",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
-    "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",
-    "sources.own", "sources.listing",
+    "tracing.records", "tracing.step_records", "zoo.catalog", "sources.saved", "sources.names",
+    "sources.project", "sources.own", "sources.listing",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -255,6 +255,24 @@ ANSWERED = [
     ("aten::mul.Scalar", X, 0.5),
     ("aten::sum.dim_IntList", X, [2, 3]),
     ("aten::sum.dim_IntList", X, [0, -1], True),
+    ("aten::native_dropout", X, 0.5, True),
+    ("aten::native_dropout_backward", X, T(2, 4, 8, 8, dtype=torch.bool), 2.0),
+    *(("aten::nll_loss_forward", T(5, 3), T(5, dtype=INT), None, how, -100) for how in (1, 2)),
+    ("aten::nll_loss_backward", T(), T(5, 3), T(5, dtype=INT), None, 1, -100, T()),
+    ("aten::lerp_.Scalar", X, X, 0.1),
+    ("aten::addcmul_", X, X, X, {"value": 0.1}),
+    ("aten::addcdiv_", X, X, X, {"value": 0.1}),
+    ("aten::_foreach_add_.List", [X, T(3)], [X, T(3)], {"alpha": -0.1}),
+    ("aten::_foreach_lerp_.Scalar", [X, T(3)], [X, T(3)], 0.1),
+    ("aten::_foreach_mul_.Scalar", [X, T(3)], 0.9),
+    ("aten::_foreach_add_.Scalar", [X, T(3)], 1e-8),
+    ("aten::_foreach_div_.ScalarList", [X, T(3)], [2.0, 3.0]),
+    ("aten::_foreach_addcmul_.Scalar", [X, T(3)], [X, T(3)], [X, T(3)], 0.1),
+    ("aten::_foreach_addcdiv_.ScalarList", [X, T(3)], [X, T(3)], [X, T(3)], [0.1, 0.1]),
+    ("aten::_foreach_sqrt", [X, T(3)]),
+    ("aten::ones_like", T()),
+    ("aten::empty_like", X),
+    ("aten::zeros_like", X, {"memory_format": torch.preserve_format}),
 ]  # fmt: skip
 
 # Rare or unusual: the kernels may pass them on, but must not answer otherwise than torch.
@@ -326,6 +344,17 @@ UNUSUAL = [
     ("aten::cat", [T(0), T(2, 3)]),  # an empty vector is left out
     ("aten::cat", [T(2, 3), T(0)]),
     ("aten::cat", [T(2, 3), T(2, 3, dtype=HALF)]),
+    ("aten::native_dropout", X, 0.0, True),
+    ("aten::native_dropout", X, 0.5, False),
+    ("aten::nll_loss_forward", T(5, 3), T(5, dtype=INT), None, 0, -100),
+    ("aten::nll_loss_forward", T(5, 3), T(5, dtype=INT), T(3), 1, -100),
+    ("aten::nll_loss_forward", T(3), T(dtype=INT), None, 1, -100),
+    ("aten::lerp_.Scalar", X, T(8), 0.1),
+    ("aten::_foreach_add_.List", [X], [T(8)]),
+    ("aten::_foreach_sqrt", [T(3), T(3, dtype=HALF)]),
+    ("aten::zeros_like", X, {"dtype": HALF}),
+    ("aten::zeros_like", CHANNELS_LAST),
+    ("aten::ones_like", TRANSPOSED),
 ]
 
 # torch refuses these: so must the trace, with torch's words, so the kernels pass them on.
@@ -382,6 +411,11 @@ REFUSED = [
     ("aten::mm", T(2, 3), T(3)),
     ("aten::sum.dim_IntList", X, [2, 2]),
     ("aten::gelu_backward", X, X, {"approximate": "sinh"}),
+    ("aten::nll_loss_forward", T(5, 3), T(4, dtype=INT), None, 1, -100),
+    ("aten::lerp_.Scalar", X, T(5, 7), 0.1),
+    ("aten::addcmul_", X, X, T(7)),
+    ("aten::_foreach_add_.List", [X, X], [X]),
+    ("aten::_foreach_div_.ScalarList", [X, X], [2.0]),
 ]
 
 
@@ -418,7 +452,7 @@ def test_a_plain_call_is_answered_as_on_the_cpu(row):
     # What a norm saves for the backward pass differs among torch's own devices.
     compared = 1 if name.endswith(("norm", "no_training")) else len(real)
     assert ours[:compared] == real[:compared]
-    made = answer if isinstance(answer, tuple) else [answer]
+    made = answer if isinstance(answer, tuple | list) else [answer]
     assert all(tensor is None or tensor.is_meta for tensor in made)
 
 

@@ -10,9 +10,11 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .analysis.explanation.records import Explanation
+    from .analysis.memory.records import Memory
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
     from .api import analyze, compare, explain, verify
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .predicting.memory import memory
     from .sizing.formulas import formulas
     from .sizing.scaling import scale
     from .sources.listing import list_models
@@ -25,6 +27,7 @@ __all__ = [
     "Comparison",
     "Explanation",
     "Formulas",
+    "Memory",
     "ModelError",
     "Scaling",
     "ShapeError",
@@ -36,6 +39,7 @@ __all__ = [
     "explain",
     "formulas",
     "list_models",
+    "memory",
     "read_analysis",
     "register",
     "scale",
@@ -47,6 +51,7 @@ _HOMES = {
     "Comparison": "analysis.records",
     "Explanation": "analysis.explanation.records",
     "Formulas": "analysis.records",
+    "Memory": "analysis.memory.records",
     "Scaling": "analysis.records",
     "Verification": "analysis.records",
     "analyze": "api",
@@ -57,6 +62,7 @@ _HOMES = {
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
+    "memory": "predicting.memory",
     "formulas": "sizing.formulas",
     "scale": "sizing.scaling",
     "list_models": "sources.listing",

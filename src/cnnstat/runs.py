@@ -39,11 +39,11 @@ class RunOptions:
     diagnosed: bool = True  # whether a failure is to be explained
 
     def __post_init__(self) -> None:
-        _check_choice("mode", self.mode, (None, *MODES))
-        _check_choice("lane", self.lane, (None, *LANES))
+        check_choice("mode", self.mode, (None, *MODES))
+        check_choice("lane", self.lane, (None, *LANES))
 
 
-def _check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
+def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
     if choice not in known:
         raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
 
@@ -122,8 +122,8 @@ def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
             if not options.diagnosed:
                 raise
             raise _diagnosed(error, loaded, mode) from error
-    model = _model_of(loaded, recorded.model)
-    analysis = analyse(recorded, model, _tool())
+    model = model_of(loaded, recorded.model)
+    analysis = analyse(recorded, model, this_tool())
     if options.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         from .diagnosing.batches import mixed_batch
 
@@ -132,11 +132,11 @@ def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
     return ModelRun(loaded, mode, recorded, analysis)
 
 
-def _tool() -> Tool:
+def this_tool() -> Tool:
     return Tool(__version__, str(torch.__version__), platform.python_version())
 
 
-def _model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
+def model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
     return Model(
         spec=loaded.spec, source=loaded.source, class_name=class_name, arguments=loaded.arguments
     )
@@ -154,7 +154,7 @@ def _diagnosed_unbuilt(
     from .diagnosing import diagnose, unbuilt, with_diagnosis
 
     loaded = unbuilt(spec, inputs, named, dict(arguments or {}))
-    found = diagnose(loaded, "eval", None, _model_of(loaded, spec.rpartition(":")[2]), _tool())
+    found = diagnose(loaded, "eval", None, model_of(loaded, spec.rpartition(":")[2]), this_tool())
     return error if found is None else with_diagnosis(error, found)
 
 
@@ -165,9 +165,9 @@ def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
 
     if not is_diagnosed(error):
         return error
-    model = _model_of(loaded, error.failure.trace.model)
+    model = model_of(loaded, error.failure.trace.model)
     try:
-        found = diagnose(loaded, mode, error.failure, model, _tool())
+        found = diagnose(loaded, mode, error.failure, model, this_tool())
     except Exception as fault:  # ours; what failed is to be told all the same
         error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
         return error

@@ -13,7 +13,7 @@ from .bounds import bounded_by
 from .describe import config_of, dims_of, window_of
 from .gradient_path import unreached
 from .longest_path import depth_of
-from .memory import peak_bytes
+from .memory.inference import peak_bytes
 from .ownership import Ownership
 from .reach import NO_FIELD, Field
 from .receptive_field import fields_of

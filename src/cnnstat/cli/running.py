@@ -17,10 +17,11 @@ from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
-from ..units import format_difference
+from ..units import format_difference, parse_quantity
 
 if TYPE_CHECKING:
     from ..analysis.explanation.records import Explanation
+    from ..analysis.memory.records import Memory
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
@@ -166,6 +167,25 @@ def explanation_of(
     return _run_quickly(
         lambda: explain(spec, layer, *specs, mode=mode, lane=chosen, arguments=arguments)
     )
+
+
+def memory_of(
+    spec: str, inputs: list[str] | None, arguments: dict[str, Any], **options: Any
+) -> Memory:
+    """`options` are those of `cnnstat.memory`."""
+    specs = _inputs(inputs)
+    if options["device_memory"] is not None:
+        options["device_memory"] = _size(options["device_memory"])
+    with _quick_import():
+        from ..predicting.memory import memory
+    return _run_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_quantity(text)
+    except ValueError as error:
+        raise UsageError(f"--device-memory: {error}", hint="--device-memory 24GiB") from error
 
 
 def verification_of(

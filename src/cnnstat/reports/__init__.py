@@ -13,11 +13,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import display
+from ..errors import UsageError
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
+    from ..analysis.memory.records import Memory
     from ..analysis.records import (
         Analysis,
         Comparison,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         | Explanation
         | Formulas
         | Listing
+        | Memory
         | Scaling
         | Verification
     )
@@ -86,6 +89,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import scaling
 
         return scaling.view(result)
+    if result.kind == "memory":
+        from . import memory
+
+        return memory.view(result, options or Options())
     from . import shapes
 
     return shapes.view(result, options or Options())
@@ -118,6 +125,8 @@ def render(
         from .html import render as html
 
         return Document(html(report), {})
+    if format == "svg":
+        return _drawn(report, linked_from)
     from . import markup
 
     if format == "markdown" and linked_from is not None:
@@ -155,9 +164,22 @@ def _json(result: Result) -> str:
 
 def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
     from .figures import svg
-    from .view import Bars
+    from .view import Picture
 
     return {
         block.key: (f"{file.stem}-{block.key}.svg", svg(block))
-        for block in report.blocks if isinstance(block, Bars)
+        for block in report.blocks if isinstance(block, Picture)
     }  # fmt: skip
+
+
+def _drawn(report: Report, file: PurePath | None) -> Document:
+    """The first picture of a report; those that follow become files beside its file."""
+    from .figures import svg
+    from .view import Picture
+
+    pictures = [block for block in report.blocks if isinstance(block, Picture)]
+    if not pictures:
+        raise UsageError("this report has no picture", hint="--format html")
+    first, *others = pictures
+    beside = {f"{file.stem}-{b.key}.svg": svg(b) for b in others} if file else {}
+    return Document(svg(first), beside)

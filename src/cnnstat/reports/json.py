@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from ..analysis.memory.records import Memory
 from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling, Verification
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         | Explanation
         | Formulas
         | Listing
+        | Memory
         | Scaling
         | Verification
     )
@@ -36,7 +38,17 @@ def schema() -> dict[str, Any]:
     from ..analysis.explanation.records import Explanation
 
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Diagnosis, Explanation, Formulas, Listing, Scaling, Verification],
+        [
+            Analysis,
+            Comparison,
+            Diagnosis,
+            Explanation,
+            Formulas,
+            Listing,
+            Memory,
+            Scaling,
+            Verification,
+        ],
         ref_template="#/$defs/{name}",
     )
     return {

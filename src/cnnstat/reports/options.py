@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["table", "markdown", "csv", "json", "latex", "html"]
+Format = Literal["table", "markdown", "csv", "json", "latex", "html", "svg"]
 EXTENSIONS: dict[str, Format] = {
     ".txt": "table", ".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex",
-    ".html": "html", ".htm": "html",
+    ".html": "html", ".htm": "html", ".svg": "svg",
 }  # fmt: skip
 
 Ops = Literal["auto", "all", "none"]

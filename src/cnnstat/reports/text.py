@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .view import Bars, Block, Column, Derivation, Facts, Report, Row, Table, Text
+from .areas import drawn
+from .view import Areas, Bars, Block, Column, Derivation, Facts, Report, Row, Table, Text
 from .view import Line as Worked
 
 _GAP = 2
@@ -51,6 +52,9 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
         yield from _derivation(block, width)
     elif isinstance(block, Bars):
         yield from _bars(block, width, decorated)
+    elif isinstance(block, Areas):
+        yield _heading(block.title, decorated)
+        yield from ((("", ""), (line, "")) for line in drawn(block, width, decorated))
     else:
         yield from _text(block, width)
 

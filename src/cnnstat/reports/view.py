@@ -113,6 +113,24 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Areas:
+    """A picture of bytes over time, one area per series on top of the others.
+
+    A point is its place in time with a value of each series; `marks` are names of stretches and
+    where each begins.
+    """
+
+    key: str
+    title: str
+    series: tuple[str, ...]
+    points: tuple[tuple[int, tuple[int, ...]], ...]
+    marks: tuple[tuple[str, int], ...]
+
+
+Picture = Bars | Areas
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
 
@@ -148,7 +166,7 @@ class Derivation:
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
 
-Block = Table | Facts | Text | Bars | Derivation
+Block = Table | Facts | Text | Picture | Derivation
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def run_backward(result: Any, recorder: BackwardRecorder) -> None:
     The gradients of the outputs are given: there is no loss whose operators would count.
     """
     with torch._C.DisableTorchFunction():  # nothing of this is the model's
-        outputs = list({id(t): t for t in _tensors(result) if t.requires_grad}.values())
+        outputs = list({id(t): t for t in tensors_inside(result) if t.requires_grad}.values())
         gradients = [_like(output) for output in outputs]
         if autograd.TELLS:
             _look_through(outputs, recorder)
@@ -198,17 +198,17 @@ def _like(output: Tensor) -> Tensor:
     return make(output.shape, dtype=output.dtype, device=output.device)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_inside(value: Any) -> Iterator[Tensor]:
     """The tensors inside nested containers and dataclasses."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        yield from tensors_inside(list(value.values()))
     elif isinstance(value, tuple | list | set | frozenset):
         for item in value:
-            yield from _tensors(item)
+            yield from tensors_inside(item)
     elif is_dataclass(value) and not isinstance(value, type):
-        yield from _tensors([getattr(value, f.name) for f in fields(value)])
+        yield from tensors_inside([getattr(value, f.name) for f in fields(value)])
 
 
 def _look_through(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .copies import Substitutes, meta_copy
 from .kernels import KERNELS
+from .kernels.registry import Kernel
 from .lanes import Lane
 from .recorder import PLAIN, PLAIN_TENSORS, Attempt, Recorder, rebuilt, tensors_among
 
@@ -78,8 +79,16 @@ _Known = tuple[str, str, Callable[..., Any] | None, bool, Callable[..., Any]]
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Notes every ATen operator, and without data checks and answers it."""
 
-    def __init__(self, recorder: Recorder, lane: Lane, fast: bool = True) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        lane: Lane,
+        fast: bool = True,
+        kernels: Mapping[str, Kernel] | None = None,
+    ) -> None:
+        """`kernels` answer before ours do, where there is no data."""
         super().__init__()  # type: ignore[no-untyped-call]
+        self.kernels = {**KERNELS, **(kernels or {})}
         self.recorder = recorder
         self.lane = lane
         self.fast = fast
@@ -137,7 +146,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         composite = _is_composite(func)
         kernel = None
         if not self.lane.has_data:
-            kernel = LARGEST.get(full) or (KERNELS.get(full) if self.fast else None)
+            kernel = LARGEST.get(full) or (self.kernels.get(full) if self.fast else None)
         wrapped = self.lane.wrapped
         kernel = kernel and wrapped(kernel)
         return packet.replace("::", "."), overload or "default", kernel, composite, wrapped(func)

@@ -120,7 +120,7 @@ class Recorder:
             )
         dtype = tensor.dtype
         spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
-                          self._parameters.get(_storage_key(tensor)))  # fmt: skip
+                          self._parameters.get(storage_key(tensor)))  # fmt: skip
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
         return spec
 
@@ -132,7 +132,7 @@ class Recorder:
 
         `born` is the number of the op that made it, -1 for an input.
         """
-        key = _storage_key(tensor)
+        key = storage_key(tensor)
         if key == 0 or key in self._storages or key in self._parameters:
             return
         storage = tensor.untyped_storage()
@@ -239,7 +239,7 @@ class Recorder:
     def _bytes_made_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
         made = {}
         for tensor in tensors:
-            key = _storage_key(tensor)
+            key = storage_key(tensor)
             _, nbytes, born = self._storages.get(key, (None, 0, -1))
             if born >= first_op:
                 made[key] = nbytes
@@ -327,7 +327,7 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _storage_key(tensor: Tensor) -> int:
+def storage_key(tensor: Tensor) -> int:
     """The identity of the tensor's storage; 0 for a tensor that has none (sparse, nested)."""
     try:
         return int(tensor.untyped_storage()._cdata)

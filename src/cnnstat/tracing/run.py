@@ -74,10 +74,10 @@ def trace(
     model.train(mode == "train")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         # gives lazy layers their parameters
-        _recorded(model, (args, kwargs), books(_described(model)), mode, lane, fast)
+        _recorded(model, (args, kwargs), books(described(model)), mode, lane, fast)
     # both made before the run, which may change what it is given
     again = _second_run(model, (inputs, args), (named_inputs, kwargs), lane) if training else None
-    recorder = books(_described(model), on_return, limit=lane.limit)
+    recorder = books(described(model), on_return, limit=lane.limit)
     first = _recorded(model, (args, kwargs), recorder, mode, lane, fast, fused, composites)
     return replace(first, backward=_backward(again, recorder.calls, fast, lane)) if again else first
 
@@ -148,13 +148,13 @@ def _again(given: Any, placed: Any) -> Any:
 def _backward(run: _Prepared, calls: Sequence[OpenCall], fast: bool, lane: Lane) -> Backward:
     model = run[0]
     trainable = any(parameter.requires_grad for parameter in model.parameters())
-    recorder = BackwardRecorder(_described(model), lane.limit)
+    recorder = BackwardRecorder(described(model), lane.limit)
     with torch.inference_mode(False):
         _run(*run, recorder, fast, lane)
     return recorder.record(calls, trainable)
 
 
-def _described(model: nn.Module) -> dict[int, Module]:
+def described(model: nn.Module) -> dict[int, Module]:
     names: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         names.setdefault(id(module), []).append(name)

@@ -10,7 +10,7 @@ included.
 Only torch's public API is used.
 """
 
-from . import elementwise, gradients, products, rearranging, windows
+from . import elementwise, gradients, products, rearranging, steps, windows
 from .registry import KERNELS
 
-__all__ = ["KERNELS", "elementwise", "gradients", "products", "rearranging", "windows"]
+__all__ = ["KERNELS", "elementwise", "gradients", "products", "rearranging", "steps", "windows"]

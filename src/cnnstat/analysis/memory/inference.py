@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..tracing.records import Trace
+from ...tracing.records import Trace
 
 
 def peak_bytes(trace: Trace) -> int:

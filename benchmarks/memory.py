@@ -1,0 +1,189 @@
+"""Predicted memory against a real step, for networks of the zoo and torchvision.
+
+    python benchmarks/memory.py            # compares and writes docs/memory.md
+
+Each row compares `cnnstat.memory(…, device="cpu")` with the peak
+that `tests/live_bytes.py` counts while plain PyTorch runs the same step for real. Some rows are also
+counted by torch's profiler, which sees what kernels take and give back inside one operator.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+import cnnstat  # noqa: E402
+from cnnstat.runs import load_model  # noqa: E402
+from cnnstat.units import format_bytes  # noqa: E402
+from tests.live_bytes import inference_peak, train_once, training_peak  # noqa: E402
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, the shape of one example and the batches; `profiled` are those also profiled."""
+
+    spec: str
+    example: tuple[int, ...]
+    batches: tuple[int, ...]
+    optimizer: str = "sgd"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    profiled: tuple[int, ...] = ()
+
+
+CASES = [
+    Case("lenet", (1, 28, 28), (1, 8, 64), "adamw", profiled=(64,)),
+    Case("nin", (1, 224, 224), (1, 8), profiled=(8,)),
+    Case("nin", (1, 96, 96), (64,)),
+    Case("alexnet", (1, 224, 224), (1, 8, 64)),
+    Case("vgg11", (1, 224, 224), (1,)),
+    Case("torchvision:vgg11", (3, 64, 64), (8, 64)),
+    Case("googlenet", (1, 224, 224), (1,)),
+    Case("torchvision:googlenet", (3, 64, 64), (8, 64)),
+    Case("resnet18", (1, 64, 64), (1, 8, 64), "adamw", profiled=(8,)),
+    Case("densenet121", (1, 64, 64), (1, 8, 64)),
+    Case("torchvision:mobilenet_v2", (3, 64, 64), (2, 8, 64)),
+    Case("torchvision:mobilenet_v3_large", (3, 64, 64), (2, 8, 64), "adamw"),
+    Case("torchvision:vit_b_16", (3, 64, 64), (1, 8, 64), arguments={"image_size": 64}),
+    Case("torchvision:swin_t", (3, 64, 64), (1, 8)),
+    Case("lstm", (20, 28), (1, 8, 64)),
+]
+
+
+class Lstm(nn.Module):
+    """A classifier of sequences."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(28, 64, batch_first=True)
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states: Tensor = self.lstm(x)[0]
+        scores: Tensor = self.linear(states[:, -1])
+        return scores
+
+
+@dataclass(frozen=True)
+class Row:
+    network: str
+    shape: tuple[int, ...]
+    step: str
+    predicted: int
+    real: int
+    profiled: int | None
+
+
+def model_of(case: Case, batch: int) -> nn.Module:
+    if case.spec == "lstm":
+        return Lstm()
+    shape = (batch, *case.example)
+    return load_model(case.spec, (shape,), {}, case.arguments).builders.with_data()
+
+
+def rows_of(case: Case) -> Iterator[Row]:
+    for batch in case.batches:
+        shape = (batch, *case.example)
+        inputs, target = torch.rand(shape), torch.zeros(batch, dtype=torch.int64)
+        subject: Any = Lstm() if case.spec == "lstm" else case.spec
+        arguments = None if case.spec == "lstm" else case.arguments
+        told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments)
+
+        optimizer = partial(OPTIMIZERS[case.optimizer], lr=0.01)
+        real = training_peak(model_of(case, batch), inputs, target, optimizer).peak
+        seen = None
+        if batch in case.profiled:
+            seen = profiled_peak(model_of(case, batch), inputs, target, optimizer)
+        predicted = told(optimizer=case.optimizer).peak_bytes
+        yield Row(case.spec, shape, f"training, {case.optimizer}", predicted, real, seen)
+
+        real = inference_peak(model_of(case, batch), inputs).peak
+        yield Row(case.spec, shape, "inference", told(inference=True).peak_bytes, real, None)
+        gc.collect()
+
+
+def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: Any) -> int:
+    """The peak of the second step by torch's profiler, which the CPU's allocator tells of itself."""
+    model.train()
+    stepper = optimizer(model.parameters())
+    train_once(model, inputs, target, stepper)
+    stepper.zero_grad(set_to_none=True)
+    states = [s for state in stepper.state.values() for s in state.values()]
+    held = [*model.parameters(), *model.buffers(), inputs, target, *states]
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
+        train_once(model, inputs, target, stepper)
+    events = [e for e in run.profiler.kineto_results.events() if e.name() == "[memory]"]
+    live = peak = sum(t.nbytes for t in held if isinstance(t, Tensor))
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        live += event.nbytes()
+        peak = max(peak, live)
+    return peak
+
+
+def report(rows: list[Row]) -> str:
+    lines = ["| Network | Input | Step | Predicted, bytes | Held, bytes | Difference | By the "
+             "profiler |", "|:--|:--|:--|--:|--:|--:|--:|"]  # fmt: skip
+    for row in rows:
+        shape = "×".join(map(str, row.shape))
+        difference = "0" if row.predicted == row.real else f"{row.predicted - row.real:+,}"
+        seen = f"+{format_bytes(row.profiled - row.real)}" if row.profiled else ""
+        lines.append(f"| {row.network} | {shape} | {row.step} | {row.predicted:,} | "
+                     f"{row.real:,} | {difference} | {seen} |")  # fmt: skip
+    equal = sum(row.predicted == row.real for row in rows)
+    return _TEXT.format(table="\n".join(lines), equal=equal, all=len(rows), torch=torch.__version__)
+
+
+_TEXT = """# Memory: predicted, and held by a real step
+
+Written by `python benchmarks/memory.py` (torch {torch}, CPU). *Predicted* is
+`cnnstat memory --device cpu`, which runs nothing for real. *Held* is the peak of the second of two
+real training steps, or of a real forward pass, counted by a tracker that shares no code with cnnstat
+(`tests/live_bytes.py`): a dispatch mode that looks at the results of every operator and follows
+their storages by finalizers.
+
+{equal} of {all} rows are equal to the byte.
+
+{table}
+
+## Differences
+
+**LSTM.** On the CPU torch runs a recurrent layer as one operator of oneDNN, which keeps a workspace
+that only oneDNN knows the size of; the prediction takes the layer apart into the operators of each
+time step, which torch runs where oneDNN is not there, and says so in a note.
+
+**By the profiler** is how much more torch's profiler sees (`profile_memory=True`, the CPU
+allocator's own events): buffers that a kernel takes and gives back inside one operator, as
+convolutions do to reorder their operands. They do not pass torch's dispatcher, and are neither in
+the prediction nor in what the tracker counts.
+
+## CUDA
+
+No GPU was at hand for this table, so the figures of `--device cuda` are not measured here. They are
+the same run with what differs there, each from torch's source: optimizers with `foreach`, dropout
+with a mask of bytes, attention in its fused form, storages rounded up to 512 bytes. On top come the
+CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB for each
+large block that the allocator hands out whole instead of splitting it.
+"""
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    found = []
+    for case in CASES:
+        for row in rows_of(case):
+            print(row, flush=True)
+            found.append(row)
+    (ROOT / "docs" / "memory.md").write_text(report(found), encoding="utf-8")

@@ -1,0 +1,45 @@
+"""What is to be known of the figures: what was assumed, and what is not in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...tracing.step_records import Step
+from .timeline import BLOCK, Timeline
+
+_FORMS = {
+    "flash": "attention is fused (flash): it keeps its operands, its result and a number a row",
+    "efficient": "attention is fused (memory-efficient): it keeps its operands, its result and a "
+    "number a row",
+    "math": "attention runs as plain products: no fused form takes its operands",
+}
+_RECURRENT = ("LSTM", "GRU", "RNN")
+
+
+def notes_of(step: Step, first: Timeline, timeline: Timeline) -> tuple[str, ...]:
+    """`first` is the first step, `timeline` that of `step`, which is repeated."""
+    return tuple(_notes(step, first, timeline))
+
+
+def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
+    if step.loss is not None and step.loss != "cross-entropy":
+        yield f"the loss is {step.loss}: the output does not look like class scores"
+    for form in step.attention:
+        yield _FORMS[form]
+    if any(place.type in _RECURRENT for place in step.places):
+        yield (
+            "recurrent layers are taken apart into the operators of each time step; cuDNN and "
+            "oneDNN keep a workspace of their own instead, of a size that only they know, so this "
+            "part is rough"
+        )
+    most, repeated = max(first.totals), max(timeline.totals)
+    if most > repeated:
+        yield f"the first step holds more than those that follow: {most:,} bytes"
+    if timeline.on_cuda:
+        yield (
+            f"bytes in blocks of {BLOCK}, as torch.cuda.max_memory_allocated counts them; not in "
+            "it: the CUDA context, workspaces of cuDNN and cuBLAS, and what the allocator reserves "
+            "beyond (torch.cuda.max_memory_reserved)"
+        )
+    else:
+        yield "not in it: what kernels take and give back while they run (oneDNN's copies)"

@@ -1,0 +1,90 @@
+"""`cnnstat memory MODEL`: what a step of training or inference will hold on a device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from .options import (
+    ArgOption,
+    FormatOption,
+    InputOption,
+    OutputOption,
+    arguments_of,
+    complete_model,
+)  # fmt: skip
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=complete_model, show_default=False,
+            help="A name (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+        ),
+    ],
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", "-b", metavar="N", show_default=False, min=1,
+                     help="Examples in a batch. [default: those of the input]"),
+    ] = None,
+    optimizer: Annotated[
+        Literal["sgd", "sgd-momentum", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax",
+                "nadam", "radam"],
+        typer.Option("--optimizer", help="torch's optimizer, with its defaults."),
+    ] = "sgd",
+    inference: Annotated[
+        bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
+    ] = False,
+    precision: Annotated[
+        Literal["fp32", "bf16-true", "fp16-true"],
+        typer.Option("--precision", help="The dtype of parameters, inputs and all that follows; "
+                     "mixed precision (autocast) is not told."),
+    ] = "fp32",
+    device: Annotated[
+        Literal["cuda", "cpu"],
+        typer.Option("--device", help="The kind of device: its forms of attention, dropout and "
+                     "optimizer, and of CUDA the rounding to blocks."),
+    ] = "cuda",
+    device_memory: Annotated[
+        str | None,
+        typer.Option("--device-memory", metavar="SIZE", show_default=False,
+                     help="Find the largest batch that fits into this: 24GiB."),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option("--checkpoint", metavar="PATTERN", show_default=False,
+                     help="Modules whose activations are recomputed in the backward pass: "
+                     "'features.*'. Repeatable."),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", min=1, help="How many layers are listed.")
+    ] = 5,
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: Annotated[
+        Literal["eval", "train"] | None,
+        typer.Option("--mode", show_default=False,
+                     help="What the modules are set to. [default: train; eval with --inference]"),
+    ] = None,
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Tell what training or inference will hold on a device, without training and without a GPU.
+
+    Forward pass, loss, backward pass and optimizer run once on tensors without data, and every
+    piece of memory is followed from the operator that makes it until it is freed. The largest batch
+    that fits is a figure: the exit status stays 0 if the batch that was asked for does not.
+    """
+    from ..reports.options import Options
+    from .emit import destination, emit
+    from .running import memory_of
+
+    to = destination(format, output)
+    step = memory_of(
+        model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
+        inference=inference, mode=mode, precision=precision, device=device,
+        device_memory=device_memory, checkpoint=checkpoint or (),
+    )  # fmt: skip
+    emit(step, to, Options(top=top))

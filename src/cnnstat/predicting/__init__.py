@@ -1,0 +1,1 @@
+"""What a device will need, told before anything runs on it."""

@@ -1,0 +1,57 @@
+"""The batch of a model's inputs: the first dimension of the first, and of all that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from ..analysis.records import Input
+from ..shapes import InputSpec
+from ..sources.loaded import Loaded
+from ..tracing.run import placed
+
+
+def batch_of(loaded: Loaded) -> int | None:
+    """None where no input has a dimension."""
+    for _, value in _inputs(loaded):
+        if value.shape:
+            return int(value.shape[0])
+    return None
+
+
+def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
+    """The same model with inputs of another batch; those of another first size stay."""
+    before = batch_of(loaded)
+
+    def resized(value: InputSpec | Tensor) -> Any:
+        if not value.shape or value.shape[0] != before:
+            return value
+        shape = (batch_size, *value.shape[1:])
+        if isinstance(value, InputSpec):
+            return replace(value, shape=shape)
+        return InputSpec(shape, str(value.dtype).removeprefix("torch."))
+
+    return replace(
+        loaded, inputs=placed(loaded.inputs, resized),
+        named_inputs=placed(loaded.named_inputs, resized),
+    )  # fmt: skip
+
+
+def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
+    return tuple(
+        Input(name, tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        for name, value in _inputs(loaded)
+    )
+
+
+def _inputs(loaded: Loaded) -> Iterator[tuple[str | None, InputSpec | Tensor]]:
+    found: list[InputSpec | Tensor] = []
+    placed(loaded.inputs, found.append)  # type: ignore[arg-type]
+    yield from ((None, value) for value in found)
+    for name, value in loaded.named_inputs.items():
+        found = []
+        placed(value, found.append)  # type: ignore[arg-type]
+        yield from ((name, value) for value in found)

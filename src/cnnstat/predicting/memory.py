@@ -1,0 +1,182 @@
+"""The function `memory`: from a model to what a step of it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..analysis.memory.notes import notes_of
+from ..analysis.memory.records import BatchFit, Memory, Precision
+from ..analysis.memory.timeline import Timeline
+from ..errors import LaneError, ModelError, ShapeError, UsageError
+from ..runs import MODES, Mode, RunOptions, check_choice, load_model, model_of, run_model, this_tool
+from ..sources.loaded import Loaded
+from ..sources.saved import is_saved
+from ..tracing.copies import meta_copy
+from ..tracing.devices import DEVICES, DeviceKind
+from ..tracing.optimizers import OPTIMIZERS, OptimizerName
+from ..tracing.step import StepOptions, trace_step
+from ..tracing.step_records import Step
+from ..units import parse_quantity
+from .batches import batch_of, described_inputs, with_batch
+from .fitting import largest_batch
+
+_DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32, "bf16-true": torch.bfloat16, "fp16-true": torch.float16,
+}  # fmt: skip
+
+
+def memory(
+    model: str | nn.Module,
+    *inputs: Any,
+    batch_size: int | None = None,
+    optimizer: OptimizerName = "sgd",
+    inference: bool = False,
+    mode: Mode | None = None,
+    precision: Precision = "fp32",
+    device: DeviceKind = "cuda",
+    device_memory: int | str | None = None,
+    checkpoint: Sequence[str] = (),
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Memory:
+    """Tell what one training step, or a forward pass, will hold on a device; nothing is trained.
+
+    Forward pass, loss, backward pass and optimizer run on tensors without data, and every storage
+    is followed from the operator that makes it until it is freed.
+
+    Args:
+        model: a spec (`"nin"`) or an `nn.Module`, which is left untouched.
+        inputs: positional inputs, as `analyze` takes them.
+        batch_size: the size of the first dimension of every input that shares it; by default that
+            of the inputs.
+        optimizer: one of torch's, with its defaults; "sgd-momentum" has a momentum.
+        inference: run the forward pass alone, without gradients.
+        mode: "eval" or "train"; by default "train", for inference "eval".
+        precision: of parameters, inputs and all that follows: "fp32", "bf16-true" or "fp16-true".
+        device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
+            in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
+        device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
+        checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
+            the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
+        arguments: the model's constructor arguments, for a spec.
+        named_inputs: inputs passed by keyword, likewise.
+
+    Raises:
+        UsageError: the spec, an input or an option cannot be understood.
+        ModelError: the model cannot be built, run without data or trained; ShapeError if its
+            shapes don't fit.
+    """
+    check_choice("mode", mode, (None, *MODES))
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    check_choice("precision", precision, tuple(_DTYPES))
+    check_choice("device", device, DEVICES)
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
+    if checkpoint and inference:
+        raise UsageError("inference keeps no activations: there is nothing to checkpoint")
+    if is_saved(model):
+        raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
+    limit = device_memory if isinstance(device_memory, int | None) else _bytes(device_memory)
+    call = "cnnstat.memory(model, {})"
+    loaded = load_model(model, inputs, named_inputs, arguments, call)
+    if not isinstance(loaded, Loaded):
+        raise UsageError(f"{model} is a graph that is not run: its memory cannot be followed")
+    if loaded.mode == "eval" and not inference:
+        raise UsageError(f"{loaded.spec} was exported in eval mode: it is no model to train",
+                         hint="add --inference")  # fmt: skip
+    options = StepOptions(
+        mode=loaded.mode or mode or ("eval" if inference else "train"),
+        optimizer=None if inference else optimizer,
+        device=device,
+        dtype=_DTYPES[precision],
+        checkpoint=tuple(checkpoint),
+    )
+    subject = _Subject(loaded, options, precision)
+    return subject.result(batch_size, limit)
+
+
+def _bytes(text: str) -> int:
+    try:
+        return parse_quantity(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="--device-memory 24GiB") from error
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A model, and how its step is made."""
+
+    loaded: Loaded
+    options: StepOptions
+    precision: Precision
+
+    def result(self, batch_size: int | None, limit: int | None) -> Memory:
+        loaded, options = self.loaded, self.options
+        if batch_size is not None:
+            loaded = with_batch(loaded, batch_size)
+        try:
+            first, step = self._steps(loaded)
+        except ModelError as error:
+            if not isinstance(error.__cause__, LaneError):
+                # the forward pass alone fails as it does for `shapes`, with its diagnosis
+                run_model(loaded, RunOptions(options.mode, "meta"))
+            raise
+        timeline = Timeline(step, options.device)
+        peak = timeline.peak
+        batch = batch_of(loaded)
+        fit = None if limit is None else self._fit(loaded, batch, peak.held_bytes, limit)
+        training = options.optimizer is not None
+        return Memory(
+            tool=this_tool(),
+            model=model_of(loaded, type(loaded.model).__name__),
+            inputs=described_inputs(loaded),
+            batch_size=batch,
+            mode=options.mode,
+            training=training,
+            optimizer=options.optimizer,
+            loss=step.loss,
+            precision=self.precision,
+            device=options.device,
+            checkpointed=step.checkpointed,
+            peak_bytes=peak.held_bytes,
+            peak=peak,
+            phases=tuple(timeline.phases()),
+            timeline=tuple(timeline.moments()),
+            operators=len(step.operators),
+            layers=timeline.kept() if training else (),
+            fit=fit,
+            notes=notes_of(step, Timeline(first, options.device), timeline),
+        )
+
+    def _steps(self, loaded: Loaded) -> tuple[Step, Step]:
+        """The first step and the one that is repeated; at inference they are one."""
+        model = meta_copy(loaded.model)  # a run may leave traces on it
+        try:
+            steps = trace_step(model, loaded.inputs, loaded.named_inputs, self.options)
+        except LaneError as error:
+            raise ModelError(
+                f"the memory of {loaded.spec} cannot be followed: {error.message}",
+                *error.details,
+                "a step is followed on tensors without data only",
+                hint="cnnstat shapes, which may run it for real and tells its peak at inference",
+            ) from error
+        return steps[0], steps[-1]
+
+    def _fit(self, loaded: Loaded, batch: int | None, peak_bytes: int, limit: int) -> BatchFit:
+        if batch is None:
+            raise UsageError("the input has no dimension that could be a batch")
+
+        def peak_at(size: int) -> int | None:
+            try:
+                _, step = self._steps(with_batch(loaded, size))
+            except ShapeError:  # a batch norm in training takes no batch of one
+                return None
+            return Timeline(step, self.options.device).peak.held_bytes
+
+        found = largest_batch(peak_at, limit, (batch, peak_bytes))
+        return BatchFit(limit, peak_bytes <= limit, *(found or (None, None)))

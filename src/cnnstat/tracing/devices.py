@@ -1,0 +1,133 @@
+"""What a device would run where torch runs something else on `meta`: attention and dropout.
+
+On `meta` torch takes attention apart, which keeps the matrix of all scores, and dropout keeps a
+mask in the dtype of its input. The fused forms keep less:
+
+attention   of the operands, the result and one number a row (Dao et al. 2022, arXiv:2205.14135)
+dropout     of one byte an element, on CUDA
+
+Which form torch takes is decided as in its `sdp_utils.h` and `sdp_utils_cpp.cpp`, as far as
+shapes and dtypes tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .kernels.products import native_batch_norm
+from .kernels.registry import Kernel
+
+DeviceKind = Literal["cpu", "cuda"]
+DEVICES: tuple[DeviceKind, ...] = ("cuda", "cpu")
+_MOST_FEATURES = 256  # of a head, for flash attention on CUDA
+_HALF = (torch.float16, torch.bfloat16)
+_aten: Any = torch.ops.aten  # its operators are attributes made on demand
+
+
+def kernels_of(device: DeviceKind) -> dict[str, Kernel]:
+    """Operators whose results have other sizes on the device than on `meta`."""
+    return {"aten::native_batch_norm": _batch_norm_of_the_cpu} if device == "cpu" else {}
+
+
+def _batch_norm_of_the_cpu(x: Tensor, *args: Any) -> Any:
+    """At inference it returns no statistics of the batch."""
+    result = native_batch_norm(x, *args)
+    training = args[4]
+    if result is NotImplemented or training:
+        return result
+    nothing = torch.empty(0, dtype=x.dtype, device="meta")
+    return result[0], nothing, nothing
+
+
+@contextmanager
+def forms_of(device: DeviceKind) -> Iterator[set[str]]:
+    """Inside, `meta` runs what the device would. Yields the forms of attention that were taken."""
+    taken: set[str] = set()
+
+    def attention(
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        *,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        form = attention_form(device, q, k, v, attn_mask, dropout_p, enable_gqa)
+        taken.add(form)
+        mask = _as_numbers(attn_mask, q)
+        if form == "flash" or (form == "efficient" and device == "cpu"):
+            fused = _aten._scaled_dot_product_flash_attention_for_cpu
+            return _first(fused(q, k, v, dropout_p, is_causal, attn_mask=mask, scale=scale))
+        if form == "efficient":
+            if mask is not None:
+                mask = mask.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+            wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+            fused = _aten._scaled_dot_product_efficient_attention
+            return _first(fused(q, k, v, mask, wanted, dropout_p, is_causal, scale=scale))
+        plain = _aten._scaled_dot_product_attention_math
+        return _first(plain(q, k, v, attn_mask, dropout_p, is_causal,
+                            scale=scale, enable_gqa=enable_gqa))  # fmt: skip
+
+    library: Any = torch.library.Library  # torch declares no types
+    replaced = library("aten", "IMPL")
+    try:
+        replaced.impl("scaled_dot_product_attention", attention, "AutogradMeta")
+        if device == "cuda":
+            replaced.impl("dropout", _dropout, "AutogradMeta")
+        yield taken
+    finally:
+        replaced._destroy()
+
+
+def attention_form(
+    device: DeviceKind,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+    grouped: bool,
+) -> Literal["flash", "efficient", "math"]:
+    """The form of attention that torch takes. q is [batch, heads, rows, features].
+
+    Flash attention on CUDA is for half precision without a mask; the memory-efficient one takes
+    the others where rows of a head are aligned to 16 bytes. On the CPU there is one fused form.
+    """
+    four = q.dim() == k.dim() == v.dim() == 4
+    if not four or 0 in (*q.shape, *k.shape) or any(t.stride(-1) != 1 for t in (q, k, v)):
+        return "math"
+    alike = q.shape[1] == k.shape[1] == v.shape[1] and q.shape[-1] == k.shape[-1] == v.shape[-1]
+    if device == "cpu":
+        trained = mask is not None and mask.requires_grad
+        fits = alike and not dropout and not trained and not grouped
+        return "flash" if fits else "math"
+    if q.dtype in _HALF and mask is None and alike and q.shape[-1] <= _MOST_FEATURES:
+        return "flash"
+    aligned = all(t.shape[-1] * t.itemsize % 16 == 0 for t in (q, k, v))
+    return "efficient" if aligned and q.shape[1] == k.shape[1] and not grouped else "math"
+
+
+def _as_numbers(mask: Tensor | None, q: Tensor) -> Tensor | None:
+    """A mask of booleans becomes one of numbers that are added to the scores."""
+    if mask is None or mask.dtype is not torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=q.dtype).masked_fill_(mask.logical_not(), -torch.inf)
+
+
+def _first(results: Any) -> Tensor:
+    result: Tensor = results[0]
+    return result
+
+
+def _dropout(x: Tensor, p: float, train: bool) -> Tensor:
+    if not train or p == 0 or x.numel() == 0:
+        return x
+    return torch.native_dropout(x, p, train)[0] if p < 1 else x * torch.zeros_like(x)

@@ -1,0 +1,194 @@
+"""One step of training or inference on `meta`: what a loop of plain PyTorch would hold.
+
+    for batch, target in data:
+        optimizer.zero_grad(set_to_none=True)
+        output = model(batch)
+        loss = cross_entropy(output, target)
+        loss.backward()
+        optimizer.step()
+
+The batch, the target, the output and the loss are held to the end of the step. Of training the
+second step is recorded: the first makes the optimizer's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ..errors import ModelError
+from ..shapes import InputSpec
+from .checkpoints import checkpoint_layers
+from .copies import substitutes_in
+from .devices import DeviceKind, forms_of, kernels_of
+from .failures import explain
+from .lanes import META
+from .loss import Loss
+from .observers import Operators, recording
+from .optimizers import OptimizerName, stepper
+from .randomness import random_state_kept
+from .run import described, placed, slow_attention
+from .step_records import HeldKind, Mode, Step
+from .storages import StorageRecorder
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """How a step is made; `optimizer` is None for inference.
+
+    `dtype` is what parameters and inputs are made of,
+    `checkpoint` are patterns of paths of modules that run again for their gradients.
+    """
+
+    mode: Mode
+    optimizer: OptimizerName | None
+    device: DeviceKind
+    dtype: torch.dtype = torch.float32
+    checkpoint: tuple[str, ...] = ()
+
+
+def trace_step(
+    model: nn.Module,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    options: StepOptions,
+) -> tuple[Step, ...]:
+    """Record the steps that are run: two of training, the second being the one that is repeated.
+
+    Args:
+        model: a model on `meta` that belongs to the caller, for the run may change its attributes.
+        inputs: positional arguments, as `trace` takes them.
+        named_inputs: keyword arguments, likewise.
+
+    Raises:
+        ShapeError: the model does not run on these inputs.
+        LaneError: it does not run without data.
+        ModelError: it fails for a reason of its own, or has nothing to train.
+    """
+    subject = _Subject(model, inputs, named_inputs, options)
+    if options.optimizer is None:
+        return (subject.inference(),)
+    return tuple(subject.training())
+
+
+class _Subject:
+    """A model set up for its steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Sequence[Any],
+        named_inputs: Mapping[str, Any],
+        options: StepOptions,
+    ) -> None:
+        self.options = options
+        self.args = self._cast(placed(tuple(inputs), META.place))
+        self.kwargs = self._cast(placed(dict(named_inputs), META.place))
+        self.model = model
+        model.train(options.mode == "train")
+        if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+            self._run(self._forward, self._recorder(), False)
+        if options.dtype is not torch.float32:
+            model.to(options.dtype)
+        self.recorder = self._recorder()
+        self.checkpointed = checkpoint_layers(model, options.checkpoint)
+        self.loss = Loss()
+
+    def inference(self) -> Step:
+        """The forward pass."""
+        self._begin()
+        forms = self._run(self._forward, self.recorder, False)
+        return self._record(forms)
+
+    def training(self) -> list[Step]:
+        """Two steps."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        if not trained:
+            raise ModelError("there is nothing to train: no parameter requires a gradient")
+        assert self.options.optimizer is not None
+        optimizer = stepper(self.options.optimizer, trained, self.options.device)
+        steps = []
+        for _ in range(2):
+            self._begin()
+            forms = self._run(lambda: self._train(trained, optimizer), self.recorder, True)
+            steps.append(self._record(forms))
+        return steps
+
+    def _recorder(self) -> StorageRecorder:
+        made: HeldKind = "temporaries" if self.options.optimizer else "activations"
+        return StorageRecorder(described(self.model), made)
+
+    def _begin(self) -> None:
+        recorder = self.recorder
+        recorder.begin_step()
+        recorder.keep("buffers", self.model.buffers())
+        recorder.keep("parameters", self.model.parameters())
+        recorder.keep("inputs", [self.args, self.kwargs, self.loss.targets])
+
+    def _forward(self) -> Any:
+        return self.model(*self.args, **self.kwargs)
+
+    def _train(self, trained: Sequence[nn.Parameter], optimizer: Any) -> None:
+        recorder = self.recorder
+        for parameter in trained:
+            parameter.grad = None
+        output = self._forward()
+        recorder.begin("loss")
+        loss = self.loss.of(output)
+        recorder.keep("inputs", self.loss.targets)
+        recorder.keep_activations()
+        recorder.begin("backward")
+        with torch._C.DisableTorchFunction():  # nothing of this is the model's
+            loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
+        recorder.keep("gradients", [p.grad for p in trained if p.grad is not None])
+        recorder.begin("optimizer")
+        with torch._C.DisableTorchFunction():
+            optimizer.step()
+        recorder.keep("optimizer_state", optimizer.state.values())
+
+    def _run(
+        self, action: Callable[[], Any], recorder: StorageRecorder, training: bool
+    ) -> set[str]:
+        operators = Operators(recorder, META, kernels=kernels_of(self.options.device))
+        try:
+            with (
+                random_state_kept(),
+                slow_attention(),
+                torch.inference_mode(False),
+                torch.set_grad_enabled(training),
+                META.active(),
+                forms_of(self.options.device) as forms,
+                recording(recorder, operators, substitutes_in(self.model)),
+            ):
+                action()
+        except ModelError:
+            raise
+        except Exception as error:  # the model's code: anything may come out of it
+            raise explain(error, recorder, META) from error
+        return forms
+
+    def _record(self, forms: set[str]) -> Step:
+        recorder = self.recorder
+        return Step(
+            storages=recorder.storages(),
+            operators=recorder.operators,
+            places=recorder.places,
+            loss=self.loss.kind,
+            attention=tuple(sorted(forms)),
+            checkpointed=self.checkpointed,
+        )
+
+    def _cast(self, value: Any) -> Any:
+        """The inputs in the precision of the model; whole numbers stay whole."""
+        dtype = self.options.dtype
+
+        def in_precision(tensor: InputSpec | Tensor) -> Tensor:
+            assert isinstance(tensor, Tensor)
+            return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+        return placed(value, in_precision)

@@ -1,0 +1,97 @@
+"""The bytes that a real training or inference step holds on the CPU, followed from outside.
+
+Shares no code with cnnstat: a dispatch mode looks at the results of every operator of a plain
+PyTorch loop and follows their storages by finalizers until they are freed. What a kernel takes
+and gives back inside one operator does not pass the dispatcher, so it is not seen.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class LiveBytes(TorchDispatchMode):
+    """`live` bytes now and `peak` since `reset`; the operator at the peak is `at`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self.at = ""
+        self._seen: dict[int, weakref.finalize] = {}
+
+    def count(self, tensors: Iterable[Any], at: str = "") -> None:
+        for tensor in tensors:
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        if self.live > self.peak:
+            self.peak, self.at = self.live, at
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._seen:
+            return
+        self.live += size
+        self._seen[key] = weakref.finalize(storage, self._freed, key, size)
+
+    def _freed(self, key: int, size: int) -> None:
+        self.live -= size
+        del self._seen[key]
+
+    def reset(self) -> None:
+        self.peak, self.at = self.live, ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.count(tree_leaves(result), func.name())
+        return result
+
+
+Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+def training_peak(
+    model: nn.Module, batch: Tensor, target: Tensor, optimizer: Optimizer
+) -> LiveBytes:
+    """The most that the second of two training steps holds."""
+    model.train()
+    with LiveBytes() as bytes_:
+        bytes_.count([*model.parameters(), *model.buffers(), batch, target])
+        stepper = optimizer([p for p in model.parameters() if p.requires_grad])
+        for _ in range(2):
+            bytes_.reset()
+            train_once(model, batch, target, stepper)
+    return bytes_
+
+
+def train_once(
+    model: nn.Module, batch: Tensor, target: Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    output = model(batch)
+    if isinstance(output, Tensor):
+        loss = F.cross_entropy(output, target)
+    else:  # GoogLeNet's auxiliary heads
+        first, *others = output
+        loss = F.cross_entropy(first, target)
+        for other in others:
+            loss = loss + F.cross_entropy(other, target)
+    loss.backward()
+    optimizer.step()
+
+
+def inference_peak(model: nn.Module, batch: Tensor) -> LiveBytes:
+    """The most that a forward pass holds."""
+    model.eval()
+    with torch.no_grad(), LiveBytes() as bytes_:
+        bytes_.count([*model.parameters(), *model.buffers(), batch])
+        bytes_.reset()
+        model(batch)
+    return bytes_

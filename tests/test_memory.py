@@ -1,0 +1,316 @@
+"""What `memory` predicts is what a real step on the CPU holds, as a tracker of its own counts it.
+
+`live_bytes` shares no code with cnnstat; benchmarks/memory.py compares more models and batches.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+import cnnstat
+from cnnstat.analysis.memory.records import KINDS
+from cnnstat.cli.main import run
+from cnnstat.predicting.fitting import largest_batch
+from cnnstat.runs import load_model
+from tests.live_bytes import inference_peak, training_peak
+
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "sgd-momentum": partial(torch.optim.SGD, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+    "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+}
+SAMPLE = [
+    ("lenet", (64, 1, 28, 28)),
+    ("nin", (2, 1, 224, 224)),
+    ("resnet18", (4, 1, 64, 64)),
+    ("densenet121", (2, 1, 64, 64)),
+    ("torchvision:mobilenet_v3_small", (2, 3, 64, 64)),
+    ("torchvision:swin_t", (1, 3, 64, 64)),
+]
+
+
+def real_training(spec, shape, optimizer="sgd"):
+    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    target = torch.zeros(shape[0], dtype=torch.int64)
+    return training_peak(model, torch.rand(shape), target, partial(OPTIMIZERS[optimizer], lr=0.1))
+
+
+@pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
+def test_training_holds_what_a_real_step_holds(spec, shape):
+    predicted = cnnstat.memory(spec, shape, device="cpu")
+    real = real_training(spec, shape)
+    assert predicted.peak_bytes == real.peak
+    assert f"aten::{predicted.peak.operator}" in (real.at, real.at.partition(".")[0])
+
+
+@pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
+def test_inference_holds_what_a_real_forward_pass_holds(spec, shape):
+    predicted = cnnstat.memory(spec, shape, device="cpu", inference=True)
+    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    assert predicted.peak_bytes == inference_peak(model, torch.rand(shape)).peak
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_each_optimizer_holds_what_it_really_holds(optimizer):
+    shape = (2, 1, 28, 28)
+    predicted = cnnstat.memory("lenet", shape, optimizer=optimizer, device="cpu")
+    assert predicted.peak_bytes == real_training("lenet", shape, optimizer).peak
+
+
+@pytest.mark.parametrize("model", [
+    nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8 * 36, 10)),
+    nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Dropout(0.5), nn.Linear(64, 10)),
+    nn.Sequential(nn.Flatten(), nn.Linear(64, 64).requires_grad_(False), nn.Linear(64, 10)),
+    nn.Sequential(nn.Flatten(), *[nn.Linear(64, 64)] * 3, nn.Linear(64, 10)),  # one layer, thrice
+    nn.Sequential(nn.Flatten(1, 2), nn.TransformerEncoderLayer(8, 2, 32, 0.0, batch_first=True),
+                  nn.Flatten(), nn.Linear(64, 10)),
+], ids=["in place", "dropout", "frozen", "shared", "attention"])  # fmt: skip
+def test_layers_of_every_kind(model):
+    shape = (4, 1, 8, 8)
+    predicted = cnnstat.memory(model, shape, device="cpu")
+    target = torch.zeros(4, dtype=torch.int64)
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    assert predicted.peak_bytes == training_peak(model, torch.rand(shape), target, sgd).peak
+
+
+def test_the_kinds_by_hand():
+    """One linear layer, its loss and its step, on paper."""
+    memory = cnnstat.memory(nn.Linear(100, 10), (32, 100), optimizer="adamw", device="cpu")
+    weights = 4 * (100 * 10 + 10)
+    held = memory.peak.held
+    assert held.parameters == weights
+    assert held.buffers == 0
+    assert held.inputs == 4 * 32 * 100 + 8 * 32  # float32 examples, int64 classes
+    assert held.gradients == weights
+    assert held.optimizer_state == 2 * weights + 2 * 4  # two moments and a step for each parameter
+    # the scores, 32×10, and the loss: the log-softmax and its total weight are freed by then;
+    # the optimizer holds the square root and its quotient for the weight
+    assert held.activations == 4 * 32 * 10 + 4
+    assert held.temporaries == 2 * 4 * 100 * 10
+    assert memory.peak.phase == "optimizer"
+
+
+def test_the_kinds_sum_up_to_the_total():
+    memory = cnnstat.memory("resnet18", batch_size=4, optimizer="adam")
+    for moment in (memory.peak, *memory.phases, *memory.timeline):
+        assert sum(getattr(moment.held, kind) for kind in KINDS) == moment.held_bytes
+    assert max(moment.held_bytes for moment in memory.timeline) == memory.peak_bytes
+    assert [moment.phase for moment in memory.phases] == [
+        "forward", "loss", "backward", "optimizer"
+    ]  # fmt: skip
+
+
+def test_blocks_of_cuda():
+    """Every tensor takes a whole number of 512 bytes; a step counter lies in the host's memory."""
+    memory = cnnstat.memory(nn.Linear(100, 10), (32, 100), optimizer="adamw", device="cuda")
+    held = memory.peak.held
+    assert held.parameters == 8 * 512 + 512  # 4,000 and 40 bytes
+    assert held.gradients == 9 * 512
+    assert held.optimizer_state == 2 * 9 * 512
+    assert held.inputs == 25 * 512 + 512  # 12,800 and 256 bytes
+    assert held.temporaries == 9 * 512  # all square roots at once
+
+
+def test_dropout_keeps_a_byte_an_element_on_cuda():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(1024, 10))
+
+    def kept(device):
+        layers = cnnstat.memory(model, (8, 1024), device=device).layers
+        return {layer.path: layer.kept_bytes for layer in layers}["0"]
+
+    assert kept("cuda") == 8 * 1024 * 4  # the input wants no gradient: its mask is not kept
+    model = nn.Sequential(nn.Linear(1024, 1024), nn.Dropout(0.5), nn.Linear(1024, 10))
+    layers = cnnstat.memory(model, (8, 1024), device="cuda").layers
+    assert {layer.path: layer.kept_bytes for layer in layers}["1"] == 8 * 1024 * (4 + 1)
+    layers = cnnstat.memory(model, (8, 1024), device="cpu").layers
+    assert {layer.path: layer.kept_bytes for layer in layers}["1"] == 8 * 1024 * (4 + 4)
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(64, 3 * 64)
+
+    def forward(self, x):
+        q, k, v = self.project(x).view(*x.shape[:2], 3, 4, 16).permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(q, k, v).sum()
+
+
+@pytest.mark.parametrize(("precision", "form"), [("fp32", "efficient"), ("bf16-true", "flash")])
+def test_attention_is_fused_on_cuda(precision, form):
+    """No scores are kept: 512² of them in 8 × 4 heads would take 32 MiB in float32."""
+    memory = cnnstat.memory(Attention(), (8, 512, 64), precision=precision)
+    assert memory.peak_bytes < 8 * 4 * 512 * 512 * 2
+    assert any(form in note for note in memory.notes)
+
+
+class Checkpointed(nn.Module):
+    """What `checkpoint=["0", "1"]` is to do to a sequence of blocks."""
+
+    def __init__(self, blocks):
+        super().__init__()
+        self.blocks = blocks
+
+    def forward(self, x):
+        for block in self.blocks[:2]:
+            x = checkpoint(block, x, use_reentrant=False)
+        return self.blocks[2](x)
+
+
+def blocks():
+    def block(channels):
+        conv = nn.Conv2d(channels, 16, 3, padding=1)
+        return nn.Sequential(conv, nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())
+
+    return nn.Sequential(block(1), block(16), nn.Sequential(nn.Flatten(), nn.Linear(16 * 256, 10)))
+
+
+def test_checkpointing_holds_what_it_really_holds():
+    shape, target = (8, 1, 16, 16), torch.zeros(8, dtype=torch.int64)
+    predicted = cnnstat.memory(blocks(), shape, device="cpu", checkpoint=["0", "1"])
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    real = training_peak(Checkpointed(blocks()), torch.rand(shape), target, sgd)
+    assert predicted.peak_bytes == real.peak
+    assert predicted.peak_bytes < cnnstat.memory(blocks(), shape, device="cpu").peak_bytes
+    assert predicted.checkpointed == ("0", "1")
+
+
+def test_a_model_is_left_untouched():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.eval()
+    cnnstat.memory(model, (2, 1, 8, 8), checkpoint=["0"])
+    assert not model.training
+    assert "forward" not in vars(model[0])
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+# The largest batch
+
+
+@pytest.mark.parametrize("limit", ["64MiB", "100MB", "2GiB"])
+def test_the_largest_batch_fits_and_one_more_does_not(limit):
+    found = cnnstat.memory("lenet", batch_size=16, device_memory=limit).fit
+    assert found.fits
+
+    def peak(batch):
+        return cnnstat.memory("lenet", batch_size=batch).peak_bytes
+
+    assert peak(found.largest_batch) == found.largest_bytes <= found.device_memory_bytes
+    assert peak(found.largest_batch + 1) > found.device_memory_bytes
+
+
+@pytest.mark.parametrize(("limit", "largest"), [(109, None), (110, (1, 110)), (1100, (100, 1100)),
+                                                (1109, (100, 1100))])  # fmt: skip
+@pytest.mark.parametrize("known", [1, 7, 100, 5000])
+def test_search(limit, largest, known):
+    def peak(batch):
+        return 100 + 10 * batch
+
+    assert largest_batch(peak, limit, (known, peak(known))) == largest
+
+
+def test_search_where_small_batches_do_not_run():
+    def peak(batch):
+        return None if batch < 3 else max(50, 10 * batch) + batch // 7
+
+    assert largest_batch(peak, 81, (40, peak(40))) == (8, 81)
+    assert largest_batch(peak, 40, (40, peak(40))) is None
+
+
+def test_no_batch_fits(capsys):
+    assert run(["memory", "alexnet", "--batch-size", "4", "--device-memory", "100MiB"]) == 0
+    assert "batch 4 does not fit; no batch fits" in capsys.readouterr().out
+
+
+# What it says
+
+
+def test_losses():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(8, 16)
+
+        def forward(self, x):
+            return self.lstm(x)
+
+    assert cnnstat.memory("lenet", batch_size=2).loss == "cross-entropy"
+    assert cnnstat.memory(Attention(), (2, 4, 64)).loss == "the model's own"
+    memory = cnnstat.memory(Pair(), (5, 2, 8))
+    assert memory.loss == "the sum of the outputs"
+    assert any("recurrent" in note for note in memory.notes)
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "latex", "html", "svg"])
+@pytest.mark.parametrize("options", [[], ["--inference"]])
+def test_every_format(format, options, capsys):
+    assert run(["memory", "lenet", "--batch-size", "4", "--format", format, *options]) == 0
+    out = capsys.readouterr().out
+    if format == "json":
+        held = json.loads(out)["peak"]["held"]
+        assert sum(held.values()) == json.loads(out)["peak_bytes"]
+    elif format == "svg":
+        assert out.startswith("<svg")
+        assert "activations" in out
+    else:
+        assert "parameters" in out
+
+
+def test_a_picture_in_a_file(tmp_path, capsys):
+    assert run(["memory", "lenet", "--output", str(tmp_path / "step.svg")]) == 0
+    assert (tmp_path / "step.svg").read_text().startswith("<svg")
+    assert run(["list", "--output", str(tmp_path / "list.svg")]) == 2
+    assert "no picture" in capsys.readouterr().err
+    assert not (tmp_path / "list.svg").exists()
+
+
+NEEDS_VALUES = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+    def forward(self, x):
+        x = self.linear(x)
+        return x if x.sum().item() > 0 else -x
+"""
+
+
+@pytest.mark.parametrize(("arguments", "status", "expected"), [
+    (["lenet", "--batch-size", "0"], 2, "batch-size"),
+    (["lenet", "--device-memory", "many"], 2, "--device-memory 24GiB"),
+    (["lenet", "--inference", "--checkpoint", "conv1"], 2, "keeps no activations"),
+    (["lenet", "--checkpoint", "conv9"], 2, "fits no module"),
+    (["lenet", "--input", "1,3,7,7"], 1, "shapes don't fit"),
+    (["net.py:Net", "--input", "2,4"], 1, "followed on tensors without data only"),
+])  # fmt: skip
+def test_errors(arguments, status, expected, tmp_path, monkeypatch, capsys):
+    (tmp_path / "net.py").write_text(NEEDS_VALUES)
+    monkeypatch.chdir(tmp_path)
+    assert run(["memory", *arguments]) == status
+    out, err = capsys.readouterr()
+    assert not out
+    assert expected in err
+
+
+def test_nothing_to_train():
+    model = nn.Linear(4, 2).requires_grad_(False)
+    with pytest.raises(cnnstat.ModelError, match="nothing to train"):
+        cnnstat.memory(model, (2, 4))
+    assert cnnstat.memory(model, (2, 4), inference=True).optimizer is None
