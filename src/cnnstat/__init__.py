@@ -11,8 +11,12 @@ from .version import __version__
 if TYPE_CHECKING:
     from .analysis.explanation.records import Explanation
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
+    from .analysis.roofline.records import Device, Devices, Roofline
     from .api import analyze, compare, explain, verify
+    from .devices import list_devices
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .measuring import measure_device
+    from .predicting import roofline
     from .sizing.formulas import formulas
     from .sizing.scaling import scale
     from .sources.listing import list_models
@@ -23,9 +27,12 @@ __all__ = [
     "Analysis",
     "CnnstatError",
     "Comparison",
+    "Device",
+    "Devices",
     "Explanation",
     "Formulas",
     "ModelError",
+    "Roofline",
     "Scaling",
     "ShapeError",
     "UsageError",
@@ -35,9 +42,12 @@ __all__ = [
     "compare",
     "explain",
     "formulas",
+    "list_devices",
     "list_models",
+    "measure_device",
     "read_analysis",
     "register",
+    "roofline",
     "scale",
     "verify",
 ]
@@ -45,8 +55,11 @@ __all__ = [
 _HOMES = {
     "Analysis": "analysis.records",
     "Comparison": "analysis.records",
+    "Device": "analysis.roofline.records",
+    "Devices": "analysis.roofline.records",
     "Explanation": "analysis.explanation.records",
     "Formulas": "analysis.records",
+    "Roofline": "analysis.roofline.records",
     "Scaling": "analysis.records",
     "Verification": "analysis.records",
     "analyze": "api",
@@ -58,6 +71,9 @@ _HOMES = {
     "ShapeError": "errors",
     "UsageError": "errors",
     "formulas": "sizing.formulas",
+    "list_devices": "devices",
+    "measure_device": "measuring",
+    "roofline": "predicting",
     "scale": "sizing.scaling",
     "list_models": "sources.listing",
     "read_analysis": "sources.saved",

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     from ..reports import Result
 
 
+_PICTURES: dict[str, Literal["svg"]] = {".svg": "svg"}
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where a result goes and in which format; settled before any work is done."""
 
-    format: Format
+    format: Format | Literal["svg"]
     file: Path | None
 
 
-def destination(format: Format | None, file: Path | None) -> Destination:
+def destination(format: Format | None, file: Path | None, picture: bool = False) -> Destination:
     """Settle the format and make sure that the file can be written.
+
+    `picture`: the result has one, which a file that ends in .svg is to hold.
 
     Raises:
         UsageError: no format is given and the extension tells none.
@@ -43,9 +48,10 @@ def destination(format: Format | None, file: Path | None) -> Destination:
         raise OutputError(
             f"cannot write {file}", "it is a directory", hint=f"--output {file / 'report.html'}"
         )
-    chosen = format or EXTENSIONS.get(file.suffix.lower())
+    known_as = {**EXTENSIONS, **_PICTURES} if picture else {**EXTENSIONS}
+    chosen = format or known_as.get(file.suffix.lower())
     if chosen is None:
-        known = ", ".join(EXTENSIONS)
+        known = ", ".join(known_as)
         raise UsageError(
             f"--output {file}: its extension tells no format", f"known: {known}",
             hint="add --format table|markdown|csv|json|latex|html",

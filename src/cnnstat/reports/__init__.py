@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .. import display
 from .options import EXTENSIONS, Format, Options
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
         Scaling,
         Verification,
     )
+    from ..analysis.roofline.records import Devices, Roofline
     from .view import Report
 
     Result: TypeAlias = (
         Analysis
         | Comparison
+        | Devices
         | Diagnosis
         | Explanation
         | Formulas
         | Listing
+        | Roofline
         | Scaling
         | Verification
     )
@@ -86,6 +89,14 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import scaling
 
         return scaling.view(result)
+    if result.kind == "devices":
+        from . import devices
+
+        return devices.view(result)
+    if result.kind == "roofline":
+        from . import roofline
+
+        return roofline.view(result, options or Options())
     from . import shapes
 
     return shapes.view(result, options or Options())
@@ -93,7 +104,7 @@ def report_of(result: Result, options: Options | None = None) -> Report:
 
 def render(
     result: Result,
-    format: Format,
+    format: Format | Literal["svg"],
     options: Options | None = None,
     *,
     width: int | None = None,
@@ -106,10 +117,18 @@ def render(
         width: of the terminal in characters, for `table`; None is no limit.
         decorated: whether a `table` may use colour and lines.
         linked_from: the file that Markdown is written to: its pictures become files beside it.
+
+    `svg` is the picture alone, of a result that has one.
     """
     if format == "json":
         return Document(_json(result), {})
     report = report_of(result, options)
+    if format == "svg":
+        from .figures import svg
+        from .view import Picture
+
+        pictures = [block for block in report.blocks if isinstance(block, Picture)]
+        return Document(svg(pictures[0]), {})
     if format == "table":
         from .text import render as text
 
@@ -155,9 +174,9 @@ def _json(result: Result) -> str:
 
 def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
     from .figures import svg
-    from .view import Bars
+    from .view import Picture
 
     return {
         block.key: (f"{file.stem}-{block.key}.svg", svg(block))
-        for block in report.blocks if isinstance(block, Bars)
+        for block in report.blocks if isinstance(block, Picture)
     }  # fmt: skip

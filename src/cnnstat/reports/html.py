@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figures import svg
-from .view import Bars, Derivation, Facts, Report, Table, Text
+from .view import Derivation, Facts, Picture, Report, Table, Text
 
 
 def render(report: Report, fragment: bool = False) -> str:
@@ -28,7 +28,7 @@ def _environment() -> Environment:
     environment.filters["picture"] = _picture
     environment.tests["table"] = _is(Table)
     environment.tests["facts"] = _is(Facts)
-    environment.tests["bars"] = _is(Bars)
+    environment.tests["picture"] = lambda block: isinstance(block, Picture)
     environment.tests["text"] = _is(Text)
     return environment
 
@@ -37,6 +37,6 @@ def _is(kind: type) -> Any:
     return lambda block: isinstance(block, kind)
 
 
-def _picture(bars: Bars) -> Markup:
+def _picture(picture: Picture) -> Markup:
     # matplotlib escapes the names it draws
-    return Markup(svg(bars, standalone=False))
+    return Markup(svg(picture, standalone=False))

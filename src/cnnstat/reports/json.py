@@ -11,14 +11,17 @@ from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling,
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
+    from ..analysis.roofline.records import Devices, Roofline
 
     Result: TypeAlias = (
         Analysis
         | Comparison
+        | Devices
         | Diagnosis
         | Explanation
         | Formulas
         | Listing
+        | Roofline
         | Scaling
         | Verification
     )
@@ -34,9 +37,21 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
+    from ..analysis.roofline.records import Devices, Roofline
 
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Diagnosis, Explanation, Formulas, Listing, Scaling, Verification],
+        [
+            Analysis,
+            Comparison,
+            Devices,
+            Diagnosis,
+            Explanation,
+            Formulas,
+            Listing,
+            Roofline,
+            Scaling,
+            Verification,
+        ],
         ref_template="#/$defs/{name}",
     )
     return {

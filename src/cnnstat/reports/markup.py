@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from .formulas import SIGNS, aligned
 from .text import render as render_text
-from .view import Bars, Block, Derivation, Facts, Report, Table, Text
+from .view import Block, Derivation, Facts, Picture, Report, Roof, Table, Text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
@@ -31,10 +31,12 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
     if isinstance(block, Text):
         text = "  \n".join(_markdown_text(line) for line in block.lines)
         return [f"**{text}**" if block.style == "lead" and len(block.lines) == 1 else text]
-    if isinstance(block, Bars):
+    if isinstance(block, Picture):
         title = _markdown_text(block.title)
         if block.key in pictures:
             return [f"![{title}]({quote(pictures[block.key])})"]
+        if isinstance(block, Roof):
+            return []
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]
     if isinstance(block, Derivation):
@@ -57,7 +59,7 @@ def latex(report: Report) -> str:
             parts.append("\n".join(f"% {line}" for line in block.lines))
         elif isinstance(block, Derivation):
             parts.append(aligned(block))
-        elif not isinstance(block, Bars):
+        elif not isinstance(block, Picture):
             grid = _grid(block, str)
             body = tabulate(
                 grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .view import Bars, Block, Column, Derivation, Facts, Report, Row, Table, Text
+from .view import Bars, Block, Column, Derivation, Facts, Report, Roof, Row, Table, Text
 from .view import Line as Worked
 
 _GAP = 2
@@ -51,6 +51,8 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
         yield from _derivation(block, width)
     elif isinstance(block, Bars):
         yield from _bars(block, width, decorated)
+    elif isinstance(block, Roof):
+        yield from ()  # its table says it all
     else:
         yield from _text(block, width)
 

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..shapes import format_shape
-from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
+from ..units import (
+    format_bytes,
+    format_difference,
+    format_exact,
+    format_rate,
+    format_ratio,
+    format_seconds,
+    format_share,
+)
 
 Kind = Literal[
-    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula"
+    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
+    "seconds", "tera", "flop_rate", "byte_rate", "intensity",
 ]  # fmt: skip
 
 
@@ -113,6 +122,28 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Dot:
+    """`rate` FLOP/s at an `intensity` in FLOP/byte, taking a `share` of the time."""
+
+    name: str
+    intensity: float
+    rate: float
+    share: float
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """A picture of what a table of the same report states: layers under the roof of a device."""
+
+    key: str
+    title: str
+    peak_flops: float
+    bandwidth: float
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
 
@@ -148,7 +179,8 @@ class Derivation:
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
 
-Block = Table | Facts | Text | Bars | Derivation
+Picture = Bars | Roof
+Block = Table | Facts | Text | Picture | Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +218,9 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "shape": format_shape,
     "sizes": _sizes,
     "formula": str,
+    "seconds": format_seconds,
+    "tera": lambda rate: f"{rate / 1e12:g}",
+    "flop_rate": lambda rate: format_rate(rate, "FLOP"),
+    "byte_rate": lambda rate: format_rate(rate, "B"),
+    "intensity": lambda intensity: f"{intensity:.3g}" if intensity < 999.5 else f"{intensity:,.0f}",
 }
