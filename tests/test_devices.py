@@ -166,11 +166,10 @@ def test_this_machine_is_measured_and_taken_as_a_device(quick, tmp_path: Path, c
 def test_rate_is_work_over_the_time_of_a_repeat(monkeypatch) -> None:
     """Two for warm-up, then repeats of 2, 4 and 5 seconds by a clock that is ours."""
     times = iter([0, 9, 10, 19, 20, 22, 30, 34, 40, 45])
-    monkeypatch.setattr(measuring.time, "perf_counter", lambda: next(times))
     monkeypatch.setattr(measuring, "_LEAST_REPEATS", 3)
     monkeypatch.setattr(measuring, "_SECONDS", {"cpu": 11})
     calls = []
-    rate = measuring._rate("cpu", 20, lambda: calls.append(1))
+    rate = measuring._Timer("cpu", lambda: next(times)).rate(20, lambda: calls.append(1))
     assert len(calls) == 5
     assert rate.median == 5  # of 10, 5 and 4 per second
     # quartiles of three values lie at the first and the last: (10 - 4) / 5

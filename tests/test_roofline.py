@@ -86,6 +86,53 @@ def test_integers_keep_their_size_and_a_table_is_not_read_whole() -> None:
     assert small.bytes == 8 * 5 + 4 * 2 * 8 + 4 * 5 * 8
 
 
+class Attend(nn.Module):
+    def forward(self, q, k, v):
+        return nn.functional.scaled_dot_product_attention(q, k, v)
+
+
+def test_attention_is_one_kernel_that_keeps_its_scores() -> None:
+    shapes = ["1,2,16,8", "1,2,32,8", "1,2,32,4"]  # q, k, v; the output is 1,2,16,4
+    step = cnnstat.roofline(Attend(), *shapes, device_peaks=PEAKS)
+    assert step.forward.macs == 2 * 16 * 32 * (8 + 4)
+    assert step.forward.bytes == 4 * 2 * (16 * 8 + 32 * 8 + 32 * 4 + 16 * 4)
+    assert step.seconds == pytest.approx(step.forward.bytes / 100)  # not over its five operators
+    assert step.batch_size == 1
+
+
+@pytest.mark.parametrize("net", [nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.1))])
+def test_dropout_while_training_is_one_kernel_with_a_mask_of_bytes(net) -> None:
+    step = cnnstat.roofline(net, "2,6", device_peaks=PEAKS, mode="train")
+    assert step.bytes == 12 * (4 + 4 + 1)
+    both = nn.Sequential(nn.Linear(6, 6, bias=False), net)
+    step = cnnstat.roofline(both, "2,6", device_peaks=PEAKS, training=True)
+    assert step.layers[2].total.bytes == 2 * 12 * (4 + 4 + 1)
+
+
+def test_what_is_put_into_a_cache_is_not_the_cache() -> None:
+    class Cache(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("kept", torch.zeros(1000, 4))
+
+        def forward(self, rows, x):
+            return self.kept.index_copy_(0, rows, x)
+
+    step = cnnstat.roofline(Cache(), "3:int64", "3,4", device_peaks=PEAKS)
+    assert step.bytes == 8 * 3 + 4 * 12 + 4 * 12
+
+
+def test_images_in_a_list_are_no_batch() -> None:
+    class Detect(nn.Module):
+        def forward(self, images):
+            return torch.stack([image.mean() for image in images])
+
+    step = cnnstat.roofline(Detect(), [(3, 8, 8), (3, 8, 8)], device="t4")
+    assert step.batch_size is None
+    assert step.examples_per_second is None
+    assert facts_of(step)["Examples per second"] == "–"
+
+
 def test_the_longer_of_arithmetic_and_traffic_is_the_time() -> None:
     # 1 image, 25 positions, 54 weights: 1,350 MACs; 50 + 57 + 75 elements
     conv = cnnstat.roofline(nn.Conv2d(2, 3, 3, padding=1), "1,2,5,5", device_peaks=PEAKS)
@@ -263,7 +310,7 @@ def test_report_tells_the_step() -> None:
     # forward 29 elements; dw of dy and x: 6 + 8 + 12; db of dy: 6 + 3; update 3 · 15
     assert (step.forward.bytes, step.backward.bytes, step.update.bytes) == (116, 4 * 35, 4 * 45)
     assert facts["Step time"] == "at least 4.36 s"
-    assert facts["Examples per second"] == "at most 0.458716"
+    assert facts["Examples per second"] == "at most 0.46"
     assert facts["Forward pass"] == "at least 1.16 s"
     assert facts["Update (SGD)"] == "at least 1.80 s"
     assert facts["Time bound by bandwidth"] == "100.0 %"

@@ -39,8 +39,43 @@ class _Rate:
     spread: float
 
 
-def measure_device(device: str | None = None) -> Device:
+@dataclass(frozen=True)
+class _Timer:
+    """Takes the time of work on a kind of device."""
+
+    kind: str
+    clock: Callable[[], float]
+
+    def rate(self, work: int, run: Callable[[], object]) -> _Rate:
+        """`work` per second: repeated for a while, at least a few times, after two for warm-up."""
+        for _ in range(2):
+            self._timed(run)
+        seconds: list[float] = []
+        while len(seconds) < _LEAST_REPEATS or sum(seconds) < _SECONDS[self.kind]:
+            seconds.append(self._timed(run))
+        rates = [work / s for s in seconds]
+        low, _, high = quantiles(rates, n=4)
+        return _Rate(median(rates), (high - low) / median(rates))
+
+    def _timed(self, run: Callable[[], object]) -> float:
+        self._synchronise()
+        start = self.clock()
+        run()
+        self._synchronise()
+        return self.clock() - start
+
+    def _synchronise(self) -> None:
+        if self.kind == "cuda":
+            torch.cuda.synchronize()
+
+
+def measure_device(
+    device: str | None = None, clock: Callable[[], float] = time.perf_counter
+) -> Device:
     """Measure the peaks of this machine: `"cpu"`, or `"cuda"` by default where there is one.
+
+    `clock` gives seconds; with one thread on a machine that others use too, `time.process_time`
+    leaves out what the others take.
 
     Of several sizes the fastest counts, its rate being the median of repeats after a warm-up, with
     the device synchronised before each reading of the clock. Takes some 15 seconds.
@@ -53,8 +88,9 @@ def measure_device(device: str | None = None) -> Device:
         known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise UsageError(f"cannot measure {kind!r} here", f"known: {', '.join(known)}")
     with torch.inference_mode():
-        products = {p: _fastest_product(kind, p) for p in _precisions(kind)}
-        moved, traffic, kernel = _fastest_traffic(kind)
+        timer = _Timer(kind, clock)
+        products = {p: _fastest_product(timer, p) for p in _precisions(kind)}
+        moved, traffic, kernel = _fastest_traffic(timer)
     sizes: dict[str, int] = {precision: size for precision, (size, _) in products.items()}
     rates = {precision: rate for precision, (_, rate) in products.items()}
     title, memory = _told(kind)
@@ -81,8 +117,9 @@ def _precisions(kind: str) -> tuple[Precision, ...]:
     return ("fp64", "fp32", *tensor_cores)
 
 
-def _fastest_product(kind: str, precision: Precision) -> tuple[int, _Rate]:
+def _fastest_product(timer: _Timer, precision: Precision) -> tuple[int, _Rate]:
     """The size at which matrix products are fastest, and their FLOP/s there."""
+    kind = timer.kind
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     rates: dict[int, _Rate] = {}
@@ -93,46 +130,22 @@ def _fastest_product(kind: str, precision: Precision) -> tuple[int, _Rate]:
             work = 2 * size**3
             if rates and work / rates[max(rates)].median > 2 * _SECONDS[kind]:
                 break  # this one and larger ones would take too long
-            rates[size] = _rate(kind, work, partial(torch.mm, a, b, out=out))
+            rates[size] = timer.rate(work, partial(torch.mm, a, b, out=out))
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
     size = max(rates, key=lambda n: rates[n].median)
     return size, rates[size]
 
 
-def _fastest_traffic(kind: str) -> tuple[int, _Rate, Literal["copy", "triad"]]:
+def _fastest_traffic(timer: _Timer) -> tuple[int, _Rate, Literal["copy", "triad"]]:
     """The bytes of one array, and the bytes per second of the faster kernel."""
+    kind = timer.kind
     free = available_bytes() if kind == "cpu" else torch.cuda.mem_get_info()[0]
     count = min(_ARRAY_BYTES[kind], free // 8) // 4
     a, b, c = (torch.ones(count, device=kind) for _ in "abc")
-    copy = _rate(kind, 2 * a.nbytes, partial(a.copy_, b))
-    triad = _rate(kind, 3 * a.nbytes, partial(torch.add, b, c, alpha=2.0, out=a))
+    copy = timer.rate(2 * a.nbytes, partial(a.copy_, b))
+    triad = timer.rate(3 * a.nbytes, partial(torch.add, b, c, alpha=2.0, out=a))
     return (a.nbytes, copy, "copy") if copy.median > triad.median else (a.nbytes, triad, "triad")
-
-
-def _rate(kind: str, work: int, run: Callable[[], object]) -> _Rate:
-    """`work` per second: repeated for a while, and at least a few times, after two for warm-up."""
-    for _ in range(2):
-        _timed(kind, run)
-    seconds: list[float] = []
-    while len(seconds) < _LEAST_REPEATS or sum(seconds) < _SECONDS[kind]:
-        seconds.append(_timed(kind, run))
-    rates = [work / s for s in seconds]
-    low, _, high = quantiles(rates, n=4)
-    return _Rate(median(rates), (high - low) / median(rates))
-
-
-def _timed(kind: str, run: Callable[[], object]) -> float:
-    _synchronise(kind)
-    start = time.perf_counter()
-    run()
-    _synchronise(kind)
-    return time.perf_counter() - start
-
-
-def _synchronise(kind: str) -> None:
-    if kind == "cuda":
-        torch.cuda.synchronize()
 
 
 def _told(kind: str) -> tuple[str, int | None]:
@@ -140,7 +153,8 @@ def _told(kind: str) -> tuple[str, int | None]:
     if kind == "cuda":
         properties = torch.cuda.get_device_properties(0)
         return properties.name, properties.total_memory
-    return f"{_processor()}, {torch.get_num_threads()} threads", None
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}", None
 
 
 def _processor() -> str:

@@ -66,7 +66,8 @@ def roofline(
         loaded = _with_batch(loaded, batch_size)
     run = run_model(loaded, RunOptions(mode, lane, training))
     update = (optimizer or "sgd") if training else None
-    return roofline_of(run.trace, run.analysis, Question(chosen, precision, update))
+    question = Question(chosen, precision, update)
+    return roofline_of(run.trace, run.analysis, question, _batch_size(loaded))
 
 
 def _check_choices(precision: str, optimizer: str | None, training: bool) -> None:
@@ -78,13 +79,19 @@ def _check_choices(precision: str, optimizer: str | None, training: bool) -> Non
         raise UsageError("an optimizer belongs to a training step", hint="add --training")
 
 
+def _batch_size(loaded: Loaded) -> int | None:
+    """The first size of the inputs, if all are tensors and share it."""
+    values = [*loaded.inputs, *loaded.named_inputs.values()]
+    shapes = [tuple(v.shape) if isinstance(v, InputSpec | Tensor) else () for v in values]
+    firsts = {shape[0] if shape else None for shape in shapes}
+    return firsts.pop() if len(firsts) == 1 else None
+
+
 def _with_batch(loaded: Loaded, batch_size: int) -> Loaded:
     """The same with the first size of every input changed."""
     if batch_size < 1:
         raise UsageError(f"{batch_size} is no batch size: it is 1 or more")
-    values = [*loaded.inputs, *loaded.named_inputs.values()]
-    shapes = [tuple(v.shape) for v in values if isinstance(v, InputSpec | Tensor)]
-    if len(shapes) < len(values) or len({shape[:1] for shape in shapes} | {()}) != 2:
+    if _batch_size(loaded) is None:
         raise UsageError(
             f"the inputs of {loaded.spec} do not share a batch as their first size",
             hint="--input with the batch in its place",

@@ -8,6 +8,7 @@ from ..analysis.roles import LAYOUT
 from ..analysis.roofline.records import LayerWork, Roofline, Work
 from ..errors import UsageError, nearest
 from ..shapes import format_shape
+from ..units import format_share
 from .options import Options
 from .tree import to_depth
 from .view import Block, Cell, Column, Dot, Facts, Report, Roof, Row, Table, Text
@@ -106,7 +107,7 @@ def _step(roofline: Roofline) -> Facts:
     step = sum((part for part in parts if part is not None), Work())
     bandwidth_share = step.bandwidth_seconds / step.seconds if step.seconds else None
     rate = roofline.examples_per_second
-    rounded = rate if rate is None or rate < 100 else round(rate)
+    rounded = rate and (round(rate, 2) if rate < 100 else round(rate))
     items = [
         ("Peak arithmetic", Cell(roofline.peak_flops, "flop_rate")),
         ("Memory bandwidth", Cell(device.bandwidth, "byte_rate")),
@@ -159,7 +160,7 @@ def _notes(roofline: Roofline) -> Iterator[str]:
 
 
 def _picture(roofline: Roofline) -> Roof:
-    """Layers without MACs have no place on logarithmic axes: the title says what they take."""
+    """Layers without MACs have no place on logarithmic axes: the caption says what they take."""
     dots, left = [], 0.0
     for layer in roofline.layers:
         own = _own(layer)
@@ -171,6 +172,8 @@ def _picture(roofline: Roofline) -> Roof:
         else:
             left += own.seconds
     title = f"{roofline.model.spec} on {roofline.device.title}, {roofline.precision}"
-    if roofline.seconds and left:
-        title += f"; without MACs, not drawn: {100 * left / roofline.seconds:.0f} % of the time"
-    return Roof("roofline", title, roofline.peak_flops, roofline.bandwidth, tuple(dots))
+    share = left / roofline.seconds if roofline.seconds else 0.0
+    caption = (
+        f"not drawn, without MACs: layers with {format_share(share)} of the time" if left else ""
+    )
+    return Roof("roofline", title, caption, roofline.peak_flops, roofline.bandwidth, tuple(dots))

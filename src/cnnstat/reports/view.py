@@ -138,6 +138,7 @@ class Roof:
 
     key: str
     title: str
+    caption: str
     peak_flops: float
     bandwidth: float
     dots: tuple[Dot, ...]

@@ -16,6 +16,7 @@ from ...costs import cost_of
 from ...tracing.records import Op, Trace
 from ..records import Analysis, Layer
 from .devices import peak_of
+from .fused import fused_calls
 from .records import Device, LayerWork, Optimizer, Precision, Roofline, Work
 from .traffic import Traffic, update_bytes
 
@@ -37,14 +38,16 @@ class Question:
         return Work(macs, moved, 0.0, traffic)
 
 
-def roofline_of(trace: Trace, analysis: Analysis, question: Question) -> Roofline:
+def roofline_of(
+    trace: Trace, analysis: Analysis, question: Question, batch_size: int | None
+) -> Roofline:
     """What one step takes at least. A training step needs a trace with a backward pass."""
     layers = _layers(trace, analysis.layers, question)
     backward = _sum(layer.backward for layer in layers if layer.backward is not None)
     forward = _sum(layer.forward for layer in layers)
     update = _update(analysis, question)
     step = _sum([forward, backward, *([update] if update else [])])
-    device, batch = question.device, _batch_size(analysis)
+    device, batch = question.device, batch_size
     peak = peak_of(device, question.precision)
     totals = analysis.totals
     return Roofline(
@@ -61,8 +64,12 @@ def roofline_of(trace: Trace, analysis: Analysis, question: Question) -> Rooflin
 
 
 def _layers(trace: Trace, rows: Sequence[Layer], question: Question) -> tuple[LayerWork, ...]:
-    forward = _by_call(trace.ops, question)
-    backward = None if trace.backward is None else _by_call(trace.backward.ops, question)
+    fused = fused_calls(trace, question.precision)
+    forward = _by_call(trace.ops, question, {i: moved.forward for i, moved in fused.items()})
+    backward = None
+    if trace.backward is not None:
+        moved_back = {i: moved.backward for i, moved in fused.items()}
+        backward = _by_call(trace.backward.ops, question, moved_back)
     total = {
         call.index: forward[call.index] + (backward[call.index] if backward else Work())
         for call in trace.calls
@@ -83,13 +90,20 @@ def _layers(trace: Trace, rows: Sequence[Layer], question: Question) -> tuple[La
     )  # fmt: skip
 
 
-def _by_call(ops: Sequence[Op], question: Question) -> Mapping[int, Work]:
+def _by_call(ops: Sequence[Op], question: Question, fused: Mapping[int, int]) -> Mapping[int, Work]:
+    """The work of each call; `fused` calls are one operator, which moves as many bytes."""
     traffic = Traffic(question.precision)
     by_call: dict[int, Work] = defaultdict(Work)
+    macs_of_fused: Counter[int] = Counter()
     for op in ops:
         cost = cost_of(op)
         macs = 0 if cost is None else cost.macs
-        by_call[op.call] += question.work(macs, traffic.of(op))
+        if op.call in fused:
+            macs_of_fused[op.call] += macs
+        else:
+            by_call[op.call] += question.work(macs, traffic.of(op))
+    for index, macs in macs_of_fused.items():
+        by_call[index] += question.work(macs, fused[index])
     return by_call
 
 
@@ -104,22 +118,17 @@ def _sum(works: Iterator[Work] | Sequence[Work]) -> Work:
     return sum(works, Work())
 
 
-def _batch_size(analysis: Analysis) -> int | None:
-    """The first size of the inputs, if they share one."""
-    sizes = {i.shape[0] for i in analysis.inputs if i.shape}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
 def _notes(trace: Trace, analysis: Analysis, question: Question) -> Iterator[str]:
     if question.precision == "fp32" and "tf32" in question.device.peak_flops:
         yield (
             "fp32 is without tensor cores; PyTorch runs convolutions in TF32 there unless "
             "torch.backends.cudnn.allow_tf32 is False: --precision tf32"
         )
-    if any(op.name == "aten._safe_softmax" for op in trace.ops):
+    fused = fused_calls(trace, question.precision)
+    if any(op.name == "aten._safe_softmax" and op.call not in fused for op in trace.ops):
         yield (
-            "attention is taken as its operators one by one, the scores written and read; "
-            "a fused kernel moves less"
+            "attention inside a module of torch is taken as its operators one by one, the scores "
+            "written and read; a fused kernel moves less"
         )
     if analysis.totals.bounded is not None:
         yield "sizes that depend on values are taken at their largest: this is no lower bound there"

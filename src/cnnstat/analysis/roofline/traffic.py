@@ -29,6 +29,8 @@ _OVERWRITING = frozenset({"aten.fill_", "aten.zero_", "aten.copy_", "aten.bernou
 _LOOKUPS = frozenset({"aten.embedding", "aten.index", "aten.index_select", "aten.gather",
                       "aten.take", "aten._unsafe_index"})  # fmt: skip
 
+_PLACING = frozenset({"aten.index_put_", "aten.index_copy_"})
+
 UPDATE_ACCESSES: dict[Optimizer, int] = {"sgd": 3, "momentum": 5, "adam": 7, "adamw": 7}
 """Accesses to memory per trained parameter and step, each array once, as a fused kernel has them.
 
@@ -55,14 +57,17 @@ class Traffic:
             return 0
         if op.name in _UNWRITTEN:
             return 0
-        written = sum(self._bytes(t) for t in _distinct(_written(op)))
+        if op.name in _PLACING:  # (x, indices, values): only where they are put
+            return self.of_tensors(op.inputs[1:]) + self._bytes(op.inputs[-1])
+        written = self.of_tensors(_written(op))
         if op.name in _LOOKUPS:  # of the table no more than what is looked up
-            return (
-                written
-                + min(written, self._bytes(op.inputs[0]))
-                + sum(self._bytes(t) for t in _distinct(op.inputs[1:]))
-            )
-        return written + sum(self._bytes(t) for t in _distinct(_read(op)))
+            looked_up = min(written, self._bytes(op.inputs[0]))
+            return written + looked_up + self.of_tensors(op.inputs[1:])
+        return written + self.of_tensors(_read(op))
+
+    def of_tensors(self, tensors: Iterable[TensorSpec]) -> int:
+        """The bytes of tensors, each once."""
+        return sum(self._bytes(tensor) for tensor in _distinct(tensors))
 
     def _follow(self, op: Op) -> None:
         """A tensor expanded to more elements is no larger in memory."""
