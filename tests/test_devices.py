@@ -12,7 +12,7 @@ import torch
 import cnnstat
 from cnnstat import measuring
 from cnnstat.analysis.roofline.devices import DEVICES, SHORT, device_named, device_of_peaks
-from cnnstat.analysis.roofline.records import PRECISIONS
+from cnnstat.analysis.roofline.records import PRECISIONS, Device, Devices, Measured
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.reports import render
@@ -174,6 +174,17 @@ def test_rate_is_work_over_the_time_of_a_repeat(monkeypatch) -> None:
     assert rate.median == 5  # of 10, 5 and 4 per second
     # quartiles of three values lie at the first and the last: (10 - 4) / 5
     assert rate.spread == pytest.approx(6 / 5)
+
+
+def test_a_spread_is_told_where_it_is_large() -> None:
+    def shown(spread: float) -> str:
+        measured = Measured("2", 1, {"fp32": spread}, 0.01, {"fp32": 64}, "copy", 2**20)
+        device = Device(name="here", title="here", processor="cpu", peak_flops={"fp32": 1000},
+                        bandwidth=100, memory_bytes=None, source="", measured=measured)  # fmt: skip
+        return render(Devices(devices=(device,)), "table").text
+
+    assert "come out too low" in shown(0.3)
+    assert "come out too low" not in shown(0.05)
 
 
 def test_measured_report(quick, capsys) -> None:

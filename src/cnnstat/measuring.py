@@ -22,8 +22,8 @@ from .errors import UsageError
 from .tracing.lanes import available_bytes
 
 _SIZES = {"cpu": (512, 1024, 2048, 3072), "cuda": (2048, 4096, 8192, 16384)}
-_ARRAY_BYTES = {"cpu": 512 * 2**20, "cuda": 4 * 2**30}
-_SECONDS = {"cpu": 0.4, "cuda": 0.3}  # for each size, kernel and precision
+_ARRAY_BYTES = {"cpu": 256 * 2**20, "cuda": 4 * 2**30}
+_SECONDS = {"cpu": 0.3, "cuda": 0.3}  # for each size, kernel and precision
 _LEAST_REPEATS = 5
 _DTYPES: dict[Precision, torch.dtype] = {
     "fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32,
@@ -128,7 +128,7 @@ def _fastest_product(timer: _Timer, precision: Precision) -> tuple[int, _Rate]:
             a, b = (torch.rand(size, size, device=kind).to(_DTYPES[precision]) for _ in "ab")
             out = torch.empty_like(a)
             work = 2 * size**3
-            if rates and work / rates[max(rates)].median > 2 * _SECONDS[kind]:
+            if rates and work / rates[max(rates)].median > _SECONDS[kind]:
                 break  # this one and larger ones would take too long
             rates[size] = timer.rate(work, partial(torch.mm, a, b, out=out))
     finally:

@@ -30,4 +30,7 @@ def command(
     from .emit import destination, emit
     from .running import devices_of
 
-    emit(devices_of(measure, on), destination(format, output))
+    to = destination(format, output)
+    if measure:
+        typer.echo("measuring, about 15 seconds: best with nothing else at work here", err=True)
+    emit(devices_of(measure, on), to)

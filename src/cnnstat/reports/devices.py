@@ -36,6 +36,9 @@ def view(devices: Devices) -> Report:
     return Report("peaks of devices: dense products in TFLOP/s, memory", tuple(blocks))
 
 
+_STEADY = 0.1  # the spread of a machine with nothing else to do
+
+
 def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
     measured = device.measured
     assert measured is not None
@@ -62,6 +65,11 @@ def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
             Cell(f"{measured.bandwidth_kernel}, {arrays}"),
         ]
     )
+    if max([measured.bandwidth_spread, *measured.peak_flops_spread.values()]) > _STEADY:
+        notes = (
+            *notes,
+            "the repeats differ: with other work on the machine peaks come out too low",
+        )
     said = (f"note: torch {measured.torch}; each peak is the median of repeats",
             *(f"note: {note}" for note in notes))  # fmt: skip
     return Report(f"{device.name}: {device.title}", (table(columns, rows), Text(said, "note")))
