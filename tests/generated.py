@@ -42,14 +42,18 @@ def _reports() -> dict[Path, str]:
 
 
 def _pictures() -> dict[Path, str]:
-    """What a terminal of 80 columns shows, as a picture for the README."""
+    """For the README: what a terminal of 80 columns shows, and a roofline."""
     text = render(cnnstat.analyze("nin"), "table", width=80, decorated=True).text
     console = Console(record=True, width=80, file=StringIO())
     console.print(Text.from_ansi("$ cnnstat shapes nin\n" + text))
     svg = console.export_svg(
         title="cnnstat", theme=DIMMED_MONOKAI, unique_id="cnnstat", code_format=_SVG
     )
-    return {ROOT / "docs" / "shapes-nin.svg": svg}
+    step = cnnstat.roofline("nin", device="h100", precision="bf16", batch_size=128)
+    return {
+        ROOT / "docs" / "shapes-nin.svg": svg,
+        ROOT / "docs" / "roofline-nin.svg": render(step, "svg").text,
+    }
 
 
 def _schema() -> dict[Path, str]:

@@ -21,13 +21,13 @@ ROWS = [
     ("referees",),
     ("diagnosing",),
     ("runs",),
-    ("classifying", "api", "sizing", "predicting"),
+    ("classifying", "api", "sizing", "measuring", "predicting", "devices"),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
     "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
-    "api", "sizing", "predicting",
+    "api", "sizing", "measuring", "predicting",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "tracing.step_records", "zoo.catalog", "sources.saved", "sources.names",

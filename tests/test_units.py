@@ -10,7 +10,9 @@ from cnnstat.units import (
     format_bytes,
     format_count,
     format_exact,
+    format_rate,
     format_ratio,
+    format_seconds,
     format_share,
     parse_quantity,
 )
@@ -154,3 +156,29 @@ def test_ratio_has_no_exponent_and_is_no_zero(ratio: float) -> None:
     text = format_ratio(ratio)
     assert "e" not in text
     assert float(text.strip("<×")) > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (38.2e-9, "38.2 ns"),
+        (999.6e-9, "1.00 µs"),  # the digits decide the unit: never "1000 ns"
+        (637e-6, "637 µs"),
+        (1.6617e-3, "1.66 ms"),
+        (0.9994, "999 ms"),
+        (0.99951, "1.00 s"),
+        (4.36, "4.36 s"),
+        (5432.1, "5432 s"),
+    ],
+)
+def test_seconds(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "unit", "text"),
+    [(989.4 * T, "FLOP", "989 TFLOP/s"), (3.35 * T, "B", "3.35 TB/s"), (500, "B", "500 B/s")],
+)
+def test_rate(rate: float, unit: str, text: str) -> None:
+    assert format_rate(rate, unit) == text

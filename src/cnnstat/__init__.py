@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from .analysis.explanation.records import Explanation
     from .analysis.memory.records import Memory
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
+    from .analysis.roofline.records import Device, Devices, Roofline
     from .api import analyze, compare, explain, verify
+    from .devices import list_devices
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
+    from .measuring import measure_device
     from .predicting.memory import memory
+    from .predicting.roofline import roofline
     from .sizing.formulas import formulas
     from .sizing.scaling import scale
     from .sources.listing import list_models
@@ -25,10 +29,13 @@ __all__ = [
     "Analysis",
     "CnnstatError",
     "Comparison",
+    "Device",
+    "Devices",
     "Explanation",
     "Formulas",
     "Memory",
     "ModelError",
+    "Roofline",
     "Scaling",
     "ShapeError",
     "UsageError",
@@ -38,10 +45,13 @@ __all__ = [
     "compare",
     "explain",
     "formulas",
+    "list_devices",
     "list_models",
+    "measure_device",
     "memory",
     "read_analysis",
     "register",
+    "roofline",
     "scale",
     "verify",
 ]
@@ -49,9 +59,12 @@ __all__ = [
 _HOMES = {
     "Analysis": "analysis.records",
     "Comparison": "analysis.records",
+    "Device": "analysis.roofline.records",
+    "Devices": "analysis.roofline.records",
     "Explanation": "analysis.explanation.records",
     "Formulas": "analysis.records",
     "Memory": "analysis.memory.records",
+    "Roofline": "analysis.roofline.records",
     "Scaling": "analysis.records",
     "Verification": "analysis.records",
     "analyze": "api",
@@ -64,6 +77,9 @@ _HOMES = {
     "UsageError": "errors",
     "memory": "predicting.memory",
     "formulas": "sizing.formulas",
+    "list_devices": "devices",
+    "measure_device": "measuring",
+    "roofline": "predicting.roofline",
     "scale": "sizing.scaling",
     "list_models": "sources.listing",
     "read_analysis": "sources.saved",

@@ -43,6 +43,20 @@ def format_share(share: float) -> str:
     return f"{percent:.1f} %"
 
 
+def format_seconds(seconds: float) -> str:
+    """0.000637 → `637 µs`: three significant digits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= 0.9995 * size:
+            return f"{_three_digits(seconds / size)} {unit}"
+    return f"{_three_digits(seconds * 1e9)} ns" if seconds else "0 s"
+
+
+def format_rate(per_second: float, unit: str) -> str:
+    """3.35e12 of `B` → `3.35 TB/s`: three significant digits, decimal prefixes."""
+    number, _, prefix = format_count(round(per_second)).partition(" ")
+    return f"{number} {prefix}{unit}/s"
+
+
 def format_ratio(ratio: float) -> str:
     """29.26 → `29.3×`, 0.0342 → `0.034×`: no exponent, and never a 0 that is none."""
     if 0 < ratio < 0.0005:

@@ -14,7 +14,7 @@ import typer
 
 from ..errors import CnnstatError
 from ..version import __version__
-from . import compare, explain, list_models, memory, scale, shapes, verify
+from . import compare, devices, explain, list_models, memory, roofline, scale, shapes, verify
 from .completion import join_words_of_bash
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("compare", short_help="How networks differ, and why.")(compare.comma
 app.command("explain", short_help="The arithmetic of one layer, with its numbers.")(explain.command)
 app.command("scale", short_help="How costs grow with a size or an argument.")(scale.command)
 app.command("memory", short_help="What training will hold on a device, before it.")(memory.command)
+app.command("roofline", short_help="What a step takes at least on a device.")(roofline.command)
+app.command("devices", short_help="Peaks of devices, stated or measured.")(devices.command)
 app.command("verify", short_help="What other counters say, and why it differs.")(verify.command)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from msgspec import structs
 
 from ..analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
+from ..analysis.roofline.records import Devices, Roofline
+from ..analysis.roofline.saved import find_device
 from ..analysis.sight import sight
 from ..errors import CheckError, ModelError, UsageError
 from ..reports.options import Ops, Options
@@ -152,6 +154,40 @@ def comparison_of(
     )
 
 
+def roofline_of(
+    spec: str,
+    inputs: list[str] | None,
+    arguments: dict[str, Any],
+    mode: Mode | None,
+    lane: Lane,
+    device: str | None,
+    device_peaks: str | None,
+    **step: Any,
+) -> Roofline:
+    specs = _inputs(inputs)
+    found = find_device(device, device_peaks)  # refused here, before torch is imported
+    with _quick_import():
+        from ..predicting.roofline import roofline
+    chosen = None if lane == "auto" else lane
+    return _run_quickly(
+        lambda: roofline(
+            spec, *specs, device=found, arguments=arguments, mode=mode, lane=chosen, **step
+        )
+    )
+
+
+def devices_of(measure: bool, on: Literal["cpu", "cuda"] | None) -> Devices:
+    if not measure:
+        if on is not None:
+            raise UsageError("--on says what to measure", hint="add --measure")
+        from ..devices import list_devices
+
+        return list_devices()
+    from ..measuring import measure_device
+
+    return Devices(devices=(measure_device(on),))
+
+
 def explanation_of(
     spec: str,
     layer: str,
@@ -221,6 +257,15 @@ def require_exact(*analyses: Analysis) -> None:
                 f"{analysis.model.spec}: the totals are lower bounds",
                 "not counted: " + ", ".join(totals.uncounted | totals.backward_uncounted),
             )
+
+
+def require_counted(roofline: Roofline) -> None:
+    """Raise CheckError if the arithmetic of an operator is not in it."""
+    if roofline.uncounted:
+        raise CheckError(
+            f"{roofline.model.spec}: the arithmetic is a lower bound",
+            f"not counted: {', '.join(roofline.uncounted)}",
+        )
 
 
 def _inputs(texts: list[str] | None) -> list[InputSpec]:

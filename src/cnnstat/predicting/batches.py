@@ -9,22 +9,34 @@ from typing import Any
 from torch import Tensor
 
 from ..analysis.records import Input
+from ..errors import UsageError
 from ..shapes import InputSpec
 from ..sources.loaded import Loaded
 from ..tracing.run import placed
 
 
 def batch_of(loaded: Loaded) -> int | None:
-    """None where no input has a dimension."""
-    for _, value in _inputs(loaded):
-        if value.shape:
-            return int(value.shape[0])
+    """None where the first input is no tensor with a dimension: a list of images is no batch."""
+    for value in (*loaded.inputs, *loaded.named_inputs.values()):
+        is_tensor = isinstance(value, InputSpec | Tensor)
+        return int(value.shape[0]) if is_tensor and value.shape else None
     return None
 
 
 def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
-    """The same model with inputs of another batch; those of another first size stay."""
+    """The same model with inputs of another batch; those of another first size stay.
+
+    Raises:
+        UsageError: there is no batch, or none is to be left.
+    """
     before = batch_of(loaded)
+    if batch_size < 1:
+        raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
+    if before is None:
+        raise UsageError(
+            f"the inputs of {loaded.spec} have no dimension that could be a batch",
+            hint="--input with as many as wanted",
+        )
 
     def resized(value: InputSpec | Tensor) -> Any:
         if not value.shape or value.shape[0] != before:

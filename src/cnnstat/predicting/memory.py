@@ -75,8 +75,6 @@ def memory(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_choice("precision", precision, tuple(_DTYPES))
     check_choice("device", device, DEVICES)
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
     if checkpoint and inference:
         raise UsageError("inference keeps no activations: there is nothing to checkpoint")
     if is_saved(model):

@@ -28,16 +28,19 @@ if TYPE_CHECKING:
         Scaling,
         Verification,
     )
+    from ..analysis.roofline.records import Devices, Roofline
     from .view import Report
 
     Result: TypeAlias = (
         Analysis
         | Comparison
+        | Devices
         | Diagnosis
         | Explanation
         | Formulas
         | Listing
         | Memory
+        | Roofline
         | Scaling
         | Verification
     )
@@ -93,6 +96,14 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import memory
 
         return memory.view(result, options or Options())
+    if result.kind == "devices":
+        from . import devices
+
+        return devices.view(result)
+    if result.kind == "roofline":
+        from . import roofline
+
+        return roofline.view(result, options or Options())
     from . import shapes
 
     return shapes.view(result, options or Options())

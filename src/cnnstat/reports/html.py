@@ -28,7 +28,7 @@ def _environment() -> Environment:
     environment.filters["picture"] = _picture
     environment.tests["table"] = _is(Table)
     environment.tests["facts"] = _is(Facts)
-    environment.tests["drawn"] = _is(Picture)
+    environment.tests["picture"] = lambda block: isinstance(block, Picture)
     environment.tests["text"] = _is(Text)
     return environment
 

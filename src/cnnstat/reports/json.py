@@ -12,15 +12,18 @@ from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling,
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
+    from ..analysis.roofline.records import Devices, Roofline
 
     Result: TypeAlias = (
         Analysis
         | Comparison
+        | Devices
         | Diagnosis
         | Explanation
         | Formulas
         | Listing
         | Memory
+        | Roofline
         | Scaling
         | Verification
     )
@@ -36,16 +39,19 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
+    from ..analysis.roofline.records import Devices, Roofline
 
     kinds, definitions = msgspec.json.schema_components(
         [
             Analysis,
             Comparison,
+            Devices,
             Diagnosis,
             Explanation,
             Formulas,
             Listing,
             Memory,
+            Roofline,
             Scaling,
             Verification,
         ],

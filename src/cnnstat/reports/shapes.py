@@ -11,6 +11,7 @@ from ..analysis.stages import last_map
 from ..errors import UsageError, nearest
 from ..shapes import format_shape
 from .options import Options
+from .tree import to_depth
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def layer_rows(
         shown = _sorted(analysis, layers, options)
         rows = [Row(_cells(analysis, x, _own(x), keys, x.path + x.repetition)) for x in shown]
     else:
-        named = _to_depth(layers, options.depth)
+        named = to_depth(layers, options.depth)
         shown = [layer for layer, _, _ in named]
         rows = [
             Row(
@@ -284,24 +285,6 @@ def _is_shown(layer: Layer, options: Options) -> bool:
         return True
     tells_something = layer.type not in LAYOUT or layer.params > 0
     return options.ops == "all" or (options.ops == "auto" and tells_something)
-
-
-def _to_depth(layers: list[Layer], depth: int) -> list[tuple[Layer, str, bool]]:
-    """The rows down to `depth`, each with its name in the tree and whether rows stand below it.
-
-    The name is the path below that of the row around it: a ModuleList, which is never called and
-    has no row, stays in the names of its members.
-    """
-    shown = [layer for layer in layers if layer.depth <= depth]
-    following = [layer.depth for layer in shown[1:]] + [0]
-    around: dict[int, str] = {}
-    rows = []
-    for layer, below in zip(shown, following, strict=True):
-        around[layer.depth] = layer.path
-        parent = around.get(layer.depth - 1, "")
-        name = layer.path.removeprefix(f"{parent}.") if parent else layer.path
-        rows.append((layer, name + layer.repetition, below > layer.depth))
-    return rows
 
 
 def _sorted(analysis: Layered, layers: list[Layer], options: Options) -> list[Layer]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from .areas import drawn
-from .view import Areas, Bars, Block, Column, Derivation, Facts, Report, Row, Table, Text
+from .view import Areas, Bars, Block, Column, Derivation, Facts, Report, Roof, Row, Table, Text
 from .view import Line as Worked
 
 _GAP = 2
@@ -55,6 +55,8 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     elif isinstance(block, Areas):
         yield _heading(block.title, decorated)
         yield from ((("", ""), (line, "")) for line in drawn(block, width, decorated))
+    elif isinstance(block, Roof):
+        yield from ()  # its table says it all
     else:
         yield from _text(block, width)
 

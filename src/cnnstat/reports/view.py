@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..shapes import format_shape
-from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
+from ..units import (
+    format_bytes,
+    format_difference,
+    format_exact,
+    format_rate,
+    format_ratio,
+    format_seconds,
+    format_share,
+)
 
 Kind = Literal[
-    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula"
+    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
+    "seconds", "tera", "flop_rate", "byte_rate", "intensity",
 ]  # fmt: skip
 
 
@@ -127,7 +136,27 @@ class Areas:
     marks: tuple[tuple[str, int], ...]
 
 
-Picture = Bars | Areas
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """`rate` FLOP/s at an `intensity` in FLOP/byte, taking a `share` of the time."""
+
+    name: str
+    intensity: float
+    rate: float
+    share: float
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """A picture of what a table of the same report states: layers under the roof of a device."""
+
+    key: str
+    title: str
+    caption: str
+    peak_flops: float
+    bandwidth: float
+    dots: tuple[Dot, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +195,7 @@ class Derivation:
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
 
+Picture = Bars | Areas | Roof
 Block = Table | Facts | Text | Picture | Derivation
 
 
@@ -204,4 +234,9 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "shape": format_shape,
     "sizes": _sizes,
     "formula": str,
+    "seconds": format_seconds,
+    "tera": lambda rate: f"{rate / 1e12:g}",
+    "flop_rate": lambda rate: format_rate(rate, "FLOP"),
+    "byte_rate": lambda rate: format_rate(rate, "B"),
+    "intensity": lambda intensity: f"{intensity:.3g}" if intensity < 999.5 else f"{intensity:,.0f}",
 }

@@ -1,0 +1,101 @@
+"""`cnnstat roofline MODEL --device NAME`: what a step takes at least, and what limits it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from ..reports.options import Ops
+from .options import (
+    ArgOption,
+    FormatOption,
+    InputOption,
+    LaneOption,
+    ModeOrTrainingOption,
+    OutputOption,
+    StrictOption,
+    arguments_of,
+    complete_model,
+)  # fmt: skip
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=complete_model, show_default=False,
+            help="A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME, or your "
+            "own (my_model.py:Net or package.module:build; the file is run).",
+        ),
+    ],
+    device: Annotated[
+        str | None,
+        typer.Option("--device", "-D", metavar="NAME", show_default=False,
+                     help="A name of cnnstat devices, or a FILE.json that was measured."),
+    ] = None,
+    device_peaks: Annotated[
+        str | None,
+        typer.Option("--device-peaks", metavar="LIST", show_default=False,
+                     help="Peaks of your own, in FLOP/s and bytes/s: fp32=1.2T,bandwidth=40G."),
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "tf32", "bf16", "fp16", "fp64"],
+        typer.Option("--precision", help="Of the arithmetic and of the tensors in memory."),
+    ] = "fp32",
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", "-b", min=1, metavar="N", show_default=False,
+                     help="In the place of the first size of every input."),
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="A step with backward pass and update.")
+    ] = False,
+    optimizer: Annotated[
+        Literal["sgd", "momentum", "adam", "adamw"] | None,
+        typer.Option("--optimizer", show_default=False,
+                     help="Of the update. [default: sgd with --training]"),
+    ] = None,
+    input: InputOption = None,
+    arg: ArgOption = None,
+    mode: ModeOrTrainingOption = None,
+    lane: LaneOption = "auto",
+    depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", "-s", metavar="KEY", show_default=False,
+                     help="List the rows flat, by their own time, macs, bytes or intensity, "
+                     "largest first."),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", "-n", min=1, metavar="N", show_default=False,
+                     help="Only the first N rows; by time unless sorted otherwise."),
+    ] = None,
+    ops: Annotated[
+        Ops,
+        typer.Option("--ops", help="Rows of functions: all, none, or all that take time."),
+    ] = "auto",
+    strict: StrictOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Show what a step of MODEL takes at least on a device, layer by layer, and what limits it.
+
+    An operator takes as long as its arithmetic at the device's peak or its bytes at the memory's
+    bandwidth, whichever is longer. --output FILE.svg draws the layers under the device's roof.
+    """
+    from ..reports.options import Options
+    from ..reports.roofline import check_sort
+    from .emit import destination, emit
+    from .running import require_counted, roofline_of
+
+    to = destination(format, output)
+    check_sort(sort)
+    roofline = roofline_of(
+        model, input, arguments_of(arg), mode, lane, device=device, device_peaks=device_peaks,
+        precision=precision, batch_size=batch_size, training=training, optimizer=optimizer,
+    )  # fmt: skip
+    emit(roofline, to, Options(depth, (), sort, top, ops))
+    if strict:
+        require_counted(roofline)

@@ -1,0 +1,54 @@
+"""Pictures as SVG. Only the files here import matplotlib, and only when a picture is drawn."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from ..view import Areas, Bars, Picture
+from .areas import draw_areas
+from .bars import draw_bars
+from .ink import INK
+from .roof import draw_roof
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def svg(picture: Picture, standalone: bool = True) -> str:
+    """Draw a picture.
+
+    `standalone` makes a file of its own on a white ground; else a fragment for HTML that takes
+    the page's text colour.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):
+        out = StringIO()
+        _drawn(picture).savefig(
+            out, format="svg", transparent=not standalone, metadata={"Date": None}
+        )
+    text = out.getvalue()
+    # What stands in front of <svg> names matplotlib's DTD by an address; nothing needs it.
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Several pictures on one page must not share the names of their parts.
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{picture.key}-", text)
+    return text.replace(INK, "#1f2937" if standalone else "currentColor")
+
+
+_STYLE: Any = {  # matplotlib declares the keys one by one
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cnnstat",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "text.parse_math": False,
+}
+
+
+def _drawn(picture: Picture) -> Figure:
+    if isinstance(picture, Bars):
+        return draw_bars(picture)
+    return draw_areas(picture) if isinstance(picture, Areas) else draw_roof(picture)
