@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py            # compares and writes docs/memory.md
 
-Each row compares `cnnstat.memory(…, device="cpu")` with the peak
-that `tests/live_bytes.py` counts while plain PyTorch runs the same step for real. Some rows are also
-counted by torch's profiler, which sees what kernels take and give back inside one operator.
+Each row compares `cnnstat.memory(…, device="cpu")` with the peak that `tests/live_bytes.py` counts
+while plain PyTorch runs the same step for real. Some are also counted by torch's profiler, which
+sees what kernels take and give back inside one operator.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def rows_of(case: Case) -> Iterator[Row]:
 
 
 def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: Any) -> int:
-    """The peak of the second step by torch's profiler, which the CPU's allocator tells of itself."""
+    """The peak of the second step by torch's profiler, to which the CPU's allocator reports."""
     model.train()
     stepper = optimizer(model.parameters())
     train_once(model, inputs, target, stepper)
@@ -150,8 +150,8 @@ _TEXT = """# Memory: predicted, and held by a real step
 
 Written by `python benchmarks/memory.py` (torch {torch}, CPU). *Predicted* is
 `cnnstat memory --device cpu`, which runs nothing for real. *Held* is the peak of the second of two
-real training steps, or of a real forward pass, counted by a tracker that shares no code with cnnstat
-(`tests/live_bytes.py`): a dispatch mode that looks at the results of every operator and follows
+real training steps, or of a real forward pass, counted by a tracker that shares no code with
+cnnstat (`tests/live_bytes.py`): a dispatch mode looks at the results of every operator and follows
 their storages by finalizers.
 
 {equal} of {all} rows are equal to the byte.
@@ -173,9 +173,9 @@ the prediction nor in what the tracker counts.
 
 No GPU was at hand for this table, so the figures of `--device cuda` are not measured here. They are
 the same run with what differs there, each from torch's source: optimizers with `foreach`, dropout
-with a mask of bytes, attention in its fused form, storages rounded up to 512 bytes. On top come the
-CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB for each
-large block that the allocator hands out whole instead of splitting it.
+with a mask of bytes, attention in its fused form, storages rounded up to 512 bytes. On top come
+the CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB
+for each large block that the allocator hands out whole instead of splitting it.
 """
 
 
