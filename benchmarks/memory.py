@@ -40,6 +40,7 @@ class Case:
     example: tuple[int, ...]
     batches: tuple[int, ...]
     optimizer: str = "sgd"
+    mixed: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
     profiled: tuple[int, ...] = ()
 
@@ -59,6 +60,9 @@ CASES = [
     Case("torchvision:mobilenet_v3_large", (3, 64, 64), (2, 8, 64), "adamw"),
     Case("torchvision:vit_b_16", (3, 64, 64), (1, 8, 64), arguments={"image_size": 64}),
     Case("torchvision:swin_t", (3, 64, 64), (1, 8)),
+    Case("resnet18", (1, 64, 64), (1, 8, 64), mixed=True),
+    Case("densenet121", (1, 64, 64), (8,), mixed=True),
+    Case("torchvision:mobilenet_v2", (3, 64, 64), (2, 8), mixed=True),
     Case("lstm", (20, 28), (1, 8, 64)),
 ]
 
@@ -100,18 +104,21 @@ def rows_of(case: Case) -> Iterator[Row]:
         inputs, target = torch.rand(shape), torch.zeros(batch, dtype=torch.int64)
         subject: Any = Lstm() if case.spec == "lstm" else case.spec
         arguments = None if case.spec == "lstm" else case.arguments
-        told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments)
+        told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments,
+                       precision="bf16-mixed" if case.mixed else "fp32")  # fmt: skip
+        lower, kind = (torch.bfloat16, ", bf16-mixed") if case.mixed else (None, "")
 
         optimizer = partial(OPTIMIZERS[case.optimizer], lr=0.01)
-        real = training_peak(model_of(case, batch), inputs, target, optimizer).peak
+        real = training_peak(model_of(case, batch), inputs, target, optimizer, lower).peak
         seen = None
         if batch in case.profiled:
             seen = profiled_peak(model_of(case, batch), inputs, target, optimizer)
         predicted = told(optimizer=case.optimizer).peak_bytes
-        yield Row(case.spec, shape, f"training, {case.optimizer}", predicted, real, seen)
+        yield Row(case.spec, shape, f"training, {case.optimizer}{kind}", predicted, real, seen)
 
-        real = inference_peak(model_of(case, batch), inputs).peak
-        yield Row(case.spec, shape, "inference", told(inference=True).peak_bytes, real, None)
+        real = inference_peak(model_of(case, batch), inputs, lower).peak
+        predicted = told(inference=True).peak_bytes
+        yield Row(case.spec, shape, f"inference{kind}", predicted, real, None)
         gc.collect()
 
 
