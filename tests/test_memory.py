@@ -182,13 +182,17 @@ def blocks():
     return nn.Sequential(block(1), block(16), nn.Sequential(nn.Flatten(), nn.Linear(16 * 256, 10)))
 
 
-def test_checkpointing_holds_what_it_really_holds():
+@pytest.mark.parametrize(
+    ("precision", "lower"), [("fp32", None), ("bf16-mixed", torch.bfloat16)]
+)  # fmt: skip
+def test_checkpointing_holds_what_it_really_holds(precision, lower):
     shape, target = (8, 1, 16, 16), torch.zeros(8, dtype=torch.int64)
-    predicted = cnnstat.memory(blocks(), shape, device="cpu", checkpoint=["0", "1"])
+    told = partial(cnnstat.memory, blocks(), shape, device="cpu", precision=precision)
+    predicted = told(checkpoint=["0", "1"])
     sgd = partial(torch.optim.SGD, lr=0.1)
-    real = training_peak(Checkpointed(blocks()), torch.rand(shape), target, sgd)
+    real = training_peak(Checkpointed(blocks()), torch.rand(shape), target, sgd, lower)
     assert predicted.peak_bytes == real.peak
-    assert predicted.peak_bytes < cnnstat.memory(blocks(), shape, device="cpu").peak_bytes
+    assert predicted.peak_bytes < told().peak_bytes
     assert predicted.checkpointed == ("0", "1")
 
 

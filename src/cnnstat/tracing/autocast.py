@@ -9,7 +9,7 @@ CUDA and autocast_mode.cpp for the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -58,12 +58,13 @@ APART = frozenset({
 
 
 class Autocast:
-    """Autocasting to one dtype as on one device. `off` but inside of `on`."""
+    """Autocasting to one dtype as on one device, off until it is turned on."""
 
     def __init__(self, device: DeviceKind, dtype: torch.dtype) -> None:
         self.device = device
         self.dtype = dtype
         self._cast: dict[int, tuple[Tensor, Tensor]] = {}
+        self._is_on = False
         self._key = getattr(torch._C.DispatchKey, _KEY)
         self._keys = torch._C.DispatchKeySet(self._key)
 
@@ -91,12 +92,18 @@ class Autocast:
         )
         exclude(self._key, False)
         include(self._key, True)
+        self._is_on = True
         try:
             yield
         finally:
             include(self._key, False)
             exclude(self._key, True)
+            self._is_on = False
             self._cast.clear()
+
+    def resumed(self) -> AbstractContextManager[None]:
+        """On, if it is not: for what a checkpoint runs again, in the backward pass."""
+        return nullcontext() if self._is_on else self.on()
 
     def _kernel(self, name: str) -> Callable[..., Any]:
         packet, _, overload = name.partition(".")

@@ -100,10 +100,10 @@ class _Subject:
         if options.dtype is not torch.float32:
             model.to(options.dtype)
         self.recorder = self._recorder()
-        self.checkpointed = checkpoint_layers(model, options.checkpoint)
         self.loss = Loss()
         lower = options.autocast
         self.autocast = None if lower is None else Autocast(options.device, lower)
+        self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
 
     def inference(self) -> Step:
         """The forward pass."""
