@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py            # compares and writes docs/memory.md
 
-Each row compares `cnnstat.memory(…, device="cpu")` with the peak
-that `tests/live_bytes.py` counts while plain PyTorch runs the same step for real. Some rows are also
-counted by torch's profiler, which sees what kernels take and give back inside one operator.
+Each row compares `cnnstat.memory(…, device="cpu")` with the peak that `tests/live_bytes.py` counts
+while plain PyTorch runs the same step for real. Some are also counted by torch's profiler, which
+sees what kernels take and give back inside one operator.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Case:
     example: tuple[int, ...]
     batches: tuple[int, ...]
     optimizer: str = "sgd"
+    mixed: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
     profiled: tuple[int, ...] = ()
 
@@ -59,6 +60,9 @@ CASES = [
     Case("torchvision:mobilenet_v3_large", (3, 64, 64), (2, 8, 64), "adamw"),
     Case("torchvision:vit_b_16", (3, 64, 64), (1, 8, 64), arguments={"image_size": 64}),
     Case("torchvision:swin_t", (3, 64, 64), (1, 8)),
+    Case("resnet18", (1, 64, 64), (1, 8, 64), mixed=True),
+    Case("densenet121", (1, 64, 64), (8,), mixed=True),
+    Case("torchvision:mobilenet_v2", (3, 64, 64), (2, 8), mixed=True),
     Case("lstm", (20, 28), (1, 8, 64)),
 ]
 
@@ -100,23 +104,26 @@ def rows_of(case: Case) -> Iterator[Row]:
         inputs, target = torch.rand(shape), torch.zeros(batch, dtype=torch.int64)
         subject: Any = Lstm() if case.spec == "lstm" else case.spec
         arguments = None if case.spec == "lstm" else case.arguments
-        told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments)
+        told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments,
+                       precision="bf16-mixed" if case.mixed else "fp32")  # fmt: skip
+        lower, kind = (torch.bfloat16, ", bf16-mixed") if case.mixed else (None, "")
 
         optimizer = partial(OPTIMIZERS[case.optimizer], lr=0.01)
-        real = training_peak(model_of(case, batch), inputs, target, optimizer).peak
+        real = training_peak(model_of(case, batch), inputs, target, optimizer, lower).peak
         seen = None
         if batch in case.profiled:
             seen = profiled_peak(model_of(case, batch), inputs, target, optimizer)
         predicted = told(optimizer=case.optimizer).peak_bytes
-        yield Row(case.spec, shape, f"training, {case.optimizer}", predicted, real, seen)
+        yield Row(case.spec, shape, f"training, {case.optimizer}{kind}", predicted, real, seen)
 
-        real = inference_peak(model_of(case, batch), inputs).peak
-        yield Row(case.spec, shape, "inference", told(inference=True).peak_bytes, real, None)
+        real = inference_peak(model_of(case, batch), inputs, lower).peak
+        predicted = told(inference=True).peak_bytes
+        yield Row(case.spec, shape, f"inference{kind}", predicted, real, None)
         gc.collect()
 
 
 def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: Any) -> int:
-    """The peak of the second step by torch's profiler, which the CPU's allocator tells of itself."""
+    """The peak of the second step by torch's profiler, to which the CPU's allocator reports."""
     model.train()
     stepper = optimizer(model.parameters())
     train_once(model, inputs, target, stepper)
@@ -150,8 +157,8 @@ _TEXT = """# Memory: predicted, and held by a real step
 
 Written by `python benchmarks/memory.py` (torch {torch}, CPU). *Predicted* is
 `cnnstat memory --device cpu`, which runs nothing for real. *Held* is the peak of the second of two
-real training steps, or of a real forward pass, counted by a tracker that shares no code with cnnstat
-(`tests/live_bytes.py`): a dispatch mode that looks at the results of every operator and follows
+real training steps, or of a real forward pass, counted by a tracker that shares no code with
+cnnstat (`tests/live_bytes.py`): a dispatch mode looks at the results of every operator and follows
 their storages by finalizers.
 
 {equal} of {all} rows are equal to the byte.
@@ -173,9 +180,9 @@ the prediction nor in what the tracker counts.
 
 No GPU was at hand for this table, so the figures of `--device cuda` are not measured here. They are
 the same run with what differs there, each from torch's source: optimizers with `foreach`, dropout
-with a mask of bytes, attention in its fused form, storages rounded up to 512 bytes. On top come the
-CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB for each
-large block that the allocator hands out whole instead of splitting it.
+with a mask of bytes, attention in its fused form, storages rounded up to 512 bytes. On top come
+the CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB
+for each large block that the allocator hands out whole instead of splitting it.
 """
 
 

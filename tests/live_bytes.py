@@ -58,40 +58,50 @@ Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
 def training_peak(
-    model: nn.Module, batch: Tensor, target: Tensor, optimizer: Optimizer
+    model: nn.Module,
+    batch: Tensor,
+    target: Tensor,
+    optimizer: Optimizer,
+    lower: torch.dtype | None = None,
 ) -> LiveBytes:
-    """The most that the second of two training steps holds."""
+    """The most that the second of two training steps holds; `lower` is what autocast casts to."""
     model.train()
     with LiveBytes() as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch, target])
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            train_once(model, batch, target, stepper)
+            train_once(model, batch, target, stepper, lower)
     return bytes_
 
 
 def train_once(
-    model: nn.Module, batch: Tensor, target: Tensor, optimizer: torch.optim.Optimizer
+    model: nn.Module,
+    batch: Tensor,
+    target: Tensor,
+    optimizer: torch.optim.Optimizer,
+    lower: torch.dtype | None = None,
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
-    output = model(batch)
-    if isinstance(output, Tensor):
-        loss = F.cross_entropy(output, target)
-    else:  # GoogLeNet's auxiliary heads
-        first, *others = output
-        loss = F.cross_entropy(first, target)
-        for other in others:
-            loss = loss + F.cross_entropy(other, target)
+    with torch.autocast("cpu", lower, enabled=lower is not None):
+        output = model(batch)
+        if isinstance(output, Tensor):
+            loss = F.cross_entropy(output, target)
+        else:  # GoogLeNet's auxiliary heads
+            first, *others = output
+            loss = F.cross_entropy(first, target)
+            for other in others:
+                loss = loss + F.cross_entropy(other, target)
     loss.backward()
     optimizer.step()
 
 
-def inference_peak(model: nn.Module, batch: Tensor) -> LiveBytes:
+def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = None) -> LiveBytes:
     """The most that a forward pass holds."""
     model.eval()
     with torch.no_grad(), LiveBytes() as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch])
         bytes_.reset()
-        model(batch)
+        with torch.autocast("cpu", lower, enabled=lower is not None):
+            model(batch)
     return bytes_

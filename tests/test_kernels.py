@@ -67,6 +67,7 @@ def _described(tensor, strides):
 
 
 X = T(2, 4, 8, 8)
+XB = T(2, 4, 8, 8, dtype=BFLOAT)
 CHANNELS_LAST = T(2, 4, 8, 8, layout=lambda t: t.to(memory_format=torch.channels_last))
 TRANSPOSED = T(3, 5, layout=lambda t: t.t())  # 5×3
 TRANSPOSED_5_3 = T(5, 3, layout=lambda t: t.t())  # 3×5
@@ -255,6 +256,11 @@ ANSWERED = [
     ("aten::mul.Scalar", X, 0.5),
     ("aten::sum.dim_IntList", X, [2, 3]),
     ("aten::sum.dim_IntList", X, [0, -1], True),
+    ("aten::_to_copy", X, {"dtype": BFLOAT}),
+    ("aten::_to_copy", T(4, dtype=BFLOAT), {"dtype": torch.float32}),
+    ("aten::native_batch_norm", XB, *[T(4)] * 4, True, 0.1, 1e-5),
+    ("aten::native_batch_norm", XB, *[T(4)] * 4, False, 0.1, 1e-5),
+    ("aten::native_batch_norm_backward", XB, XB, *[T(4)] * 5, True, 1e-5, WHOLE),
     ("aten::native_dropout", X, 0.5, True),
     ("aten::native_dropout_backward", X, T(2, 4, 8, 8, dtype=torch.bool), 2.0),
     *(("aten::nll_loss_forward", T(5, 3), T(5, dtype=INT), None, how, -100) for how in (1, 2)),
@@ -344,6 +350,9 @@ UNUSUAL = [
     ("aten::cat", [T(0), T(2, 3)]),  # an empty vector is left out
     ("aten::cat", [T(2, 3), T(0)]),
     ("aten::cat", [T(2, 3), T(2, 3, dtype=HALF)]),
+    ("aten::_to_copy", X, {"dtype": INT}),
+    ("aten::_to_copy", CHANNELS_LAST, {"dtype": BFLOAT}),
+    ("aten::native_batch_norm", XB, None, None, T(4), T(4), True, 0.1, 1e-5),
     ("aten::native_dropout", X, 0.0, True),
     ("aten::native_dropout", X, 0.5, False),
     ("aten::nll_loss_forward", T(5, 3), T(5, dtype=INT), None, 0, -100),

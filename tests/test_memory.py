@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from cnnstat.analysis.memory.records import KINDS
 from cnnstat.cli.main import run
 from cnnstat.predicting.fitting import largest_batch
 from cnnstat.runs import load_model
+from cnnstat.tracing import autocast
 from tests.live_bytes import inference_peak, training_peak
 
 OPTIMIZERS = {
@@ -179,13 +182,17 @@ def blocks():
     return nn.Sequential(block(1), block(16), nn.Sequential(nn.Flatten(), nn.Linear(16 * 256, 10)))
 
 
-def test_checkpointing_holds_what_it_really_holds():
+@pytest.mark.parametrize(
+    ("precision", "lower"), [("fp32", None), ("bf16-mixed", torch.bfloat16)]
+)  # fmt: skip
+def test_checkpointing_holds_what_it_really_holds(precision, lower):
     shape, target = (8, 1, 16, 16), torch.zeros(8, dtype=torch.int64)
-    predicted = cnnstat.memory(blocks(), shape, device="cpu", checkpoint=["0", "1"])
+    told = partial(cnnstat.memory, blocks(), shape, device="cpu", precision=precision)
+    predicted = told(checkpoint=["0", "1"])
     sgd = partial(torch.optim.SGD, lr=0.1)
-    real = training_peak(Checkpointed(blocks()), torch.rand(shape), target, sgd)
+    real = training_peak(Checkpointed(blocks()), torch.rand(shape), target, sgd, lower)
     assert predicted.peak_bytes == real.peak
-    assert predicted.peak_bytes < cnnstat.memory(blocks(), shape, device="cpu").peak_bytes
+    assert predicted.peak_bytes < told().peak_bytes
     assert predicted.checkpointed == ("0", "1")
 
 
@@ -198,6 +205,56 @@ def test_a_model_is_left_untouched():
     assert "forward" not in vars(model[0])
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+# Mixed precision
+
+
+@pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
+def test_mixed_precision_holds_what_autocast_really_holds(spec, shape):
+    predicted = cnnstat.memory(spec, shape, device="cpu", precision="bf16-mixed")
+    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    target, sgd = torch.zeros(shape[0], dtype=torch.int64), partial(torch.optim.SGD, lr=0.1)
+    real = training_peak(model, torch.rand(shape), target, sgd, torch.bfloat16)
+    assert predicted.peak_bytes == real.peak
+    assert predicted.peak_bytes < cnnstat.memory(spec, shape, device="cpu").peak_bytes
+
+
+def test_mixed_inference_holds_what_autocast_really_holds():
+    shape = (4, 1, 64, 64)
+    told = partial(cnnstat.memory, "resnet18", shape, inference=True, device="cpu")
+    model = load_model("resnet18", (shape,), {}, None).builders.with_data()
+    real = inference_peak(model, torch.rand(shape), torch.bfloat16)
+    assert told(precision="bf16-mixed").peak_bytes == real.peak
+    assert real.peak > told().peak_bytes  # the casts of the weights are kept beside the weights
+
+
+def header(macro):
+    """What a macro of torch's own header lists."""
+    file = Path(torch.__file__).parent / "include" / "ATen" / "autocast_mode.h"
+    (body,) = re.findall(rf"#define {macro}\(_\)((?:.*\\\n)*.*\n)", file.read_text())
+    return {".".join(filter(None, row)) for row in re.findall(r"_\((\w+)(?:, (\w+))?\)", body)}
+
+
+def test_casts_on_cuda_are_those_of_torchs_header():
+    known = set(autocast.autocast_operators("cuda"))
+    assert header("AT_FORALL_LOWER_PRECISION_FP") == autocast.LOWER["cuda"]
+    assert header("AT_FORALL_FP32_SET_OPT_DTYPE") == autocast.WITH_DTYPE
+    assert header("AT_FORALL_PROMOTE") == autocast.PROMOTED & known
+    others = known - autocast.LOWER["cuda"] - autocast.WITH_DTYPE - autocast.PROMOTED
+    assert others - autocast.APART == header("AT_FORALL_FP32")
+
+
+@pytest.mark.parametrize("name", sorted(autocast.LOWER["cpu"] & {"mm", "linear", "bmm", "matmul"}))
+def test_casts_on_the_cpu(name):
+    x = torch.rand(1, 2, 2) if name == "bmm" else torch.rand(2, 2)
+    operator = getattr(torch.ops.aten, name)
+    casts = autocast.Autocast("cpu", torch.bfloat16)
+    with casts.registered(), casts.on():
+        predicted = operator(x.to("meta"), x.to("meta"))
+    assert operator(x.to("meta"), x.to("meta")).dtype is torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert predicted.dtype is operator(x, x).dtype is torch.bfloat16
 
 
 # The largest batch

@@ -38,9 +38,9 @@ def command(
         bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
     ] = False,
     precision: Annotated[
-        Literal["fp32", "bf16-true", "fp16-true"],
-        typer.Option("--precision", help="The dtype of parameters, inputs and all that follows; "
-                     "mixed precision (autocast) is not told."),
+        Literal["fp32", "bf16-mixed", "bf16-true", "fp16-true"],
+        typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
+                     "(true), or of what torch.autocast casts (mixed)."),
     ] = "fp32",
     device: Annotated[
         Literal["cuda", "cpu"],

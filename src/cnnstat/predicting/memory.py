@@ -26,7 +26,8 @@ from .batches import batch_of, described_inputs, with_batch
 from .fitting import largest_batch
 
 _DTYPES: dict[Precision, torch.dtype] = {
-    "fp32": torch.float32, "bf16-true": torch.bfloat16, "fp16-true": torch.float16,
+    "fp32": torch.float32, "bf16-mixed": torch.float32, "bf16-true": torch.bfloat16,
+    "fp16-true": torch.float16,
 }  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def memory(
         optimizer: one of torch's, with its defaults; "sgd-momentum" has a momentum.
         inference: run the forward pass alone, without gradients.
         mode: "eval" or "train"; by default "train", for inference "eval".
-        precision: of parameters, inputs and all that follows: "fp32", "bf16-true" or "fp16-true".
+        precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and all that follows;
+            "bf16-mixed" for `torch.autocast` around the forward pass and the loss.
         device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
             in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
         device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
@@ -93,6 +95,7 @@ def memory(
         device=device,
         dtype=_DTYPES[precision],
         checkpoint=tuple(checkpoint),
+        autocast=torch.bfloat16 if precision == "bf16-mixed" else None,
     )
     subject = _Subject(loaded, options, precision)
     return subject.result(batch_size, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 from torch import nn
 
 from ..errors import UsageError
+from .autocast import Autocast
 
 
-def checkpoint_layers(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+def checkpoint_layers(
+    model: nn.Module, patterns: Sequence[str], autocast: Autocast | None
+) -> tuple[str, ...]:
     """Checkpoint the modules whose path fits a pattern, in place; their paths.
 
     Of modules inside each other the outer one is: what is inside it runs again with it.
@@ -32,8 +36,13 @@ def checkpoint_layers(model: nn.Module, patterns: Sequence[str]) -> tuple[str, .
         if not inside and any(fnmatchcase(name, pattern) for pattern in patterns):
             chosen.append(name)
             module = model.get_submodule(name)
-            module.forward = partial(_checkpointed, module.forward)
+            module.forward = partial(_checkpointed, partial(_cast, autocast, module.forward))
     return tuple(chosen)
+
+
+def _cast(autocast: Autocast | None, forward: Any, *args: Any, **kwargs: Any) -> Any:
+    with nullcontext() if autocast is None else autocast.resumed():
+        return forward(*args, **kwargs)
 
 
 def _checkpointed(forward: Any, *args: Any, **kwargs: Any) -> Any:

@@ -38,8 +38,10 @@ def _batch_norm_of_the_cpu(x: Tensor, *args: Any) -> Any:
     """At inference it returns no statistics of the batch."""
     result = native_batch_norm(x, *args)
     training = args[4]
-    if result is NotImplemented or training:
+    if training:
         return result
+    if result is NotImplemented:
+        result = _aten.native_batch_norm.default(x, *args)
     nothing = torch.empty(0, dtype=x.dtype, device="meta")
     return result[0], nothing, nothing
 

@@ -14,6 +14,7 @@ second step is recorded: the first makes the optimizer's state.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError
 from ..shapes import InputSpec
+from .autocast import Autocast
 from .checkpoints import checkpoint_layers
 from .copies import substitutes_in
 from .devices import DeviceKind, forms_of, kernels_of
@@ -42,7 +44,8 @@ class StepOptions:
     """How a step is made; `optimizer` is None for inference.
 
     `dtype` is what parameters and inputs are made of,
-    `checkpoint` are patterns of paths of modules that run again for their gradients.
+    `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
+    the lower of two dtypes in mixed precision.
     """
 
     mode: Mode
@@ -50,6 +53,7 @@ class StepOptions:
     device: DeviceKind
     dtype: torch.dtype = torch.float32
     checkpoint: tuple[str, ...] = ()
+    autocast: torch.dtype | None = None
 
 
 def trace_step(
@@ -96,13 +100,15 @@ class _Subject:
         if options.dtype is not torch.float32:
             model.to(options.dtype)
         self.recorder = self._recorder()
-        self.checkpointed = checkpoint_layers(model, options.checkpoint)
         self.loss = Loss()
+        lower = options.autocast
+        self.autocast = None if lower is None else Autocast(options.device, lower)
+        self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
 
     def inference(self) -> Step:
         """The forward pass."""
         self._begin()
-        forms = self._run(self._forward, self.recorder, False)
+        forms = self._run(self._infer, self.recorder, False)
         return self._record(forms)
 
     def training(self) -> list[Step]:
@@ -133,13 +139,21 @@ class _Subject:
     def _forward(self) -> Any:
         return self.model(*self.args, **self.kwargs)
 
+    def _infer(self) -> Any:
+        with self._autocast():
+            return self._forward()
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.autocast is None else self.autocast.on()
+
     def _train(self, trained: Sequence[nn.Parameter], optimizer: Any) -> None:
         recorder = self.recorder
         for parameter in trained:
             parameter.grad = None
-        output = self._forward()
-        recorder.begin("loss")
-        loss = self.loss.of(output)
+        with self._autocast():
+            output = self._forward()
+            recorder.begin("loss")
+            loss = self.loss.of(output)
         recorder.keep("inputs", self.loss.targets)
         recorder.keep_activations()
         recorder.begin("backward")
@@ -162,6 +176,7 @@ class _Subject:
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
                 META.active(),
+                self.autocast.registered() if self.autocast else nullcontext(),
                 forms_of(self.options.device) as forms,
                 recording(recorder, operators, substitutes_in(self.model)),
             ):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, kernel
+from .registry import alike, empty, in_mixed_precision, kernel
 from .windows import convolution, pooled
 
 
@@ -59,8 +59,13 @@ def convolution_backward(
 def native_batch_norm_backward(
     gradient: Tensor, x: Tensor, weight: Tensor | None, *args: Any
 ) -> Any:
+    if not _like(gradient, x) or x.dim() < 2:
+        return NotImplemented
+    if weight is not None and weight.shape == x.shape[1:2] and in_mixed_precision(x, weight):
+        wanted = _gradients((x.shape, weight.shape, weight.shape), args[-1], weight)
+        return (empty(x.shape, x) if args[-1][0] else None, *wanted[1:])
     # half precision has statistics, and with them gradients, of another dtype
-    if not _like(gradient, x) or x.dim() < 2 or x.itemsize < 4:
+    if x.itemsize < 4:
         return NotImplemented
     if weight is not None and (not alike(x, weight) or weight.shape != x.shape[1:2]):
         return NotImplemented

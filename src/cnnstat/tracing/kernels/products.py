@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, kernel, of_one_dtype
+from .registry import alike, empty, in_mixed_precision, kernel, of_one_dtype
 
 
 @kernel("aten::addmm")
@@ -63,7 +63,9 @@ def native_batch_norm(
     eps: float,
 ) -> Any:
     per_channel = (weight, bias, mean, var)
-    if x.dim() < 2 or not alike(x, *per_channel) or (not training and None in (mean, var)):
+    if x.dim() < 2 or (not training and None in (mean, var)):
+        return NotImplemented
+    if not alike(x, *per_channel) and not in_mixed_precision(x, *per_channel):
         return NotImplemented
     if any(t is not None and (t.shape != x.shape[1:2]) for t in per_channel):
         return NotImplemented

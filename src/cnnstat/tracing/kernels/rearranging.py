@@ -48,8 +48,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
     first = tensors[0]
     if any(t.shape != first.shape for t in tensors) or not -first.dim() - 1 <= dim <= first.dim():
         return NotImplemented
-    if first.dim() == 4 and any(t.stride() != empty(t.shape, t).stride() for t in tensors):
-        return NotImplemented  # images may be stacked channels-last
+    if first.dim() in (4, 5) and any(t.stride() != empty(t.shape, t).stride() for t in tensors):
+        return NotImplemented  # images and volumes may be stacked channels-last
     axis = dim % (first.dim() + 1)
     return empty((*first.shape[:axis], len(tensors), *first.shape[axis:]), first)
 

@@ -29,6 +29,12 @@ def alike(*tensors: Any) -> bool:
     )
 
 
+def in_mixed_precision(x: Tensor, *parameters: Any) -> bool:
+    """Activations in half precision, and parameters of theirs in float32, none missing."""
+    half = alike(x) and x.itemsize == 2
+    return half and None not in parameters and alike(*parameters) and parameters[0].itemsize == 4
+
+
 def of_one_dtype(first: Tensor, *others: Any) -> bool:
     """Meta tensors of one dtype that are not empty. None stands for a missing operand."""
     dtype = first.dtype

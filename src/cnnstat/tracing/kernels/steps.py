@@ -119,3 +119,12 @@ def made_like(x: Tensor, **kwargs: Any) -> Any:
     }  # fmt: skip
     same = all(value in known[name] for name, value in kwargs.items())
     return elementwise(x) if same and alike(x) and x.is_contiguous() else NotImplemented
+
+
+@kernel("aten::_to_copy")
+def cast(x: Tensor, **kwargs: Any) -> Any:
+    dtype = kwargs.pop("dtype", None)
+    plain = alike(x) and x.is_contiguous() and dtype is not None and dtype.is_floating_point
+    known = kwargs.get("memory_format") in (None, torch.preserve_format)
+    others = [value for name, value in kwargs.items() if name != "memory_format"]
+    return elementwise(x, dtype=dtype) if plain and known and not any(others) else NotImplemented

@@ -1,0 +1,170 @@
+"""Mixed precision on `meta`: what `torch.autocast` does on a device, done to tensors without data.
+
+torch's autocast looks at the device of each tensor and passes those on `meta` over. Its kernels
+are put before the same operators here, under a dispatch key that no device of this process has.
+Which operators have one torch tells itself; what each does is in aten/src/ATen/autocast_mode.h for
+CUDA and autocast_mode.cpp for the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .devices import DeviceKind
+from .recorder import rebuilt, tensors_among
+
+_KEY = "AutocastPrivateUse1"
+_OF_DEVICE = {"cuda": "AutocastCUDA", "cpu": "AutocastCPU"}
+
+LOWER: dict[DeviceKind, frozenset[str]] = {
+    "cuda": frozenset({
+        "_convolution.deprecated", "_convolution", "conv1d", "conv2d", "conv3d", "conv_tbc",
+        "conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input", "convolution",
+        "prelu", "addmm", "addmv", "addr", "matmul", "einsum", "mm", "mv", "linalg_vecdot",
+        "linear", "addbmm", "baddbmm", "bmm", "chain_matmul", "linalg_multi_dot",
+        "_thnn_fused_lstm_cell", "_thnn_fused_gru_cell", "lstm_cell", "gru_cell", "rnn_tanh_cell",
+        "rnn_relu_cell", "_scaled_dot_product_flash_attention", "scaled_dot_product_attention",
+    }),
+    "cpu": frozenset({
+        "conv1d", "conv1d.padding", "conv2d", "conv2d.padding", "conv3d", "conv3d.padding", "bmm",
+        "mm", "linalg_vecdot", "baddbmm", "addmm", "addbmm", "linear", "_addmm_activation",
+        "_convolution.deprecated", "matmul", "conv_tbc", "mkldnn_rnn_layer", "conv_transpose1d",
+        "conv_transpose2d.input", "conv_transpose3d.input", "prelu",
+        "scaled_dot_product_attention", "_native_multi_head_attention",
+    }),
+}  # fmt: skip
+"""Operators that run in the lower precision."""
+PROMOTED = frozenset({
+    "addcdiv", "addcmul", "atan2", "bilinear", "cross", "dot", "vdot", "grid_sampler", "index_put",
+    "tensordot", "scatter_add", "stack", "cat", "index_copy",
+})  # fmt: skip
+"""Operators that run in the widest precision of their operands."""
+WITH_DTYPE = frozenset({
+    "prod", "prod.dim_int", "softmax.int", "log_softmax.int", "cumprod", "cumsum",
+    "linalg_vector_norm", "linalg_matrix_norm", "linalg_matrix_norm.str_ord", "sum",
+    "sum.dim_IntList",
+})  # fmt: skip
+"""Operators that are asked for a result in float32, on CUDA; the others run in float32."""
+APART = frozenset({
+    "norm.Scalar", "norm.ScalarOpt_dim", "norm.names_ScalarOpt_dim", "binary_cross_entropy",
+    "_cudnn_rnn", "cudnn_convolution", "cudnn_convolution_transpose",
+})  # fmt: skip
+"""Left as they are on CUDA: norms choose a dtype themselves, the others do not run on `meta`."""
+
+
+class Autocast:
+    """Autocasting to one dtype as on one device, off until it is turned on."""
+
+    def __init__(self, device: DeviceKind, dtype: torch.dtype) -> None:
+        self.device = device
+        self.dtype = dtype
+        self._cast: dict[int, tuple[Tensor, Tensor]] = {}
+        self._is_on = False
+        self._key = getattr(torch._C.DispatchKey, _KEY)
+        self._keys = torch._C.DispatchKeySet(self._key)
+
+    @contextmanager
+    def registered(self) -> Iterator[None]:
+        """Inside, `on` can be used."""
+        library: Any = torch.library.Library  # torch declares no types
+        kernels, others = library("aten", "IMPL"), library("_", "IMPL")
+        try:
+            others.fallback(torch.library.fallthrough_kernel, _KEY)
+            for name in autocast_operators(self.device):
+                if self.device == "cpu" or name not in APART:
+                    kernels.impl(name, self._kernel(name), _KEY)
+            yield
+        finally:
+            kernels._destroy()
+            others._destroy()
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Inside, operators are cast; casts of parameters are kept until the end, as torch does."""
+        exclude, include = (
+            torch._C._dispatch_tls_set_dispatch_key_excluded,
+            torch._C._dispatch_tls_set_dispatch_key_included,
+        )
+        exclude(self._key, False)
+        include(self._key, True)
+        self._is_on = True
+        try:
+            yield
+        finally:
+            include(self._key, False)
+            exclude(self._key, True)
+            self._is_on = False
+            self._cast.clear()
+
+    def resumed(self) -> AbstractContextManager[None]:
+        """On, if it is not: for what a checkpoint runs again, in the backward pass."""
+        return nullcontext() if self._is_on else self.on()
+
+    def _kernel(self, name: str) -> Callable[..., Any]:
+        packet, _, overload = name.partition(".")
+        operator = getattr(getattr(torch.ops.aten, packet), overload or "default")
+
+        def kernel(*args: Any, **kwargs: Any) -> Any:
+            with torch._C._ExcludeDispatchKeyGuard(self._keys):
+                if name in WITH_DTYPE and self.device == "cuda":
+                    return operator(*args, **self._with_dtype(operator, args, kwargs))
+                dtype = self._dtype_for(name, (args, kwargs))
+                # from the last to the first, as compiled C++ does: gradients come in that order
+                cast = [self._all_cast(value, dtype) for value in reversed(args)]
+                return operator(*reversed(cast), **self._all_cast(kwargs, dtype))
+
+        return kernel
+
+    def _with_dtype(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        names = [argument.name for argument in operator._schema.arguments]
+        given = len(args) > names.index("dtype") or kwargs.get("dtype") is not None
+        return kwargs if given or not _eligible(args[0]) else {**kwargs, "dtype": torch.float32}
+
+    def _dtype_for(self, name: str, operands: Any) -> torch.dtype:
+        if name in LOWER[self.device]:
+            return self.dtype
+        if name in PROMOTED:
+            dtypes = {t.dtype for t in tensors_among(operands) if _eligible(t)}
+            return torch.float32 if torch.float32 in dtypes else self.dtype
+        return torch.float32
+
+    def _all_cast(self, value: Any, dtype: torch.dtype) -> Any:
+        if isinstance(value, Tensor):
+            return self._one_cast(value, dtype)
+        if isinstance(value, tuple | list):
+            return rebuilt(value, [self._all_cast(item, dtype) for item in value])
+        if isinstance(value, dict):
+            return {key: self._all_cast(item, dtype) for key, item in value.items()}
+        return value
+
+    def _one_cast(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+        if not _eligible(tensor) or tensor.dtype is dtype:
+            return tensor
+        parameter = tensor.requires_grad and tensor.is_leaf and not tensor._is_view()
+        if not (parameter and dtype is self.dtype and tensor.dtype is torch.float32):
+            return tensor.to(dtype)
+        if id(tensor) not in self._cast:
+            self._cast[id(tensor)] = tensor, tensor.to(dtype)
+        return self._cast[id(tensor)][1]
+
+
+def autocast_operators(device: DeviceKind) -> list[str]:
+    """The operators before which torch casts on a device, without `aten::`."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    names = [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")]
+    key = _OF_DEVICE[device]
+    return sorted(name.removeprefix("aten::") for name in names if has_kernel(name, key))
+
+
+def _eligible(value: Any) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.is_meta
+        and value.is_floating_point()
+        and value.dtype is not torch.float64
+    )
