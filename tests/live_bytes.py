@@ -63,15 +63,20 @@ def training_peak(
     target: Tensor,
     optimizer: Optimizer,
     lower: torch.dtype | None = None,
+    wrapped: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> LiveBytes:
-    """The most that the second of two training steps holds; `lower` is what autocast casts to."""
+    """The most that the second of two training steps holds.
+
+    `lower` is what autocast casts to, `wrapped` puts something around the model.
+    """
     model.train()
     with LiveBytes() as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch, target])
+        runner = wrapped(model)
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            train_once(model, batch, target, stepper, lower)
+            train_once(runner, batch, target, stepper, lower)
     return bytes_
 
 

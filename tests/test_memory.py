@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 import cnnstat
@@ -22,6 +24,7 @@ from cnnstat.cli.main import run
 from cnnstat.predicting.fitting import largest_batch
 from cnnstat.runs import load_model
 from cnnstat.tracing import autocast
+from cnnstat.tracing.buckets import gradient_buckets
 from tests.live_bytes import inference_peak, training_peak
 
 OPTIMIZERS = {
@@ -194,6 +197,34 @@ def test_checkpointing_holds_what_it_really_holds(precision, lower):
     assert predicted.peak_bytes == real.peak
     assert predicted.peak_bytes < told().peak_bytes
     assert predicted.checkpointed == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"), [("lenet", (8, 1, 28, 28)), ("resnet18", (2, 1, 64, 64))]
+)
+def test_ddp_holds_what_a_real_rank_holds(spec, shape):
+    plain, rank = (cnnstat.memory(spec, shape, device="cpu", ddp=ddp) for ddp in (False, True))
+    gradients = cnnstat.analyze(spec, shape).totals.param_bytes
+    assert rank.peak.held.buckets == gradients
+    assert rank.peak_bytes == plain.peak_bytes + gradients
+    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        target = torch.zeros(shape[0], dtype=torch.int64)
+        sgd = partial(torch.optim.SGD, lr=0.1)
+        real = training_peak(model, torch.rand(shape), target, sgd, wrapped=DistributedDataParallel)
+    finally:
+        dist.destroy_process_group()
+    assert rank.peak_bytes == real.peak
+
+
+def test_buckets_are_filled_from_the_last_parameter():
+    # 3 MiB closes the first bucket, which holds 1 MiB at least; then 20 + 8 MiB; 1 MiB is left
+    sizes = [1, 8, 20, 3]
+    parameters = [torch.empty(n * 2**18, device="meta") for n in sizes]
+    assert [b.nbytes >> 20 for b in gradient_buckets(parameters)] == [3, 28, 1]
+    mixed = [torch.empty(4, device="meta"), torch.empty(4, device="meta", dtype=torch.bfloat16)]
+    assert [b.nbytes for b in gradient_buckets(mixed)] == [8, 16]
 
 
 def test_a_model_is_left_untouched():

@@ -58,6 +58,11 @@ def command(
                      help="Modules whose activations are recomputed in the backward pass: "
                      "'features.*'. Repeatable."),
     ] = None,
+    ddp: Annotated[
+        bool,
+        typer.Option("--ddp", help="One rank of DistributedDataParallel: its buckets hold a second "
+                     "copy of the gradients."),
+    ] = False,
     top: Annotated[
         int, typer.Option("--top", metavar="N", min=1, help="How many layers are listed.")
     ] = 5,
@@ -85,6 +90,6 @@ def command(
     step = memory_of(
         model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
         inference=inference, mode=mode, precision=precision, device=device,
-        device_memory=device_memory, checkpoint=checkpoint or (),
+        device_memory=device_memory, checkpoint=checkpoint or (), ddp=ddp,
     )  # fmt: skip
     emit(step, to, Options(top=top))

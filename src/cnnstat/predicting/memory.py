@@ -42,6 +42,7 @@ def memory(
     device: DeviceKind = "cuda",
     device_memory: int | str | None = None,
     checkpoint: Sequence[str] = (),
+    ddp: bool = False,
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Memory:
@@ -65,6 +66,8 @@ def memory(
         device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
         checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
+        ddp: the step of one rank of DistributedDataParallel, whose buckets hold a second copy of
+            the gradients; the batch is that of the rank.
         arguments: the model's constructor arguments, for a spec.
         named_inputs: inputs passed by keyword, likewise.
 
@@ -79,6 +82,9 @@ def memory(
     check_choice("device", device, DEVICES)
     if checkpoint and inference:
         raise UsageError("inference keeps no activations: there is nothing to checkpoint")
+    if ddp and inference:
+        raise UsageError("inference has no gradients that ranks could exchange",
+                         hint="leave out --ddp or --inference")  # fmt: skip
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     limit = device_memory if isinstance(device_memory, int | None) else _bytes(device_memory)
@@ -95,6 +101,7 @@ def memory(
         device=device,
         dtype=_DTYPES[precision],
         checkpoint=tuple(checkpoint),
+        ddp=ddp,
         autocast=torch.bfloat16 if precision == "bf16-mixed" else None,
     )
     subject = _Subject(loaded, options, precision)
@@ -144,6 +151,7 @@ class _Subject:
             precision=self.precision,
             device=options.device,
             checkpointed=step.checkpointed,
+            ddp=options.ddp,
             peak_bytes=peak.held_bytes,
             peak=peak,
             phases=tuple(timeline.phases()),

@@ -14,6 +14,7 @@ KIND_TITLES = {
     "buffers": "buffers",
     "inputs": "inputs and targets",
     "gradients": "gradients",
+    "buckets": "gradient buckets of DDP",
     "optimizer_state": "optimizer state",
     "activations": "activations kept for backward",
     "temporaries": "temporaries",
@@ -52,6 +53,8 @@ def _title(memory: Memory) -> str:
         parts.append(f"{memory.mode} mode")
     if memory.checkpointed:
         parts.append(f"{len(memory.checkpointed)} modules checkpointed")
+    if memory.ddp:
+        parts.append("each rank of DDP")
     return ", ".join(parts)
 
 

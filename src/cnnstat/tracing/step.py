@@ -25,6 +25,7 @@ from torch.nn.parameter import is_lazy
 from ..errors import ModelError
 from ..shapes import InputSpec
 from .autocast import Autocast
+from .buckets import gradient_buckets
 from .checkpoints import checkpoint_layers
 from .copies import substitutes_in
 from .devices import DeviceKind, forms_of, kernels_of
@@ -45,7 +46,8 @@ class StepOptions:
 
     `dtype` is what parameters and inputs are made of,
     `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
-    the lower of two dtypes in mixed precision.
+    the lower of two dtypes in mixed precision. `ddp`: the step is that of one rank of
+    DistributedDataParallel.
     """
 
     mode: Mode
@@ -54,6 +56,7 @@ class StepOptions:
     dtype: torch.dtype = torch.float32
     checkpoint: tuple[str, ...] = ()
     autocast: torch.dtype | None = None
+    ddp: bool = False
 
 
 def trace_step(
@@ -101,6 +104,7 @@ class _Subject:
             model.to(options.dtype)
         self.recorder = self._recorder()
         self.loss = Loss()
+        self.buckets: list[Tensor] = []
         lower = options.autocast
         self.autocast = None if lower is None else Autocast(options.device, lower)
         self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
@@ -118,6 +122,8 @@ class _Subject:
             raise ModelError("there is nothing to train: no parameter requires a gradient")
         assert self.options.optimizer is not None
         optimizer = stepper(self.options.optimizer, trained, self.options.device)
+        if self.options.ddp:
+            self.buckets = gradient_buckets(trained)
         steps = []
         for _ in range(2):
             self._begin()
@@ -134,6 +140,7 @@ class _Subject:
         recorder.begin_step()
         recorder.keep("buffers", self.model.buffers())
         recorder.keep("parameters", self.model.parameters())
+        recorder.keep("buckets", self.buckets)
         recorder.keep("inputs", [self.args, self.kwargs, self.loss.targets])
 
     def _forward(self) -> Any:

@@ -11,7 +11,14 @@ from typing import Literal
 Mode = Literal["eval", "train"]
 Phase = Literal["forward", "loss", "backward", "optimizer"]
 HeldKind = Literal[
-    "parameters", "buffers", "inputs", "gradients", "optimizer_state", "activations", "temporaries"
+    "parameters",
+    "buffers",
+    "inputs",
+    "gradients",
+    "buckets",
+    "optimizer_state",
+    "activations",
+    "temporaries",
 ]
 
 

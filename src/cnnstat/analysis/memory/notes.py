@@ -32,6 +32,8 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
             "oneDNN keep a workspace of their own instead, of a size that only they know, so this "
             "part is rough"
         )
+    if any(storage.kind == "buckets" for storage in step.storages):
+        yield "DDP: what NCCL takes for its own buffers is not in it"
     most, repeated = max(first.totals), max(timeline.totals)
     if most > repeated:
         yield f"the first step holds more than those that follow: {most:,} bytes"

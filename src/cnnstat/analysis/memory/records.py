@@ -15,7 +15,8 @@ Precision = Literal["fp32", "bf16-mixed", "bf16-true", "fp16-true"]
 class Held(Record, frozen=True, kw_only=True):
     """Bytes by kind; they sum up to `total`.
 
-    `inputs` are the batch and its targets. `activations` are what the forward pass and the loss
+    `inputs` are the batch and its targets. `buckets` hold DistributedDataParallel's second copy of
+    the gradients. `activations` are what the forward pass and the loss
     made and the backward pass needs, or the caller holds; at inference all that the forward pass
     made. `temporaries` are freed before the phase that made them ends, or soon after.
     """
@@ -24,6 +25,7 @@ class Held(Record, frozen=True, kw_only=True):
     buffers: int = 0
     inputs: int = 0
     gradients: int = 0
+    buckets: int = 0
     optimizer_state: int = 0
     activations: int = 0
     temporaries: int = 0
@@ -79,7 +81,8 @@ class Memory(Record, Shown, frozen=True, kw_only=True):
     `peak` is the moment at which most is held, `phases` the one of each phase. `timeline` has the
     highest moment of each stretch of the step. `operators` counts those of the step. `layers` are
     all that keep something for the backward pass, the most first. `optimizer` and `loss` are None
-    at inference. `fit` is None where no device memory was given.
+    at inference. `ddp`: the step is that of one rank of DistributedDataParallel. `fit` is None
+    where no device memory was given.
     """
 
     schema_version: Version = SCHEMA_VERSION
@@ -95,6 +98,7 @@ class Memory(Record, Shown, frozen=True, kw_only=True):
     precision: Precision
     device: Literal["cuda", "cpu"]
     checkpointed: tuple[str, ...]
+    ddp: bool
     peak_bytes: int
     peak: Moment
     phases: tuple[Moment, ...]
