@@ -21,13 +21,14 @@ ROWS = [
     ("referees",),
     ("diagnosing",),
     ("runs",),
+    ("bench",),
     ("classifying", "api", "sizing"),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
     "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
-    "api", "sizing",
+    "api", "sizing", "bench",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "zoo.catalog", "sources.saved", "sources.names", "sources.project",

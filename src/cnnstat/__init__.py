@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .analysis.benchmark.records import Benchmark
     from .analysis.explanation.records import Explanation
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
     from .api import analyze, compare, explain, verify
+    from .bench.measuring import measure, resume
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .sizing.formulas import formulas
     from .sizing.scaling import scale
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "Benchmark",
     "CnnstatError",
     "Comparison",
     "Explanation",
@@ -36,14 +39,17 @@ __all__ = [
     "explain",
     "formulas",
     "list_models",
+    "measure",
     "read_analysis",
     "register",
+    "resume",
     "scale",
     "verify",
 ]
 
 _HOMES = {
     "Analysis": "analysis.records",
+    "Benchmark": "analysis.benchmark.records",
     "Comparison": "analysis.records",
     "Explanation": "analysis.explanation.records",
     "Formulas": "analysis.records",
@@ -60,6 +66,8 @@ _HOMES = {
     "formulas": "sizing.formulas",
     "scale": "sizing.scaling",
     "list_models": "sources.listing",
+    "measure": "bench.measuring",
+    "resume": "bench.measuring",
     "read_analysis": "sources.saved",
     "register": "sources.own",
 }

@@ -50,6 +50,14 @@ def format_ratio(ratio: float) -> str:
     return f"{_three_digits(ratio)}×" if ratio >= 0.1 or ratio == 0 else f"{ratio:.3f}×"
 
 
+def format_seconds(seconds: float) -> str:
+    """0.01234 → `12.3 ms`, 75.2 → `75.2 s`: three significant digits."""
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if float(_three_digits(seconds * factor)) >= 1:
+            return f"{_three_digits(seconds * factor)} {unit}"
+    return f"{_three_digits(seconds * 1e6)} µs"
+
+
 def parse_quantity(text: str) -> int:
     """Read what the formatters write, and what people type: `2.5M`, `600 K`, `1.5 GiB`, `1,000`.
 

@@ -14,7 +14,7 @@ import typer
 
 from ..errors import CnnstatError
 from ..version import __version__
-from . import compare, explain, list_models, scale, shapes, verify
+from . import bench, compare, explain, list_models, scale, shapes, verify
 from .completion import join_words_of_bash
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("shapes", short_help="Every layer's shape and cost, and the totals."
 app.command("compare", short_help="How networks differ, and why.")(compare.command)
 app.command("explain", short_help="The arithmetic of one layer, with its numbers.")(explain.command)
 app.command("scale", short_help="How costs grow with a size or an argument.")(scale.command)
+app.command("bench", short_help="Train it for real: accuracy, speed, memory.")(bench.command)
 app.command("verify", short_help="What other counters say, and why it differs.")(verify.command)
 
 

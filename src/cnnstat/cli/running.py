@@ -49,7 +49,7 @@ def analysis_of(
     lane: Lane,
     training: bool,
 ) -> Analysis:
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     if is_saved(spec):
         if specs or arguments or mode or training or lane != "auto":
             raise UsageError(
@@ -57,7 +57,7 @@ def analysis_of(
                 "--lane"
             )
         return read_analysis(spec)
-    with _quick_import():
+    with quick_import():
         from ..api import analyze
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -73,7 +73,7 @@ def with_sight(analysis: Analysis, side: int) -> Analysis:
 
 
 def has_letters(inputs: list[str] | None) -> bool:
-    return any(spec.letters for spec in _inputs(inputs))
+    return any(spec.letters for spec in parse_inputs(inputs))
 
 
 def formulas_of(
@@ -84,11 +84,11 @@ def formulas_of(
     lane: Lane,
     training: bool,
 ) -> Formulas:
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     if training or lane != "auto":
         option = "--training" if training else "--lane"
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
-    with _quick_import():
+    with quick_import():
         from ..sizing.formulas import formulas
     return _run(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
 
@@ -101,14 +101,14 @@ def scaling_of(
     mode: Mode,
     fit: bool,
 ) -> Scaling:
-    given = _inputs(inputs)
+    given = parse_inputs(inputs)
     if len(given) > 1:
         raise UsageError("scale varies the size of one --input")
     from ..over import parse_over
 
     if over is not None:
         parse_over(over)  # refused here if malformed: before torch is imported
-    with _quick_import():
+    with quick_import():
         from ..sizing.scaling import scale
     first = given[0] if given else None
     return _run(
@@ -129,7 +129,7 @@ def comparison_of(
             f"compare takes two or more models, {len(specs)} was given",
             hint=f"cnnstat compare {specs[0]} alexnet",
         )
-    given = _inputs(inputs)
+    given = parse_inputs(inputs)
     if len(given) > 1:
         raise UsageError("compare runs all models on one --input")
     if has_letters(inputs):
@@ -137,7 +137,7 @@ def comparison_of(
             f"compare takes sizes that are numbers, not --input {given[0]}",
             hint=f"cnnstat scale {' '.join(specs)} --over H,W",
         )
-    with _quick_import():
+    with quick_import():
         from ..api import compare
     return _run_quickly(
         lambda: compare(
@@ -159,8 +159,8 @@ def explanation_of(
     mode: Mode,
     lane: Lane,
 ) -> Explanation:
-    specs = _inputs(inputs)
-    with _quick_import():
+    specs = parse_inputs(inputs)
+    with quick_import():
         from ..api import explain
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -171,8 +171,8 @@ def explanation_of(
 def verification_of(
     spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
 ) -> Verification:
-    specs = _inputs(inputs)
-    with _quick_import():
+    specs = parse_inputs(inputs)
+    with quick_import():
         from ..api import verify
     return _run(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
 
@@ -203,7 +203,7 @@ def require_exact(*analyses: Analysis) -> None:
             )
 
 
-def _inputs(texts: list[str] | None) -> list[InputSpec]:
+def parse_inputs(texts: list[str] | None) -> list[InputSpec]:
     return [parse_input(text) for text in texts or []]
 
 
@@ -215,13 +215,13 @@ def _run(call: Callable[[], _T]) -> _T:
 
 def _run_quickly(call: Callable[[], _T]) -> _T:
     """The same with stand-ins for what takes long to import; a failure is told without them."""
-    with _quick_import():
+    with quick_import():
         from ..sources.stand_ins import quickly
     return _run(lambda: quickly(call, in_doubt=ModelError))
 
 
 @contextmanager
-def _quick_import() -> Iterator[None]:
+def quick_import() -> Iterator[None]:
     """Importing torch makes a million objects that all stay: collecting garbage finds none.
 
     Nor is there much to find in the records of a run: from here on it is looked for seldom.

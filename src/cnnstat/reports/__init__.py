@@ -16,6 +16,7 @@ from .. import display
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
     from ..analysis.records import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = (
         Analysis
+        | Benchmark
         | Comparison
         | Diagnosis
         | Explanation
@@ -86,6 +88,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import scaling
 
         return scaling.view(result)
+    if result.kind == "benchmark":
+        from . import benchmark
+
+        return benchmark.view(result)
     from . import shapes
 
     return shapes.view(result, options or Options())
@@ -154,10 +160,13 @@ def _json(result: Result) -> str:
 
 
 def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
-    from .figures import svg
-    from .view import Bars
+    from .figures import curves_svg, svg
+    from .view import Bars, Curves
 
     return {
-        block.key: (f"{file.stem}-{block.key}.svg", svg(block))
-        for block in report.blocks if isinstance(block, Bars)
+        block.key: (
+            f"{file.stem}-{block.key}.svg",
+            svg(block) if isinstance(block, Bars) else curves_svg(block),
+        )
+        for block in report.blocks if isinstance(block, Bars | Curves)
     }  # fmt: skip

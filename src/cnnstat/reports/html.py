@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .figures import svg
-from .view import Bars, Derivation, Facts, Report, Table, Text
+from .figures import curves_svg, svg
+from .view import Bars, Curves, Derivation, Facts, Report, Table, Text
 
 
 def render(report: Report, fragment: bool = False) -> str:
@@ -28,15 +28,17 @@ def _environment() -> Environment:
     environment.filters["picture"] = _picture
     environment.tests["table"] = _is(Table)
     environment.tests["facts"] = _is(Facts)
-    environment.tests["bars"] = _is(Bars)
+    environment.tests["picture"] = _is(Bars | Curves)
     environment.tests["text"] = _is(Text)
     return environment
 
 
-def _is(kind: type) -> Any:
+def _is(kind: Any) -> Any:
     return lambda block: isinstance(block, kind)
 
 
-def _picture(bars: Bars) -> Markup:
+def _picture(block: Bars | Curves) -> Markup:
     # matplotlib escapes the names it draws
-    return Markup(svg(bars, standalone=False))
+    if isinstance(block, Curves):
+        return Markup(curves_svg(block, standalone=False))
+    return Markup(svg(block, standalone=False))

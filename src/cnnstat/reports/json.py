@@ -9,11 +9,13 @@ import msgspec
 from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling, Verification
 
 if TYPE_CHECKING:
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
 
     Result: TypeAlias = (
         Analysis
+        | Benchmark
         | Comparison
         | Diagnosis
         | Explanation
@@ -32,11 +34,22 @@ def render(result: Result) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
 
     kinds, definitions = msgspec.json.schema_components(
-        [Analysis, Comparison, Diagnosis, Explanation, Formulas, Listing, Scaling, Verification],
+        [
+            Analysis,
+            Benchmark,
+            Comparison,
+            Diagnosis,
+            Explanation,
+            Formulas,
+            Listing,
+            Scaling,
+            Verification,
+        ],
         ref_template="#/$defs/{name}",
     )
     return {

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from .formulas import SIGNS, aligned
 from .text import render as render_text
-from .view import Bars, Block, Derivation, Facts, Report, Table, Text
+from .view import Bars, Block, Curves, Derivation, Facts, Report, Table, Text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
@@ -37,6 +37,9 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
             return [f"![{title}]({quote(pictures[block.key])})"]
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]
+    if isinstance(block, Curves):  # without a file: a table states the values
+        title = _markdown_text(block.title)
+        return [f"![{title}]({quote(pictures[block.key])})"] if block.key in pictures else []
     if isinstance(block, Derivation):
         block = block.as_table
     grid = _grid(block, _markdown_text)
@@ -57,7 +60,7 @@ def latex(report: Report) -> str:
             parts.append("\n".join(f"% {line}" for line in block.lines))
         elif isinstance(block, Derivation):
             parts.append(aligned(block))
-        elif not isinstance(block, Bars):
+        elif not isinstance(block, Bars | Curves):
             grid = _grid(block, str)
             body = tabulate(
                 grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,

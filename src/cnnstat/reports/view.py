@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..shapes import format_shape
-from ..units import format_bytes, format_difference, format_exact, format_ratio, format_share
+from ..units import (
+    format_bytes,
+    format_difference,
+    format_exact,
+    format_ratio,
+    format_seconds,
+    format_share,
+)
 
 Kind = Literal[
-    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula"
+    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
+    "seconds", "loss", "rate",
 ]  # fmt: skip
 
 
@@ -113,6 +121,30 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """`points` are x and y."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    x_title: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A picture of curves whose values a table of the same report states."""
+
+    key: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
 
@@ -148,7 +180,7 @@ class Derivation:
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
 
-Block = Table | Facts | Text | Bars | Derivation
+Block = Table | Facts | Text | Bars | Curves | Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +218,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "shape": format_shape,
     "sizes": _sizes,
     "formula": str,
+    "seconds": format_seconds,
+    "loss": lambda loss: f"{loss:.4f}",
+    "rate": lambda rate: f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
 }
