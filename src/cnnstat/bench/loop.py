@@ -98,7 +98,9 @@ def train(
             optimizer.zero_grad()
             laps.append(("optimizer", now()))
             step += 1
-            sums = torch.stack([_sums(*answer) for answer in answers]).sum(0)
+            sums = _sums(*answers[0])
+            for answer in answers[1:]:
+                sums = sums + _sums(*answer)
             yield Taken(epoch, step, plan.examples, sums, laps, learning_rate)
         yield EpochEnd(epoch, step, test(model, batches))
 
@@ -154,5 +156,4 @@ def logits_of(output: Any) -> Tensor:
 
 
 def _sums(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    correct = (logits.argmax(1) == labels).sum()
-    return torch.stack([loss.double() if loss.device.type == "cpu" else loss, correct.to(loss)])
+    return torch.stack((loss, (logits.argmax(1) == labels).sum(dtype=loss.dtype)))

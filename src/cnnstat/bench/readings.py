@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,9 +64,9 @@ class Readings:
         if not taken:
             return []
         measured = [event.sums for event in taken if event.sums is not None]
-        sums = self.summed(torch.stack(measured)).tolist() if measured else [(None, None)]
+        sums: list[Any] = self._read(measured) if measured else [(None, None)] * len(taken)
         steps = []
-        for event, (loss, correct) in zip(taken, sums * (len(taken) // len(sums)), strict=True):
+        for event, (loss, correct) in zip(taken, sums, strict=True):
             seconds = self.clock.seconds(event.laps)
             self.seconds += seconds
             count = event.examples
@@ -84,6 +85,11 @@ class Readings:
                 )
             )
         return steps
+
+    def _read(self, sums: list[Tensor]) -> list[tuple[float, float]]:
+        """Loss and correct answers of steps, over all processes; the device is asked once."""
+        stacked = sums[0][None] if len(sums) == 1 else torch.stack(sums)
+        return [(loss, correct) for loss, correct in self.summed(stacked).tolist()]
 
     def _epoch(self, end: EpochEnd, steps: list[Step]) -> Epoch:
         examples = sum(step.examples for step in steps)
