@@ -80,8 +80,8 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
     if is_first_process():
         emit(result, Destination(format or "table", None))
         if any(run.status == "interrupted" for run in result.runs):
-            how = f": cnnstat bench --resume {folder}" if folder else ""
-            typer.echo(f"interrupted: what was measured until then is above{how}", err=True)
+            how = f"\n  to go on: cnnstat bench --resume {folder}" if folder else ""
+            typer.echo(f"interrupted: what was measured until then is shown{how}", err=True)
     if any(run.status == "interrupted" for run in result.runs):
         raise KeyboardInterrupt
 
