@@ -21,7 +21,10 @@ import cnnstat
 from cnnstat.analysis.benchmark.records import Epoch, Protocol, Spread, Step
 from cnnstat.analysis.benchmark.timing import learning_notes, spread, timing, warmup, within_noise
 from cnnstat.bench.batches import Batches, Place, _Augmentation
+from cnnstat.bench.clock import Clock
 from cnnstat.bench.datasets import Data, Held, random_split
+from cnnstat.bench.fitting import fitting_sizes
+from cnnstat.bench.layers import layer_times
 from cnnstat.bench.schedule import Limit, rate
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
@@ -54,6 +57,13 @@ class Greedy(Net):
     def forward(self, x):
         if len(x) > 40:
             raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(x)
+
+class Insatiable(Net):
+    """Asks for 8 EiB with more than 40 examples."""
+    def forward(self, x):
+        if len(x) > 40:
+            torch.empty(2**61)
         return super().forward(x)
 
 example_input = (1, 1, 8, 8)
@@ -183,6 +193,9 @@ def test_what_a_folder_holds(tmp_path: Path) -> None:
     report = (folder / "report.md").read_text()
     assert "(curves.svg)" in report
     assert "small.py:Net, train" in (folder / "curves.svg").read_text()
+    with pytest.raises(UsageError, match="unknown model"):
+        cnnstat.measure("lennet", output=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
     with pytest.raises(OutputError, match="holds a run already"):
         cnnstat.measure("small.py:Net", epochs=1, output=folder)
     assert cnnstat.resume(folder).runs == result.runs  # nothing was left to do
@@ -233,17 +246,46 @@ def test_the_batch_is_halved_where_memory_does_not_suffice(capsys: Capture) -> N
 
 
 @pytest.mark.parametrize(
+    ("limit", "most", "tried", "found"),
+    [
+        (100, 1000, [2, 4, 8, 16, 32, 64, 128, 96, 112, 104], 96),  # 104 − 96 ≤ 96 / 8
+        (5, 1000, [2, 4, 8, 6, 5], 5),
+        (1000, 50, [2, 4, 8, 16, 32, 50], 50),  # there are no more examples
+        (0, 50, [2, 1], 0),
+    ],
+)
+def test_the_largest_batch_is_searched_for(
+    limit: int, most: int, tried: list[int], found: int
+) -> None:
+    seen = []
+
+    def fits(size: int) -> bool:
+        seen.append(size)
+        return size <= limit
+
+    assert ([0, *fitting_sizes(fits, most)])[-1] == found
+    assert seen == tried
+
+
+def test_the_largest_batch_that_fits_is_found_in_another_process() -> None:
+    result = cnnstat.measure("small.py:Insatiable", steps=2, batch_size="auto", device="cpu")
+    assert result.protocol.batch_size == 40
+
+
+@pytest.mark.parametrize(
     ("line", "status", "says"),
     [
         ("bench", 2, ["at least one model"]),
         ("bench lenet --epochs 1 --steps 5", 2, ["--steps and --epochs", "one of them"]),
         ("bench lenet --minutes 0", 2, ["--minutes 0 is not positive"]),
         ("bench lenet --batch-size 0", 2, ["--batch-size 0 is less than 1"]),
+        ("bench lenet --batch-size all", 2, ["neither a whole number nor auto"]),
         ("bench lenet --lr -1", 2, ["--lr -1 is not positive"]),
         ("bench lenet lenet", 2, ["named twice"]),
         ("bench lenet --data digit", 2, ["unknown data 'digit'", "did you mean digits"]),
         ("bench lenet --data folder:nowhere", 2, ["there is no folder nowhere"]),
         ("bench lenet --precision fp16 --device cpu", 2, ["fp16 is for GPUs"]),
+        ("bench lenet --layers --compile", 2, ["--compile fuses layers"]),
         ("bench lenet --output run.json", 2, ["writes a folder"]),
         ("bench lenet --resume x", 2, ["leave out MODEL"]),
         ("bench --resume x --epochs 3", 2, ["leave out --epochs"]),
@@ -348,6 +390,44 @@ def test_steps_minutes_and_inference_end_where_they_say() -> None:
     assert (only_forward.steps, only_forward.epochs) == (12, ())
     assert only_forward.timing is not None
     assert set(only_forward.timing.phases) == {"data", "forward"}
+
+
+class Ticks:
+    """A clock that counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def now(self) -> int:
+        self.count += 1
+        return self.count
+
+
+def test_layers_are_timed_by_their_own_calls() -> None:
+    shared = nn.Linear(4, 4)
+    model = nn.Sequential(shared, nn.Sequential(nn.ReLU(), shared))
+    ticks = Ticks()
+    clock = Clock(ticks.now, lambda before, after: float(after - before), waits=True)
+    found = layer_times(model, lambda: model(torch.zeros(1, 4)), clock)
+    # start, then a pair of readings around each of the three calls, then the end
+    assert found.bare.median == 1
+    assert found.hooked.median == 2 * 3 + 1
+    assert found.overhead == 6
+    assert [(x.path, x.type, x.seconds.median) for x in found.layers] == [
+        ("0", "Linear", 2.0),  # called twice
+        ("1.0", "ReLU", 1.0),
+    ]
+    assert not model[0]._forward_hooks
+    assert not model[0]._forward_pre_hooks
+
+
+def test_layers_stand_in_the_result() -> None:
+    result = cnnstat.measure("small.py:Net", steps=2, layers=True)
+    times = result.runs[0].layers
+    assert times is not None
+    assert [layer.path for layer in times.layers] == ["0", "1", "2", "3"]
+    assert sum(layer.seconds.median for layer in times.layers) <= times.hooked.upper
+    assert "Layers of small.py:Net, batch 128" in repr(result)
 
 
 def test_synthetic_data_have_the_models_input_and_no_accuracy() -> None:

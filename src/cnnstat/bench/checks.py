@@ -23,6 +23,8 @@ def check(job: Job) -> None:
     _check_numbers(job.protocol)
     if job.protocol.inference and job.protocol.augment:
         raise UsageError("--augment is for training, --inference does not train")
+    if job.protocol.layers and job.protocol.compile:
+        raise UsageError("--compile fuses layers: --layers cannot time them one by one")
 
 
 def _check_limit(protocol: Protocol) -> None:

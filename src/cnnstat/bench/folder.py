@@ -47,12 +47,8 @@ class RunFolder:
     def _steps(self) -> Path:
         return self.path / "steps.jsonl"
 
-    def begin(self, job: Job, environment: Environment) -> None:
-        """Make the folder.
-
-        Raises:
-            OutputError: it holds a run already, or cannot be written.
-        """
+    def check_new(self) -> None:
+        """Raise OutputError if a run cannot begin here: before anything is loaded."""
         if self.path.suffix.lower() in EXTENSIONS:
             raise OutputError(
                 f"--output {self.path}: bench writes a folder", hint="--output runs/NAME"
@@ -62,6 +58,13 @@ class RunFolder:
                 f"{self.path} holds a run already", "another name starts a new one",
                 hint=f"cnnstat bench --resume {self.path}",
             )  # fmt: skip
+
+    def begin(self, job: Job, environment: Environment) -> None:
+        """Make the folder.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

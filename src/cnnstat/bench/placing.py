@@ -34,14 +34,14 @@ def placed(protocol: Protocol) -> Iterator[Any]:
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     kind = device_kind(protocol)
-    processes, here = _processes()
-    if processes > 1 and protocol.minutes is not None:
+    count, here = processes()
+    if count > 1 and protocol.minutes is not None:
         raise UsageError(
             "--minutes ends each process at another step", hint="--steps N or --epochs N"
         )
     fabric = fabric_package.Fabric(
-        accelerator=kind, devices=here, num_nodes=max(1, processes // here),
-        strategy="ddp" if processes > 1 else "auto", precision=_PRECISIONS[protocol.precision],
+        accelerator=kind, devices=here, num_nodes=max(1, count // here),
+        strategy="ddp" if count > 1 else "auto", precision=_PRECISIONS[protocol.precision],
     )  # fmt: skip
     with _products_in(protocol.precision):
         fabric.launch()
@@ -73,7 +73,7 @@ def device_kind(protocol: Protocol) -> str:
     return kind
 
 
-def _processes() -> tuple[int, int]:
+def processes() -> tuple[int, int]:
     """How many processes torchrun started, and how many of them on this machine."""
     return int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 

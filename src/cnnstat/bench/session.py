@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..analysis.benchmark.records import Epoch, Protocol, Step
+from ..analysis.benchmark.records import Epoch, LayerTimes, Protocol, Step
 from .batches import Batches, Place
 from .building import Subject
 from .clock import clock_of
+from .layers import layer_times
 from .loop import Trainer, infer, train
+from .memory import peak, reset_peak
 from .readings import Readings
 from .schedule import Limit, Position, base_rate, optimizer_of
-
-Memory = tuple[int | None, Any]
 
 
 class Session:
@@ -53,7 +52,7 @@ class Session:
             subject.loaded.spec, subject.data.classes, self.clock, self._summed,
             self.start.seconds, has_accuracy=subject.data.test is not None,
         )  # fmt: skip
-        _reset_peak(place.device)
+        reset_peak(place.device)
 
     def records(self) -> Iterator[Step | Epoch]:
         """Train until the limit: every step, and the end of every epoch."""
@@ -82,13 +81,21 @@ class Session:
             "precision": self.fabric.strategy.precision.state_dict(),
         }
 
-    def peak_memory(self) -> Memory:
+    def peak_memory(self) -> tuple[int | None, Any]:
         """The most memory that was held, and what that is of."""
-        if self.batches.place.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self.batches.place.device)
-            return peak, "allocated on the device"
-        resident = _resident("VmHWM")
-        return resident, None if resident is None else "resident, whole process"
+        return peak(self.batches.place.device)
+
+    def layer_times(self) -> LayerTimes:
+        """The time of each layer's forward pass on one batch of the training data."""
+        images, _ = next(self.batches.training(self.batches.plans(1), 1))
+        learns = not self.protocol.inference
+        self.plain.train(learns)
+
+        def forward() -> None:
+            with torch.inference_mode(not learns), self.fabric.autocast():
+                self.plain(images)
+
+        return layer_times(self.plain, forward, self.clock)
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
         if self.fabric.world_size == 1:
@@ -103,29 +110,3 @@ def _together(apart: bool) -> Any:
 
 def _apart(fabric: Any, model: Any, apart: bool) -> Any:
     return fabric.no_backward_sync(model, enabled=apart)
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak counts from here on
-    except OSError:
-        return
-
-
-def _resident(field: str) -> int | None:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:  # no Linux
-        return None
-    sizes = [int(line.split()[1]) for line in lines if line.startswith(f"{field}:")]
-    return sizes[0] * 1024 if sizes else None
-
-
-def memory_now() -> int | None:
-    """What is held now: on a GPU what is allocated there, else the whole process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return torch.cuda.memory_allocated()
-    return _resident("VmRSS")

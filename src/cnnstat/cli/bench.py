@@ -46,8 +46,10 @@ def command(
                      help="Stop after M minutes of training."),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", "-b", metavar="N", help="Examples in a batch.")
-    ] = 128,
+        str,
+        typer.Option("--batch-size", "-b", metavar="N|auto",
+                     help="Examples in a batch; auto: the most that fit into memory."),
+    ] = "128",
     accumulate: Annotated[
         int, typer.Option("--accumulate", metavar="N", help="Batches for one step.")
     ] = 1,
@@ -90,6 +92,9 @@ def command(
     inference: Annotated[
         bool, typer.Option("--inference", help="Only forward passes: nothing is learned.")
     ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Time each layer's forward pass too.")
+    ] = False,
     input: InputOption = None,
     arg: ArgOption = None,
     output: Annotated[
@@ -113,17 +118,18 @@ def command(
     Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
     """
     from ..analysis.benchmark.records import Protocol
-    from .benching import benchmark_of, emit_benchmark, given_options, resumed
+    from .benching import batch_size_of, benchmark_of, emit_benchmark, given_options, resumed
 
     if resume is not None:
         result = resumed(resume, given_options(context))
     else:
         protocol = Protocol(
             data=data, data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
-            minutes=minutes, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer,
+            minutes=minutes, accumulate=accumulate, optimizer=optimizer,
             lr=lr, momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
             augment=augment, precision=precision, compile=compile, channels_last=channels_last,
-            workers=workers, seed=seed, device=device, inference=inference,
+            workers=workers, seed=seed, device=device, inference=inference, layers=layers,
         )  # fmt: skip
-        result = benchmark_of(models or [], input, arguments_of(arg), protocol, output)
+        size = batch_size_of(batch_size)
+        result = benchmark_of(models or [], input, arguments_of(arg), protocol, size, output)
     emit_benchmark(result, format, output or resume)

@@ -18,7 +18,7 @@ from .emit import Destination, emit
 from .running import parse_inputs, quick_import
 
 if TYPE_CHECKING:
-    from ..bench.measuring import Watch
+    from ..bench.work import Watch
 
 _ALLOWED_WITH_RESUME = {"resume", "format"}
 
@@ -28,6 +28,7 @@ def benchmark_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     protocol: Protocol,
+    batch_size: int | str,
     output: Path | None,
 ) -> Benchmark:
     sizes = parse_inputs(inputs)
@@ -42,9 +43,23 @@ def benchmark_of(
             arguments=arguments,
             output=output,
             watch=watch,
-            **structs.asdict(protocol),
+            **{**structs.asdict(protocol), "batch_size": batch_size},
         )
     )
+
+
+def batch_size_of(text: str) -> int | str:
+    """Read `--batch-size`.
+
+    Raises:
+        UsageError: it is neither a whole number nor `auto`.
+    """
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--batch-size {text!r} is neither a whole number nor auto") from None
 
 
 def resumed(folder: Path, given: list[str]) -> Benchmark:

@@ -15,7 +15,7 @@ from ..analysis.benchmark.records import Epoch, Step
 from ..units import format_bytes
 
 if TYPE_CHECKING:
-    from ..bench.measuring import Started
+    from ..bench.work import Started
 
 _SMOOTHED = 0.1  # share of a new step in the figures that are shown
 
@@ -79,6 +79,6 @@ class Progress:
 
 
 def _memory() -> int | None:
-    from ..bench.session import memory_now
+    from ..bench.memory import held_now
 
-    return memory_now()
+    return held_now()

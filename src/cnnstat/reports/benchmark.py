@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..analysis.benchmark.records import Benchmark, Epoch, Protocol, Run
+from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Protocol, Run
 from ..shapes import format_shape
 from ..units import format_exact
 from .view import Block, Cell, Column, Curve, Curves, Facts, Panel, Report, Row, Table, Text
@@ -19,6 +19,7 @@ def view(result: Benchmark) -> Report:
     split = _split(result)
     if split is not None:
         blocks.append(split)
+    blocks += [_layers(run, run.layers) for run in result.runs if run.layers is not None]
     if any(run.epochs for run in result.runs):
         blocks += [_epochs(result), _curves(result)]
     blocks.append(_conditions(result))
@@ -61,7 +62,8 @@ def _cells(run: Run) -> Iterator[Cell]:
     yield Cell(last.train_accuracy if last else None, "share")
     yield Cell(timing.examples_per_second if timing else None, "rate")
     yield Cell(timing.seconds.median if timing else None, "seconds")
-    yield Cell(timing.seconds.iqr if timing else None, "seconds")
+    repeated = timing is not None and len(timing.step_seconds) > 1
+    yield Cell(timing.seconds.iqr if timing and repeated else None, "seconds")
     yield Cell(timing.data_share if timing else None, "share")
     yield Cell(run.memory_bytes, "bytes")
 
@@ -87,6 +89,28 @@ def _split(result: Benchmark) -> Table | None:
         Column("measured_steps", "Measured", drop=2),
     )
     return Table(columns, tuple(rows), "A step, medians")
+
+
+def _layers(run: Run, times: LayerTimes) -> Table:
+    """The largest first; what the hooks cost stands in the title."""
+    whole = times.hooked.median
+    rows = [
+        Row((
+            Cell(layer.path), Cell(layer.type), Cell(layer.seconds.median, "seconds"),
+            Cell(layer.seconds.iqr, "seconds"), Cell(layer.seconds.median / whole, "share"),
+        ))
+        for layer in sorted(times.layers, key=lambda layer: -layer.seconds.median)
+    ]  # fmt: skip
+    columns = (
+        Column("layer", "Layer", False, shrinks=True),
+        Column("type", "Type", False, drop=2),
+        Column("forward_seconds", "Forward"),
+        Column("iqr_seconds", "IQR", drop=1),
+        Column("share", "%"),
+    )
+    cost = f"{100 * times.overhead:+.1f} %".replace("-", "−")
+    title = f"Layers of {run.model.spec}, batch {run.batch_size}; timing them costs {cost}"
+    return Table(columns, tuple(rows), title)
 
 
 def _epochs(result: Benchmark) -> Table:

@@ -47,6 +47,7 @@ class Protocol(Record, frozen=True, kw_only=True):
     seed: int = 0
     device: Device = "auto"
     inference: bool = False
+    layers: bool = False
 
 
 class Environment(Record, frozen=True, kw_only=True):
@@ -126,6 +127,30 @@ class Timing(Record, frozen=True, kw_only=True):
     data_share: float
 
 
+class LayerTime(Record, frozen=True):
+    """The forward pass of one layer, on a batch."""
+
+    path: str
+    type: str
+    seconds: Spread
+
+
+class LayerTimes(Record, frozen=True):
+    """The layers in the order in which the model holds them; the whole pass with hooks and bare.
+
+    The times of the layers are those with hooks.
+    """
+
+    layers: tuple[LayerTime, ...]
+    bare: Spread
+    hooked: Spread
+
+    @property
+    def overhead(self) -> float:
+        """The share that the hooks add to the pass."""
+        return self.hooked.median / self.bare.median - 1
+
+
 class Run(Record, frozen=True, kw_only=True):
     """What became of one model.
 
@@ -145,6 +170,7 @@ class Run(Record, frozen=True, kw_only=True):
     timing: Timing | None
     memory_bytes: int | None
     memory_kind: Literal["allocated on the device", "resident, whole process"] | None
+    layers: LayerTimes | None
     notes: tuple[str, ...]
 
 
@@ -155,7 +181,6 @@ class DataFacts(Record, frozen=True):
     train: int
     test: int
     classes: int
-    image: Shape | None
 
 
 class Benchmark(Record, Shown, frozen=True, kw_only=True):

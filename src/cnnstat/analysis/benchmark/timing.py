@@ -75,13 +75,13 @@ def timing_notes(timing: Timing) -> tuple[str, ...]:
         count = len(timing.step_seconds)
         notes.append(
             f"the step time did not settle: the last {count} steps are what is stated "
-            f"(two runs of {WINDOW} steps within {SETTLED:.0%} of each other end a warm-up)"
+            f"(two runs of {WINDOW} steps within {100 * SETTLED:.0f} % of each other end a warm-up)"
         )
     share = timing.seconds.iqr / timing.seconds.median
     if share > NOISY:
         notes.append(
-            f"the machine is noisy: the middle half of the step times spreads over {share:.0%} "
-            "of their median"
+            "the machine is noisy: the middle half of the step times spreads over "
+            f"{100 * share:.0f} % of their median"
         )
     return tuple(notes)
 
