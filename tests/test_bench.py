@@ -60,10 +60,10 @@ class Greedy(Net):
         return super().forward(x)
 
 class Insatiable(Net):
-    """Asks for 8 EiB with more than 40 examples."""
+    """Asks for 4 PiB with more than 40 examples."""
     def forward(self, x):
         if len(x) > 40:
-            torch.empty(2**61)
+            torch.empty(2**50)
         return super().forward(x)
 
 example_input = (1, 1, 8, 8)
@@ -613,6 +613,7 @@ def test_a_model_that_has_not_learned_is_told() -> None:
     (note,) = learning_notes([epoch(2.31)], classes=10)
     assert "ln 10 = 2.30" in note
     assert learning_notes([epoch(2.0)], classes=10) == ()  # 2.0 < 0.95 · 2.30
+    assert learning_notes([epoch(2.5)], classes=10) == ()  # 2.5 > 1.05 · 2.30: not by guessing
 
 
 def test_errors_are_those_of_the_package() -> None:

@@ -15,8 +15,8 @@ SETTLED = 0.05
 NOISY = 0.2
 """A middle half of the step times wider than this share of the median is told as noise."""
 
-GUESSING = 0.95
-"""A training loss above this share of what guessing costs is told as nothing learned."""
+GUESSING = 0.05
+"""A training loss that differs from what guessing costs by at most this share is told."""
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -105,7 +105,7 @@ def comparison_notes(runs: Sequence[Run]) -> tuple[str, ...]:
 def learning_notes(epochs: Sequence[Epoch], classes: int) -> tuple[str, ...]:
     """That a model has not learned: its loss is still what guessing costs, ln(classes)."""
     guessing = log(max(classes, 2))
-    if not epochs or epochs[-1].train_loss < GUESSING * guessing:
+    if not epochs or abs(epochs[-1].train_loss - guessing) > GUESSING * guessing:
         return ()
     return (
         f"it has learned nothing yet: the loss of guessing among {classes} classes is "
