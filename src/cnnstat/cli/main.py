@@ -47,7 +47,7 @@ def options(
     """Tell what a neural network is and what it costs before anyone trains it.
 
     Nothing is downloaded and no weights are read: models run once, on tensors that have a shape
-    and no data.
+    and no data. Only bench trains, and fetches the data that is named.
     """
 
 
