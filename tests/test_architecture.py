@@ -22,12 +22,13 @@ ROWS = [
     ("diagnosing",),
     ("runs",),
     ("classifying", "api", "sizing", "measuring", "predicting", "devices"),
+    ("bench",),
     ("cli", "__main__"),
     ("__init__",),
 ]
 TORCH_ALLOWED = (
     "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
-    "api", "sizing", "measuring", "predicting",
+    "api", "sizing", "measuring", "predicting", "bench",
 )  # fmt: skip
 TORCH_FORBIDDEN = (
     "tracing.records", "tracing.step_records", "zoo.catalog", "sources.saved", "sources.names",

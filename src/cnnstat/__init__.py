@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .analysis.benchmark.records import Benchmark
     from .analysis.explanation.records import Explanation
     from .analysis.memory.records import Memory
     from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
     from .analysis.roofline.records import Device, Devices, Roofline
     from .api import analyze, compare, explain, verify
+    from .bench.measuring import measure, resume
     from .devices import list_devices
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .measuring import measure_device
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "Benchmark",
     "CnnstatError",
     "Comparison",
     "Device",
@@ -47,10 +50,12 @@ __all__ = [
     "formulas",
     "list_devices",
     "list_models",
+    "measure",
     "measure_device",
     "memory",
     "read_analysis",
     "register",
+    "resume",
     "roofline",
     "scale",
     "verify",
@@ -58,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "Analysis": "analysis.records",
+    "Benchmark": "analysis.benchmark.records",
     "Comparison": "analysis.records",
     "Device": "analysis.roofline.records",
     "Devices": "analysis.roofline.records",
@@ -82,6 +88,8 @@ _HOMES = {
     "roofline": "predicting.roofline",
     "scale": "sizing.scaling",
     "list_models": "sources.listing",
+    "measure": "bench.measuring",
+    "resume": "bench.measuring",
     "read_analysis": "sources.saved",
     "register": "sources.own",
 }

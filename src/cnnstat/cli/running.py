@@ -52,7 +52,7 @@ def analysis_of(
     lane: Lane,
     training: bool,
 ) -> Analysis:
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     if is_saved(spec):
         if specs or arguments or mode or training or lane != "auto":
             raise UsageError(
@@ -60,7 +60,7 @@ def analysis_of(
                 "--lane"
             )
         return read_analysis(spec)
-    with _quick_import():
+    with quick_import():
         from ..api import analyze
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -76,7 +76,7 @@ def with_sight(analysis: Analysis, side: int) -> Analysis:
 
 
 def has_letters(inputs: list[str] | None) -> bool:
-    return any(spec.letters for spec in _inputs(inputs))
+    return any(spec.letters for spec in parse_inputs(inputs))
 
 
 def formulas_of(
@@ -87,11 +87,11 @@ def formulas_of(
     lane: Lane,
     training: bool,
 ) -> Formulas:
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     if training or lane != "auto":
         option = "--training" if training else "--lane"
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
-    with _quick_import():
+    with quick_import():
         from ..sizing.formulas import formulas
     return _run(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
 
@@ -104,14 +104,14 @@ def scaling_of(
     mode: Mode,
     fit: bool,
 ) -> Scaling:
-    given = _inputs(inputs)
+    given = parse_inputs(inputs)
     if len(given) > 1:
         raise UsageError("scale varies the size of one --input")
     from ..over import parse_over
 
     if over is not None:
         parse_over(over)  # refused here if malformed: before torch is imported
-    with _quick_import():
+    with quick_import():
         from ..sizing.scaling import scale
     first = given[0] if given else None
     return _run(
@@ -132,7 +132,7 @@ def comparison_of(
             f"compare takes two or more models, {len(specs)} was given",
             hint=f"cnnstat compare {specs[0]} alexnet",
         )
-    given = _inputs(inputs)
+    given = parse_inputs(inputs)
     if len(given) > 1:
         raise UsageError("compare runs all models on one --input")
     if has_letters(inputs):
@@ -140,7 +140,7 @@ def comparison_of(
             f"compare takes sizes that are numbers, not --input {given[0]}",
             hint=f"cnnstat scale {' '.join(specs)} --over H,W",
         )
-    with _quick_import():
+    with quick_import():
         from ..api import compare
     return _run_quickly(
         lambda: compare(
@@ -164,9 +164,9 @@ def roofline_of(
     device_peaks: str | None,
     **step: Any,
 ) -> Roofline:
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     found = find_device(device, device_peaks)  # refused here, before torch is imported
-    with _quick_import():
+    with quick_import():
         from ..predicting.roofline import roofline
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -196,8 +196,8 @@ def explanation_of(
     mode: Mode,
     lane: Lane,
 ) -> Explanation:
-    specs = _inputs(inputs)
-    with _quick_import():
+    specs = parse_inputs(inputs)
+    with quick_import():
         from ..api import explain
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -209,10 +209,10 @@ def memory_of(
     spec: str, inputs: list[str] | None, arguments: dict[str, Any], **options: Any
 ) -> Memory:
     """`options` are those of `cnnstat.memory`."""
-    specs = _inputs(inputs)
+    specs = parse_inputs(inputs)
     if options["device_memory"] is not None:
         options["device_memory"] = _size(options["device_memory"])
-    with _quick_import():
+    with quick_import():
         from ..predicting.memory import memory
     return _run_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
 
@@ -227,8 +227,8 @@ def _size(text: str) -> int:
 def verification_of(
     spec: str, inputs: list[str] | None, arguments: dict[str, Any], mode: Mode
 ) -> Verification:
-    specs = _inputs(inputs)
-    with _quick_import():
+    specs = parse_inputs(inputs)
+    with quick_import():
         from ..api import verify
     return _run(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
 
@@ -268,7 +268,7 @@ def require_counted(roofline: Roofline) -> None:
         )
 
 
-def _inputs(texts: list[str] | None) -> list[InputSpec]:
+def parse_inputs(texts: list[str] | None) -> list[InputSpec]:
     return [parse_input(text) for text in texts or []]
 
 
@@ -280,13 +280,13 @@ def _run(call: Callable[[], _T]) -> _T:
 
 def _run_quickly(call: Callable[[], _T]) -> _T:
     """The same with stand-ins for what takes long to import; a failure is told without them."""
-    with _quick_import():
+    with quick_import():
         from ..sources.stand_ins import quickly
     return _run(lambda: quickly(call, in_doubt=ModelError))
 
 
 @contextmanager
-def _quick_import() -> Iterator[None]:
+def quick_import() -> Iterator[None]:
     """Importing torch makes a million objects that all stay: collecting garbage finds none.
 
     Nor is there much to find in the records of a run: from here on it is looked for seldom.

@@ -17,6 +17,7 @@ from ..errors import UsageError
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
     from ..analysis.memory.records import Memory
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = (
         Analysis
+        | Benchmark
         | Comparison
         | Devices
         | Diagnosis
@@ -104,6 +106,10 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         from . import roofline
 
         return roofline.view(result, options or Options())
+    if result.kind == "benchmark":
+        from . import benchmark
+
+        return benchmark.view(result)
     from . import shapes
 
     return shapes.view(result, options or Options())

@@ -10,12 +10,14 @@ from ..analysis.memory.records import Memory
 from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling, Verification
 
 if TYPE_CHECKING:
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
     from ..analysis.roofline.records import Devices, Roofline
 
     Result: TypeAlias = (
         Analysis
+        | Benchmark
         | Comparison
         | Devices
         | Diagnosis
@@ -37,6 +39,7 @@ def render(result: Result) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    from ..analysis.benchmark.records import Benchmark
     from ..analysis.diagnosis.records import Diagnosis
     from ..analysis.explanation.records import Explanation
     from ..analysis.roofline.records import Devices, Roofline
@@ -44,6 +47,7 @@ def schema() -> dict[str, Any]:
     kinds, definitions = msgspec.json.schema_components(
         [
             Analysis,
+            Benchmark,
             Comparison,
             Devices,
             Diagnosis,

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from .formulas import SIGNS, aligned
 from .text import render as render_text
-from .view import Block, Derivation, Facts, Picture, Report, Roof, Table, Text
+from .view import Block, Curves, Derivation, Facts, Picture, Report, Roof, Table, Text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
@@ -35,7 +35,7 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
         title = _markdown_text(block.title)
         if block.key in pictures:
             return [f"![{title}]({quote(pictures[block.key])})"]
-        if isinstance(block, Roof):
+        if isinstance(block, Roof | Curves):  # without a file: a table states the values
             return []
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]

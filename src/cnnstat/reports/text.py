@@ -5,15 +5,27 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .areas import drawn
-from .view import Areas, Bars, Block, Column, Derivation, Facts, Report, Roof, Row, Table, Text
+from .view import (
+    Areas,
+    Bars,
+    Block,
+    Column,
+    Curves,
+    Derivation,
+    Facts,
+    Report,
+    Roof,
+    Row,
+    Table,
+    Text,
+)
 from .view import Line as Worked
 
 _GAP = 2
 _NARROWEST_NAME = 8
 
 Line = tuple[tuple[str, str], ...]
-"""Spans of text, each with its style as rich names it."""
+"""Spans of text, each with its style as rich names it; "ansi" has its own colours."""
 
 
 def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
@@ -24,9 +36,15 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     """
     lines: list[Line] = [((report.title, "bold"),)]
     for block in report.blocks:
-        lines += [(), *_block(block, width, decorated)]
+        lines += _with_gap(_block(block, width, decorated))
     text = _coloured(lines) if decorated else "\n".join("".join(t for t, _ in x) for x in lines)
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip() + "\n"
+
+
+def _with_gap(lines: Iterator[Line]) -> list[Line]:
+    """Behind an empty line; nothing, if there are none."""
+    drawn = list(lines)
+    return [(), *drawn] if drawn else []
 
 
 def _coloured(lines: Sequence[Line]) -> str:
@@ -39,7 +57,8 @@ def _coloured(lines: Sequence[Line]) -> str:
     out = StringIO()
     console = Console(file=out, force_terminal=True, highlight=False, legacy_windows=False)
     for line in lines:
-        console.print(RichText.assemble(*line), soft_wrap=True)
+        spans = [RichText.from_ansi(x) if style == "ansi" else (x, style) for x, style in line]
+        console.print(RichText.assemble(*spans), soft_wrap=True)
     return out.getvalue()
 
 
@@ -53,8 +72,15 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     elif isinstance(block, Bars):
         yield from _bars(block, width, decorated)
     elif isinstance(block, Areas):
+        from .terminal_areas import drawn as areas_drawn
+
         yield _heading(block.title, decorated)
-        yield from ((("", ""), (line, "")) for line in drawn(block, width, decorated))
+        yield from ((("", ""), (line, "")) for line in areas_drawn(block, width, decorated))
+    elif isinstance(block, Curves):
+        if decorated:  # elsewhere the table that states the values is enough
+            from .terminal_curves import drawn as curves_drawn
+
+            yield from curves_drawn(block, width or 80)
     elif isinstance(block, Roof):
         yield from ()  # its table says it all
     else:

@@ -19,7 +19,7 @@ from ..units import (
 
 Kind = Literal[
     "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
-    "seconds", "tera", "flop_rate", "byte_rate", "intensity",
+    "seconds", "tera", "flop_rate", "byte_rate", "intensity", "loss", "rate",
 ]  # fmt: skip
 
 
@@ -160,6 +160,30 @@ class Roof:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """`points` are x and y."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    x_title: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A picture of curves whose values a table of the same report states."""
+
+    key: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
 
@@ -195,7 +219,7 @@ class Derivation:
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
 
-Picture = Bars | Areas | Roof
+Picture = Bars | Areas | Roof | Curves
 Block = Table | Facts | Text | Picture | Derivation
 
 
@@ -239,4 +263,6 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "flop_rate": lambda rate: format_rate(rate, "FLOP"),
     "byte_rate": lambda rate: format_rate(rate, "B"),
     "intensity": lambda intensity: f"{intensity:.3g}" if intensity < 999.5 else f"{intensity:,.0f}",
+    "loss": lambda loss: f"{loss:.4f}",
+    "rate": lambda rate: f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
 }

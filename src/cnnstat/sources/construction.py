@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -152,15 +153,26 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def builders(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Builders:
-    """The ways to build a model by a factory; on the CPU it is initialised as it wants to be."""
+def builders(factory: Callable[..., Any], arguments: Mapping[str, Any], *takes: str) -> Builders:
+    """The ways to build a model by a factory; on the CPU it is initialised as it wants to be.
+
+    `takes` names arguments that its signature does not show.
+    """
 
     def with_data() -> nn.Module:
         with random_state_kept():
             model: nn.Module = factory(**arguments)
         return model
 
-    return Builders(partial(construct, factory, arguments), with_data)
+    names = frozenset((*_parameters_of(factory), *takes))
+    return Builders(partial(construct, factory, arguments), with_data, names)
+
+
+def _parameters_of(factory: Callable[..., Any]) -> Iterable[str]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of a builtin: what it takes is not known
+        return ()
 
 
 def copies_of(model: nn.Module) -> Builders:

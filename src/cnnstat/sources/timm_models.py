@@ -41,7 +41,7 @@ def load(
     except Exception as error:
         raise unbuilt(spec, arguments, told(error)) from error
     inputs, keywords = given_or(_default_input(model, arguments), inputs, named, spec)
-    build = builders(timm.create_model, chosen)
+    build = builders(timm.create_model, chosen, "in_chans", "num_classes")
     return Loaded(spec, "timm", model, build, inputs, keywords, dict(arguments))
 
 

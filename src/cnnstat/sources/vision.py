@@ -76,7 +76,7 @@ def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders
             model = construct(factory, plain)
     except Exception as error:
         raise unbuilt(spec, arguments, told(error)) from error
-    return model, builders(factory, published), _default_inputs(model, weights)
+    return model, builders(factory, published, "num_classes"), _default_inputs(model, weights)
 
 
 def _without_weights(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

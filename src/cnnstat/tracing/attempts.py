@@ -25,11 +25,13 @@ _SMALL = 2**30  # bytes of parameters: a model that fails is run again for real 
 class Builders:
     """The ways to make a model anew, without its data or with it.
 
-    `with_data` is None for what cannot be executed.
+    `with_data` is None for what cannot be executed. `takes` are the names of the arguments that
+    the model's factory takes, as far as they are known.
     """
 
     without_data: Callable[[], nn.Module]
     with_data: Callable[[], nn.Module] | None
+    takes: frozenset[str] = frozenset()
 
 
 def trace_on_lanes(

@@ -6,9 +6,10 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from ..view import Areas, Bars, Picture
+from ..view import Areas, Bars, Curves, Picture, Roof
 from .areas import draw_areas
 from .bars import draw_bars
+from .curves import draw_curves
 from .ink import INK
 from .roof import draw_roof
 
@@ -49,6 +50,12 @@ _STYLE: Any = {  # matplotlib declares the keys one by one
 
 
 def _drawn(picture: Picture) -> Figure:
-    if isinstance(picture, Bars):
-        return draw_bars(picture)
-    return draw_areas(picture) if isinstance(picture, Areas) else draw_roof(picture)
+    match picture:
+        case Bars():
+            return draw_bars(picture)
+        case Areas():
+            return draw_areas(picture)
+        case Roof():
+            return draw_roof(picture)
+        case Curves():
+            return draw_curves(picture)

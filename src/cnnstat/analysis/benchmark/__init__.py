@@ -1,0 +1,1 @@
+"""What a training run measured: records, and the statistics that are derived from raw times."""

@@ -1,0 +1,184 @@
+"""Which examples a step takes, and the batches made of them: on the device, in the model's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..analysis.benchmark.records import Protocol
+from .datasets import Data, Files, Held, Split, Synthetic
+
+Batch = tuple[Tensor, Tensor]
+_GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The examples of one step: for each batch of this process their indices, and how many all
+    processes take together.
+    """
+
+    parts: tuple[Tensor, ...]
+    examples: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """The device, and which of how many processes this is."""
+
+    device: torch.device
+    rank: int = 0
+    processes: int = 1
+
+
+class Batches:
+    """The batches of a run. What an epoch is made of follows from the seed and its number alone."""
+
+    def __init__(self, data: Data, image: Sequence[int], protocol: Protocol, place: Place) -> None:
+        self.data = data
+        self.channels, *sides = image
+        self.sides = list(sides)
+        self.protocol = protocol
+        self.place = place
+        self.train = _on(data.train, place.device)
+        self.test = None if data.test is None else _on(data.test, place.device)
+
+    @property
+    def examples_per_step(self) -> int:
+        return self.protocol.batch_size * self.protocol.accumulate * self.place.processes
+
+    def plans(self, epoch: int) -> list[StepPlan]:
+        """The steps of an epoch. Each process takes its part of every batch.
+
+        A rest at the end too small for two examples for each process is left out: batch norm
+        cannot learn from one.
+        """
+        order = torch.randperm(len(self.train), generator=_generator(self.protocol.seed, epoch))
+        plans = []
+        for chunk in _in_pieces(order, self.examples_per_step):
+            parts = _in_pieces(chunk, self.protocol.batch_size * self.place.processes)
+            parts = [part for part in parts if len(part) >= self._fewest]
+            if parts:
+                mine = tuple(self._mine(part) for part in parts)
+                plans.append(StepPlan(mine, sum(map(len, parts))))
+        return plans
+
+    @property
+    def _fewest(self) -> int:
+        return min(2, self.protocol.batch_size) * self.place.processes
+
+    def _mine(self, indices: Tensor) -> Tensor:
+        return indices.tensor_split(self.place.processes)[self.place.rank]
+
+    def training(self, plans: Sequence[StepPlan], epoch: int) -> Iterator[Batch]:
+        """The batches of the plans, one after the other."""
+        parts = [part for plan in plans for part in plan.parts]
+        augmented = _Augmentation(len(self.train), self.sides, self.protocol.seed, epoch)
+        for indices, (images, labels) in zip(parts, self._read(self.train, parts), strict=True):
+            prepared = self._prepared(images, self.train)
+            if self.protocol.augment:
+                prepared = augmented(prepared, indices)
+            yield self._laid_out(prepared), labels
+
+    def testing(self) -> Iterator[Batch]:
+        """The batches to test on, this process's part of them."""
+        assert self.test is not None
+        indices = torch.arange(len(self.test))[self.place.rank :: self.place.processes]
+        parts = _in_pieces(indices, self.protocol.batch_size)
+        for images, labels in self._read(self.test, parts):
+            yield self._laid_out(self._prepared(images, self.test)), labels
+
+    def _read(self, split: Split, parts: Sequence[Tensor]) -> Iterator[Batch]:
+        device = self.place.device
+        if isinstance(split, Held):
+            for part in parts:
+                chosen = part.to(device)
+                yield split.images[chosen], split.labels[chosen]
+        elif isinstance(split, Files):
+            wanted = [split.indices[part].tolist() for part in parts]
+            for images, labels in _loader(split.dataset, wanted, self.protocol.workers, device):
+                yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        else:
+            for part in parts:
+                yield split.images[: len(part)], split.labels[: len(part)]
+
+    def _prepared(self, images: Tensor, split: Split) -> Tensor:
+        """From what the data holds to values from 0 to 1 in the model's size and channels."""
+        if isinstance(split, Synthetic):
+            return images
+        images = images.float() / (split.largest if isinstance(split, Held) else 255.0)
+        sides = list(images.shape[2:])
+        if sides != self.sides:
+            shrinks = any(new < old for new, old in zip(self.sides, sides, strict=True))
+            images = F.interpolate(images, self.sides, mode="bilinear", antialias=shrinks)
+        if images.shape[1] == self.channels:
+            return images
+        if images.shape[1] == 1:
+            return images.expand(-1, self.channels, -1, -1)
+        weights = images.new_tensor(_GRAY).view(1, 3, 1, 1)
+        return (images * weights).sum(1, keepdim=True)
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        if self.protocol.channels_last:
+            return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous()
+
+
+def _in_pieces(indices: Tensor, size: int) -> list[Tensor]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def _on(split: Split, device: torch.device) -> Split:
+    """What is in memory is kept on the device."""
+    if isinstance(split, Held):
+        return Held(split.images.to(device), split.labels.to(device), split.largest)
+    if isinstance(split, Synthetic):
+        return Synthetic(split.images.to(device), split.labels.to(device), split.steps)
+    return split
+
+
+def _loader(
+    dataset: Any, wanted: list[list[int]], workers: int, device: torch.device
+) -> Iterator[Batch]:
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        dataset, batch_sampler=wanted, num_workers=workers, pin_memory=device.type == "cuda"
+    )
+    yield from loader
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+
+
+class _Augmentation:
+    """Random crops of the image padded by an eighth, and flips from left to right.
+
+    Drawn for every example of the epoch at once: so they do not depend on which process takes it.
+    """
+
+    def __init__(self, count: int, sides: Sequence[int], seed: int, epoch: int) -> None:
+        generator = _generator(seed, -epoch)
+        self.margins = [side // 8 for side in sides]
+        shifts = [torch.randint(2 * m + 1, (count,), generator=generator) for m in self.margins]
+        self.shifts = torch.stack(shifts, 1)
+        self.flips = torch.rand(count, generator=generator) < 0.5
+
+    def __call__(self, images: Tensor, indices: Tensor) -> Tensor:
+        count, channels, height, width = images.shape
+        shifts = self.shifts[indices].to(images.device)
+        flips = self.flips[indices].to(images.device)
+        top, left = self.margins
+        padded = F.pad(images, (left, left, top, top))
+        rows = shifts[:, :1] + torch.arange(height, device=images.device)
+        columns = shifts[:, 1:] + torch.arange(width, device=images.device)
+        columns = torch.where(flips[:, None], columns.flip(1), columns)
+        example = torch.arange(count, device=images.device)[:, None, None, None]
+        channel = torch.arange(channels, device=images.device)[None, :, None, None]
+        return padded[example, channel, rows[:, None, :, None], columns[:, None, None, :]]

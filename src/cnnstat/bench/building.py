@@ -1,0 +1,150 @@
+"""From a spec to a model with weights that takes the data's images and tells its classes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..analysis.benchmark.records import Protocol
+from ..analysis.records import Analysis
+from ..errors import ModelError, UsageError
+from ..runs import ModelRun, RunOptions, load_model, run_model
+from ..shapes import InputSpec, format_shape
+from ..sources.loaded import Loaded, Recorded
+from ..units import format_exact
+from .datasets import Data, load_data, synthetic
+
+_CHANNELS, _CLASSES = "in_channels", "num_classes"
+_CALLED = {"timm": {_CHANNELS: "in_chans"}}
+"""What sources call the arguments that the data decides."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to train, how it is built with weights, the data it takes, and what it costs.
+
+    `image` is C×H×W, as the model takes it.
+    """
+
+    loaded: Loaded
+    analysis: Analysis
+    data: Data
+    image: tuple[int, ...]
+
+    def build(self, protocol: Protocol) -> nn.Module:
+        """The model with its first weights, which the seed decides.
+
+        Raises:
+            ModelError: it cannot be built with data.
+        """
+        with_data = self.loaded.builders.with_data
+        if with_data is None:
+            raise ModelError(f"{self.loaded.spec} cannot be trained: it is no PyTorch model")
+        torch.manual_seed(protocol.seed)
+        try:
+            model = with_data().float()
+            with torch.no_grad():  # lazy layers learn their sizes
+                model.eval()(torch.zeros(1, *self.image))
+        except Exception as error:  # constructors may raise anything, short memory included
+            raise ModelError(
+                f"{self.loaded.spec} cannot be built with data", f"{type(error).__name__}: {error}"
+            ) from error
+        torch.manual_seed(protocol.seed)
+        if protocol.init == "xavier":
+            xavier_uniform(model)
+        return model
+
+
+def xavier_uniform(model: nn.Module) -> None:
+    """Draw every conv and linear weight Xavier-uniform (Glorot and Bengio 2010), as d2l does."""
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    for layer in model.modules():
+        if isinstance(layer, (*convolutions, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+
+
+def subject(
+    spec: str, inputs: Sequence[InputSpec], arguments: Mapping[str, Any], protocol: Protocol
+) -> Subject:
+    """Load a model, the data, and the model again with the data's channels and classes.
+
+    Raises:
+        UsageError: a name or an input cannot be understood.
+        ModelError: the model does not run on its input, or does not fit the data.
+    """
+    loaded = _trainable(load_model(spec, inputs, {}, arguments))
+    channels, *sides = _image(loaded)
+    if protocol.data == "synthetic":
+        run = run_model(loaded, RunOptions(None, None))
+        data = synthetic(protocol, (channels, *sides), _outputs(run))
+        return Subject(loaded, run.analysis, data, (channels, *sides))
+    data = load_data(protocol, sides)
+    chosen, taken = _chosen_by(data, loaded, arguments, bool(inputs))
+    if chosen != dict(arguments):
+        channels = chosen.get(taken[_CHANNELS], channels)
+        size = InputSpec((2, channels, *sides))
+        loaded = _trainable(load_model(spec, [size], {}, chosen))
+    run = run_model(loaded, RunOptions(None, None))
+    _check_classes(run, data, taken[_CLASSES] if taken[_CLASSES] in chosen else None)
+    return Subject(loaded, run.analysis, data, (channels, *sides))
+
+
+def _trainable(loaded: Loaded | Recorded) -> Loaded:
+    if isinstance(loaded, Recorded) or loaded.builders.with_data is None or loaded.mode:
+        raise ModelError(f"{loaded.spec} is a graph without weights: it cannot be trained")
+    return loaded
+
+
+def _image(loaded: Loaded) -> tuple[int, ...]:
+    """Channels, height and width of the one image batch that the model takes."""
+    specs = [value for value in loaded.inputs if isinstance(value, InputSpec)]
+    if len(loaded.inputs) != 1 or loaded.named_inputs or not specs or len(specs[0].shape) != 4:
+        raise UsageError(
+            f"{loaded.spec} does not take one batch of images: bench trains classifiers of images",
+            hint="--input 1,3,224,224",
+        )
+    return tuple(specs[0].shape[1:])
+
+
+def _chosen_by(
+    data: Data, loaded: Loaded, arguments: Mapping[str, Any], sized: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arguments with what the data decides, where the model takes it and the user left it.
+
+    An `--input` decides the channels itself.
+    """
+    names = {_CHANNELS: _CHANNELS, _CLASSES: _CLASSES} | _CALLED.get(loaded.source, {})
+    wanted = {names[_CLASSES]: data.classes}
+    if not sized:
+        wanted[names[_CHANNELS]] = data.channels
+    takes = loaded.builders.takes
+    chosen = {name: value for name, value in wanted.items() if name in takes}
+    return {**chosen, **arguments}, names
+
+
+def _outputs(run: ModelRun) -> int:
+    """The number of classes that the model tells apart: its (first) output is batch × classes."""
+    outputs = run.trace.calls[0].outputs
+    if not outputs or len(outputs[0].shape) != 2:
+        seen = ", ".join(format_shape(output.shape) for output in outputs) or "no tensor"
+        raise ModelError(
+            f"{run.loaded.spec} does not end in scores of classes",
+            f"its output is {seen}, expected is batch × classes",
+        )
+    return outputs[0].shape[1]
+
+
+def _check_classes(run: ModelRun, data: Data, argument: str | None) -> None:
+    outputs, spec = _outputs(run), run.loaded.spec
+    if outputs == data.classes:
+        return
+    raise ModelError(
+        f"{spec} tells {format_exact(outputs)} classes apart, {data.name} has {data.classes}",
+        *([] if argument else ["its constructor takes no argument num_classes"]),
+        hint=f"--arg {argument}={data.classes}" if argument
+        else f"an argument for the width of its last layer, and --arg NAME={data.classes}",
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""Time as the device has it: CUDA events on a GPU; elsewhere a clock, with the device at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ..analysis.benchmark.records import Phase
+
+Mark = Any
+"""A moment: seconds, or an event of CUDA that may still be to come."""
+Laps = Sequence[tuple[Phase | None, Mark]]
+"""The moment at which each phase ended; the first is the start."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`now` marks a moment without waiting, where the device can; `between` gives seconds."""
+
+    now: Callable[[], Mark]
+    between: Callable[[Mark, Mark], float]
+    waits: bool
+    """Whether what happened can be read at once; else it is better read for many steps together."""
+
+    def seconds(self, laps: Laps) -> float:
+        return self.between(laps[0][1], laps[-1][1])
+
+    def phases(self, laps: Laps) -> dict[Phase, float]:
+        """The seconds of each phase; where it was entered more than once, their sum."""
+        found: dict[Phase, float] = {}
+        for (_, before), (phase, after) in pairwise(laps):
+            if phase is not None:
+                found[phase] = found.get(phase, 0.0) + self.between(before, after)
+        return found
+
+
+def clock_of(device: torch.device) -> Clock:
+    if device.type == "cuda":
+        return Clock(_event, _between_events, waits=False)
+    if device.type == "mps":
+        return Clock(_at_rest, _difference, waits=True)
+    return Clock(perf_counter, _difference, waits=True)
+
+
+def _difference(before: float, after: float) -> float:
+    return after - before
+
+
+def _event() -> Any:
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def _between_events(before: Any, after: Any) -> float:
+    after.synchronize()
+    milliseconds: float = before.elapsed_time(after)
+    return milliseconds / 1000
+
+
+def _at_rest() -> float:
+    torch.mps.synchronize()
+    return perf_counter()

@@ -1,0 +1,124 @@
+"""`--batch-size auto`: the largest batch that fits, tried in another process.
+
+What does not fit may end a process or leave a device in disorder; so that process tries, says each
+size that did, and its end is no harm.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import torch
+from msgspec import structs
+
+from ..analysis.benchmark.records import Job, Step
+from ..errors import ModelError, UsageError
+from ..shapes import parse_input
+from ..tracing.lanes import available_bytes
+from .building import subject
+from .memory import is_out_of_memory, resident
+from .placing import device_kind, placed
+from .schedule import Limit
+from .session import Session
+
+_SHARE = 0.5  # of the memory that a CPU has left
+_STEPS = 2  # the optimizer makes its state in the first
+_PRECISE = 8  # the answer is at most this part of itself too small
+
+
+def largest_batch(job: Job, processes: int) -> int:
+    """The largest batch size at which every model of the job takes two steps, up to the number of
+    examples. On a CPU, in half of the memory that is left.
+
+    Raises:
+        UsageError: it cannot be tried here.
+        ModelError: not one example fits, or the models cannot be trained.
+    """
+    if processes > 1:
+        raise UsageError("--batch-size auto tries in one process: find it before torchrun")
+    if device_kind(job.protocol) == "cpu" and not Path("/proc/self/statm").exists():
+        raise UsageError(
+            "--batch-size auto needs Linux on a CPU: elsewhere memory cannot be limited",
+            hint="--batch-size 128",
+        )
+    child = subprocess.run(
+        [sys.executable, "-c", "from cnnstat.bench.fitting import probe; probe()"],
+        input=msgspec.json.encode(job), capture_output=True,
+    )  # fmt: skip
+    sizes = [int(line) for line in child.stdout.split()]
+    if not sizes:
+        said = child.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelError("no batch size fits", *said[-1:])
+    return sizes[-1]
+
+
+def probe() -> None:
+    """In the other process: read a job, print the sizes that fit, the largest last."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    with placed(job.protocol) as fabric:
+        if fabric.device.type == "cpu":
+            _limit_memory()
+        made = [
+            subject(spec, [parse_input(text) for text in job.inputs], job.arguments, job.protocol)
+            for spec in job.models
+        ]
+        most = min(len(each.data.train) for each in made)
+        if job.protocol.data == "synthetic":
+            most = sys.maxsize
+        for size in fitting_sizes(lambda size: _fits(job, size, fabric), most):
+            sys.stdout.write(f"{size}\n")
+            sys.stdout.flush()
+
+
+def fitting_sizes(fits: Callable[[int], bool], most: int) -> Iterator[int]:
+    """Ever larger sizes that fit: doubled until one does not, then halfway between."""
+    good, bad = 0, None
+    size = min(2, most)  # batch norm cannot learn from one
+    while size <= most:
+        if fits(size):
+            good = size
+            yield size
+        else:
+            bad = size
+        if bad is None:
+            if good == most:
+                return
+            size = min(2 * good, most)
+        elif bad - good <= max(1, good // _PRECISE):
+            return
+        else:
+            size = (good + bad) // 2
+
+
+def _fits(job: Job, size: int, fabric: object) -> bool:
+    protocol = structs.replace(job.protocol, batch_size=size, steps=_STEPS, epochs=None,
+                               minutes=None)  # fmt: skip
+    inputs = [parse_input(text) for text in job.inputs]
+    for spec in job.models:
+        made = subject(spec, inputs, job.arguments, protocol)
+        try:
+            session = Session(made, protocol, Limit(steps=_STEPS), fabric)
+            for count, record in enumerate(session.records(), start=1):
+                if not isinstance(record, Step) or count == _STEPS:
+                    break
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        finally:
+            session = None  # type: ignore[assignment]
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+    return True
+
+
+def _limit_memory() -> None:
+    """Let allocations fail before the machine runs short."""
+    import resource
+
+    allowed = (resident("VmSize") or 0) + int(_SHARE * available_bytes())
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.getrlimit(resource.RLIMIT_AS)[1]))

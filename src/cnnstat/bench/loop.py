@@ -1,0 +1,159 @@
+"""The training itself. It yields what happened; who counts, times, writes or shows it stands
+outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..analysis.benchmark.records import Schedule
+from .batches import Batches
+from .clock import Laps, Mark
+from .schedule import Limit, Position, rate
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """The model on its device, and what is done with it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    backward: Callable[[Tensor], None]
+    apart: Callable[[bool], AbstractContextManager[Any]]
+    """Inside, gradients stay with the process that made them if the argument is true."""
+    seed: int
+    schedule: Schedule
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that was taken: `sums` are the loss and the correct answers of this process."""
+
+    epoch: int
+    step: int
+    examples: int
+    sums: Tensor | None
+    laps: Laps
+    learning_rate: float | None
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """`sums` are the loss, the correct answers and the number of this process's test examples."""
+
+    epoch: int
+    step: int
+    sums: Tensor | None
+
+
+def train(
+    trainer: Trainer,
+    batches: Batches,
+    limit: Limit,
+    now: Callable[[], Mark],
+    start: Position,
+    trained_seconds: Callable[[], float],
+) -> Iterator[Taken | EpochEnd]:
+    """Train from `start` until the limit; test after each epoch."""
+    model, optimizer, processes = trainer.model, trainer.optimizer, batches.place.processes
+    step = start.step
+    for epoch in count(start.epoch + 1):
+        if limit.share(epoch - 1, step, trained_seconds()) >= 1:
+            return
+        model.train()
+        torch.manual_seed(trainer.seed + 1_000_003 * epoch + batches.place.rank)
+        plans = batches.plans(epoch)
+        stream = batches.training(plans, epoch)
+        for place, plan in enumerate(plans):
+            share = limit.share(epoch - 1 + place / len(plans), step, trained_seconds())
+            if share >= 1:
+                break
+            learning_rate = rate(trainer.schedule, trainer.learning_rate, share)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            answers = []
+            laps: list[tuple[Any, Mark]] = [(None, now())]
+            for part in range(len(plan.parts)):
+                images, labels = next(stream)
+                laps.append(("data", now()))
+                with trainer.apart(part < len(plan.parts) - 1):
+                    logits = logits_of(model(images))
+                    # processes average their gradients: so each is the mean over all examples
+                    loss = F.cross_entropy(logits, labels, reduction="sum")
+                    scaled = loss * (processes / plan.examples)
+                    laps.append(("forward", now()))
+                    trainer.backward(scaled)
+                    laps.append(("backward", now()))
+                answers.append((loss.detach(), logits.detach(), labels))
+            optimizer.step()
+            optimizer.zero_grad()
+            laps.append(("optimizer", now()))
+            step += 1
+            sums = _sums(*answers[0])
+            for answer in answers[1:]:
+                sums = sums + _sums(*answer)
+            yield Taken(epoch, step, plan.examples, sums, laps, learning_rate)
+        yield EpochEnd(epoch, step, test(model, batches))
+
+
+def infer(
+    model: nn.Module, batches: Batches, limit: Limit, now: Callable[[], Mark],
+    trained_seconds: Callable[[], float],
+) -> Iterator[Taken]:  # fmt: skip
+    """Only forward passes, until the limit."""
+    model.eval()
+    step = 0
+    for epoch in count(1):
+        plans = batches.plans(epoch)
+        stream = batches.training(plans, epoch)
+        for place, plan in enumerate(plans):
+            if limit.share(epoch - 1 + place / len(plans), step, trained_seconds()) >= 1:
+                return
+            laps: list[tuple[Any, Mark]] = [(None, now())]
+            for _ in plan.parts:
+                images, _ = next(stream)
+                laps.append(("data", now()))
+                with torch.inference_mode():
+                    model(images)
+                laps.append(("forward", now()))
+            step += 1
+            yield Taken(epoch, step, plan.examples, None, laps, None)
+
+
+def test(model: nn.Module, batches: Batches) -> Tensor | None:
+    """The sums over this process's part of the test data; None where there is none."""
+    if batches.test is None:
+        return None
+    model.eval()
+    sums = torch.zeros(3, dtype=torch.float64)
+    with torch.inference_mode():
+        for images, labels in batches.testing():
+            logits = logits_of(model(images))
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+            found = _sums(loss, logits, labels).cpu().double()
+            sums += torch.cat([found, torch.tensor([float(len(labels))])])
+    return sums
+
+
+def logits_of(output: Any) -> Tensor:
+    """The scores of the classes in what a model returns: a tensor, or the first of several."""
+    if isinstance(output, Tensor):
+        return output
+    if hasattr(output, "logits"):
+        return logits_of(output.logits)
+    if isinstance(output, dict):
+        return logits_of(next(iter(output.values())))
+    return logits_of(output[0])
+
+
+def _sums(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.stack((loss, (logits.argmax(1) == labels).sum(dtype=loss.dtype)))

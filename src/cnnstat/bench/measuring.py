@@ -1,0 +1,127 @@
+"""`measure`: models trained one after the other by one protocol, and what was measured."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec import structs
+
+from ..analysis.benchmark.records import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
+from ..analysis.benchmark.timing import comparison_notes
+from ..analysis.records import Tool
+from ..shapes import as_input, parse_input
+from ..version import __version__
+from .building import Subject, subject
+from .checks import check
+from .fitting import largest_batch
+from .folder import RunFolder
+from .placing import environment, is_first_process, placed, processes
+from .work import Started, Watch, Work
+
+
+def measure(
+    *models: str,
+    input: str | tuple[int, ...] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    output: str | Path | None = None,
+    watch: Watch | None = None,
+    **protocol: Any,
+) -> Benchmark:
+    """Train models for real and measure them: loss, accuracy, step times, throughput, memory.
+
+    Args:
+        models: specs as for `analyze`; what is trained are classifiers of images.
+        input: N×C×H×W; images are resized to it. Without it each model's own.
+        arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
+            data where a model takes them.
+        output: a folder for the configuration, every step, checkpoints and the report.
+        watch: called with every step and epoch as it happens.
+        protocol: the fields of `Protocol`: `data="fashion-mnist"`, `epochs=10`, `lr=0.1`, …;
+            `batch_size="auto"` takes the largest that fits.
+
+    Raises:
+        UsageError: an argument cannot be understood.
+        ModelError: a model does not fit the data or cannot be trained; DivergedError if its loss
+            is no number any more.
+        OutputError: the folder cannot be written.
+    """
+    fitted = protocol.get("batch_size") == "auto"
+    chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
+    sizes = () if input is None else (str(as_input(input)),)
+    job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
+    check(job)
+    folder = None if output is None else RunFolder(Path(output))
+    if folder is not None and is_first_process():
+        folder.check_new()
+    if fitted:
+        job = _fitted(job, watch or _unwatched)
+    return _done(job, folder, watch or _unwatched, resumed=False)
+
+
+def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
+    """Go on with a run that was interrupted, from the end of its last whole epoch.
+
+    Raises:
+        ModelError: the folder holds no run.
+    """
+    folder = RunFolder(Path(output))
+    return _done(folder.job(), folder, watch or _unwatched, resumed=True)
+
+
+def _fitted(job: Job, watch: Watch) -> Job:
+    size = largest_batch(job, processes()[0])
+    watch(f"batches of {size} are the largest that fit")
+    return structs.replace(job, protocol=structs.replace(job.protocol, batch_size=size))
+
+
+def _unwatched(event: Started | Step | Epoch | str) -> None:
+    pass
+
+
+def _done(job: Job, folder: RunFolder | None, watch: Watch, resumed: bool) -> Benchmark:
+    with placed(job.protocol) as fabric:
+        where = environment(fabric.device, fabric.world_size)
+        first = is_first_process()
+        earlier = folder.result() if folder is not None and resumed else None
+        inputs = [parse_input(text) for text in job.inputs]
+        result = Benchmark(
+            tool=Tool(__version__, str(torch.__version__), platform.python_version()),
+            protocol=job.protocol,
+            environment=where,
+            data=DataFacts(job.protocol.data, 0, 0, 0),
+            runs=(),
+            notes=(),
+        )
+        for number, spec in enumerate(job.models, start=1):
+            kept = _finished(earlier, spec)
+            with fabric.rank_zero_first(local=True):  # one process of a machine downloads
+                made = subject(spec, inputs, job.arguments, job.protocol)
+            if folder is not None and first and not resumed and number == 1:
+                folder.begin(job, where)  # not before: a name that is misspelt leaves no folder
+            work = Work(number, made, job.protocol, fabric, folder, first, watch, resumed)
+            run, failure = (kept, None) if kept else work.run()
+            runs = (*result.runs, run)
+            result = structs.replace(result, runs=runs, data=_facts(made),
+                                     notes=comparison_notes(runs))  # fmt: skip
+            if folder is not None and first:
+                folder.write(result)
+            if failure is not None:
+                raise failure
+            if run.status == "interrupted":
+                break
+        return result
+
+
+def _finished(earlier: Benchmark | None, spec: str) -> Run | None:
+    runs = earlier.runs if earlier else ()
+    return next((r for r in runs if r.model.spec == spec and r.status == "finished"), None)
+
+
+def _facts(made: Subject) -> DataFacts:
+    data = made.data
+    tested = len(data.test) if data.test else 0
+    return DataFacts(data.name, len(data.train), tested, data.classes)

@@ -1,0 +1,134 @@
+"""The device, the precision and the processes, through lightning-fabric; and what machine it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..analysis.benchmark.records import Environment, Precision, Protocol
+from ..errors import ModelError, UsageError
+from .extra import needed
+
+_PRECISIONS: dict[Precision, str] = {
+    "fp32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed",
+}  # fmt: skip
+
+
+@contextmanager
+def placed(protocol: Protocol) -> Iterator[Any]:
+    """A launched Fabric; under torchrun one of its processes.
+
+    Raises:
+        UsageError: the device cannot do what is asked of it.
+        ModelError: there is no such device, or the extra `bench` is not installed.
+    """
+    fabric_package = needed("lightning_fabric", "to train")
+    for name in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    kind = device_kind(protocol)
+    count, here = processes()
+    if count > 1 and protocol.minutes is not None:
+        raise UsageError(
+            "--minutes ends each process at another step", hint="--steps N or --epochs N"
+        )
+    fabric = fabric_package.Fabric(
+        accelerator=kind, devices=here, num_nodes=max(1, count // here),
+        strategy="ddp" if count > 1 else "auto", precision=_PRECISIONS[protocol.precision],
+    )  # fmt: skip
+    with _products_in(protocol.precision):
+        fabric.launch()
+        try:
+            yield fabric
+        finally:
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+
+
+def device_kind(protocol: Protocol) -> str:
+    """`cpu`, `cuda` or `mps`; `auto` takes the best there is.
+
+    Raises:
+        UsageError: the device does not have that precision.
+        ModelError: there is no such device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = protocol.device
+    if kind == "auto":
+        kind = "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    if not there.get(kind, True):
+        built = f"this torch ({torch.__version__}) sees no {kind} device"
+        raise ModelError(f"there is no {kind} device", built, hint="--device auto")
+    if kind == "cpu" and protocol.precision in ("tf32", "fp16"):
+        raise UsageError(
+            f"--precision {protocol.precision} is for GPUs", hint="--precision fp32 or bf16"
+        )
+    return kind
+
+
+def processes() -> tuple[int, int]:
+    """How many processes torchrun started, and how many of them on this machine."""
+    return int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes and prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def _products_in(precision: Precision) -> Iterator[None]:
+    """fp32 means fp32: by default torch lets convolutions on a GPU round to TF32."""
+    cudnn: Any = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]
+
+
+def environment(device: torch.device, processes: int) -> Environment:
+    on_gpu = device.type == "cuda"
+    return Environment(
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=_cpu_name(),
+        threads=torch.get_num_threads(),
+        device=device.type,
+        device_name=torch.cuda.get_device_name(device) if on_gpu else _cpu_name(),
+        cuda=torch.version.cuda if on_gpu else None,
+        driver=_printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+        if on_gpu else None,
+        processes=processes,
+        git_revision=_printed("git", "rev-parse", "HEAD"),
+    )  # fmt: skip
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _printed(*command: str) -> str | None:
+    """The first line that a command prints; None where there is no such command or it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.split()
+    return lines[0] if lines else None

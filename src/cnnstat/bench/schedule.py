@@ -1,0 +1,86 @@
+"""When training is over, and the learning rate until then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..analysis.benchmark.records import Optimizer, Protocol, Schedule
+
+RATES: dict[Optimizer, float] = {
+    "sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3,
+}  # fmt: skip
+_EPOCHS = 10
+_TIMED_STEPS = 100  # where there is nothing to learn
+
+
+@dataclass(frozen=True)
+class Position:
+    """What is behind: whole epochs, steps, and seconds of training."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The end, in one of three measures."""
+
+    steps: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+
+    def share(self, epoch: float, step: int, seconds: float) -> float:
+        """How much of the training is done, 0 to 1."""
+        if self.steps is not None:
+            return step / self.steps
+        if self.minutes is not None:
+            return min(1.0, seconds / (60 * self.minutes))
+        assert self.epochs is not None
+        return epoch / self.epochs
+
+
+def limit_of(protocol: Protocol) -> Limit:
+    if protocol.steps is not None or protocol.minutes is not None or protocol.epochs is not None:
+        return Limit(protocol.steps, protocol.epochs, protocol.minutes)
+    if protocol.inference or protocol.data == "synthetic":
+        return Limit(steps=_TIMED_STEPS)
+    return Limit(epochs=_EPOCHS)
+
+
+def base_rate(protocol: Protocol) -> float:
+    return RATES[protocol.optimizer] if protocol.lr is None else protocol.lr
+
+
+def rate(schedule: Schedule, base: float, share: float) -> float:
+    """The learning rate when a share of the training is done.
+
+    cosine: base · (1 + cos(π · share)) / 2. step: a tenth from the middle on, a hundredth from
+    three quarters on.
+    """
+    if schedule == "cosine":
+        return base * (1 + math.cos(math.pi * share)) / 2
+    if schedule == "step":
+        return base * (0.1 if share >= 0.5 else 1.0) * (0.1 if share >= 0.75 else 1.0)
+    return base
+
+
+def optimizer_of(protocol: Protocol, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    kind, optim = protocol.optimizer, torch.optim
+    momentum = {"momentum": protocol.momentum} if kind in ("momentum", "nesterov") else {}
+    classes: dict[Optimizer, Any] = {
+        "sgd": optim.SGD, "momentum": optim.SGD, "nesterov": optim.SGD,
+        "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop,
+    }  # fmt: skip
+    extra: dict[str, Any] = {**momentum, **({"nesterov": True} if kind == "nesterov" else {})}
+    made: torch.optim.Optimizer = classes[kind](
+        [p for p in parameters if p.requires_grad],
+        lr=base_rate(protocol), weight_decay=protocol.weight_decay, **extra,
+    )  # fmt: skip
+    return made

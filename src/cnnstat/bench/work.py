@@ -1,0 +1,154 @@
+"""The training of one model to its run: memory that is short, checkpoints, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from msgspec import structs
+
+from ..analysis.benchmark.records import Epoch, Protocol, Run, Status, Step
+from ..analysis.benchmark.timing import learning_notes, timing, timing_notes
+from ..errors import ModelError
+from .building import Subject
+from .folder import Checkpoint, RunFolder
+from .memory import is_out_of_memory
+from .readings import DivergedError
+from .schedule import Limit, Position, base_rate, limit_of
+from .session import Session
+
+
+@dataclass(frozen=True)
+class Started:
+    """A model is about to be trained."""
+
+    model: str
+    limit: Limit
+    batch_size: int
+    examples: int
+
+
+Watch = Callable[[Started | Step | Epoch | str], None]
+"""Is told everything as it happens; a text is a note."""
+
+
+@dataclass
+class Work:
+    """The training of one model: what it needs, and what it has seen."""
+
+    number: int
+    subject: Subject
+    protocol: Protocol
+    fabric: Any
+    folder: RunFolder | None
+    first: bool
+    watch: Watch
+    resumed: bool
+
+    def run(self) -> tuple[Run, ModelError | None]:
+        """Train; where memory does not suffice, again with half the batch.
+
+        The error is that of a loss that diverged: what was measured until then is in the run.
+        """
+        self.notes: list[str] = []
+        while True:
+            try:
+                return self._attempt()
+            except Exception as error:
+                size = self.protocol.batch_size
+                if not is_out_of_memory(error) or size == 1:
+                    raise
+                if self.fabric.world_size > 1:
+                    raise ModelError(
+                        f"batches of {size} do not fit into memory",
+                        hint=f"--batch-size {size // 2}",
+                    ) from error
+            self.resumed = False
+            self.protocol = structs.replace(self.protocol, batch_size=size // 2)
+            self._note(f"batches of {size} did not fit into memory: {size // 2} are taken")
+            if self.fabric.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self.watch(text)
+
+    def _attempt(self) -> tuple[Run, ModelError | None]:
+        spec, limit = self.subject.loaded.spec, limit_of(self.protocol)
+        steps, epochs, session = self._prepared(limit)
+        self.watch(Started(spec, limit, self.protocol.batch_size, len(self.subject.data.train)))
+        status: Status = "finished"
+        failure: ModelError | None = None
+        try:
+            for record in session.records():
+                self.watch(record)
+                if isinstance(record, Step):
+                    steps.append(record)
+                    if self.folder is not None and self.first:
+                        self.folder.add(record)
+                    session.readings.check(record)
+                else:
+                    epochs.append(record)
+                    self._save(session, epochs)
+        except KeyboardInterrupt:
+            status = "interrupted"
+        except DivergedError as error:
+            status, failure = "diverged", error
+        return self._summary(session, steps, epochs, status), failure
+
+    def _prepared(self, limit: Limit) -> tuple[list[Step], list[Epoch], Session]:
+        """A session, with what was done before if the run is resumed."""
+        known = None
+        if self.folder is not None and self.resumed:
+            known = self.folder.checkpoint(self.number)
+        spec = self.subject.loaded.spec
+        if known is None:
+            if self.folder is not None and self.first:
+                self.folder.steps(spec, until=0)
+            return [], [], Session(self.subject, self.protocol, limit, self.fabric)
+        self.protocol = structs.replace(self.protocol, batch_size=known.batch_size)
+        session = Session(
+            self.subject, self.protocol, limit, self.fabric, known.state, known.position
+        )
+        assert self.folder is not None
+        steps = self.folder.steps(spec, until=known.position.step) if self.first else []
+        return steps, list(known.epochs), session
+
+    def _save(self, session: Session, epochs: Sequence[Epoch]) -> None:
+        if self.folder is None or not self.first:
+            return
+        last = epochs[-1]
+        position = Position(last.epoch, last.step, session.readings.seconds)
+        batch_size = self.protocol.batch_size
+        self.folder.save(
+            self.number, Checkpoint(position, tuple(epochs), batch_size, session.state())
+        )
+
+    def _summary(
+        self, session: Session, steps: Sequence[Step], epochs: Sequence[Epoch], status: Status
+    ) -> Run:
+        analysis, found = self.subject.analysis, timing(steps)
+        memory, kind = session.peak_memory()
+        timed = self.protocol.layers and status == "finished"
+        layers = session.layer_times() if timed else None
+        notes = [*self.notes, *(timing_notes(found) if found else ())]
+        if self.subject.data.test is not None:
+            notes += learning_notes(epochs, self.subject.data.classes)
+        return Run(
+            model=analysis.model,
+            input=self.subject.image,
+            params=analysis.totals.params,
+            macs=analysis.totals.macs // analysis.inputs[0].shape[0],
+            batch_size=self.protocol.batch_size,
+            learning_rate=None if self.protocol.inference else base_rate(self.protocol),
+            status=status,
+            steps=len(steps),
+            epochs=tuple(epochs),
+            timing=found,
+            memory_bytes=memory,
+            memory_kind=kind,
+            layers=layers,
+            notes=tuple(notes),
+        )

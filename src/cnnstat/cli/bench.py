@@ -1,0 +1,135 @@
+"""`cnnstat bench MODEL …`: train models for real and measure them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .options import ArgOption, FormatOption, InputOption, arguments_of, complete_model
+
+
+def command(
+    context: typer.Context,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...", autocompletion=complete_model, show_default=False,
+            help="Names (cnnstat list), torchvision:NAME, timm:NAME, or your own "
+            "(my_model.py:Net): classifiers of images.",
+        ),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="NAME", help="digits, fashion-mnist, mnist, cifar10, "
+                     "folder:PATH (a folder for each class), or synthetic (speed only)."),
+    ] = "digits",
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", metavar="DIR", show_default=False,
+                     help="Where downloaded data is, or is put. [default: the user's cache]"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", metavar="N", show_default=False,
+                     help="Stop after N epochs. [default: 10]"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", metavar="N", show_default=False,
+                     help="Stop after N steps. [default for --inference and synthetic: 100]"),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="M", show_default=False,
+                     help="Stop after M minutes of training."),
+    ] = None,
+    batch_size: Annotated[
+        str,
+        typer.Option("--batch-size", "-b", metavar="N|auto",
+                     help="Examples in a batch; auto: the most that fit into memory."),
+    ] = "128",
+    accumulate: Annotated[
+        int, typer.Option("--accumulate", metavar="N", help="Batches for one step.")
+    ] = 1,
+    optimizer: Annotated[
+        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"],
+        typer.Option("--optimizer"),
+    ] = "sgd",
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", metavar="RATE", show_default=False,
+                     help="Learning rate. [default: 0.1; 0.001 for adam, adamw and rmsprop]"),
+    ] = None,
+    momentum: Annotated[
+        float, typer.Option("--momentum", help="Of the optimizers momentum and nesterov.")
+    ] = 0.9,
+    weight_decay: Annotated[float, typer.Option("--weight-decay")] = 0.0,
+    schedule: Annotated[
+        Literal["constant", "cosine", "step"],
+        typer.Option("--schedule", help="step: a tenth at the middle and at three quarters."),
+    ] = "constant",
+    init: Annotated[
+        Literal["xavier", "default"],
+        typer.Option("--init", help="xavier: uniform, conv and linear weights. default: as the "
+                     "model's constructor draws them."),
+    ] = "xavier",
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Random crops and flips of the training images.")
+    ] = False,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device")] = "auto",
+    precision: Annotated[
+        Literal["fp32", "tf32", "bf16", "fp16"],
+        typer.Option("--precision", help="bf16 and fp16 are mixed; tf32 and fp16 need a GPU."),
+    ] = "fp32",
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    channels_last: Annotated[bool, typer.Option("--channels-last")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="Processes that read image files.")
+    ] = 2,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights, order and dropout.")] = 0,
+    inference: Annotated[
+        bool, typer.Option("--inference", help="Only forward passes: nothing is learned.")
+    ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Time each layer's forward pass too.")
+    ] = False,
+    input: InputOption = None,
+    arg: ArgOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", show_default=False,
+                     help="A folder for every step as it happens, checkpoints and the report."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="DIR", show_default=False,
+                     help="Go on with the run in this folder, from its last whole epoch."),
+    ] = None,
+    format: FormatOption = None,
+) -> None:  # fmt: skip
+    """Train models for real, and measure them: loss and accuracy, step times, throughput, memory.
+
+    The protocol is the textbook's (Dive into Deep Learning): Xavier-uniform weights, SGD with
+    learning rate 0.1, cross-entropy, batches of 128, 10 epochs, images resized to the model's
+    input. The data is scikit-learn's handwritten digits, which need no download.
+
+    Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
+    """
+    from ..analysis.benchmark.records import Protocol
+    from .benching import batch_size_of, benchmark_of, emit_benchmark, given_options, resumed
+
+    if resume is not None:
+        result = resumed(resume, given_options(context))
+    else:
+        protocol = Protocol(
+            data=data, data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
+            minutes=minutes, accumulate=accumulate, optimizer=optimizer,
+            lr=lr, momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
+            augment=augment, precision=precision, compile=compile, channels_last=channels_last,
+            workers=workers, seed=seed, device=device, inference=inference, layers=layers,
+        )  # fmt: skip
+        size = batch_size_of(batch_size)
+        result = benchmark_of(models or [], input, arguments_of(arg), protocol, size, output)
+    emit_benchmark(result, format, output or resume)

@@ -1,0 +1,84 @@
+"""What a terminal shows while models are trained: a bar on standard error, and notes."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from ..analysis.benchmark.records import Epoch, Step
+from ..units import format_bytes
+
+if TYPE_CHECKING:
+    from ..bench.work import Started
+
+_SMOOTHED = 0.1  # share of a new step in the figures that are shown
+
+
+class Progress:
+    """Shows nothing where standard error is no terminal, but for notes."""
+
+    def __init__(self) -> None:
+        self.console = Console(file=sys.stderr)
+        self.bar = Bar(
+            TextColumn("{task.description}"), BarColumn(bar_width=20),
+            TextColumn("{task.fields[figures]}"), TimeRemainingColumn(compact=True),
+            console=self.console, transient=True, disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+        self.started: Started | None = None
+        self.seconds = self.rate = 0.0
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.bar.stop()
+
+    def watch(self, event: Started | Step | Epoch | str) -> None:
+        """Take what happened."""
+        if isinstance(event, str):
+            typer.echo(f"note: {event}", err=True)
+        elif isinstance(event, Step):
+            self._step(event)
+        elif not isinstance(event, Epoch):
+            self.started, self.seconds, self.rate = event, 0.0, 0.0
+            if self.task is not None:
+                self.bar.remove_task(self.task)
+            self.task = self.bar.add_task(event.model, total=1.0, figures="")
+
+    def _step(self, step: Step) -> None:
+        if self.bar.disable or self.task is None or self.started is None:
+            return
+        self.seconds += step.seconds
+        rate = step.examples / step.seconds
+        self.rate = rate if not self.rate else (1 - _SMOOTHED) * self.rate + _SMOOTHED * rate
+        begun = (step.epoch - 1) * self.started.examples
+        done = begun + step.step * step.examples % max(1, self.started.examples)
+        share = self.started.limit.share(
+            done / max(1, self.started.examples), step.step, self.seconds
+        )
+        self.bar.update(self.task, completed=min(1.0, share), figures=self._figures(step))
+
+    def _figures(self, step: Step) -> str:
+        parts: list[Any] = [f"epoch {step.epoch}"]
+        parts += [f"loss {step.loss:.3f}"] if step.loss is not None else []
+        parts += [f"acc {step.accuracy:.0%}"] if step.accuracy is not None else []
+        parts.append(f"{self.rate:,.0f}/s")
+        memory = _memory()
+        return " ".join([*parts, *([format_bytes(memory)] if memory else [])])
+
+
+def _memory() -> int | None:
+    from ..bench.memory import held_now
+
+    return held_now()
