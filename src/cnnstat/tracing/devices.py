@@ -6,8 +6,8 @@ mask in the dtype of its input. The fused forms keep less:
 attention   of the operands, the result and one number a row (Dao et al. 2022, arXiv:2205.14135)
 dropout     of one byte an element, on CUDA
 
-Which form torch takes is decided as in its `sdp_utils.h` and `sdp_utils_cpp.cpp`, as far as
-shapes and dtypes tell.
+Which form torch takes is decided by the main conditions of its `sdp_utils`, as far as shapes and
+dtypes tell: held against real steps for the CPU, not measured for CUDA.
 """
 
 from __future__ import annotations

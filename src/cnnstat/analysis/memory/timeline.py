@@ -12,7 +12,7 @@ from .records import KINDS, Held, LayerKept, Moment
 
 BLOCK = 512
 """Bytes: torch's allocator for CUDA gives every storage a whole number of blocks of this size
-(`kMinBlockSize` in c10/cuda/CUDACachingAllocator.cpp)."""
+(`kMinBlockSize` in c10/core/AllocatorConfig.h)."""
 STRETCHES = 160
 """Into how many stretches of operators a timeline is divided at most."""
 
