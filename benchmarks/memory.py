@@ -105,8 +105,8 @@ def rows_of(case: Case) -> Iterator[Row]:
         subject: Any = Lstm() if case.spec == "lstm" else case.spec
         arguments = None if case.spec == "lstm" else case.arguments
         told = partial(cnnstat.memory, subject, shape, device="cpu", arguments=arguments,
-                       precision="bf16-mixed" if case.mixed else "fp32")  # fmt: skip
-        lower, kind = (torch.bfloat16, ", bf16-mixed") if case.mixed else (None, "")
+                       precision="bf16" if case.mixed else "fp32")  # fmt: skip
+        lower, kind = (torch.bfloat16, ", bf16") if case.mixed else (None, "")
 
         optimizer = partial(OPTIMIZERS[case.optimizer], lr=0.01)
         real = training_peak(model_of(case, batch), inputs, target, optimizer, lower).peak

@@ -21,10 +21,12 @@ import cnnstat
 from cnnstat.analysis.benchmark.records import Epoch, Protocol, Spread, Step
 from cnnstat.analysis.benchmark.timing import learning_notes, spread, timing, warmup, within_noise
 from cnnstat.bench.batches import Batches, Place, _Augmentation
+from cnnstat.bench.building import subject
 from cnnstat.bench.clock import Clock
 from cnnstat.bench.datasets import Data, Held, random_split
 from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
+from cnnstat.bench.prediction import predicted
 from cnnstat.bench.schedule import Limit, rate
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
@@ -246,16 +248,19 @@ def test_the_batch_is_halved_where_memory_does_not_suffice(capsys: Capture) -> N
 
 
 @pytest.mark.parametrize(
-    ("limit", "most", "tried", "found"),
+    ("limit", "most", "first", "tried", "found"),
     [
-        (100, 1000, [2, 4, 8, 16, 32, 64, 128, 96, 112, 104], 96),  # 104 − 96 ≤ 96 / 8
-        (5, 1000, [2, 4, 8, 6, 5], 5),
-        (1000, 50, [2, 4, 8, 16, 32, 50], 50),  # there are no more examples
-        (0, 50, [2, 1], 0),
+        (100, 1000, 2, [2, 4, 8, 16, 32, 64, 128, 96, 112, 104], 96),  # 104 − 96 ≤ 96 / 8
+        (5, 1000, 2, [2, 4, 8, 6, 5], 5),
+        (1000, 50, 2, [2, 4, 8, 16, 32, 50], 50),  # there are no more examples
+        (0, 50, 2, [2, 1], 0),
+        (100, 1000, 104, [104, 52, 78, 91, 97], 97),  # predicted a little too large
+        (100, 1000, 90, [90, 180, 135, 112, 101], 90),  # a little too small: 101 − 90 ≤ 90 / 8
+        (1000, 50, 700, [50], 50),
     ],
 )
 def test_the_largest_batch_is_searched_for(
-    limit: int, most: int, tried: list[int], found: int
+    limit: int, most: int, first: int, tried: list[int], found: int
 ) -> None:
     seen = []
 
@@ -263,8 +268,48 @@ def test_the_largest_batch_is_searched_for(
         seen.append(size)
         return size <= limit
 
-    assert ([0, *fitting_sizes(fits, most)])[-1] == found
+    assert ([0, *fitting_sizes(fits, most, first)])[-1] == found
     assert seen == tried
+
+
+def test_the_prediction_stands_beside_what_was_measured() -> None:
+    peaks = "fp32=1T,bandwidth=10G"
+    result = cnnstat.measure("small.py:Net", steps=2, batch_size=8, device_peaks=peaks,
+                             device="cpu", optimizer="adam")  # fmt: skip
+    (run,) = result.runs
+    assert run.prediction is not None
+    # 8 images of 64 pixels: 64·32 + 32·10 MACs forward; the gradient of both weights, and of the
+    # second layer's input: 64·32 + 2·32·10
+    assert run.prediction.flops == 2 * 8 * (64 * 32 + 32 * 10 + 64 * 32 + 2 * 32 * 10)
+    shape = (8, 1, 8, 8)
+    bound = cnnstat.roofline("small.py:Net", shape, device_peaks=peaks, training=True,
+                             optimizer="adam")  # fmt: skip
+    held = cnnstat.memory("small.py:Net", shape, optimizer="adam", device="cpu")
+    assert run.prediction.flops == bound.flops
+    assert run.prediction.seconds == pytest.approx(bound.seconds)
+    assert run.prediction.memory_bytes == held.peak_bytes
+    assert run.timing is not None
+    assert run.mfu == pytest.approx(bound.mfu(run.timing.seconds.median))
+    assert run.flops_per_second == pytest.approx(bound.flops / run.timing.seconds.median)
+
+
+def test_accumulated_batches_are_one_step_and_their_memory_is_not_predicted() -> None:
+    one, two = (
+        predicted(subject("small.py:Net", [], {}, protocol), protocol, CPU.device, 1)
+        for protocol in (
+            Protocol(accumulate=n, device_peaks="fp32=1T,bandwidth=10G", optimizer="momentum")
+            for n in (1, 2)
+        )
+    )
+    assert two.flops == 2 * one.flops
+    update = 5 * 4 * (64 * 32 + 32 + 32 * 10 + 10) / 10e9  # p, g, m read; p, m written
+    assert one.seconds is not None
+    assert two.seconds == pytest.approx(2 * one.seconds - update)
+    assert one.memory_bytes is not None
+    assert two.memory_bytes is None
+    assert two.notes == (
+        "no memory is predicted with --accumulate: gradients lie beside the next batch",
+    )
 
 
 def test_the_largest_batch_that_fits_is_found_in_another_process() -> None:
@@ -279,6 +324,8 @@ def test_the_largest_batch_that_fits_is_found_in_another_process() -> None:
         ("bench lenet --epochs 1 --steps 5", 2, ["--steps and --epochs", "one of them"]),
         ("bench lenet --minutes 0", 2, ["--minutes 0 is not positive"]),
         ("bench lenet --batch-size 0", 2, ["--batch-size 0 is less than 1"]),
+        ("bench lenet --device-peaks bf16=1T,bandwidth=1G", 2, ["no fp32 peak"]),
+        ("bench lenet --device-peaks h10", 2, ["unknown device 'h10'"]),
         ("bench lenet --batch-size all", 2, ["neither a whole number nor auto"]),
         ("bench lenet --lr -1", 2, ["--lr -1 is not positive"]),
         ("bench lenet lenet", 2, ["named twice"]),

@@ -29,7 +29,8 @@ from tests.live_bytes import inference_peak, training_peak
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
-    "sgd-momentum": partial(torch.optim.SGD, momentum=0.9),
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "nesterov": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
@@ -186,7 +187,7 @@ def blocks():
 
 
 @pytest.mark.parametrize(
-    ("precision", "lower"), [("fp32", None), ("bf16-mixed", torch.bfloat16)]
+    ("precision", "lower"), [("fp32", None), ("bf16", torch.bfloat16)]
 )  # fmt: skip
 def test_checkpointing_holds_what_it_really_holds(precision, lower):
     shape, target = (8, 1, 16, 16), torch.zeros(8, dtype=torch.int64)
@@ -243,7 +244,7 @@ def test_a_model_is_left_untouched():
 
 @pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
 def test_mixed_precision_holds_what_autocast_really_holds(spec, shape):
-    predicted = cnnstat.memory(spec, shape, device="cpu", precision="bf16-mixed")
+    predicted = cnnstat.memory(spec, shape, device="cpu", precision="bf16")
     model = load_model(spec, (shape,), {}, None).builders.with_data()
     target, sgd = torch.zeros(shape[0], dtype=torch.int64), partial(torch.optim.SGD, lr=0.1)
     real = training_peak(model, torch.rand(shape), target, sgd, torch.bfloat16)
@@ -256,7 +257,7 @@ def test_mixed_inference_holds_what_autocast_really_holds():
     told = partial(cnnstat.memory, "resnet18", shape, inference=True, device="cpu")
     model = load_model("resnet18", (shape,), {}, None).builders.with_data()
     real = inference_peak(model, torch.rand(shape), torch.bfloat16)
-    assert told(precision="bf16-mixed").peak_bytes == real.peak
+    assert told(precision="bf16").peak_bytes == real.peak
     assert real.peak > told().peak_bytes  # the casts of the weights are kept beside the weights
 
 
@@ -319,6 +320,14 @@ def test_search_where_small_batches_do_not_run():
 
     assert largest_batch(peak, 81, (40, peak(40))) == (8, 81)
     assert largest_batch(peak, 40, (40, peak(40))) is None
+
+
+def test_search_where_large_batches_do_not_run():
+    def peak(batch):
+        return None if batch > 40 else 10 * batch
+
+    assert largest_batch(peak, 10**6, (2, 20)) == (40, 400)
+    assert largest_batch(peak, 250, (2, 20)) == (25, 250)
 
 
 def test_no_batch_fits(capsys):

@@ -19,14 +19,16 @@ from ..analysis.benchmark.records import Job, Step
 from ..errors import ModelError, UsageError
 from ..shapes import parse_input
 from ..tracing.lanes import available_bytes
-from .building import subject
+from .building import Subject, subject
 from .memory import is_out_of_memory, resident
 from .placing import device_kind, placed
+from .prediction import largest_predicted
 from .schedule import Limit
 from .session import Session
 
 _SHARE = 0.5  # of the memory that a CPU has left
 _STEPS = 2  # the optimizer makes its state in the first
+_LEAST = 2  # batch norm cannot learn from one
 _PRECISE = 8  # the answer is at most this part of itself too small
 
 
@@ -69,15 +71,17 @@ def probe() -> None:
         most = min(len(each.data.train) for each in made)
         if job.protocol.data == "synthetic":
             most = sys.maxsize
-        for size in fitting_sizes(lambda size: _fits(job, size, fabric), most):
+        first = min(_expected(job, each, fabric.device) for each in made)
+        for size in fitting_sizes(lambda size: _fits(job, size, fabric), most, first):
             sys.stdout.write(f"{size}\n")
             sys.stdout.flush()
 
 
-def fitting_sizes(fits: Callable[[int], bool], most: int) -> Iterator[int]:
-    """Ever larger sizes that fit: doubled until one does not, then halfway between."""
+def fitting_sizes(fits: Callable[[int], bool], most: int, first: int = _LEAST) -> Iterator[int]:
+    """Ever larger sizes that fit: doubled from the `first` until one does not, then halfway
+    between."""
     good, bad = 0, None
-    size = min(2, most)  # batch norm cannot learn from one
+    size = min(first, most)
     while size <= most:
         if fits(size):
             good = size
@@ -92,6 +96,16 @@ def fitting_sizes(fits: Callable[[int], bool], most: int) -> Iterator[int]:
             return
         else:
             size = (good + bad) // 2
+
+
+def _expected(job: Job, made: Subject, device: torch.device) -> int:
+    """The batch that is predicted to fit; the least where nothing is predicted."""
+    protocol = structs.replace(job.protocol, batch_size=_LEAST)
+    if device.type == "cuda":
+        room, _ = torch.cuda.mem_get_info(device)
+    else:
+        room = int(_SHARE * available_bytes())
+    return max(_LEAST, largest_predicted(made, protocol, device, room) or _LEAST)
 
 
 def _fits(job: Job, size: int, fabric: object) -> bool:

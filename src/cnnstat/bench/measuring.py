@@ -20,6 +20,7 @@ from .checks import check
 from .fitting import largest_batch
 from .folder import RunFolder
 from .placing import environment, is_first_process, placed, processes
+from .prediction import peaks_of
 from .work import Started, Watch, Work
 
 
@@ -54,6 +55,7 @@ def measure(
     sizes = () if input is None else (str(as_input(input)),)
     job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
     check(job)
+    peaks_of(chosen, None)  # refused here if they cannot be read
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None and is_first_process():
         folder.check_new()

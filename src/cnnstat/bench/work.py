@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from msgspec import structs
 
-from ..analysis.benchmark.records import Epoch, Protocol, Run, Status, Step
+from ..analysis.benchmark.records import Epoch, Prediction, Protocol, Run, Status, Step
 from ..analysis.benchmark.timing import learning_notes, timing, timing_notes
 from ..errors import ModelError
 from .building import Subject
 from .folder import Checkpoint, RunFolder
 from .memory import is_out_of_memory
+from .prediction import predicted
 from .readings import DivergedError
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
@@ -116,6 +117,10 @@ class Work:
         steps = self.folder.steps(spec, until=known.position.step) if self.first else []
         return steps, list(known.epochs), session
 
+    def _predicted(self) -> Prediction:
+        fabric = self.fabric
+        return predicted(self.subject, self.protocol, fabric.device, fabric.world_size)
+
     def _save(self, session: Session, epochs: Sequence[Epoch]) -> None:
         if self.folder is None or not self.first:
             return
@@ -133,7 +138,11 @@ class Work:
         memory, kind = session.peak_memory()
         timed = self.protocol.layers and status == "finished"
         layers = session.layer_times() if timed else None
+        expected = self._predicted() if self.first else None
         notes = [*self.notes, *(timing_notes(found) if found else ())]
+        notes += expected.notes if expected else ()
+        reached = expected.flops / found.seconds.median if expected and found else None
+        peak = expected.peak_flops if expected else None
         if self.subject.data.test is not None:
             notes += learning_notes(epochs, self.subject.data.classes)
         return Run(
@@ -150,5 +159,8 @@ class Work:
             memory_bytes=memory,
             memory_kind=kind,
             layers=layers,
+            prediction=expected,
+            flops_per_second=reached,
+            mfu=reached / peak if reached and peak else None,
             notes=tuple(notes),
         )

@@ -95,6 +95,13 @@ def command(
     layers: Annotated[
         bool, typer.Option("--layers", help="Time each layer's forward pass too.")
     ] = False,
+    device_peaks: Annotated[
+        str | None,
+        typer.Option("--device-peaks", metavar="PEAKS", show_default=False,
+                     help="For the bound and the MFU: a name of cnnstat devices, a file of "
+                     "cnnstat devices --measure, or fp32=1.2T,bandwidth=40G. [default: those "
+                     "of the GPU, if it is known]"),
+    ] = None,
     input: InputOption = None,
     arg: ArgOption = None,
     output: Annotated[
@@ -129,6 +136,7 @@ def command(
             lr=lr, momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
             augment=augment, precision=precision, compile=compile, channels_last=channels_last,
             workers=workers, seed=seed, device=device, inference=inference, layers=layers,
+            device_peaks=device_peaks,
         )  # fmt: skip
         size = batch_size_of(batch_size)
         result = benchmark_of(models or [], input, arguments_of(arg), protocol, size, output)

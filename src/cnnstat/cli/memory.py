@@ -30,15 +30,15 @@ def command(
                      help="Examples in a batch. [default: those of the input]"),
     ] = None,
     optimizer: Annotated[
-        Literal["sgd", "sgd-momentum", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax",
-                "nadam", "radam"],
+        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta",
+                "adamax", "nadam", "radam"],
         typer.Option("--optimizer", help="torch's optimizer, with its defaults."),
     ] = "sgd",
     inference: Annotated[
         bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
     ] = False,
     precision: Annotated[
-        Literal["fp32", "bf16-mixed", "bf16-true", "fp16-true"],
+        Literal["fp32", "bf16", "bf16-true", "fp16-true"],
         typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
                      "(true), or of what torch.autocast casts (mixed)."),
     ] = "fp32",

@@ -52,7 +52,7 @@ def command(
         bool, typer.Option("--training", help="A step with backward pass and update.")
     ] = False,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "adam", "adamw"] | None,
+        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"] | None,
         typer.Option("--optimizer", show_default=False,
                      help="Of the update. [default: sgd with --training]"),
     ] = None,

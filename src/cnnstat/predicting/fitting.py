@@ -21,16 +21,16 @@ def largest_batch(
         ModelError: the peak does not grow with the batch.
     """
     fits: tuple[int, int] | None = known if known[1] <= limit else None
-    exceeds: tuple[int, int] | None = None if fits else known
+    exceeds: tuple[int, int | None] | None = None if fits else known
     smallest = 0  # no batch up to this one runs
     while exceeds is None or exceeds[0] - (fits[0] if fits else smallest) > 1:
         batch = _next(fits, exceeds, smallest, limit)
         if batch > _LARGEST:
             raise ModelError(f"a batch of {_LARGEST:,} still fits: the memory hardly grows with it")
         peak = peak_at(batch)
-        if peak is None:
+        if peak is None and fits is None:
             smallest = batch
-        elif peak <= limit:
+        elif peak is not None and peak <= limit:
             fits = batch, peak
         else:
             exceeds = batch, peak
@@ -38,15 +38,20 @@ def largest_batch(
 
 
 def _next(
-    fits: tuple[int, int] | None, exceeds: tuple[int, int] | None, smallest: int, limit: int
+    fits: tuple[int, int] | None, exceeds: tuple[int, int | None] | None, smallest: int, limit: int
 ) -> int:
-    """The batch to try next: peaks grow about in proportion to the batch."""
+    """The batch to try next: peaks grow about in proportion to the batch.
+
+    Of a batch that is too large for the model itself, no peak is known.
+    """
     if exceeds is None:
         assert fits is not None
         return max(fits[0] + 1, min(2 * fits[0] * limit // max(1, fits[1]), 16 * fits[0]))
     if fits is None:
         return max(smallest + 1, exceeds[0] // 2)
     (low, least), (high, most) = fits, exceeds
+    if most is None:
+        return (low + high) // 2
     guess = low + (limit - least) * (high - low) // (most - least)
     # the peaks lie on or below the line between the two: the batch is the guess or above it
     return min(max(guess + (guess == low), low + 1), high - 1)

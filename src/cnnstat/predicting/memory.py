@@ -26,7 +26,7 @@ from .batches import batch_of, described_inputs, with_batch
 from .fitting import largest_batch
 
 _DTYPES: dict[Precision, torch.dtype] = {
-    "fp32": torch.float32, "bf16-mixed": torch.float32, "bf16-true": torch.bfloat16,
+    "fp32": torch.float32, "bf16": torch.float32, "bf16-true": torch.bfloat16,
     "fp16-true": torch.float16,
 }  # fmt: skip
 
@@ -56,11 +56,11 @@ def memory(
         inputs: positional inputs, as `analyze` takes them.
         batch_size: the size of the first dimension of every input that shares it; by default that
             of the inputs.
-        optimizer: one of torch's, with its defaults; "sgd-momentum" has a momentum.
+        optimizer: one of torch's, with its defaults; "momentum" and "nesterov" are SGD with one.
         inference: run the forward pass alone, without gradients.
         mode: "eval" or "train"; by default "train", for inference "eval".
         precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and all that follows;
-            "bf16-mixed" for `torch.autocast` around the forward pass and the loss.
+            "bf16" for `torch.autocast` around the forward pass and the loss.
         device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
             in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
         device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
@@ -102,7 +102,7 @@ def memory(
         dtype=_DTYPES[precision],
         checkpoint=tuple(checkpoint),
         ddp=ddp,
-        autocast=torch.bfloat16 if precision == "bf16-mixed" else None,
+        autocast=torch.bfloat16 if precision == "bf16" else None,
     )
     subject = _Subject(loaded, options, precision)
     return subject.result(batch_size, limit)

@@ -10,6 +10,7 @@ from ..units import format_exact
 from .view import Block, Cell, Column, Curve, Curves, Facts, Panel, Report, Row, Table, Text
 
 _PHASES = ("data", "forward", "backward", "optimizer")
+_NO_PEAKS = "not known: cnnstat devices --measure -o here.json, then --device-peaks here.json"
 _ONE_EPOCH_A_ROW = 12  # epochs; of more the table shows some
 
 
@@ -19,6 +20,8 @@ def view(result: Benchmark) -> Report:
     split = _split(result)
     if split is not None:
         blocks.append(split)
+    if any(run.prediction is not None for run in result.runs):
+        blocks.append(_predicted(result))
     blocks += [_layers(run, run.layers) for run in result.runs if run.layers is not None]
     if any(run.epochs for run in result.runs):
         blocks += [_epochs(result), _curves(result)]
@@ -89,6 +92,31 @@ def _split(result: Benchmark) -> Table | None:
         Column("measured_steps", "Measured", drop=2),
     )
     return Table(columns, tuple(rows), "A step, medians")
+
+
+def _predicted(result: Benchmark) -> Table:
+    columns = (
+        Column("model", "Model", False),
+        Column("least_seconds", "Step at least"),
+        Column("step_seconds", "Step"),
+        Column("flops_per_second", "Achieved"),
+        Column("mfu", "MFU"),
+        Column("predicted_bytes", "Memory expected", drop=1),
+        Column("memory_bytes", "Memory", drop=1),
+    )
+    rows = []
+    for run in result.runs:
+        expected, timing = run.prediction, run.timing
+        rows.append(Row((
+            Cell(run.model.spec),
+            Cell(expected.seconds if expected else None, "seconds"),
+            Cell(timing.seconds.median if timing else None, "seconds"),
+            Cell(run.flops_per_second, "flop_rate"),
+            Cell(run.mfu, "share"),
+            Cell(expected.memory_bytes if expected else None, "bytes"),
+            Cell(run.memory_bytes, "bytes"),
+        )))  # fmt: skip
+    return Table(columns, tuple(rows), "Predicted beside measured")
 
 
 def _layers(run: Run, times: LayerTimes) -> Table:
@@ -186,6 +214,10 @@ def _conditions(result: Benchmark) -> Facts:
     kinds = {run.memory_kind: None for run in result.runs if run.memory_kind}
     if kinds:
         items.append(("Memory", Cell(f"the most that was {', '.join(kinds)}")))
+    peaks = {run.prediction.device: None for run in result.runs if run.prediction}
+    if peaks:
+        (name,) = peaks
+        items.append(("Peaks", Cell(name or _NO_PEAKS)))
     return Facts(tuple(items))
 
 

@@ -20,7 +20,8 @@ KIND_TITLES = {
     "temporaries": "temporaries",
 }
 _OPTIMIZERS = {
-    "sgd": "SGD", "sgd-momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW",
+    "sgd": "SGD", "momentum": "SGD with momentum", "nesterov": "SGD with Nesterov's momentum",
+    "adam": "Adam", "adamw": "AdamW",
     "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta", "adamax": "Adamax",
     "nadam": "NAdam", "radam": "RAdam",
 }  # fmt: skip

@@ -13,12 +13,13 @@ from .answers import replaced
 from .devices import DeviceKind
 
 OptimizerName = Literal[
-    "sgd", "sgd-momentum", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax", "nadam",
-    "radam",
+    "sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax",
+    "nadam", "radam",
 ]  # fmt: skip
 _CLASSES: dict[OptimizerName, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {}),
-    "sgd-momentum": ("SGD", {"momentum": 0.9}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
     "adam": ("Adam", {}),
     "adamw": ("AdamW", {}),
     "rmsprop": ("RMSprop", {}),

@@ -48,6 +48,7 @@ class Protocol(Record, frozen=True, kw_only=True):
     device: Device = "auto"
     inference: bool = False
     layers: bool = False
+    device_peaks: str | None = None
 
 
 class Environment(Record, frozen=True, kw_only=True):
@@ -151,11 +152,28 @@ class LayerTimes(Record, frozen=True):
         return self.hooked.median / self.bare.median - 1
 
 
+class Prediction(Record, frozen=True, kw_only=True):
+    """What was to be expected of a step of one process.
+
+    `flops` are 2 × the MACs of its forward and backward passes. `seconds` is the least that it
+    takes on `device`, whose peak arithmetic is `peak_flops`: all three None where no peaks are
+    known. `memory_bytes` is the peak of what its tensors hold, None with the reason in `notes`.
+    """
+
+    flops: int
+    seconds: float | None
+    peak_flops: int | None
+    device: str | None
+    memory_bytes: int | None
+    notes: tuple[str, ...]
+
+
 class Run(Record, frozen=True, kw_only=True):
     """What became of one model.
 
     `macs` are those of one example's forward pass. `memory_bytes` is the peak, of what
-    `memory_kind` says.
+    `memory_kind` says. `flops_per_second` is reached in the median step, `mfu` its share of the
+    device's peak.
     """
 
     model: Model
@@ -171,6 +189,9 @@ class Run(Record, frozen=True, kw_only=True):
     memory_bytes: int | None
     memory_kind: Literal["allocated on the device", "resident, whole process"] | None
     layers: LayerTimes | None
+    prediction: Prediction | None
+    flops_per_second: float | None
+    mfu: float | None
     notes: tuple[str, ...]
 
 

@@ -12,7 +12,7 @@ from ..records import SCHEMA_VERSION, Input, Model, Record, Role, Tool, Version
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16", "fp64")
-Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Bound = Literal["arithmetic", "bandwidth"]
 
 

@@ -31,10 +31,13 @@ _LOOKUPS = frozenset({"aten.embedding", "aten.index", "aten.index_select", "aten
 
 _PLACING = frozenset({"aten.index_put_", "aten.index_copy_"})
 
-UPDATE_ACCESSES: dict[Optimizer, int] = {"sgd": 3, "momentum": 5, "adam": 7, "adamw": 7}
+UPDATE_ACCESSES: dict[Optimizer, int] = {
+    "sgd": 3, "momentum": 5, "nesterov": 5, "adam": 7, "adamw": 7, "rmsprop": 5,
+}  # fmt: skip
 """Accesses to memory per trained parameter and step, each array once, as a fused kernel has them.
 
-SGD: p − η·g reads p, g and writes p. With momentum: m ← μ·m + g reads and writes m too. Adam and
+SGD: p − η·g reads p, g and writes p. With momentum: m ← μ·m + g reads and writes m too, and so
+does RMSprop with its mean of squares (Tieleman and Hinton 2012). Adam and
 AdamW read p, g, m, v and write p, m, v (Kingma and Ba 2015, algorithm 1).
 """
 _UPDATE_ITEMSIZE = 4
