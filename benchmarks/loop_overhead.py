@@ -24,7 +24,7 @@ from cnnstat.bench.placing import placed
 from cnnstat.bench.schedule import Limit
 from cnnstat.bench.session import Session
 
-ROUNDS, STEPS, BATCH = 21, 20, 128
+ROUNDS, STEPS, BATCH = 21, 100, 128
 
 
 Seconds = tuple[float, float]

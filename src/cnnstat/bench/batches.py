@@ -78,10 +78,12 @@ class Batches:
     def training(self, plans: Sequence[StepPlan], epoch: int) -> Iterator[Batch]:
         """The batches of the plans, one after the other."""
         parts = [part for plan in plans for part in plan.parts]
-        augmented = _Augmentation(len(self.train), self.sides, self.protocol.seed, epoch)
+        augmented = None
+        if self.protocol.augment:
+            augmented = _Augmentation(len(self.train), self.sides, self.protocol.seed, epoch)
         for indices, (images, labels) in zip(parts, self._read(self.train, parts), strict=True):
             prepared = self._prepared(images, self.train)
-            if self.protocol.augment:
+            if augmented is not None:
                 prepared = augmented(prepared, indices)
             yield self._laid_out(prepared), labels
 
