@@ -1,0 +1,100 @@
+"""The results: frozen records that are, field by field, the JSON that cnnstat writes.
+
+Counts are plain ints, sizes are in bytes, shapes in elements. `None` means that there is no such
+figure, never 0. The JSON Schema in `cnnstat/reports/schema/` is generated from these files; larger
+results keep their records in a package of their own.
+"""
+
+from .analysis import (
+    Analysis,
+    Bounded,
+    BoundedPart,
+    Input,
+    Layer,
+    Model,
+    Role,
+    RoleTally,
+    Tally,
+    Tool,
+    Totals,
+    Window,
+)
+from .base import SCHEMA_VERSION, Record, Shape, Version
+from .comparison import (
+    Classifier,
+    Comparison,
+    Figure,
+    Growth,
+    Linear,
+    NinHead,
+    RoleFigures,
+    Stage,
+    Unit,
+)
+from .listing import Listed, Listing
+from .sizes import (
+    FIGURES,
+    Domain,
+    Formulas,
+    FormulaTotals,
+    GrowthRate,
+    Joint,
+    LayerFormulas,
+    LetteredInput,
+    Limit,
+    Range,
+    ScalePoint,
+    Scaling,
+    Series,
+    Size,
+)
+from .verification import Bucket, Cause, LayerCheck, Referee, Verification
+
+__all__ = [
+    "FIGURES",
+    "SCHEMA_VERSION",
+    "Analysis",
+    "Bounded",
+    "BoundedPart",
+    "Bucket",
+    "Cause",
+    "Classifier",
+    "Comparison",
+    "Domain",
+    "Figure",
+    "FormulaTotals",
+    "Formulas",
+    "Growth",
+    "GrowthRate",
+    "Input",
+    "Joint",
+    "Layer",
+    "LayerCheck",
+    "LayerFormulas",
+    "LetteredInput",
+    "Limit",
+    "Linear",
+    "Listed",
+    "Listing",
+    "Model",
+    "NinHead",
+    "Range",
+    "Record",
+    "Referee",
+    "Role",
+    "RoleFigures",
+    "RoleTally",
+    "ScalePoint",
+    "Scaling",
+    "Series",
+    "Shape",
+    "Size",
+    "Stage",
+    "Tally",
+    "Tool",
+    "Totals",
+    "Unit",
+    "Verification",
+    "Version",
+    "Window",
+]

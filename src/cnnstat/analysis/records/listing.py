@@ -1,0 +1,33 @@
+"""The models that can be named."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...display import Shown
+from .base import SCHEMA_VERSION, Record, Shape, Version
+
+
+class Listed(Record, frozen=True):
+    """A model that can be named: `params` at its default input and arguments.
+
+    `input` and `params` are None where only building the model would tell.
+    """
+
+    name: str
+    source: str
+    input: Shape | None
+    params: int | None
+    summary: str
+    origin: Literal["built-in", "own", "torchvision", "timm", "transformers"] = "built-in"
+
+
+class Listing(Record, Shown, frozen=True, kw_only=True):
+    """The models that can be named."""
+
+    schema_version: Version = SCHEMA_VERSION
+    kind: Literal["listing"] = "listing"
+    models: tuple[Listed, ...]
+
+    def __repr__(self) -> str:
+        return Shown.__repr__(self)
