@@ -29,7 +29,8 @@ from cnnstat.cli.main import run
 from cnnstat.costs import registry
 from cnnstat.reports import Options, render, report_of
 from cnnstat.reports.json import schema
-from cnnstat.reports.view import Bars, Facts, Report, Table
+from cnnstat.reports.pictures import Bars
+from cnnstat.reports.view import Facts, Report, Table
 from cnnstat.units import format_count
 
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")

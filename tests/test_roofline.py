@@ -21,7 +21,8 @@ from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.reports import Options, render, report_of
 from cnnstat.reports.json import schema
-from cnnstat.reports.view import Facts, Roof
+from cnnstat.reports.pictures import Roof
+from cnnstat.reports.view import Facts
 from cnnstat.sources.load import load
 
 PEAKS = "fp64=500,fp32=1000,tf32=2000,bf16=4000,fp16=4000,bandwidth=100"

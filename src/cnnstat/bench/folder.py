@@ -23,7 +23,7 @@ from ..reports import report_of
 from ..reports.figures import svg
 from ..reports.markup import markdown
 from ..reports.options import EXTENSIONS
-from ..reports.view import Curves
+from ..reports.pictures import Curves
 from .schedule import Position
 
 _T = TypeVar("_T", bound=Record)

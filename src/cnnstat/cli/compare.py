@@ -50,8 +50,9 @@ def command(
     Shows totals and ratios, parameters and MACs by role and by spatial resolution, and what fully
     connected layers cost beside a head of 1x1 convolution and global average pooling.
     """
+    from .checks import require_exact
     from .emit import destination, emit
-    from .running import comparison_of, options_of, require_exact
+    from .running import comparison_of, options_of
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns))

@@ -87,8 +87,9 @@ def command(
     """
     from ..reports.options import Options
     from ..reports.roofline import check_sort
+    from .checks import require_counted
     from .emit import destination, emit
-    from .running import require_counted, roofline_of
+    from .running import roofline_of
 
     to = destination(format, output)
     check_sort(sort)

@@ -14,12 +14,12 @@ from ..analysis.records import Analysis, Comparison, Formulas, Scaling, Verifica
 from ..analysis.roofline.records import Devices, Roofline
 from ..analysis.roofline.saved import find_device
 from ..analysis.sight import sight
-from ..errors import CheckError, ModelError, UsageError
+from ..errors import ModelError, UsageError
 from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
-from ..units import format_difference, parse_quantity
+from ..units import parse_quantity
 
 if TYPE_CHECKING:
     from ..analysis.explanation.records import Explanation
@@ -231,41 +231,6 @@ def verification_of(
     with quick_import():
         from ..api import verify
     return _run(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
-
-
-def require_agreement(verification: Verification) -> None:
-    """Raise CheckError if a difference to a referee is not explained."""
-    details = []
-    for referee in verification.disagreeing:
-        figures = {"parameters": referee.params_unexplained, "MACs": referee.macs_unexplained}
-        amounts = [f"{format_difference(n)} {name}" for name, n in figures.items() if n]
-        layers = [layer.path or "the model itself" for layer in referee.layers if layer.unexplained]
-        where = f", in {', '.join(layers[:3])}{' …' if len(layers) > 3 else ''}" if layers else ""
-        details.append(f"{referee.name}: {' and '.join(amounts) or 'in layers only'}{where}")
-    if details:
-        raise CheckError(
-            f"{verification.ours.model.spec}: a difference is left that is not explained", *details
-        )
-
-
-def require_exact(*analyses: Analysis) -> None:
-    """Raise CheckError if any total is a lower bound."""
-    for analysis in analyses:
-        totals = analysis.totals
-        if not totals.exact or totals.backward_uncounted:
-            raise CheckError(
-                f"{analysis.model.spec}: the totals are lower bounds",
-                "not counted: " + ", ".join(totals.uncounted | totals.backward_uncounted),
-            )
-
-
-def require_counted(roofline: Roofline) -> None:
-    """Raise CheckError if the arithmetic of an operator is not in it."""
-    if roofline.uncounted:
-        raise CheckError(
-            f"{roofline.model.spec}: the arithmetic is a lower bound",
-            f"not counted: {', '.join(roofline.uncounted)}",
-        )
 
 
 def parse_inputs(texts: list[str] | None) -> list[InputSpec]:

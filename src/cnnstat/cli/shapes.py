@@ -73,13 +73,13 @@ def command(
     input, type, output, backward MACs, MACs.
     """
     from ..errors import ShapeError
+    from .checks import require_exact
     from .emit import destination, emit, emit_diagnosis
     from .running import (
         analysis_of,
         formulas_of,
         has_letters,
         options_of,
-        require_exact,
         with_sight,
     )
 

@@ -37,8 +37,9 @@ def command(
     is explained from the shapes of the operators, or named as unexplained: the exit status is
     then 3.
     """
+    from .checks import require_agreement
     from .emit import destination, emit
-    from .running import require_agreement, verification_of
+    from .running import verification_of
 
     to = destination(format, output)
     verification = verification_of(model, input, arguments_of(arg), mode)

@@ -181,7 +181,7 @@ def _json(result: Result) -> str:
 
 def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
     from .figures import svg
-    from .view import Picture
+    from .pictures import Picture
 
     return {
         block.key: (f"{file.stem}-{block.key}.svg", svg(block))
@@ -192,7 +192,7 @@ def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
 def _drawn(report: Report, file: PurePath | None) -> Document:
     """The first picture of a report; those that follow become files beside its file."""
     from .figures import svg
-    from .view import Picture
+    from .pictures import Picture
 
     pictures = [block for block in report.blocks if isinstance(block, Picture)]
     if not pictures:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Protocol, Run
 from ..shapes import format_shape
 from ..units import format_exact
-from .view import Block, Cell, Column, Curve, Curves, Facts, Panel, Report, Row, Table, Text
+from .pictures import Curve, Curves, Panel
+from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 _PHASES = ("data", "forward", "backward", "optimizer")
 _NO_PEAKS = "not known: cnnstat devices --measure -o here.json, then --device-peaks here.json"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
 from ..shapes import format_shape
 from .options import Options
+from .pictures import Bars
 from .shapes import bounds, footing, layer_table
-from .view import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
+from .view import Block, Cell, Column, Kind, Report, Table, Text, table
 
 
 def view(comparison: Comparison, options: Options) -> Report:

@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figures import svg
-from .view import Derivation, Facts, Picture, Report, Table, Text
+from .pictures import Picture
+from .view import Derivation, Facts, Report, Table, Text
 
 
 def render(report: Report, fragment: bool = False) -> str:

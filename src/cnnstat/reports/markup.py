@@ -12,8 +12,9 @@ from urllib.parse import quote
 from tabulate import tabulate
 
 from .formulas import SIGNS, aligned
+from .pictures import Curves, Picture, Roof
 from .text import render as render_text
-from .view import Block, Curves, Derivation, Facts, Picture, Report, Roof, Table, Text
+from .view import Block, Derivation, Facts, Report, Table, Text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:

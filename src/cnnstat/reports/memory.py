@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..analysis.memory.records import KINDS, Memory, Moment
 from .options import Options
-from .view import Areas, Block, Cell, Column, Facts, Report, Table, Text, table
+from .pictures import Areas
+from .view import Block, Cell, Column, Facts, Report, Table, Text, table
 
 _LAYERS = 5  # shown unless told otherwise
 KIND_TITLES = {

@@ -10,8 +10,9 @@ from ..errors import UsageError, nearest
 from ..shapes import format_shape
 from ..units import format_share
 from .options import Options
+from .pictures import Dot, Roof
 from .tree import to_depth
-from .view import Block, Cell, Column, Dot, Facts, Report, Roof, Row, Table, Text
+from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 SORTED_BY: dict[str, Callable[[Work], float]] = {
     "time": lambda work: work.seconds,

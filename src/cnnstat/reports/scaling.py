@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..analysis.records import FIGURES, ScalePoint, Scaling, Series
 from .letters import formula_cell
-from .view import Bars, Block, Cell, Column, Facts, Report, Row, Table, Text
+from .pictures import Bars
+from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 _TITLES = {
     "params": ("Params", "Parameters"),

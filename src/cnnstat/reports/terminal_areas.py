@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..units import format_bytes
-from .view import Areas
+from .pictures import Areas
 
 _ROWS = 6
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from .view import Curves, Panel
+from .pictures import Curves, Panel
 
 _HEIGHT, _WIDEST = 14, 100
 

@@ -5,20 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .view import (
-    Areas,
-    Bars,
-    Block,
-    Column,
-    Curves,
-    Derivation,
-    Facts,
-    Report,
-    Roof,
-    Row,
-    Table,
-    Text,
-)
+from .pictures import Areas, Bars, Curves, Roof
+from .view import Block, Column, Derivation, Facts, Report, Row, Table, Text
 from .view import Line as Worked
 
 _GAP = 2

@@ -6,7 +6,7 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from ..view import Areas, Bars, Curves, Picture, Roof
+from ..pictures import Areas, Bars, Curves, Picture, Roof
 from .areas import draw_areas
 from .bars import draw_bars
 from .curves import draw_curves

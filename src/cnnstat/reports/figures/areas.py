@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...units import format_bytes
-from ..view import Areas
+from ..pictures import Areas
 from .ink import COLOURS, INK, entitle, frame
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...units import format_count
-from ..view import Bars
+from ..pictures import Bars
 from .ink import COLOURS, INK, entitle
 
 if TYPE_CHECKING:

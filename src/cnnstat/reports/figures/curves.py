@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..view import Curves
+from ..pictures import Curves
 from .ink import COLOURS, INK, entitle, frame
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from ...units import format_rate, format_share
-from ..view import Dot, Roof
+from ..pictures import Dot, Roof
 from .ink import COLOURS, INK, entitle, frame
 
 if TYPE_CHECKING:
