@@ -165,6 +165,28 @@ def test_attention_is_fused_on_cuda(precision, form):
     assert any(form in note for note in memory.notes)
 
 
+class GroupedAttention(nn.Module):
+    """Eight heads, of which four share keys and values."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        q, k, v = x[:, :8] * self.scale, x[:, :2] * self.scale, x[:, 2:4] * self.scale
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+
+def test_heads_that_share_keys_are_fused_on_cuda():
+    memory = cnnstat.memory(GroupedAttention(), (4, 8, 512, 64), precision="bf16-true")
+    assert any("flash" in note for note in memory.notes)
+    (kept,) = [layer for layer in memory.layers if layer.path == "scaled_dot_product_attention"]
+    # the result, and a number in float32 for each row; q, k and v are made and kept before
+    assert kept.kept_bytes == 4 * 8 * 512 * (64 * 2 + 4)
+    plain = cnnstat.memory(GroupedAttention(), (4, 8, 512, 64))
+    assert any("plain products" in note for note in plain.notes)  # no fused form in float32
+
+
 class Checkpointed(nn.Module):
     """What `checkpoint=["0", "1"]` is to do to a sequence of blocks."""
 

@@ -64,6 +64,8 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
     ) -> Tensor:
         form = attention_form(device, q, k, v, attn_mask, dropout_p, enable_gqa)
         taken.add(form)
+        if form == "flash" and q.shape[1] != k.shape[1]:
+            return _GroupedFlash.apply(q, k, v)  # type: ignore[no-any-return, no-untyped-call]
         mask = _as_numbers(attn_mask, q)
         if form == "flash" or (form == "efficient" and device == "cpu"):
             fused = _aten._scaled_dot_product_flash_attention_for_cpu
@@ -89,6 +91,21 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         replaced._destroy()
 
 
+class _GroupedFlash(torch.autograd.Function):
+    """Flash attention of heads that share keys and values, for which `meta` has no kernel."""
+
+    @staticmethod
+    def forward(context: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        result = torch.empty_like(q)
+        sums = torch.empty(q.shape[:-1], dtype=torch.float32, device="meta")
+        context.save_for_backward(q, k, v, result, sums)
+        return result
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.empty_like(operand) for operand in context.saved_tensors[:3])
+
+
 def attention_form(
     device: DeviceKind,
     q: Tensor,
@@ -100,8 +117,9 @@ def attention_form(
 ) -> Literal["flash", "efficient", "math"]:
     """The form of attention that torch takes. q is [batch, heads, rows, features].
 
-    Flash attention on CUDA is for half precision without a mask; the memory-efficient one takes
-    the others where rows of a head are aligned to 16 bytes. On the CPU there is one fused form.
+    Flash attention on CUDA is for half precision without a mask, and lets heads share keys and
+    values (`enable_gqa`); the memory-efficient one takes the others where rows of a head are
+    aligned to 16 bytes. On the CPU there is one fused form.
     """
     four = q.dim() == k.dim() == v.dim() == 4
     if not four or 0 in (*q.shape, *k.shape) or any(t.stride(-1) != 1 for t in (q, k, v)):
@@ -111,7 +129,9 @@ def attention_form(
         trained = mask is not None and mask.requires_grad
         fits = alike and not dropout and not trained and not grouped
         return "flash" if fits else "math"
-    if q.dtype in _HALF and mask is None and alike and q.shape[-1] <= _MOST_FEATURES:
+    shared = k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0 and grouped
+    features = q.shape[-1] == k.shape[-1] == v.shape[-1] <= _MOST_FEATURES
+    if q.dtype in _HALF and mask is None and features and (alike or shared):
         return "flash"
     aligned = all(t.shape[-1] * t.itemsize % 16 == 0 for t in (q, k, v))
     return "efficient" if aligned and q.shape[1] == k.shape[1] and not grouped else "math"
