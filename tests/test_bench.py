@@ -20,6 +20,7 @@ from torch.nn import functional as F
 import cnnstat
 from cnnstat.analysis.benchmark.records import Epoch, Protocol, Spread, Step
 from cnnstat.analysis.benchmark.timing import learning_notes, spread, timing, warmup, within_noise
+from cnnstat.bench import work
 from cnnstat.bench.batches import Batches, Place, _Augmentation
 from cnnstat.bench.building import subject
 from cnnstat.bench.clock import Clock
@@ -291,6 +292,18 @@ def test_the_prediction_stands_beside_what_was_measured() -> None:
     assert run.timing is not None
     assert run.mfu == pytest.approx(bound.mfu(run.timing.seconds.median))
     assert run.flops_per_second == pytest.approx(bound.flops / run.timing.seconds.median)
+
+
+def test_a_prediction_that_fails_costs_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise ModelError("no gradient on meta")
+
+    monkeypatch.setattr(work, "predicted", failing)
+    (run,) = cnnstat.measure("small.py:Net", steps=2, batch_size=8, device="cpu").runs
+    assert run.steps == 2
+    assert run.timing is not None
+    assert run.prediction is run.mfu is run.flops_per_second is None
+    assert "nothing is predicted: no gradient on meta" in run.notes
 
 
 def test_accumulated_batches_are_one_step_and_their_memory_is_not_predicted() -> None:

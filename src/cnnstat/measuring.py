@@ -154,10 +154,11 @@ def _told(kind: str) -> tuple[str, int | None]:
         properties = torch.cuda.get_device_properties(0)
         return properties.name, properties.total_memory
     threads = torch.get_num_threads()
-    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}", None
+    return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}", None
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the processor is called, as far as the system tells."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as told:
             names = [x.partition(":")[2].strip() for x in told if x.startswith("model name")]

@@ -52,6 +52,7 @@ def _difference(before: float, after: float) -> float:
 
 
 def _event() -> Any:
+    # torch declares no types for its events
     event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     event.record()
     return event

@@ -119,12 +119,12 @@ def _fits(job: Job, size: int, fabric: object) -> bool:
             for count, record in enumerate(session.records(), start=1):
                 if not isinstance(record, Step) or count == _STEPS:
                     break
-        except Exception as error:
+        except Exception as error:  # short memory has many names; the others go on
             if not is_out_of_memory(error):
                 raise
             return False
         finally:
-            session = None  # type: ignore[assignment]
+            session = None  # type: ignore[assignment]  # what it holds is freed here
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
     return True

@@ -8,13 +8,13 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..analysis.benchmark.records import Environment, Precision, Protocol
 from ..errors import ModelError, UsageError
+from ..measuring import processor_name
 from .extra import needed
 
 _PRECISIONS: dict[Precision, str] = {
@@ -103,25 +103,16 @@ def environment(device: torch.device, processes: int) -> Environment:
         torch=str(torch.__version__),
         python=platform.python_version(),
         platform=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=processor_name(),
         threads=torch.get_num_threads(),
         device=device.type,
-        device_name=torch.cuda.get_device_name(device) if on_gpu else _cpu_name(),
+        device_name=torch.cuda.get_device_name(device) if on_gpu else processor_name(),
         cuda=torch.version.cuda if on_gpu else None,
         driver=_printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
         if on_gpu else None,
         processes=processes,
         git_revision=_printed("git", "rev-parse", "HEAD"),
     )  # fmt: skip
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _printed(*command: str) -> str | None:

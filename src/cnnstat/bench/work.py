@@ -11,7 +11,7 @@ from msgspec import structs
 
 from ..analysis.benchmark.records import Epoch, Prediction, Protocol, Run, Status, Step
 from ..analysis.benchmark.timing import learning_notes, timing, timing_notes
-from ..errors import ModelError
+from ..errors import CnnstatError, ModelError
 from .building import Subject
 from .folder import Checkpoint, RunFolder
 from .memory import is_out_of_memory
@@ -57,7 +57,7 @@ class Work:
         while True:
             try:
                 return self._attempt()
-            except Exception as error:
+            except Exception as error:  # short memory has many names; the others go on
                 size = self.protocol.batch_size
                 if not is_out_of_memory(error) or size == 1:
                     raise
@@ -117,9 +117,14 @@ class Work:
         steps = self.folder.steps(spec, until=known.position.step) if self.first else []
         return steps, list(known.epochs), session
 
-    def _predicted(self) -> Prediction:
+    def _predicted(self) -> Prediction | None:
         fabric = self.fabric
-        return predicted(self.subject, self.protocol, fabric.device, fabric.world_size)
+        try:
+            return predicted(self.subject, self.protocol, fabric.device, fabric.world_size)
+        except Exception as error:  # ours too: what was measured is to be told all the same
+            said = error.message if isinstance(error, CnnstatError) else repr(error)
+            self._note(f"nothing is predicted: {said}")
+            return None
 
     def _save(self, session: Session, epochs: Sequence[Epoch]) -> None:
         if self.folder is None or not self.first:

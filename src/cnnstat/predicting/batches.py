@@ -61,9 +61,10 @@ def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
 
 def _inputs(loaded: Loaded) -> Iterator[tuple[str | None, InputSpec | Tensor]]:
     found: list[InputSpec | Tensor] = []
+    # `placed` is asked to visit, so what it makes of them does not matter
     placed(loaded.inputs, found.append)  # type: ignore[arg-type]
     yield from ((None, value) for value in found)
     for name, value in loaded.named_inputs.items():
         found = []
-        placed(value, found.append)  # type: ignore[arg-type]
+        placed(value, found.append)  # type: ignore[arg-type]  # likewise
         yield from ((name, value) for value in found)

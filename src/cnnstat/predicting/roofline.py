@@ -13,7 +13,7 @@ from ..analysis.roofline.devices import peak_of
 from ..analysis.roofline.records import PRECISIONS, Device, Optimizer, Precision, Roofline
 from ..analysis.roofline.saved import find_device
 from ..errors import UsageError
-from ..runs import Mode, RunOptions, load_model, run_model
+from ..runs import Mode, RunOptions, check_choice, load_model, run_model
 from ..sources.loaded import Loaded
 from ..sources.saved import is_saved
 from ..tracing.attempts import LaneName
@@ -45,16 +45,19 @@ def roofline(
         precision: of the arithmetic and of all floating-point tensors in memory: fp32, tf32 (fp32
             in memory), bf16, fp16, fp64. In training, parameters, gradients and the optimizer's
             state stay in fp32 between the steps (fp64 with fp64).
-        batch_size: takes the place of the first size of every input.
+        batch_size: the size of the first dimension of every input that shares it.
         training: whether a step has a backward pass and an update of the parameters.
-        optimizer: of that update: sgd, momentum, adam or adamw; sgd by default.
+        optimizer: of that update: sgd (the default), momentum, nesterov, adam, adamw or rmsprop.
 
     Raises:
         UsageError: the device, the precision or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
     chosen = find_device(device, device_peaks)
-    _check_choices(precision, optimizer, training)
+    check_choice("precision", precision, PRECISIONS)
+    check_choice("optimizer", optimizer, (None, *get_args(Optimizer)))
+    if optimizer is not None and not training:
+        raise UsageError("an optimizer belongs to a training step", hint="add --training")
     peak_of(chosen, precision)
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
@@ -67,12 +70,3 @@ def roofline(
     update = (optimizer or "sgd") if training else None
     question = Question(chosen, precision, update)
     return roofline_of(run.trace, run.analysis, question, batch_of(loaded))
-
-
-def _check_choices(precision: str, optimizer: str | None, training: bool) -> None:
-    choices = [("precision", precision, PRECISIONS), ("optimizer", optimizer, get_args(Optimizer))]
-    for what, choice, known in choices:
-        if choice is not None and choice not in known:
-            raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(known)}")
-    if optimizer is not None and not training:
-        raise UsageError("an optimizer belongs to a training step", hint="add --training")

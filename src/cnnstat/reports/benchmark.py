@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Protocol, Run
+from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run
 from ..shapes import format_shape
 from ..units import format_exact
 from .pictures import Curve, Curves, Panel
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
-_PHASES = ("data", "forward", "backward", "optimizer")
+_PHASES: tuple[Phase, ...] = ("data", "forward", "backward", "optimizer")
 _NO_PEAKS = "not known: cnnstat devices --measure -o here.json, then --device-peaks here.json"
 _ONE_EPOCH_A_ROW = 12  # epochs; of more the table shows some
 
@@ -77,7 +77,7 @@ def _split(result: Benchmark) -> Table | None:
     rows = []
     for run in result.runs:
         if run.timing is not None:
-            spreads = [run.timing.phases.get(phase) for phase in _PHASES]  # type: ignore[call-overload]
+            spreads = [run.timing.phases.get(phase) for phase in _PHASES]
             cells = [Cell(s.median if s else None, "seconds") for s in spreads]
             counts = (
                 Cell(run.timing.warmup_steps, "number"),

@@ -36,9 +36,9 @@ UPDATE_ACCESSES: dict[Optimizer, int] = {
 }  # fmt: skip
 """Accesses to memory per trained parameter and step, each array once, as a fused kernel has them.
 
-SGD: p − η·g reads p, g and writes p. With momentum: m ← μ·m + g reads and writes m too, and so
-does RMSprop with its mean of squares (Tieleman and Hinton 2012). Adam and
-AdamW read p, g, m, v and write p, m, v (Kingma and Ba 2015, algorithm 1).
+SGD: p − η·g reads p, g and writes p. With momentum: m ← μ·m + g reads and writes m too, and so does
+RMSprop with its mean of squares (Tieleman and Hinton 2012). Adam and AdamW read p, g, m, v and
+write p, m, v (Kingma and Ba 2015, algorithm 1).
 """
 _UPDATE_ITEMSIZE = 4
 
