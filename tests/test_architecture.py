@@ -9,7 +9,18 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
 # A file imports only from its own row or the rows above it.
 ROWS = [
-    ("version", "errors", "units", "shapes", "display", "symbols", "notation", "over"),
+    (
+        "version",
+        "errors",
+        "units",
+        "shapes",
+        "display",
+        "symbols",
+        "notation",
+        "over",
+        "garbage",
+        "torch_import",
+    ),
     ("tracing.records", "tracing.step_records"),
     ("analysis.records",),
     ("costs",),

@@ -41,7 +41,10 @@ def on(device, value):
         return value.on(device)
     if isinstance(value, list):
         return [on(device, item) for item in value]
-    return value
+    return device if value is DEVICE else value
+
+
+DEVICE = "the device of the run"
 
 
 def operator(name):
@@ -85,7 +88,9 @@ UNARY_BACKWARD = ["threshold_backward", "silu_backward", "sigmoid_backward", "ta
 SETTINGS = {"threshold_backward": (0,), "hardtanh_backward": (-1, 1),
             "leaky_relu_backward": (0.1, False)}  # fmt: skip
 WHOLE = [True, True, True]
-BINARY_IN_PLACE = ["add_.Tensor", "mul_.Tensor"]
+MADE = ["zeros", "ones", "rand", "randn"]
+BINARY_IN_PLACE = ["add_.Tensor", "mul_.Tensor", "sub_.Tensor", "div_.Tensor"]
+SCALAR_IN_PLACE = ["add_.Scalar", "sub_.Scalar", "mul_.Scalar", "div_.Scalar"]
 
 
 def convolution(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1,
@@ -110,7 +115,34 @@ ANSWERED = [
     *((f"aten::{name}", X) for name in UNARY + IN_PLACE),
     *((f"aten::{name}", T(3)) for name in UNARY + IN_PLACE),
     ("aten::relu", T()),
-    *((f"aten::{name}", X, 2.5) for name in SCALAR),
+    *((f"aten::{name}", X, 2.5) for name in SCALAR + SCALAR_IN_PLACE),
+    *((f"aten::{name}", [2, 0, 3], {"device": DEVICE}) for name in MADE),
+    *((f"aten::{name}", [], {"device": DEVICE, "dtype": BFLOAT}) for name in MADE),
+    ("aten::full", [2, 3], 0.5, {"device": DEVICE, "pin_memory": False}),
+    ("aten::full", [2], 1, {"device": DEVICE, "dtype": INT}),
+    ("aten::select_backward", T(2, 4), [2, 3, 4], 1, 0),
+    ("aten::slice_backward", T(2, 2), [2, 5], 1, 1, 5, 2),
+    ("aten::embedding_dense_backward", T(2, 3, 4), T(2, 3, dtype=INT), 9, -1, False),
+    ("aten::new_empty_strided", XB, [3, 4], [4, 1]),
+    ("aten::new_empty_strided", X, [3, 4], [1, 3], {"dtype": torch.float32, "pin_memory": False}),
+    ("aten::constant_pad_nd", X, [0, 0, 0, 0, 0, 0]),
+    ("aten::constant_pad_nd", X, [1, 2, 3, 4], 0.5),
+    ("aten::constant_pad_nd", XB, [1, 2, 3, 4, 5, 6, 7, 8], 0.5),
+    ("aten::constant_pad_nd", T(5), [1, 0], 0.5),
+    ("aten::new_zeros", X, [3]),
+    ("aten::new_zeros", XB, [3], {"dtype": INT, "device": DEVICE}),
+    ("aten::new_ones", T(2, dtype=INT), [3, 4]),
+    ("aten::new_full", X, [3], 2),
+    ("aten::scalar_tensor", 0.5, {"device": DEVICE}),
+    ("aten::scalar_tensor", 3, {"device": DEVICE, "dtype": BFLOAT}),
+    ("aten::zero_", CHANNELS_LAST),
+    ("aten::zero_", T(3, dtype=INT)),
+    ("aten::fill_.Scalar", X, 3),
+    ("aten::uniform_", X),
+    ("aten::uniform_", X, -2.0, 2.0),
+    ("aten::normal_", TRANSPOSED, 0.0, 0.02),
+    ("aten::bernoulli_.float", XB, 0.9),
+    ("aten::_unsafe_view", X, [8, 64]),
     ("aten::clamp", X, None, 2.0),
     ("aten::clamp", X, 0, 6),
     ("aten::relu", T(3, dtype=HALF)),
@@ -283,6 +315,25 @@ ANSWERED = [
 
 # Rare or unusual: the kernels may pass them on, but must not answer otherwise than torch.
 UNUSUAL = [
+    ("aten::zeros", [2], {"device": DEVICE, "layout": torch.strided}),
+    ("aten::full", [2], 1, {"device": DEVICE}),
+    ("aten::full", [2], True, {"device": DEVICE}),
+    ("aten::full", [2], 1j, {"device": DEVICE}),
+    ("aten::scalar_tensor", 3, {"device": DEVICE}),
+    ("aten::select_backward", T(2, 4, dtype=INT), [2, 3, 4], 1, 0),
+    ("aten::select_backward", T(2, 4), [2, 3, 4], -2, 0),
+    ("aten::embedding_dense_backward", T(2, 3, 4), T(2, 3, dtype=torch.int32), 9, -1, False),
+    ("aten::embedding_dense_backward", T(0, 4), T(0, dtype=INT), 9, -1, False),
+    ("aten::new_empty_strided", X, [3, 4], [4, 1], {"dtype": BFLOAT}),
+    ("aten::constant_pad_nd", CHANNELS_LAST, [1, 2]),
+    ("aten::constant_pad_nd", T(2, 1, 4, 4), [0, 0, 0, 0, 1, 1]),
+    ("aten::constant_pad_nd", X, [-1, 2]),
+    ("aten::zero_", MEANS),
+    *((f"aten::{name}", MEANS, 2.5) for name in SCALAR_IN_PLACE),
+    ("aten::div_.Tensor", X, T(4, 1, 1, dtype=DOUBLE)),
+    ("aten::fill_.Scalar", T(2, dtype=INT), 3),
+    ("aten::_unsafe_view", X, [8, -1]),
+    ("aten::_unsafe_view", TRANSPOSED, [5, 3]),
     ("aten::relu", T(0, 3)),
     *((f"aten::{name}", T(0, 3), T(1, 3)) for name in BINARY),
     ("aten::addmm", T(5), T(0, 3), T(3, 5)),
@@ -368,6 +419,21 @@ UNUSUAL = [
 
 # torch refuses these: so must the trace, with torch's words, so the kernels pass them on.
 REFUSED = [
+    ("aten::zeros", [-1], {"device": DEVICE}),
+    ("aten::new_full", X, [-1], 2.0),
+    ("aten::constant_pad_nd", X, [1]),
+    ("aten::constant_pad_nd", T(5), [1, 2, 3, 4]),
+    ("aten::constant_pad_nd", T(5), [-3, -3]),
+    ("aten::new_empty_strided", X, [3, 4], [1]),
+    ("aten::new_empty_strided", X, [3, -1], [1, 1]),
+    ("aten::select_backward", T(2, 4), [2, 3, 4], 3, 0),
+    ("aten::div_.Scalar", T(2, dtype=INT), 2),
+    ("aten::div_.Tensor", T(2, dtype=INT), T(2, dtype=INT)),
+    ("aten::sub_.Tensor", X, T(5, 1, 1)),
+    ("aten::uniform_", X, 2.0, 1.0),
+    ("aten::normal_", X, 0.0, -1.0),
+    ("aten::bernoulli_.float", X, 2.0),
+    ("aten::_unsafe_view", X, [7, 64]),
     ("aten::mm", T(2, 3), T(4, 5)),
     ("aten::bmm", T(2, 3, 4), T(3, 4, 5)),
     ("aten::stack", [T(2, 3), T(2, 4)]),
@@ -431,7 +497,8 @@ REFUSED = [
 def run(function, device, args):
     kwargs = args[-1] if args and isinstance(args[-1], dict) else {}
     positional = args[:-1] if kwargs else args
-    return function(*[on(device, arg) for arg in positional], **kwargs)
+    named = {name: on(device, value) for name, value in kwargs.items()}
+    return function(*[on(device, arg) for arg in positional], **named)
 
 
 def name_of(row):
@@ -549,6 +616,8 @@ def single(draw):
         ("aten::linalg_vector_norm", x, 2, [dim]), ("aten::roll", x, [1], [dim]),
         ("aten::where.self", x > 0, x, x), ("aten::repeat", x, [2] * x.dim()),
         ("aten::minimum", x, x), ("aten::pow.Scalar", 2, x),
+        ("aten::constant_pad_nd", x, draw(st.lists(st.integers(-1, 3), min_size=4, max_size=4))
+         if x.dim() > 1 else [0, 2]),
         ("aten::where.self", torch.empty(1, device="meta") > 0, x, x),
         ("aten::cat", [x, x], dim), ("aten::cat", [x, torch.empty_like(x).contiguous()], dim),
         ("aten::cat", [x.narrow(-1, 0, 1), x], x.dim() - 1), ("aten::stack", [x, x], dim),

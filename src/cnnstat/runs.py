@@ -15,6 +15,7 @@ from .analysis.diagnosis.batch import is_suspicious
 from .analysis.records import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .errors import ModelError, UsageError
+from .garbage import uncollected
 from .shapes import InputSpec, as_input
 from .sources.construction import copies_of
 from .sources.implied import implied_input
@@ -123,7 +124,8 @@ def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
                 raise
             raise _diagnosed(error, loaded, mode) from error
     model = model_of(loaded, recorded.model)
-    analysis = analyse(recorded, model, this_tool())
+    with uncollected():
+        analysis = analyse(recorded, model, this_tool())
     if options.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         from .diagnosing.batches import mixed_batch
 

@@ -156,15 +156,15 @@ def _with_backward(own: Tally, ops: list[Op] | None) -> Tally:
 def _cost(ops: Sequence[Op]) -> tuple[Cost, dict[str, int]]:
     """What the ops cost together, and how often those ran whose cost is not known."""
     macs = other_ops = 0
-    uncounted: Counter[str] = Counter()
+    uncounted: dict[str, int] = {}
     for op in ops:
         cost = cost_of(op)
         if cost is None:
-            uncounted[op.name] += 1
+            uncounted[op.name] = uncounted.get(op.name, 0) + 1
         else:
             macs += cost.macs
             other_ops += cost.other_ops
-    return Cost(macs, other_ops), dict(uncounted)
+    return Cost(macs, other_ops), uncounted
 
 
 def _by_call(ops: Sequence[Op]) -> Mapping[int, list[Op]]:

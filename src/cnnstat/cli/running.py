@@ -19,6 +19,7 @@ from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
+from ..torch_import import rules_postponed
 from ..units import parse_quantity
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def analysis_of(
                 "--lane"
             )
         return read_analysis(spec)
-    with quick_import():
+    with quick_import(), rules_postponed():
         from ..api import analyze
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -140,7 +141,7 @@ def comparison_of(
             f"compare takes sizes that are numbers, not --input {given[0]}",
             hint=f"cnnstat scale {' '.join(specs)} --over H,W",
         )
-    with quick_import():
+    with quick_import(), rules_postponed():
         from ..api import compare
     return _run_quickly(
         lambda: compare(
@@ -166,7 +167,7 @@ def roofline_of(
 ) -> Roofline:
     specs = parse_inputs(inputs)
     found = find_device(device, device_peaks)  # refused here, before torch is imported
-    with quick_import():
+    with quick_import(), rules_postponed():
         from ..predicting.roofline import roofline
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -197,7 +198,7 @@ def explanation_of(
     lane: Lane,
 ) -> Explanation:
     specs = parse_inputs(inputs)
-    with quick_import():
+    with quick_import(), rules_postponed():
         from ..api import explain
     chosen = None if lane == "auto" else lane
     return _run_quickly(
@@ -212,7 +213,7 @@ def memory_of(
     specs = parse_inputs(inputs)
     if options["device_memory"] is not None:
         options["device_memory"] = _size(options["device_memory"])
-    with quick_import():
+    with quick_import(), rules_postponed():
         from ..predicting.memory import memory
     return _run_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
 

@@ -16,6 +16,8 @@ class Cost:
     other_ops: int = 0
 
 
+_NOTHING = Cost()
+
 Rule = Callable[[Op], Cost | None]
 """None where the cost depends on values."""
 
@@ -46,7 +48,7 @@ def cost_of(op: Op) -> Cost | None:
     """The cost of one execution; None when the operator is uncounted."""
     name = _known(op.name)
     if name in _FREE:
-        return Cost()
+        return _NOTHING
     return _RULES[name](op) if name in _RULES else None
 
 

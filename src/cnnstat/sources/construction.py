@@ -15,9 +15,10 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
+from ..garbage import uncollected
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
-from ..tracing.kernels.mode import OwnRules
+from ..tracing.kernels.mode import OwnRules, import_rules
 from ..tracing.observers import on_one_device
 from ..tracing.randomness import random_state_kept
 
@@ -91,7 +92,7 @@ def _parameters_leaving() -> Iterator[None]:
 
 @contextmanager
 def _without_data() -> Iterator[None]:
-    with OwnRules(), WithoutData():  # type: ignore[no-untyped-call]  # torch declares no types
+    with uncollected(), OwnRules(), WithoutData():  # type: ignore[no-untyped-call]  # torch declares no types
         yield
 
 
@@ -109,6 +110,8 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """
     before = ""
     for way in _WAYS:
+        if way is not _without_data:
+            import_rules()  # nobody looks at the operators there
         try:
             with random_state_kept(), way():
                 model = factory(**arguments)

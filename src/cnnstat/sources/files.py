@@ -11,9 +11,7 @@ from typing import Any
 from ..errors import ModelError, UsageError, nearest
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
-from .exported.archive import EXPORT, build_exported
 from .loaded import Loaded, Recorded
-from .onnx.file import read_onnx
 
 READ = (".pt2", ".onnx")
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -38,8 +36,12 @@ def load(
     if arguments:
         raise UsageError(f"{spec} is a model already: it takes no --arg")
     if Path(spec).suffix.lower() == ".onnx":
+        from .onnx.file import read_onnx
+
         trace, sizes = read_onnx(spec, inputs, named)
         return Recorded(spec, "onnx", trace, tuple(sizes))
+    from .exported.archive import build_exported
+
     model, chosen, keywords, mode = build_exported(spec, inputs, named)
     build = Builders(partial(meta_copy, model), None)  # its weights are not read
     return Loaded(spec, "torch.export", model, build, tuple(chosen), keywords, {}, mode)
@@ -56,6 +58,8 @@ def _check(spec: str) -> None:
         raise ModelError(f"there is no file {spec}", *filter(None, [close]))
     if kind in READ:
         return
+    from .exported.archive import EXPORT
+
     hint = f"cnnstat shapes my_model.py:Net, or in Python: {EXPORT}"
     if kind in _WEIGHTS:
         raise ModelError(

@@ -9,23 +9,15 @@ from typing import Any
 
 from ..errors import CnnstatError, UsageError, closest
 from ..zoo.catalog import CATALOG
-from . import built_in, files, python, timm_models, vision
+from . import files, python
 from .loaded import Loaded, Recorded
 from .names import SOURCES, remembered
 from .own import beside, find, known_names
 from .project import Own
-from .transformers import PREFIX as TRANSFORMERS
-from .transformers.model import load as load_transformers
 
 _Load = Callable[
     [str, Sequence[Any], Mapping[str, Any], Mapping[str, Any]], Loaded | Recorded
 ]  # of a spec, its inputs, its named inputs and its arguments
-
-_BY_PREFIX: dict[str, _Load] = {
-    vision.PREFIX: vision.load,
-    timm_models.PREFIX: timm_models.load,
-    TRANSFORMERS: load_transformers,
-}
 
 
 def load(
@@ -59,16 +51,22 @@ def _load(
 
 
 def _loader(spec: str) -> _Load:
+    """What loads models of the kind; only that is imported."""
     if spec in CATALOG:
-        return built_in.load
-    for prefix, load_named in _BY_PREFIX.items():
-        if spec.startswith(prefix):
-            return load_named
-    if files.is_graph(spec):
+        from .built_in import load
+    elif spec.startswith("torchvision:"):
+        from .vision import load
+    elif spec.startswith("timm:"):
+        from .timm_models import load
+    elif spec.startswith("transformers:"):
+        from .transformers.model import load
+    elif files.is_graph(spec):
         return files.load
-    if python.is_python(spec):
+    elif python.is_python(spec):
         return python.load
-    raise _unknown(spec)
+    else:
+        raise _unknown(spec)
+    return load
 
 
 def _unknown(spec: str) -> UsageError:

@@ -21,8 +21,10 @@ from torch import nn
 
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..shapes import InputSpec, as_input
+from ..torch_import import is_postponed
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
+from ..tracing.kernels.mode import import_rules
 from . import vision_operators
 from .construction import builders, construct, copies_of, unbuilt
 from .implied import implied_input
@@ -97,13 +99,13 @@ def import_place(place: str, name: str = "") -> ModuleType:
     with suppress(Exception):  # the file need not use torchvision, and says itself what it lacks
         vision_operators.make_importable()
     try:
-        if place.endswith(".py"):
-            return _import_file(Path(place))
-        sys.path.insert(0, "")
         try:
-            return importlib.import_module(place)
-        finally:
-            sys.path.remove("")
+            return _imported(place)
+        except NotImplementedError:  # by torch perhaps, for want of a rule that was postponed
+            if not is_postponed():
+                raise
+            import_rules()
+            return _imported(place)
     except (CnnstatError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
@@ -119,6 +121,16 @@ def import_place(place: str, name: str = "") -> ModuleType:
     except BaseException as error:  # a file may do anything, leaving by sys.exit() included
         details = [*_reason(error, place), *_misspelt_source(error, place, name)]
         raise ModelError(f"{place} cannot be imported", *details) from error
+
+
+def _imported(place: str) -> ModuleType:
+    if place.endswith(".py"):
+        return _import_file(Path(place))
+    sys.path.insert(0, "")
+    try:
+        return importlib.import_module(place)
+    finally:
+        sys.path.remove("")
 
 
 def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:

@@ -54,8 +54,6 @@ def trace_on_lanes(
         ModelError: it runs on no lane that there is memory for; what stopped it on each is said.
     """
 
-    param_bytes = _param_bytes(model)
-
     def on(name: LaneName) -> Trace:
         if name == "meta":
             subject, where = model, META
@@ -63,7 +61,7 @@ def trace_on_lanes(
             subject, where = build.without_data(), fake_lane()
         else:
             # a backward pass takes a copy of the model, and the gradients of its parameters
-            subject, where = _with_data(build, param_bytes * (3 if training else 1))
+            subject, where = _with_data(build, _param_bytes(model) * (3 if training else 1))
         return trace(subject, inputs, named_inputs, mode=mode, lane=where, training=training)
 
     if lane is not None:
@@ -81,7 +79,7 @@ def trace_on_lanes(
     if isinstance(first, LaneError):
         further = LANES[1:]
     else:  # a fault of the model's own, it seems: what plain PyTorch says is what counts
-        further = LANES[2:] if param_bytes <= _SMALL else LANES[1:2]
+        further = LANES[2:] if _param_bytes(model) <= _SMALL else LANES[1:2]
     stopped = []
     for name in further:
         try:

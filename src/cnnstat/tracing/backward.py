@@ -190,7 +190,7 @@ def run_backward(result: Any, recorder: BackwardRecorder) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*autograd kernel was not registered")  # we say it too
         if outputs:
-            torch.autograd.backward(outputs, gradients)
+            autograd.run_backward(outputs, gradients)
 
 
 def _like(output: Tensor) -> Tensor:

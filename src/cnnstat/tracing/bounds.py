@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .kernels import rearranging
+from .kernels.mode import import_rules
 
 _MASKS = (torch.bool, torch.uint8)
 
@@ -41,6 +42,7 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
             positions += [_indices(x, i.numel()) for _ in range(i.dim())]
         else:
             positions.append(i)
+    import_rules()
     return torch.ops.aten.index.Tensor(x, positions)
 
 

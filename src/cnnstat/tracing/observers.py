@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -18,11 +20,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from ..garbage import uncollected
 from . import recurrent
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .copies import Substitutes, meta_copy
 from .kernels import KERNELS
+from .kernels.mode import by_torchs_rules, import_rules, taken_apart
 from .kernels.registry import Kernel
 from .lanes import Lane
 from .recorder import PLAIN, PLAIN_TENSORS, Attempt, Recorder, rebuilt, tensors_among
@@ -41,6 +45,7 @@ class Functions(TorchFunctionMode):
         super().__init__()
         self.recorder = recorder
         self.fused = fused
+        self._names: dict[Any, str | None] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -51,7 +56,7 @@ class Functions(TorchFunctionMode):
                 return result
         # Asked here: below, where operators are dispatched, autocast always seems to be off.
         recorder.autocast = _is_autocast("cpu") or _is_autocast("cuda")
-        if recorder.in_library_module or (name := function_name(func)) is None:
+        if recorder.in_library_module or (name := self._name(func)) is None:
             return func(*args, **kwargs)
         call = recorder.open_function(name, (args, kwargs))
         try:
@@ -61,6 +66,15 @@ class Functions(TorchFunctionMode):
             raise
         recorder.close(call, result)
         return result
+
+    def _name(self, func: Any) -> str | None:
+        try:
+            return self._names[func]
+        except KeyError:
+            name = self._names[func] = function_name(func)
+            return name
+        except TypeError:  # of an object that cannot be hashed
+            return function_name(func)
 
     def _recurrent(self, name: str, args: Any, kwargs: Any) -> Any:
         if kwargs or (isinstance(args[1], Tensor) and isinstance(args[2], Tensor)):
@@ -93,6 +107,9 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self.lane = lane
         self.fast = fast
         self._known: dict[Any, _Known] = {}
+        self._modules = len(sys.modules)
+        if not fast or lane.name == "fake":
+            import_rules()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -120,16 +137,29 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = run(*args, **kwargs)
+        if len(sys.modules) != self._modules:
+            self._collect()
         recorder.attempt = None
         recorder.note(name, overload, args, kwargs, result)
         return result
 
+    def _collect(self) -> None:
+        """After an import in the middle of a run.
+
+        Exceptions caught in it may refer, in a cycle, to the frames around it, and those to
+        tensors: they would stay alive where the import is, in the first run of a process only.
+        """
+        self._modules = len(sys.modules)
+        if not self.lane.has_data:
+            gc.collect()
+
     def _decomposed(self, func: Any, name: str, overload: str, args: Any, kwargs: Any) -> Any:
+
         self.recorder.open_composite()
         result = None  # an exception leaves none
         try:
             with self:
-                result = func.decompose(*args, **kwargs)
+                result = taken_apart(func)(*args, **kwargs)
         finally:
             self.recorder.close_composite(name, overload, args, kwargs, result)
         return result
@@ -149,7 +179,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             kernel = LARGEST.get(full) or (self.kernels.get(full) if self.fast else None)
         wrapped = self.lane.wrapped
         kernel = kernel and wrapped(kernel)
-        return packet.replace("::", "."), overload or "default", kernel, composite, wrapped(func)
+        run = wrapped(func if self.lane.has_data else by_torchs_rules(func))
+        return packet.replace("::", "."), overload or "default", kernel, composite, run
 
 
 def _is_composite(func: Any) -> bool:
@@ -202,16 +233,23 @@ def recording(
         return result
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
+    has_data = operators.lane.has_data
+    # Cycles of tensors with data are not to pile up. Without, when they are freed is the same then
+    # each time.
+    collector = nullcontext() if has_data else uncollected()
     try:
-        with operators, Functions(recorder, fused and not operators.lane.has_data):
+        with collector, operators, Functions(recorder, fused and not has_data):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
 
 
 def _has_data(module: nn.Module) -> bool:
-    own = (*module._parameters.values(), *module._buffers.values())
-    return not all(tensor is None or tensor.is_meta for tensor in own)
+    for own in (module._parameters, module._buffers):
+        for tensor in own.values():
+            if tensor is not None and not tensor.is_meta:
+                return True
+    return False
 
 
 def function_name(func: Any) -> str | None:

@@ -31,6 +31,7 @@ class OpenCall:
 
     index: int
     parent: OpenCall | None
+    depth: int
     path: str
     call: int
     kind: Kind
@@ -41,10 +42,6 @@ class OpenCall:
     first_op: int
     outputs: tuple[TensorSpec, ...] = ()
     new_bytes: int = 0
-
-    @property
-    def depth(self) -> int:
-        return 0 if self.parent is None else self.parent.depth + 1
 
     def record(self) -> Call:
         parent = None if self.parent is None else self.parent.index
@@ -160,7 +157,7 @@ class Recorder:
         if isinstance(value, Tensor):
             return "uninitialized" if is_lazy(value) else self.spec(value)
         if isinstance(value, (list, tuple)):
-            return tuple([self.freeze(item) for item in value])
+            return tuple([item if type(item) in PLAIN else self.freeze(item) for item in value])
         if isinstance(value, dict):
             return {str(key): self.freeze(item) for key, item in value.items()}
         return value if isinstance(value, int | float | str) else str(value)
@@ -210,8 +207,9 @@ class Recorder:
         parent = self.stack[-1] if self.stack else None
         execution = self._executions[path]
         self._executions[path] += 1
-        call = OpenCall(len(self.calls), parent, path, execution, kind, type, module, library,
-                        self.specs_in(inputs), len(self.ops))  # fmt: skip
+        depth = 0 if parent is None else parent.depth + 1
+        call = OpenCall(len(self.calls), parent, depth, path, execution, kind, type, module,
+                        library, self.specs_in(inputs), len(self.ops))  # fmt: skip
         self.calls.append(call)
         self.stack.append(call)
         return call
@@ -288,13 +286,17 @@ def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
 
 
 def _is_setting(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return len(value) <= 8 and all(isinstance(item, int | float | str) for item in value)
-    return isinstance(value, int | float | str | None)
+    if type(value) in PLAIN:
+        return True
+    if isinstance(value, (tuple, list)):
+        return len(value) <= 8 and all(isinstance(item, (int, float, str)) for item in value)
+    return isinstance(value, (int, float, str))
 
 
 def tensors_among(value: Any) -> list[Tensor]:
     """The tensors inside nested tuples, lists and dicts, in order."""
+    if type(value) in PLAIN_TENSORS:
+        return [value]
     found: list[Tensor] = []
     _collect(value, found)
     return found
@@ -316,7 +318,10 @@ def _collect(value: Any, found: list[Tensor]) -> None:
             found.append(value)
     elif isinstance(value, (tuple, list)):
         for item in value:
-            _collect(item, found)
+            if type(item) in PLAIN_TENSORS:
+                found.append(item)
+            elif type(item) not in PLAIN:
+                _collect(item, found)
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)

@@ -13,14 +13,13 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
 from ..shapes import InputSpec
-from .backward import BackwardRecorder, run_backward
 from .copies import substitutes_in
-from .failures import explain, failure_of
 from .lanes import META, Lane
+from .modules import described, has_lazy_tensors, named_tensors
 from .observers import Operators, recording
 from .randomness import random_state_kept
-from .recorder import Observer, OpenCall, Recorder, describe_module, rebuilt, tensors_among
-from .records import Backward, Module, Parameter, Trace, TracedInput
+from .recorder import Observer, OpenCall, Recorder, rebuilt, tensors_among
+from .records import Backward, Parameter, Trace, TracedInput
 
 
 def trace(
@@ -72,7 +71,7 @@ def trace(
             f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
         ) from error
     model.train(mode == "train")
-    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+    if has_lazy_tensors(model):
         # gives lazy layers their parameters
         _recorded(model, (args, kwargs), books(described(model)), mode, lane, fast)
     # both made before the run, which may change what it is given
@@ -116,6 +115,8 @@ def _recorded(
     try:
         _run(model, *inputs, recorder, fast, lane, fused, composites)
     except ModelError as error:
+        from .failures import failure_of
+
         error.failure = failure_of(error, recorder, record())
         raise
     return record()
@@ -146,19 +147,14 @@ def _again(given: Any, placed: Any) -> Any:
 
 
 def _backward(run: _Prepared, calls: Sequence[OpenCall], fast: bool, lane: Lane) -> Backward:
+    from .backward import BackwardRecorder, run_backward
+
     model = run[0]
     trainable = any(parameter.requires_grad for parameter in model.parameters())
     recorder = BackwardRecorder(described(model), lane.limit)
     with torch.inference_mode(False):
-        _run(*run, recorder, fast, lane)
+        _run(*run, recorder, fast, lane, then=lambda result: run_backward(result, recorder))
     return recorder.record(calls, trainable)
-
-
-def described(model: nn.Module) -> dict[int, Module]:
-    names: dict[int, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), []).append(name)
-    return {id(m): describe_module(m, *names[id(m)]) for m in model.modules()}
 
 
 def _run(
@@ -170,26 +166,30 @@ def _run(
     lane: Lane,
     fused: bool = True,
     composites: bool = False,
+    then: Callable[[Any], None] | None = None,
 ) -> None:
+    """`then` is what is done with the result, for which the run keeps what gradients need."""
     try:
         with (
             random_state_kept(),
             slow_attention(),
-            _gradients(recorder, composites),
+            _gradients(then is not None, composites),
             lane.active(),
             recording(recorder, Operators(recorder, lane, fast), substitutes_in(model), fused),
         ):
             result = model(*args, **kwargs)
-            if isinstance(recorder, BackwardRecorder):
-                run_backward(result, recorder)
+            if then is not None:
+                then(result)
     except ModelError:
         raise
     except Exception as error:  # the model's code: anything may come out of it
+        from .failures import explain
+
         raise explain(error, recorder, lane) from error
 
 
-def _gradients(recorder: Recorder, composites: bool) -> AbstractContextManager[Any]:
-    if isinstance(recorder, BackwardRecorder):
+def _gradients(wanted: bool, composites: bool) -> AbstractContextManager[Any]:
+    if wanted:
         return torch.enable_grad()
     # Only in inference mode do composite operators come whole.
     return torch.inference_mode() if composites else torch.no_grad()
@@ -220,13 +220,9 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
     """Each parameter and buffer once, under its first name, with its other names."""
     names: dict[int, list[str]] = {}
     tensors: dict[int, tuple[Tensor, bool]] = {}
-    for buffer, named in (
-        (False, model.named_parameters(remove_duplicate=False)),
-        (True, model.named_buffers(remove_duplicate=False)),
-    ):
-        for name, tensor in named:
-            names.setdefault(id(tensor), []).append(name)
-            tensors.setdefault(id(tensor), (tensor, buffer))
+    for name, tensor, buffer in named_tensors(model):
+        names.setdefault(id(tensor), []).append(name)
+        tensors.setdefault(id(tensor), (tensor, buffer))
     for key, (tensor, buffer) in tensors.items():
         if is_lazy(tensor):
             continue

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError
 from ..shapes import InputSpec
@@ -32,10 +31,11 @@ from .devices import DeviceKind, forms_of, kernels_of
 from .failures import explain
 from .lanes import META
 from .loss import Loss
+from .modules import described, has_lazy_tensors
 from .observers import Operators, recording
 from .optimizers import OptimizerName, stepper
 from .randomness import random_state_kept
-from .run import described, placed, slow_attention
+from .run import placed, slow_attention
 from .step_records import HeldKind, Mode, Step
 from .storages import StorageRecorder
 
@@ -98,7 +98,7 @@ class _Subject:
         self.kwargs = self._cast(placed(dict(named_inputs), META.place))
         self.model = model
         model.train(options.mode == "train")
-        if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        if has_lazy_tensors(model):
             self._run(self._forward, self._recorder(), False)
         if options.dtype is not torch.float32:
             model.to(options.dtype)

@@ -50,6 +50,8 @@ class Tally(Record, frozen=True):
 
 
 def _joined(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    if not a or not b:
+        return a or b
     return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
 
 

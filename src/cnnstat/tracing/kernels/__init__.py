@@ -10,7 +10,9 @@ included.
 Only torch's public API is used.
 """
 
-from . import elementwise, gradients, products, rearranging, steps, windows
+from . import elementwise, gradients, making, products, rearranging, steps, windows
 from .registry import KERNELS
 
-__all__ = ["KERNELS", "elementwise", "gradients", "products", "rearranging", "steps", "windows"]
+__all__ = [
+    "KERNELS", "elementwise", "gradients", "making", "products", "rearranging", "steps", "windows"
+]  # fmt: skip

@@ -51,7 +51,7 @@ def with_number(x: Tensor, number: Any, *args: Any) -> Any:
 @kernel("aten::relu_", "aten::sigmoid_", "aten::tanh_", "aten::silu_", "aten::hardtanh_",
         "aten::hardswish_", "aten::leaky_relu_")  # fmt: skip
 def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    return x if alike(x) and _writable(x) else NotImplemented
+    return x if alike(x) and writable(x) else NotImplemented
 
 
 @kernel("aten::pow.Scalar")
@@ -126,11 +126,19 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Any:
 
 @kernel("aten::add_.Tensor", "aten::mul_.Tensor")
 def binary_in_place(x: Tensor, other: Any, **kwargs: Any) -> Any:
-    if isinstance(other, _NUMBERS) and alike(x) and _writable(x):
-        return x
     if type(other) is int and x.is_meta and x.dtype is torch.int64:
         return x  # a batch norm in training counts its batches
-    if not isinstance(other, Tensor) or not alike(x, other) or not _writable(x):
+    return float_in_place(x, other)
+
+
+@kernel("aten::sub_.Tensor", "aten::div_.Tensor", "aten::add_.Scalar", "aten::sub_.Scalar",
+        "aten::mul_.Scalar", "aten::div_.Scalar")  # fmt: skip
+def float_in_place(x: Tensor, other: Any, *args: Any, **kwargs: Any) -> Any:
+    if not alike(x) or not writable(x):
+        return NotImplemented
+    if isinstance(other, _NUMBERS):
+        return x
+    if not isinstance(other, Tensor) or not alike(x, other):
         return NotImplemented
     return x if broadcast(x.shape, other.shape) == tuple(x.shape) else NotImplemented
 
@@ -139,6 +147,6 @@ def _whole(x: Tensor) -> bool:
     return x.dtype in _WHOLE and of_one_dtype(x)
 
 
-def _writable(x: Tensor) -> bool:
+def writable(x: Tensor) -> bool:
     """Whether each element has a place of its own, as far as can be seen at a glance."""
     return x.is_contiguous() or 0 not in x.stride()

@@ -134,3 +134,20 @@ def avg_pool2d_backward(
     plain = x.is_contiguous() and gradient.is_contiguous()
     fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) and divisor_override != 0
     return empty(x.shape, x) if fits else NotImplemented
+
+
+@kernel("aten::select_backward", "aten::slice_backward")
+def part_backward(gradient: Tensor, sizes: Sequence[int], dim: int, *part: Any) -> Any:
+    """The gradient of a part: zero elsewhere."""
+    fits = alike(gradient) and -len(sizes) <= dim < len(sizes)
+    return empty(sizes, gradient) if fits else NotImplemented
+
+
+@kernel("aten::embedding_dense_backward")
+def embedding_backward(
+    gradient: Tensor, indices: Tensor, rows: int, padding: int, by_frequency: bool
+) -> Any:
+    fits = alike(gradient) and indices.is_meta and indices.dtype is torch.int64
+    if not fits or gradient.shape[:-1] != indices.shape:
+        return NotImplemented
+    return empty((rows, gradient.shape[-1]), gradient)

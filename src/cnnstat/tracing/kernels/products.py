@@ -63,7 +63,7 @@ def native_batch_norm(
     eps: float,
 ) -> Any:
     per_channel = (weight, bias, mean, var)
-    if x.dim() < 2 or (not training and None in (mean, var)):
+    if x.dim() < 2 or (not training and (mean is None or var is None)):
         return NotImplemented
     if not alike(x, *per_channel) and not in_mixed_precision(x, *per_channel):
         return NotImplemented

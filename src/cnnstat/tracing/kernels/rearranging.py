@@ -63,6 +63,19 @@ def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any
     return empty(x.shape, x) if memory_format is torch.contiguous_format else NotImplemented
 
 
+@kernel("aten::constant_pad_nd")
+def constant_pad_nd(x: Tensor, pad: Sequence[int], value: Any = 0) -> Any:
+    plain = alike(x) and x.is_contiguous() and 1 not in x.shape[1:]
+    if not plain or len(pad) % 2 or len(pad) > 2 * x.dim():
+        return NotImplemented
+    shape = list(x.shape)
+    for place in range(0, len(pad), 2):  # the last dimension first
+        shape[-1 - place // 2] += pad[place] + pad[place + 1]
+    if min(pad, default=0) < 0 or 0 in shape:
+        return NotImplemented
+    return empty(shape, x)
+
+
 @kernel("aten::roll")
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     if not of_one_dtype(x) or not dims or len(shifts) != len(dims):

@@ -32,7 +32,9 @@ def alike(*tensors: Any) -> bool:
 def in_mixed_precision(x: Tensor, *parameters: Any) -> bool:
     """Activations in half precision, and parameters of theirs in float32, none missing."""
     half = alike(x) and x.itemsize == 2
-    return half and None not in parameters and alike(*parameters) and parameters[0].itemsize == 4
+    if not half or any(parameter is None for parameter in parameters):
+        return False
+    return alike(*parameters) and parameters[0].itemsize == 4
 
 
 def of_one_dtype(first: Tensor, *others: Any) -> bool:

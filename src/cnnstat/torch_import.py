@@ -1,0 +1,115 @@
+"""Importing torch without its shape rules in Python until one of them is needed.
+
+`import torch` ends with `torch._meta_registrations`: with what that imports (torch's
+decompositions, its references, its primitives) about a quarter of the time. It only registers how
+operators answer on `meta`, and our own kernels answer the common ones. So the command line leaves
+it for later. It is imported as soon as anything of it is asked for: an attribute of the module, an
+operator on `meta` that our kernels do not answer (`complete`), or parts of torch that build on it.
+
+It is an import at another time, nothing else: tests hold results equal with and without. It is done
+for the versions of torch where that was tried; with any other torch is imported as it is.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from .garbage import uncollected
+
+_RULES = "torch._meta_registrations"
+_TRIED = ("2.13.",)
+
+_BUILT_ON_IT = {"sympy", "torch._dynamo", "torch._inductor", "torch._functorch.aot_autograd"}
+"""Imported before anything that runs operators on `meta` outside of our modes: torch's compiler,
+its export, its tensors that are fake."""
+
+
+@contextmanager
+def rules_postponed() -> Iterator[None]:
+    """Inside, importing torch leaves its rules in Python for later, if that was tried with it."""
+    if "torch" in sys.modules or not _version().startswith(_TRIED):
+        yield
+        return
+    finder = _Later()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    except BaseException:
+        sys.meta_path.remove(finder)
+        raise
+    if not is_postponed():
+        sys.meta_path.remove(finder)
+
+
+def is_postponed() -> bool:
+    return isinstance(sys.modules.get(_RULES), _Postponed)
+
+
+def complete() -> None:
+    """Import what was postponed, if anything was."""
+    module = sys.modules.get(_RULES)
+    if not isinstance(module, _Postponed):
+        return
+    object.__setattr__(module, "__class__", ModuleType)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Later)]
+    spec = module.__spec__
+    assert spec is not None
+    assert isinstance(spec.loader, _Later)
+    spec.loader = spec.loader.loader
+    assert spec.loader is not None
+    with uncollected():
+        spec.loader.exec_module(module)
+
+
+class _Postponed(ModuleType):
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # what the import system asks for
+            raise AttributeError(name)
+        complete()
+        return getattr(self, name)
+
+
+class _Later(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the rules, and leaves them for later."""
+
+    def __init__(self) -> None:
+        self.loader: importlib.abc.Loader | None = None
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name in _BUILT_ON_IT:
+            complete()
+        if name != _RULES:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None:
+            self.loader, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Postponed(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def _version() -> str:
+    """That of the torch that would be imported; empty if it does not say."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return ""
+    try:
+        text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE)
+    return found[1] if found else ""

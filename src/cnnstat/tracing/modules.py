@@ -1,0 +1,57 @@
+"""The modules of a model and their tensors: what PyTorch's own iterators say, in one walk.
+
+Those are generators within generators: for a deep model they take as long as half of its run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from .recorder import describe_module
+from .records import Module
+
+
+def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Each module under each of its names, as `named_modules(remove_duplicate=False)` has them."""
+    found = []
+    ahead = [("", model)]
+    while ahead:
+        path, module = ahead.pop()
+        found.append((path, module))
+        inside = f"{path}." if path else ""
+        for name, child in reversed(module._modules.items()):
+            if child is not None:
+                ahead.append((inside + name, child))
+    return found
+
+
+def described(model: nn.Module) -> dict[int, Module]:
+    """The modules by identity."""
+    names: dict[int, list[str]] = {}
+    modules = {}
+    for path, module in paths_of(model):
+        names.setdefault(id(module), []).append(path)
+        modules[id(module)] = module
+    return {key: describe_module(module, *names[key]) for key, module in modules.items()}
+
+
+def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
+    """Each parameter, then each buffer, under each of its names; whether it is a buffer."""
+    paths = paths_of(model)
+    for path, module in paths:
+        inside = f"{path}." if path else ""
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                yield inside + name, parameter, False
+    for path, module in paths:
+        inside = f"{path}." if path else ""
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                yield inside + name, buffer, True
+
+
+def has_lazy_tensors(model: nn.Module) -> bool:
+    return any(is_lazy(tensor) for _, tensor, _ in named_tensors(model))
