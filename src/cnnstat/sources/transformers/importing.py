@@ -7,7 +7,6 @@ list of classes empty, and the modules below to stand-ins (`stand_ins.py`).
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.metadata
 import importlib.util
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import ModelError
+from ...garbage import uncollected
 from ..stand_ins import Missing, is_wanted, left_out, was_used_for
 from ..vision_operators import make_importable
 
@@ -27,7 +27,7 @@ _VERSIONS = ("5.",)
 _ABSENT = (
     "torch._dynamo", "torch.distributed.tensor", "torch.distributed.checkpoint",
     "torch.distributed.fsdp", "torch.distributed._composable", "torch.distributed.pipelining",
-    "torch.nn.attention.flex_attention",
+    "torch.nn.attention.flex_attention", "scipy", "jinja2",
 )  # fmt: skip
 
 
@@ -65,19 +65,15 @@ def importing(quick: bool | None = None) -> Iterator[None]:
         yield
         return
     hidden = "torchvision" not in sys.modules  # only its image processors need it
-    collecting = gc.isenabled()
-    gc.disable()
     if hidden:
         sys.modules["torchvision"] = None  # type: ignore[assignment]
     try:
-        with left_out(*_ABSENT, by="transformers"):
+        with uncollected(), left_out(*_ABSENT, by="transformers"):
             _skip_the_list()
             yield
     finally:
         if hidden:
             del sys.modules["torchvision"]
-        if collecting:
-            gc.enable()
 
 
 def _was_tried() -> bool:
