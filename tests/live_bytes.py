@@ -64,10 +64,12 @@ def training_peak(
     optimizer: Optimizer,
     lower: torch.dtype | None = None,
     wrapped: Callable[[nn.Module], nn.Module] = lambda model: model,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> LiveBytes:
     """The most that the second of two training steps holds.
 
-    `lower` is what autocast casts to, `wrapped` puts something around the model.
+    `lower` is what autocast casts to, `wrapped` puts something around the model, `scaler` scales
+    the loss.
     """
     model.train()
     with LiveBytes() as bytes_:
@@ -76,7 +78,7 @@ def training_peak(
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            train_once(runner, batch, target, stepper, lower)
+            train_once(runner, batch, target, stepper, lower, scaler)
     return bytes_
 
 
@@ -86,6 +88,7 @@ def train_once(
     target: Tensor,
     optimizer: torch.optim.Optimizer,
     lower: torch.dtype | None = None,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast("cpu", lower, enabled=lower is not None):
@@ -97,8 +100,13 @@ def train_once(
             loss = F.cross_entropy(first, target)
             for other in others:
                 loss = loss + F.cross_entropy(other, target)
-    loss.backward()
-    optimizer.step()
+    if scaler is None:
+        loss.backward()
+        optimizer.step()
+    else:
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
 
 
 def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = None) -> LiveBytes:

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from cnnstat.analysis.benchmark.timing import learning_notes, spread, timing, wa
 from cnnstat.bench import work
 from cnnstat.bench.batches import Batches, Place, _Augmentation
 from cnnstat.bench.building import subject
-from cnnstat.bench.clock import Clock
+from cnnstat.bench.clock import Clock, clock_of
 from cnnstat.bench.datasets import Data, Held, random_split
 from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
@@ -481,12 +482,59 @@ def test_layers_are_timed_by_their_own_calls() -> None:
     assert not model[0]._forward_pre_hooks
 
 
+def test_the_backward_pass_is_told_by_layer() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True))
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.body(x)
+            return self.head(torch.tanh(x) + x)
+
+    model, ticks = Net(), Ticks()
+    clock = Clock(ticks.now, lambda before, after: float(after - before), waits=True)
+    found = layer_times(model, lambda: model(torch.zeros(1, 4)).sum().backward(), clock)
+    # head; the sum before it, which counts with no layer; the ReLU; the linear layer; the end
+    assert found.hooked.median == 2 * 3 + 1 + 4
+    assert [(x.path, x.backward and x.backward.median) for x in found.layers] == [
+        ("body.0", 1.0), ("body.1", 1.0), ("head", 1.0),
+    ]  # fmt: skip
+
+
+def test_a_slow_backward_pass_is_found_where_it_is() -> None:
+    class Sleep(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+            time.sleep(0.01)
+            return gradient
+
+    class Slow(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Sleep.apply(x)
+
+    model = nn.Sequential(nn.Linear(4, 4), Slow(), nn.Linear(4, 2))
+    found = layer_times(
+        model, lambda: model(torch.zeros(1, 4)).sum().backward(), clock_of(torch.device("cpu"))
+    )
+    slow = next(layer for layer in found.layers if layer.path == "1")
+    assert slow.backward.median >= 0.01
+    assert slow.backward.median > 5 * sum(layer.both for layer in found.layers if layer.path != "1")
+
+
 def test_layers_stand_in_the_result() -> None:
     result = cnnstat.measure("small.py:Net", steps=2, layers=True)
     times = result.runs[0].layers
     assert times is not None
     assert [layer.path for layer in times.layers] == ["0", "1", "2", "3"]
-    assert sum(layer.seconds.median for layer in times.layers) <= times.hooked.upper
+    without = [layer.path for layer in times.layers if layer.backward is None]
+    assert without == ["0"]  # it flattens the images, which have no gradient
+    assert sum(layer.both for layer in times.layers) <= times.hooked.upper
     assert "Layers of small.py:Net, batch 128" in repr(result)
 
 

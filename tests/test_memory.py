@@ -264,12 +264,16 @@ def test_a_model_is_left_untouched():
 # Mixed precision
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
-def test_mixed_precision_holds_what_autocast_really_holds(spec, shape):
-    predicted = cnnstat.memory(spec, shape, device="cpu", precision="bf16")
+def test_mixed_precision_holds_what_autocast_really_holds(spec, shape, precision):
+    predicted = cnnstat.memory(spec, shape, device="cpu", precision=precision)
     model = load_model(spec, (shape,), {}, None).builders.with_data()
     target, sgd = torch.zeros(shape[0], dtype=torch.int64), partial(torch.optim.SGD, lr=0.1)
-    real = training_peak(model, torch.rand(shape), target, sgd, torch.bfloat16)
+    lower, scaler = torch.bfloat16, None
+    if precision == "fp16":
+        lower, scaler = torch.float16, torch.amp.GradScaler("cpu")
+    real = training_peak(model, torch.rand(shape), target, sgd, lower, scaler=scaler)
     assert predicted.peak_bytes == real.peak
     assert predicted.peak_bytes < cnnstat.memory(spec, shape, device="cpu").peak_bytes
 

@@ -18,7 +18,9 @@ from ..predicting.memory import memory
 from ..runs import RunOptions, run_model
 from .building import Subject
 
-_MEMORY_PRECISIONS: dict[str, MemoryPrecision] = {"fp32": "fp32", "tf32": "fp32", "bf16": "bf16"}
+_MEMORY_PRECISIONS: dict[str, MemoryPrecision] = {
+    "fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16",
+}  # fmt: skip
 
 
 def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
@@ -110,8 +112,6 @@ def _memory(
 
 
 def _unpredictable(protocol: Protocol, device: torch.device) -> str | None:
-    if protocol.precision not in _MEMORY_PRECISIONS:
-        return f"for --precision {protocol.precision}, whose scaling is not modelled"
     if protocol.accumulate > 1:
         return "with --accumulate: gradients lie beside the next batch"
     if protocol.compile:

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from ..analysis.benchmark.records import Epoch, LayerTimes, Protocol, Step
 from .batches import Batches, Place
 from .building import Subject
 from .clock import clock_of
 from .layers import layer_times
-from .loop import Trainer, infer, train
+from .loop import Trainer, infer, logits_of, train
 from .memory import peak, reset_peak
 from .readings import Readings
 from .schedule import Limit, Position, base_rate, optimizer_of
@@ -86,16 +87,20 @@ class Session:
         return peak(self.batches.place.device)
 
     def layer_times(self) -> LayerTimes:
-        """The time of each layer's forward pass on one batch of the training data."""
-        images, _ = next(self.batches.training(self.batches.plans(1), 1))
+        """The time of each layer on one batch of the training data, gradients too if it learns."""
+        images, labels = next(self.batches.training(self.batches.plans(1), 1))
         learns = not self.protocol.inference
         self.plain.train(learns)
 
-        def forward() -> None:
+        def run() -> None:
             with torch.inference_mode(not learns), self.fabric.autocast():
-                self.plain(images)
+                output = self.plain(images)
+                loss = F.cross_entropy(logits_of(output), labels) if learns else None
+            if loss is not None:
+                self.plain.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
 
-        return layer_times(self.plain, forward, self.clock)
+        return layer_times(self.plain, run, self.clock)
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
         if self.fabric.world_size == 1:

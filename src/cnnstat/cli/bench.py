@@ -93,7 +93,7 @@ def command(
         bool, typer.Option("--inference", help="Only forward passes: nothing is learned.")
     ] = False,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Time each layer's forward pass too.")
+        bool, typer.Option("--layers", help="Time each layer's forward and backward pass too.")
     ] = False,
     device_peaks: Annotated[
         str | None,

@@ -38,7 +38,7 @@ def command(
         bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
     ] = False,
     precision: Annotated[
-        Literal["fp32", "bf16", "bf16-true", "fp16-true"],
+        Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"],
         typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
                      "(true), or of what torch.autocast casts (mixed)."),
     ] = "fp32",

@@ -27,8 +27,9 @@ from .fitting import largest_batch
 
 _DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32, "bf16": torch.float32, "bf16-true": torch.bfloat16,
-    "fp16-true": torch.float16,
+    "fp16": torch.float32, "fp16-true": torch.float16,
 }  # fmt: skip
+_AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def memory(
@@ -60,7 +61,8 @@ def memory(
         inference: run the forward pass alone, without gradients.
         mode: "eval" or "train"; by default "train", for inference "eval".
         precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and all that follows;
-            "bf16" for `torch.autocast` around the forward pass and the loss.
+            "bf16" for `torch.autocast` around the forward pass and the loss, "fp16" for that with
+            the loss scaled.
         device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
             in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
         device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
@@ -102,7 +104,7 @@ def memory(
         dtype=_DTYPES[precision],
         checkpoint=tuple(checkpoint),
         ddp=ddp,
-        autocast=torch.bfloat16 if precision == "bf16" else None,
+        autocast=_AUTOCAST.get(precision),
     )
     subject = _Subject(loaded, options, precision)
     return subject.result(batch_size, limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run
+from ..analysis.benchmark.records import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run, Spread
 from ..shapes import format_shape
 from ..units import format_exact
 from .pictures import Curve, Curves, Panel
@@ -124,24 +124,32 @@ def _predicted(result: Benchmark) -> Table:
 
 def _layers(run: Run, times: LayerTimes) -> Table:
     """The largest first; what the hooks cost stands in the title."""
-    whole = times.hooked.median
-    rows = [
-        Row((
-            Cell(layer.path), Cell(layer.type), Cell(layer.seconds.median, "seconds"),
-            Cell(layer.seconds.iqr, "seconds"), Cell(layer.seconds.median / whole, "share"),
-        ))
-        for layer in sorted(times.layers, key=lambda layer: -layer.seconds.median)
-    ]  # fmt: skip
-    columns = (
+    trained = any(layer.backward is not None for layer in times.layers)
+    columns = [
         Column("layer", "Layer", False, shrinks=True),
         Column("type", "Type", False, drop=2),
-        Column("forward_seconds", "Forward"),
-        Column("iqr_seconds", "IQR", drop=1),
+        *_spread_columns("forward", "Forward"),
+        *(_spread_columns("backward", "Backward") if trained else ()),
         Column("share", "%"),
-    )
+    ]
+    rows = []
+    for layer in sorted(times.layers, key=lambda layer: -layer.both):
+        cells = [Cell(layer.path), Cell(layer.type), *_spread_cells(layer.seconds)]
+        cells += _spread_cells(layer.backward) if trained else ()
+        rows.append(Row((*cells, Cell(layer.both / times.hooked.median, "share"))))
     cost = f"{100 * times.overhead:+.1f} %".replace("-", "−")
     title = f"Layers of {run.model.spec}, batch {run.batch_size}; timing them costs {cost}"
-    return Table(columns, tuple(rows), title)
+    return Table(tuple(columns), tuple(rows), title)
+
+
+def _spread_columns(key: str, title: str) -> tuple[Column, Column]:
+    return Column(f"{key}_seconds", title), Column(f"{key}_iqr_seconds", "IQR", drop=1)
+
+
+def _spread_cells(spread: Spread | None) -> tuple[Cell, Cell]:
+    if spread is None:
+        return Cell(None, "seconds"), Cell(None, "seconds")
+    return Cell(spread.median, "seconds"), Cell(spread.iqr, "seconds")
 
 
 def _epochs(result: Benchmark) -> Table:

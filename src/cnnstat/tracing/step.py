@@ -31,6 +31,7 @@ from .devices import DeviceKind, forms_of, kernels_of
 from .failures import explain
 from .lanes import META
 from .loss import Loss
+from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
 from .observers import Operators, recording
 from .optimizers import OptimizerName, stepper
@@ -46,8 +47,8 @@ class StepOptions:
 
     `dtype` is what parameters and inputs are made of,
     `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
-    the lower of two dtypes in mixed precision. `ddp`: the step is that of one rank of
-    DistributedDataParallel.
+    the lower of two dtypes in mixed precision; if that is float16, the loss is scaled. `ddp`: the
+    step is that of one rank of DistributedDataParallel.
     """
 
     mode: Mode
@@ -105,6 +106,7 @@ class _Subject:
         self.recorder = self._recorder()
         self.loss = Loss()
         self.buckets: list[Tensor] = []
+        self.loss_scale = LossScale() if options.autocast is torch.float16 else None
         lower = options.autocast
         self.autocast = None if lower is None else Autocast(options.device, lower)
         self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
@@ -165,12 +167,19 @@ class _Subject:
         recorder.keep_activations()
         recorder.begin("backward")
         with torch._C.DisableTorchFunction():  # nothing of this is the model's
-            loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
+            root = loss if self.loss_scale is None else self.loss_scale.scaled(loss)
+            root.backward()  # type: ignore[no-untyped-call]  # torch declares no types
         recorder.keep("gradients", [p.grad for p in trained if p.grad is not None])
         recorder.begin("optimizer")
         with torch._C.DisableTorchFunction():
+            overflow = None if self.loss_scale is None else self.loss_scale.unscale()
             optimizer.step()
-        recorder.keep("optimizer_state", optimizer.state.values())
+            del overflow
+        recorder.keep("optimizer_state", self._optimizer_state(optimizer))
+
+    def _optimizer_state(self, optimizer: Any) -> list[Any]:
+        scaling = [] if self.loss_scale is None else self.loss_scale.state
+        return [*optimizer.state.values(), *scaling]
 
     def _run(
         self, action: Callable[[], Any], recorder: StorageRecorder, training: bool

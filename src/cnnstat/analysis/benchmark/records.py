@@ -129,17 +129,24 @@ class Timing(Record, frozen=True, kw_only=True):
 
 
 class LayerTime(Record, frozen=True):
-    """The forward pass of one layer, on a batch."""
+    """The forward pass of one layer, on a batch, and its backward pass where it had one."""
 
     path: str
     type: str
     seconds: Spread
+    backward: Spread | None = None
+
+    @property
+    def both(self) -> float:
+        """The median seconds of the two together."""
+        return self.seconds.median + (self.backward.median if self.backward else 0.0)
 
 
 class LayerTimes(Record, frozen=True):
     """The layers in the order in which the model holds them; the whole pass with hooks and bare.
 
-    The times of the layers are those with hooks.
+    That is the forward pass and, in training, loss and backward pass. The times of the layers are
+    those with hooks.
     """
 
     layers: tuple[LayerTime, ...]

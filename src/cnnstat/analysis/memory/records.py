@@ -8,7 +8,7 @@ from ...display import Shown
 from ..records import SCHEMA_VERSION, Input, Model, Record, Tool, Version
 
 PhaseName = Literal["forward", "loss", "backward", "optimizer"]
-Precision = Literal["fp32", "bf16", "bf16-true", "fp16-true"]
+Precision = Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"]
 """`true` makes everything of that dtype; `mixed` casts operator by operator, as torch.autocast."""
 
 
