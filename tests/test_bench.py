@@ -20,7 +20,14 @@ from torch.nn import functional as F
 
 import cnnstat
 from cnnstat.analysis.benchmark.records import Epoch, Protocol, Spread, Step
-from cnnstat.analysis.benchmark.timing import learning_notes, spread, timing, warmup, within_noise
+from cnnstat.analysis.benchmark.timing import (
+    learning_notes,
+    spread,
+    timing,
+    timing_notes,
+    warmup,
+    within_noise,
+)
 from cnnstat.bench import work
 from cnnstat.bench.batches import Batches, Place, _Augmentation
 from cnnstat.bench.building import subject
@@ -30,6 +37,7 @@ from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.schedule import Limit, rate
+from cnnstat.bench.throttling import times_throttled
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
 
@@ -462,6 +470,36 @@ class Ticks:
     def now(self) -> int:
         self.count += 1
         return self.count
+
+
+def test_steps_that_get_slower_are_told() -> None:
+    def notes(seconds: list[float]) -> tuple[str, ...]:
+        found = timing([step(number, s) for number, s in enumerate(seconds, 1)])
+        assert found is not None
+        return timing_notes(found)
+
+    steady = [1.0, 1.01, 0.99] * 5
+    assert notes(steady * 3) == ()
+    slower = [1.2 * s for s in steady]
+    (told,) = notes(steady + slower + slower)
+    assert told.startswith("the steps of the last third took 20 % longer than those of the first")
+    assert notes(slower + slower + steady) == ()  # faster is no throttling
+    assert notes([*steady[:4], *slower[:9]]) == ()  # too few to tell
+
+
+def test_throttled_clocks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert times_throttled(tmp_path) is None
+    for core, count in enumerate(["3\n", "4\n"]):
+        file = tmp_path / f"cpu{core}" / "thermal_throttle" / "core_throttle_count"
+        file.parent.mkdir(parents=True)
+        file.write_text(count)
+    assert times_throttled(tmp_path) == 7
+    counts = iter([7, 9])
+    monkeypatch.setattr(work, "times_throttled", lambda: next(counts))
+    (told,) = [n for n in cnnstat.measure("small.py:Net", steps=2).runs[0].notes if "hot" in n]
+    assert "slowed its clocks down 2 times meanwhile" in told
+    file.write_text("?")
+    assert times_throttled(tmp_path) is None
 
 
 def test_layers_are_timed_by_their_own_calls() -> None:

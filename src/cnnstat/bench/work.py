@@ -19,6 +19,7 @@ from .prediction import predicted
 from .readings import DivergedError
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
+from .throttling import throttling_notes, times_throttled
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Work:
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.subject.data.train)))
         status: Status = "finished"
         failure: ModelError | None = None
+        throttled = times_throttled()
         try:
             for record in session.records():
                 self.watch(record)
@@ -97,6 +99,8 @@ class Work:
             status = "interrupted"
         except DivergedError as error:
             status, failure = "diverged", error
+        for note in throttling_notes(throttled, times_throttled()):
+            self._note(note)
         return self._summary(session, steps, epochs, status), failure
 
     def _prepared(self, limit: Limit) -> tuple[list[Step], list[Epoch], Session]:

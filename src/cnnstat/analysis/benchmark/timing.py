@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import log
 from statistics import median
 
@@ -14,6 +14,10 @@ SETTLED = 0.05
 """Warm-up is over at the first step from which two windows differ by no more than this share."""
 NOISY = 0.2
 """A middle half of the step times wider than this share of the median is told as noise."""
+
+DRIFT = 0.1
+"""Steps of the last third that take longer than those of the first by this share are told, where
+the middle halves of the two do not overlap: clocks that throttle look like that."""
 
 GUESSING = 0.05
 """A training loss that differs from what guessing costs by at most this share is told."""
@@ -83,7 +87,20 @@ def timing_notes(timing: Timing) -> tuple[str, ...]:
             "the machine is noisy: the middle half of the step times spreads over "
             f"{100 * share:.0f} % of their median"
         )
-    return tuple(notes)
+    return (*notes, *_drift_notes(timing.step_seconds))
+
+
+def _drift_notes(seconds: Sequence[float]) -> Iterator[str]:
+    third = len(seconds) // 3
+    if third < WINDOW:
+        return
+    first, last = spread(seconds[:third]), spread(seconds[-third:])
+    slower = last.median / first.median - 1
+    if slower > DRIFT and not within_noise(first, last):
+        yield (
+            f"the steps of the last third took {100 * slower:.0f} % longer than those of the "
+            "first: clocks that throttle, or other work on the machine"
+        )
 
 
 def within_noise(a: Spread, b: Spread) -> bool:
