@@ -1,4 +1,4 @@
-"""What starting up costs, and what of torch could be left unimported.
+"""What starting up costs, and what each means to import torch faster saves.
 
     python benchmarks/startup.py [--runs 9]
 
@@ -20,44 +20,25 @@ PYTHON = sys.executable
 CNNSTAT = str(Path(sys.executable).parent / "cnnstat")
 PAIRS = [
     ([CNNSTAT, "shapes", "nin"], [PYTHON, "-c", "import torch"]),
+    ([CNNSTAT, "shapes", "nin", "--training"], [PYTHON, "-c", "import torch"]),
     ([CNNSTAT, "shapes", "resnet50"], [PYTHON, "-c", "import torch"]),
     ([CNNSTAT, "compare", "nin", "alexnet"], [PYTHON, "-c", "import torch"]),
     ([CNNSTAT, "list"], [PYTHON, "-c", "import typer"]),
     ([CNNSTAT, "--help"], [PYTHON, "-c", "import typer"]),
 ]
-# Parts of torch that `import torch` loads and a forward pass might do without.
-PARTS = [
-    (),
-    ("torch._meta_registrations",),
-    ("torch._meta_registrations", "torch._decomp"),
-    ("torch.export",),
-    ("torch.onnx",),
-]
-WITHOUT_PARTS = """
-import resource, sys, types
-for name in sys.argv[1:]:
-    sys.modules[name] = types.ModuleType(name)
-try:
+LEAVE = "import os; os._exit(0)"
+COLLECT = "import gc; gc.disable()"
+POSTPONE = """
+from cnnstat.torch_import import rules_postponed
+with rules_postponed():
     import torch
-except Exception as error:
-    print(f"import torch fails: {type(error).__name__}: {error}")
-    raise SystemExit
-usage = resource.getrusage(resource.RUSAGE_SELF)
-x, w = torch.empty(1, 3, 8, 8, device="meta"), torch.empty(4, 3, 3, 3, device="meta")
-v = torch.empty(3, device="meta")
-F = torch.nn.functional
-operators = {
-    "conv2d": lambda: F.conv2d(x, w), "relu": lambda: F.relu(x), "add": lambda: x + x,
-    "max_pool2d": lambda: F.max_pool2d(x, 2), "batch_norm": lambda: F.batch_norm(x, v, v),
-}
-broken = []
-for name, run in operators.items():
-    try:
-        run()
-    except Exception:
-        broken.append(name)
-print(f"{usage.ru_utime + usage.ru_stime:.2f} s; broken on meta: {', '.join(broken) or 'nothing'}")
 """
+MEANS = {  # each with those before it
+    "nothing": "import torch",
+    "leaving by os._exit": f"import torch\n{LEAVE}",
+    "no garbage collection": f"{COLLECT}\nimport torch\n{LEAVE}",
+    "shape rules in Python postponed": f"{COLLECT}\n{POSTPONE}\n{LEAVE}",
+}
 
 
 def cpu_seconds(command: list[str]) -> float:
@@ -92,12 +73,13 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {runs} runs, CPU seconds")
     for pair in PAIRS:
         measure(pair, runs)
-    print("\nimport torch with a part of it replaced by an empty module:")
-    for part in PARTS:
-        result = subprocess.run(
-            [PYTHON, "-c", WITHOUT_PARTS, *part], capture_output=True, text=True
-        )
-        print(f"  {' + '.join(part) or 'nothing replaced':<46} {result.stdout.strip()}")
+    seconds: dict[str, list[float]] = {means: [] for means in MEANS}
+    for _ in range(runs):
+        for means, code in MEANS.items():
+            seconds[means].append(cpu_seconds([PYTHON, "-c", code]))
+    print("\nimport torch, each means with those before it:")
+    for means, values in seconds.items():
+        print(f"  {means:<32} {spread(values)}")
 
 
 if __name__ == "__main__":

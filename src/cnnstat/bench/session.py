@@ -49,6 +49,8 @@ class Session:
             if state is not None:
                 self.optimizer.load_state_dict(state["optimizer"])
                 fabric.strategy.precision.load_state_dict(state["precision"])
+            if self._is_plain():
+                self.model, self.optimizer = self.model.module, self.optimizer.optimizer
         self.readings = Readings(
             subject.loaded.spec, subject.data.classes, self.clock, self._summed,
             self.start.seconds, has_accuracy=subject.data.test is not None,
@@ -65,13 +67,18 @@ class Session:
             events: Any = infer(self.model, self.batches, self.limit, self.clock.now, seconds)
         else:
             alone = self.fabric.world_size == 1
+            backward = torch.Tensor.backward if self._is_plain() else self.fabric.backward
             trainer = Trainer(
-                self.model, self.optimizer, self.fabric.backward,
+                self.model, self.optimizer, backward,
                 _together if alone else partial(_apart, self.fabric, self.model),
                 self.protocol.seed, self.protocol.schedule, base_rate(self.protocol),
             )  # fmt: skip
             events = train(trainer, self.batches, self.limit, self.clock.now, self.start, seconds)
         return self.readings.read(events)
+
+    def _is_plain(self) -> bool:
+        """Whether the fabric's wrappers would only pass on what they are given, 0.2 ms a step."""
+        return self.fabric.world_size == 1 and self.protocol.precision in ("fp32", "tf32")
 
     def state(self) -> dict[str, Any]:
         """What `--resume` needs: it is the same in every process."""
