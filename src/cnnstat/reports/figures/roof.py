@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 _LISTED = 6  # layers that take the longest
+_NARROW = 300  # times; an axis that is not longer has more labels than one for each decade
 
 
 def draw_roof(roof: Roof) -> Figure:
     """Log–log: FLOP/s over FLOP/byte; the area of a dot tells the layer's share of the time."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(7.5, 4.8))
     axes = figure.add_subplot()
@@ -42,7 +44,9 @@ def draw_roof(roof: Roof) -> Figure:
     axes.set_ylim(low * roof.bandwidth / 2, roof.peak_flops * 4)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}")
     axes.yaxis.set_major_formatter(lambda y, _: format_rate(y, "FLOP"))
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis, (least, most) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        narrow = most < _NARROW * least
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         axis.set_minor_formatter(lambda *_: "")
     axes.tick_params(which="both", color=INK, labelcolor=INK)
     axes.set_xlabel(f"FLOP per byte\n{roof.caption}", color=INK)
