@@ -1,5 +1,6 @@
 """torch without its rules in Python: they come when they are wanted, and results stay the same."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -98,6 +99,41 @@ def test_it_is_there_for_whoever_wants_it(wanted: str) -> None:
     registered = "print(json.dumps('aten/convolution/Meta' in torch.library._impls))"
     assert json.loads(fresh(f"{wanted}\n{registered}"))
     assert not json.loads(fresh(registered))
+
+
+def test_generators_are_made_before_and_after() -> None:
+    code = """
+def drawn():
+    return torch.rand(3, generator=torch.Generator().manual_seed(1)).tolist()
+first = drawn()
+left = is_postponed()
+complete()
+print(json.dumps([left, first == drawn(), isinstance(torch.Generator(), torch.Generator)]))
+"""
+    assert json.loads(fresh(code)) == [True, True, True]
+
+
+def test_what_is_postponed_binds_nothing_else_in_torchs_c() -> None:
+    """Calls of setters in C++ at the top of a module that is imported later."""
+    code = "before = set(sys.modules)\ncomplete()\nprint(json.dumps([*{*sys.modules} - before]))"
+    later = json.loads(fresh(code))
+    assert "torch._prims.rng_prims" in later
+    calls = []
+    for name in later:
+        file = sys.modules[name].__file__ if name in sys.modules else None
+        if file is None or not file.endswith(".py"):
+            continue
+        for node in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                calls.append(ast.unparse(node.value.func))
+    assert [call for call in calls if "_C." in call] == ["torch._C._set_generator_metaclass"]
+
+
+def test_a_model_that_is_executed_gives_what_it_gives() -> None:
+    code = ANALYSE.replace("training=training", "lane='cpu'")
+    left, text = json.loads(fresh(code, "lenet", "False"))
+    assert left
+    assert msgspec.json.decode(text, type=Analysis) == cnnstat.analyze("lenet", lane="cpu")
 
 
 def test_a_module_that_was_postponed_is_the_module() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from .garbage import uncollected
 
@@ -45,7 +46,9 @@ def rules_postponed() -> Iterator[None]:
     except BaseException:
         sys.meta_path.remove(finder)
         raise
-    if not is_postponed():
+    if is_postponed():
+        _bind_generators()
+    else:
         sys.meta_path.remove(finder)
 
 
@@ -67,6 +70,12 @@ def complete() -> None:
     assert spec.loader is not None
     with uncollected():
         spec.loader.exec_module(module)
+
+
+def _bind_generators() -> None:
+    """What the postponed modules do beside registering: without it torch makes no generators."""
+    torch: Any = sys.modules["torch"]
+    torch._C._set_generator_metaclass(sys.modules["torch._opaque_base"].OpaqueBaseMeta)
 
 
 class _Postponed(ModuleType):
