@@ -17,7 +17,7 @@ from cnnstat.tracing.kernels.mode import APART_IN_PYTHON, IN_CPP
 
 POSTPONED = """
 import json, sys
-from cnnstat.torch_import import complete, is_postponed, rules_postponed
+from cnnstat.torch_import import import_rules, is_postponed, rules_postponed
 with rules_postponed():
     import torch
 left = is_postponed()
@@ -91,7 +91,7 @@ def test_an_operator_that_only_torch_has_a_rule_for(tmp_path: Path, at: str) -> 
 @pytest.mark.parametrize(
     "wanted",
     ["torch._meta_registrations.meta_conv", "import torch._dynamo", "import sympy",
-     "complete()", "torch.compile(torch.nn.ReLU(), backend='eager')(torch.ones(1))"],
+     "import_rules()", "torch.compile(torch.nn.ReLU(), backend='eager')(torch.ones(1))"],
 )  # fmt: skip
 def test_it_is_there_for_whoever_wants_it(wanted: str) -> None:
     code = f"{wanted}\nprint(json.dumps([left, is_postponed()]))"
@@ -107,7 +107,7 @@ def drawn():
     return torch.rand(3, generator=torch.Generator().manual_seed(1)).tolist()
 first = drawn()
 left = is_postponed()
-complete()
+import_rules()
 print(json.dumps([left, first == drawn(), isinstance(torch.Generator(), torch.Generator)]))
 """
     assert json.loads(fresh(code)) == [True, True, True]
@@ -115,7 +115,7 @@ print(json.dumps([left, first == drawn(), isinstance(torch.Generator(), torch.Ge
 
 def test_what_is_postponed_binds_nothing_else_in_torchs_c() -> None:
     """Calls of setters in C++ at the top of a module that is imported later."""
-    code = "before = set(sys.modules)\ncomplete()\nprint(json.dumps([*{*sys.modules} - before]))"
+    code = "before = set(sys.modules)\nimport_rules()\nprint(json.dumps([*{*sys.modules} - before]))"
     later = json.loads(fresh(code))
     assert "torch._prims.rng_prims" in later
     calls = []
@@ -138,7 +138,7 @@ def test_a_model_that_is_executed_gives_what_it_gives() -> None:
 
 def test_a_module_that_was_postponed_is_the_module() -> None:
     names = "sorted(n for n in dir(torch._meta_registrations) if not n.startswith('__'))"
-    seen = json.loads(fresh(f"complete()\nprint(json.dumps({names}))"))
+    seen = json.loads(fresh(f"import_rules()\nprint(json.dumps({names}))"))
     assert seen == [n for n in sorted(dir(torch._meta_registrations)) if not n.startswith("__")]
 
 

@@ -4,7 +4,8 @@
 decompositions, its references, its primitives) about a quarter of the time. It only registers how
 operators answer on `meta`, and our own kernels answer the common ones. So the command line leaves
 it for later. It is imported as soon as anything of it is asked for: an attribute of the module, an
-operator on `meta` that our kernels do not answer (`complete`), or parts of torch that build on it.
+operator on `meta` that our kernels do not answer (`import_rules`), or parts of torch that build on
+it.
 
 It is an import at another time, nothing else: tests hold results equal with and without. It is done
 for the versions of torch where that was tried; with any other torch is imported as it is.
@@ -56,8 +57,8 @@ def is_postponed() -> bool:
     return isinstance(sys.modules.get(_RULES), _Postponed)
 
 
-def complete() -> None:
-    """Import what was postponed, if anything was."""
+def import_rules() -> None:
+    """Import what was postponed, if anything was; the modes that are on don't see it."""
     module = sys.modules.get(_RULES)
     if not isinstance(module, _Postponed):
         return
@@ -68,7 +69,9 @@ def complete() -> None:
     assert isinstance(spec.loader, _Later)
     spec.loader = spec.loader.loader
     assert spec.loader is not None
-    with uncollected():
+    torch: Any = sys.modules["torch"]
+    unseen = torch.utils._python_dispatch._disable_current_modes
+    with uncollected(), torch._C.DisableTorchFunction(), unseen():
         spec.loader.exec_module(module)
 
 
@@ -82,7 +85,7 @@ class _Postponed(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):  # what the import system asks for
             raise AttributeError(name)
-        complete()
+        import_rules()
         return getattr(self, name)
 
 
@@ -96,7 +99,7 @@ class _Later(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name in _BUILT_ON_IT:
-            complete()
+            import_rules()
         if name != _RULES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)

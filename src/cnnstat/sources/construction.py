@@ -16,9 +16,10 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from ..garbage import uncollected
+from ..torch_import import import_rules
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
-from ..tracing.kernels.mode import OwnRules, import_rules
+from ..tracing.kernels.mode import OwnRules
 from ..tracing.observers import on_one_device
 from ..tracing.randomness import random_state_kept
 

@@ -21,10 +21,9 @@ from torch import nn
 
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..shapes import InputSpec, as_input
-from ..torch_import import is_postponed
+from ..torch_import import import_rules, is_postponed
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
-from ..tracing.kernels.mode import import_rules
 from . import vision_operators
 from .construction import builders, construct, copies_of, unbuilt
 from .implied import implied_input

@@ -21,12 +21,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from ..garbage import uncollected
+from ..torch_import import import_rules
 from . import recurrent
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .copies import Substitutes, meta_copy
 from .kernels import KERNELS
-from .kernels.mode import by_torchs_rules, import_rules, taken_apart
+from .kernels.mode import by_torchs_rules, taken_apart
 from .kernels.registry import Kernel
 from .lanes import Lane
 from .recorder import PLAIN, PLAIN_TENSORS, Attempt, Recorder, rebuilt, tensors_among

@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from ...torch_import import complete, is_postponed
+from ...torch_import import import_rules, is_postponed
 from .registry import KERNELS
 
 # Operators that torch answers on `meta` in C++, beside all that return views.
 IN_CPP = frozenset({
-    "aten::_to_copy", "aten::as_strided_", "aten::clone",
-    "aten::copy_", "aten::detach_", "aten::empty.memory_format", "aten::empty_strided",
-    "aten::lift_fresh", "aten::resize_", "aten::set_.source_Storage",
-    "aten::set_.source_Storage_storage_offset", "aten::set_.source_Tensor",
+    "aten::_to_copy", "aten::as_strided_", "aten::clone", "aten::copy_", "aten::detach_",
+    "aten::empty.memory_format", "aten::empty_strided", "aten::lift_fresh", "aten::resize_",
+    "aten::set_.source_Storage", "aten::set_.source_Storage_storage_offset",
+    "aten::set_.source_Tensor",
 })  # fmt: skip
 
 # Operators made of others, which torch takes apart in Python where it is asked to.
@@ -59,7 +59,7 @@ def by_torchs_rules(func: Any) -> Any:
         return func
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        if not _has_values((*args, *kwargs.values())):
+        if is_postponed() and not _has_values((*args, *kwargs.values())):
             import_rules()
         return func(*args, **kwargs)
 
@@ -71,13 +71,6 @@ def taken_apart(func: Any) -> Any:
     if func.name() in APART_IN_PYTHON:
         import_rules()
     return func.decompose
-
-
-def import_rules() -> None:
-    """Import torch's rules if that was postponed, unseen by the modes that are on."""
-    if is_postponed():
-        with torch._C.DisableTorchFunction(), _disable_current_modes():
-            complete()
 
 
 def _has_values(values: Iterable[Any]) -> bool:
