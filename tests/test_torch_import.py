@@ -115,7 +115,7 @@ print(json.dumps([left, first == drawn(), isinstance(torch.Generator(), torch.Ge
 
 def test_what_is_postponed_binds_nothing_else_in_torchs_c() -> None:
     """Calls of setters in C++ at the top of a module that is imported later."""
-    code = "before = set(sys.modules)\nimport_rules()\nprint(json.dumps([*{*sys.modules} - before]))"
+    code = "first = {*sys.modules}\nimport_rules()\nprint(json.dumps([*{*sys.modules} - first]))"
     later = json.loads(fresh(code))
     assert "torch._prims.rng_prims" in later
     calls = []

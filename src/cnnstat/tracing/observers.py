@@ -155,7 +155,6 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             gc.collect()
 
     def _decomposed(self, func: Any, name: str, overload: str, args: Any, kwargs: Any) -> Any:
-
         self.recorder.open_composite()
         result = None  # an exception leaves none
         try:
