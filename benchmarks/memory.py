@@ -28,6 +28,7 @@ import cnnstat  # noqa: E402
 from cnnstat.runs import load_model  # noqa: E402
 from cnnstat.units import format_bytes  # noqa: E402
 from tests.live_bytes import inference_peak, train_once, training_peak  # noqa: E402
+from tests.ranks import Job, peaks  # noqa: E402
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
 
@@ -65,6 +66,24 @@ CASES = [
     Case("torchvision:mobilenet_v2", (3, 64, 64), (2, 8), mixed=True),
     Case("lstm", (20, 28), (1, 8, 64)),
 ]
+
+
+SHARDED: list[tuple[str, tuple[int, ...], str | None, torch.dtype | None]] = [
+    ("lenet", (8, 1, 28, 28), "adamw", None),
+    ("nin", (8, 1, 224, 224), "momentum", None),
+    ("nin", (8, 1, 224, 224), "sgd", torch.bfloat16),
+    ("alexnet", (2, 1, 224, 224), "sgd", None),
+    ("resnet18", (2, 1, 64, 64), "adamw", None),
+    ("resnet18", (2, 1, 64, 64), None, None),
+    ("googlenet", (2, 1, 64, 64), "sgd", None),
+    ("densenet121", (2, 1, 64, 64), "sgd", None),
+    ("torchvision:mobilenet_v3_large", (2, 3, 64, 64), "adamw", None),
+    ("torchvision:vit_b_16", (2, 3, 224, 224), "adamw", None),
+    ("torchvision:vit_b_16", (2, 3, 224, 224), "sgd", torch.bfloat16),
+    ("torchvision:vit_b_16", (2, 3, 224, 224), None, None),
+    ("torchvision:swin_t", (2, 3, 64, 64), "sgd", None),
+]
+RANKS = (2, 3)
 
 
 class Lstm(nn.Module):
@@ -122,6 +141,25 @@ def rows_of(case: Case) -> Iterator[Row]:
         gc.collect()
 
 
+def sharded_rows() -> Iterator[Row]:
+    """Real ranks beside the prediction of one."""
+    for ranks in RANKS:
+        predicted = {}
+        for spec, shape, optimizer, lower in SHARDED:
+            told = cnnstat.memory(
+                spec, shape, device="cpu", fsdp=ranks, inference=optimizer is None,
+                optimizer=optimizer or "sgd", precision="bf16" if lower else "fp32",
+            )  # fmt: skip
+            assert told.fsdp is not None
+            predicted[Job(spec, shape, told.fsdp.units, optimizer, lower)] = told.peak_bytes
+        for job, real in zip(predicted, peaks(list(predicted), ranks), strict=True):
+            step = f"training, {job.optimizer}" if job.optimizer else "inference"
+            step = f"{ranks} ranks, {len(job.units)} units, {step}" + (
+                ", bf16" if job.lower else ""
+            )
+            yield Row(job.spec, job.shape, step, predicted[job], real, None)
+
+
 def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: Any) -> int:
     """The peak of the second step by torch's profiler, to which the CPU's allocator reports."""
     model.train()
@@ -140,17 +178,29 @@ def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: A
     return peak
 
 
-def report(rows: list[Row]) -> str:
-    lines = ["| Network | Input | Step | Predicted, bytes | Held, bytes | Difference | By the "
-             "profiler |", "|:--|:--|:--|--:|--:|--:|--:|"]  # fmt: skip
-    for row in rows:
-        shape = "×".join(map(str, row.shape))
-        difference = "0" if row.predicted == row.real else f"{row.predicted - row.real:+,}"
-        seen = f"+{format_bytes(row.profiled - row.real)}" if row.profiled else ""
-        lines.append(f"| {row.network} | {shape} | {row.step} | {row.predicted:,} | "
-                     f"{row.real:,} | {difference} | {seen} |")  # fmt: skip
-    equal = sum(row.predicted == row.real for row in rows)
-    return _TEXT.format(table="\n".join(lines), equal=equal, all=len(rows), torch=torch.__version__)
+def report(rows: list[Row], sharded: list[Row]) -> str:
+    head = ["| Network | Input | Step | Predicted, bytes | Held, bytes | Difference |",
+            "|:--|:--|:--|--:|--:|--:|"]  # fmt: skip
+    table = [head[0] + " By the profiler |", head[1] + "--:|", *(
+        f"{_cells(row)} {f'+{format_bytes(row.profiled - row.real)}' if row.profiled else ''} |"
+        for row in rows
+    )]  # fmt: skip
+    return _TEXT.format(
+        table="\n".join(table), equal=_equal(rows), all=len(rows), torch=torch.__version__,
+        sharded="\n".join([*head, *map(_cells, sharded)]), equal_sharded=_equal(sharded),
+        all_sharded=len(sharded),
+    )  # fmt: skip
+
+
+def _equal(rows: list[Row]) -> int:
+    return sum(row.predicted == row.real for row in rows)
+
+
+def _cells(row: Row) -> str:
+    shape = "×".join(map(str, row.shape))
+    difference = "0" if row.predicted == row.real else f"{row.predicted - row.real:+,}"
+    figures = f"{row.predicted:,} | {row.real:,} | {difference} |"
+    return f"| {row.network} | {shape} | {row.step} | {figures}"
 
 
 _TEXT = """# Memory: predicted, and held by a real step
@@ -176,6 +226,18 @@ allocator's own events): buffers that a kernel takes and gives back inside one o
 convolutions do to reorder their operands. They do not pass torch's dispatcher, and are neither in
 the prediction nor in what the tracker counts.
 
+## One rank of FSDP
+
+*Predicted* is `cnnstat memory --fsdp RANKS --device cpu`. *Held* is what the first of that many
+processes holds (`tests/ranks.py`): torch's `fully_shard` over gloo, followed by a tracker that sums
+up all storages alive after every operator. The copy that gloo makes inside a reduction is left out.
+{equal_sharded} of {all_sharded} rows are equal to the byte.
+
+{sharded}
+
+In bf16 the CPU's layer norm keeps its statistics in bfloat16, the prediction in float32, as CUDA
+does.
+
 ## CUDA
 
 No GPU was at hand for this table, so the figures of `--device cuda` are not measured. They are the
@@ -193,4 +255,5 @@ if __name__ == "__main__":
         for row in rows_of(case):
             print(row, flush=True)
             found.append(row)
-    (ROOT / "docs" / "memory.md").write_text(report(found), encoding="utf-8")
+    sharded = list(sharded_rows())
+    (ROOT / "docs" / "memory.md").write_text(report(found, sharded), encoding="utf-8")

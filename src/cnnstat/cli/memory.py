@@ -63,6 +63,18 @@ def command(
         typer.Option("--ddp", help="One rank of DistributedDataParallel: its buckets hold a second "
                      "copy of the gradients."),
     ] = False,
+    fsdp: Annotated[
+        int | None,
+        typer.Option("--fsdp", metavar="RANKS", show_default=False, min=2,
+                     help="One of so many ranks of FSDP (fully_shard), which share out parameters, "
+                     "gradients and optimizer state."),
+    ] = None,
+    fsdp_unit: Annotated[
+        list[str] | None,
+        typer.Option("--fsdp-unit", metavar="PATTERN", show_default=False,
+                     help="Modules whose parameters FSDP gathers together: 'layers.*'. Repeatable. "
+                     "[default: the blocks that stand in lists]"),
+    ] = None,
     top: Annotated[
         int, typer.Option("--top", metavar="N", min=1, help="How many layers are listed.")
     ] = 5,
@@ -91,5 +103,6 @@ def command(
         model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
         inference=inference, mode=mode, precision=precision, device=device,
         device_memory=device_memory, checkpoint=checkpoint or (), ddp=ddp,
+        fsdp=fsdp, fsdp_units=fsdp_unit or (),
     )  # fmt: skip
     emit(step, to, Options(top=top))

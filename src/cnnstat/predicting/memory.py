@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..analysis.memory.notes import notes_of
-from ..analysis.memory.records import BatchFit, Memory, Precision
+from ..analysis.memory.records import BatchFit, Memory, Precision, Sharded
 from ..analysis.memory.timeline import Timeline
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..runs import MODES, Mode, RunOptions, check_choice, load_model, model_of, run_model, this_tool
@@ -19,6 +19,7 @@ from ..sources.saved import is_saved
 from ..tracing.copies import meta_copy
 from ..tracing.devices import DEVICES, DeviceKind
 from ..tracing.optimizers import OPTIMIZERS, OptimizerName
+from ..tracing.sharding import Sharding
 from ..tracing.step import StepOptions, trace_step
 from ..tracing.step_records import Step
 from ..units import parse_quantity
@@ -44,6 +45,8 @@ def memory(
     device_memory: int | str | None = None,
     checkpoint: Sequence[str] = (),
     ddp: bool = False,
+    fsdp: int | None = None,
+    fsdp_units: Sequence[str] = (),
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Memory:
@@ -70,6 +73,13 @@ def memory(
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
         ddp: the step of one rank of DistributedDataParallel, whose buckets hold a second copy of
             the gradients; the batch is that of the rank.
+        fsdp: the step of the first of this many ranks, over which FSDP (`fully_shard`) shares out
+            parameters, gradients and the optimizer's state; the batch is that of the rank.
+            Precision "bf16" is then FSDP's own: parameters are gathered in bfloat16, gradients
+            reduced in float32.
+        fsdp_units: patterns of paths of the modules whose parameters are gathered together
+            ("layers.*"); by default the blocks of the network: modules with modules inside that
+            stand in a list. What is in none is gathered with the model itself.
         arguments: the model's constructor arguments, for a spec.
         named_inputs: inputs passed by keyword, likewise.
 
@@ -87,6 +97,9 @@ def memory(
     if ddp and inference:
         raise UsageError("inference has no gradients that ranks could exchange",
                          hint="leave out --ddp or --inference")  # fmt: skip
+    sharding = _sharding(fsdp, tuple(fsdp_units), precision)
+    if ddp and fsdp:
+        raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)")
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     limit = device_memory if isinstance(device_memory, int | None) else _bytes(device_memory)
@@ -104,10 +117,24 @@ def memory(
         dtype=_DTYPES[precision],
         checkpoint=tuple(checkpoint),
         ddp=ddp,
-        autocast=_AUTOCAST.get(precision),
+        autocast=None if sharding else _AUTOCAST.get(precision),
+        fsdp=sharding,
     )
     subject = _Subject(loaded, options, precision)
     return subject.result(batch_size, limit)
+
+
+def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -> Sharding | None:
+    if ranks is None:
+        if units:
+            raise UsageError("units are FSDP's: over how many ranks?", hint="--fsdp 8")
+        return None
+    if ranks < 2:
+        raise UsageError(f"FSDP over {ranks} ranks: it takes two to share", hint="--fsdp 8")
+    if precision == "fp16":
+        raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
+                         hint="--precision bf16")  # fmt: skip
+    return Sharding(ranks, units, _AUTOCAST.get(precision))
 
 
 def _bytes(text: str) -> int:
@@ -154,6 +181,7 @@ class _Subject:
             device=options.device,
             checkpointed=step.checkpointed,
             ddp=options.ddp,
+            fsdp=None if options.fsdp is None else Sharded(options.fsdp.ranks, step.units),
             peak_bytes=peak.held_bytes,
             peak=peak,
             phases=tuple(timeline.phases()),

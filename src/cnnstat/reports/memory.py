@@ -10,12 +10,14 @@ from .pictures import Areas
 from .view import Block, Cell, Column, Facts, Report, Table, Text, table
 
 _LAYERS = 5  # shown unless told otherwise
+_UNITS = 3
 KIND_TITLES = {
     "parameters": "parameters",
     "buffers": "buffers",
     "inputs": "inputs and targets",
     "gradients": "gradients",
-    "buckets": "gradient buckets of DDP",
+    "buckets": "gradients to exchange",
+    "gathered": "gathered parameters",
     "optimizer_state": "optimizer state",
     "activations": "activations kept for backward",
     "temporaries": "temporaries",
@@ -57,12 +59,16 @@ def _title(memory: Memory) -> str:
         parts.append(f"{len(memory.checkpointed)} modules checkpointed")
     if memory.ddp:
         parts.append("each rank of DDP")
+    if memory.fsdp is not None:
+        parts.append(f"one of {memory.fsdp.ranks:,} ranks of FSDP")
     return ", ".join(parts)
 
 
 def _lead(memory: Memory) -> Facts:
     items = [("Peak memory", Cell(memory.peak_bytes, "bytes")),
              ("Reached in", Cell(_place(memory.peak)))]  # fmt: skip
+    if memory.fsdp is not None:
+        items.append(("Gathered together", Cell(_units(memory.fsdp.units))))
     fit = memory.fit
     if fit is not None:
         size = Cell(fit.device_memory_bytes, "bytes").text
@@ -74,6 +80,14 @@ def _lead(memory: Memory) -> Facts:
             largest = f"the largest that does is {fit.largest_batch:,} ({peak})"
         items.append((f"In {size}", Cell(f"{told}; {largest}")))
     return Facts(tuple(items))
+
+
+def _units(paths: tuple[str, ...]) -> str:
+    """What is gathered at once: block1, block2 … block8; the rest."""
+    if not paths:
+        return "the whole model"
+    shown = paths if len(paths) <= _UNITS else (*paths[: _UNITS - 1], "…", paths[-1])
+    return f"{len(paths):,} units ({', '.join(shown)}), and the rest"
 
 
 def _place(moment: Moment) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from ..errors import UsageError
 from .autocast import Autocast
+from .patterns import modules_fitting
 
 
 def checkpoint_layers(
@@ -24,16 +23,9 @@ def checkpoint_layers(
     Raises:
         UsageError: a pattern fits no module.
     """
-    names = [name for name, _ in model.named_modules() if name]
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            children = [name for name, _ in model.named_children()]
-            raise UsageError(f"--checkpoint {pattern!r} fits no module",
-                             f"the model's are {', '.join(children)}")  # fmt: skip
     chosen: list[str] = []
-    for name in names:
-        inside = any(name.startswith(f"{outer}.") for outer in chosen)
-        if not inside and any(fnmatchcase(name, pattern) for pattern in patterns):
+    for name in modules_fitting(model, patterns, "--checkpoint"):
+        if not any(name.startswith(f"{outer}.") for outer in chosen):
             chosen.append(name)
             module = model.get_submodule(name)
             module.forward = partial(_checkpointed, partial(_cast, autocast, module.forward))

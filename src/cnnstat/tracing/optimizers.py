@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from .answers import replaced
 from .devices import DeviceKind
@@ -52,7 +52,7 @@ class Stepper:
         return self.optimizer.state
 
 
-def stepper(name: OptimizerName, parameters: Sequence[nn.Parameter], device: DeviceKind) -> Stepper:
+def stepper(name: OptimizerName, parameters: Sequence[Tensor], device: DeviceKind) -> Stepper:
     """An optimizer that steps as on the device.
 
     By default torch updates all parameters at once on CUDA (`foreach`), which takes temporaries

@@ -13,8 +13,8 @@ second step is recorded: the first makes the optimizer's state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from .observers import Operators, recording
 from .optimizers import OptimizerName, stepper
 from .randomness import random_state_kept
 from .run import placed, slow_attention
+from .sharding import Sharding, Shards, sharded
 from .step_records import HeldKind, Mode, Step
 from .storages import StorageRecorder
 
@@ -48,7 +49,8 @@ class StepOptions:
     `dtype` is what parameters and inputs are made of,
     `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
     the lower of two dtypes in mixed precision; if that is float16, the loss is scaled. `ddp`: the
-    step is that of one rank of DistributedDataParallel.
+    step is that of one rank of DistributedDataParallel. `fsdp`: it is that of one rank over which
+    the model is sharded.
     """
 
     mode: Mode
@@ -58,6 +60,7 @@ class StepOptions:
     checkpoint: tuple[str, ...] = ()
     autocast: torch.dtype | None = None
     ddp: bool = False
+    fsdp: Sharding | None = None
 
 
 def trace_step(
@@ -79,9 +82,8 @@ def trace_step(
         ModelError: it fails for a reason of its own, or has nothing to train.
     """
     subject = _Subject(model, inputs, named_inputs, options)
-    if options.optimizer is None:
-        return (subject.inference(),)
-    return tuple(subject.training())
+    with subject.sharded():
+        return tuple(subject.inference() if options.optimizer is None else subject.training())
 
 
 class _Subject:
@@ -110,28 +112,39 @@ class _Subject:
         lower = options.autocast
         self.autocast = None if lower is None else Autocast(options.device, lower)
         self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
+        self.shards: Shards | None = None
 
-    def inference(self) -> Step:
-        """The forward pass."""
-        self._begin()
-        forms = self._run(self._infer, self.recorder, False)
-        return self._record(forms)
+    @contextmanager
+    def sharded(self) -> Iterator[None]:
+        """Inside, the model is one rank's, if it is to be sharded."""
+        if self.options.fsdp is None:
+            yield
+            return
+        with sharded(self.model, self.options.fsdp, self.recorder) as self.shards:
+            yield
 
-    def training(self) -> list[Step]:
+    def inference(self) -> Iterator[Step]:
+        """The forward pass; two of them if sharded: the first leaves its last gathered."""
+        for _ in range(2 if self.shards else 1):
+            self._begin()
+            forms = self._run(self._infer, self.recorder, False)
+            yield self._record(forms)
+
+    def training(self) -> Iterator[Step]:
         """Two steps."""
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        trained: Sequence[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         if not trained:
             raise ModelError("there is nothing to train: no parameter requires a gradient")
+        if self.shards is not None:
+            trained = self.shards.trained
         assert self.options.optimizer is not None
         optimizer = stepper(self.options.optimizer, trained, self.options.device)
         if self.options.ddp:
             self.buckets = gradient_buckets(trained)
-        steps = []
         for _ in range(2):
             self._begin()
             forms = self._run(lambda: self._train(trained, optimizer), self.recorder, True)
-            steps.append(self._record(forms))
-        return steps
+            yield self._record(forms)
 
     def _recorder(self) -> StorageRecorder:
         made: HeldKind = "temporaries" if self.options.optimizer else "activations"
@@ -141,7 +154,7 @@ class _Subject:
         recorder = self.recorder
         recorder.begin_step()
         recorder.keep("buffers", self.model.buffers())
-        recorder.keep("parameters", self.model.parameters())
+        recorder.keep("parameters", self.shards.held if self.shards else self.model.parameters())
         recorder.keep("buckets", self.buckets)
         recorder.keep("inputs", [self.args, self.kwargs, self.loss.targets])
 
@@ -155,10 +168,12 @@ class _Subject:
     def _autocast(self) -> AbstractContextManager[None]:
         return nullcontext() if self.autocast is None else self.autocast.on()
 
-    def _train(self, trained: Sequence[nn.Parameter], optimizer: Any) -> None:
+    def _train(self, trained: Sequence[Tensor], optimizer: Any) -> None:
         recorder = self.recorder
         for parameter in trained:
             parameter.grad = None
+        if self.shards is not None:
+            self.shards.clear_gradients()
         with self._autocast():
             output = self._forward()
             recorder.begin("loss")
@@ -169,6 +184,9 @@ class _Subject:
         with torch._C.DisableTorchFunction():  # nothing of this is the model's
             root = loss if self.loss_scale is None else self.loss_scale.scaled(loss)
             root.backward()  # type: ignore[no-untyped-call]  # torch declares no types
+        if self.shards is not None:
+            for shard, gradient in zip(trained, self.shards.gradients(), strict=True):
+                shard.grad = gradient
         recorder.keep("gradients", [p.grad for p in trained if p.grad is not None])
         recorder.begin("optimizer")
         with torch._C.DisableTorchFunction():
@@ -200,6 +218,8 @@ class _Subject:
         except ModelError:
             raise
         except Exception as error:  # the model's code: anything may come out of it
+            if self.shards is not None and (misused := self.shards.misused(error)):
+                raise misused from error
             raise explain(error, recorder, META) from error
         return forms
 
@@ -212,6 +232,7 @@ class _Subject:
             loss=self.loss.kind,
             attention=tuple(sorted(forms)),
             checkpointed=self.checkpointed,
+            units=self.shards.units if self.shards else (),
         )
 
     def _cast(self, value: Any) -> Any:

@@ -16,6 +16,7 @@ HeldKind = Literal[
     "inputs",
     "gradients",
     "buckets",
+    "gathered",
     "optimizer_state",
     "activations",
     "temporaries",
@@ -60,7 +61,7 @@ class Step:
 
     `loss` says how the loss was made of the output, None for a forward pass alone. `attention` are
     the forms of it that were taken: flash, efficient or math. `checkpointed` are the paths of the
-    modules that run again in the backward pass.
+    modules that run again in the backward pass, `units` of those that FSDP gathers one by one.
     """
 
     storages: tuple[Storage, ...]
@@ -69,3 +70,4 @@ class Step:
     loss: str | None
     attention: tuple[str, ...]
     checkpointed: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()

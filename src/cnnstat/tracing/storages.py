@@ -97,6 +97,15 @@ class StorageRecorder(BackwardRecorder):
         self._alive[key] = weakref.ref(storage, freed), held
         self._held.append(held)
 
+    def resized(self, tensor: Tensor, kind: HeldKind) -> None:
+        """The tensor's storage was emptied or filled again, which no operator tells."""
+        key, size = storage_key(tensor), tensor.untyped_storage().nbytes()
+        if key in self._alive and self._alive[key][1].nbytes != size:
+            _, held = self._alive.pop(key)
+            held.freed = len(self._operators)
+        if size:
+            self.keep(kind, [tensor])
+
     def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
         for tensor in tensors_among(result):
             self.watch(tensor)

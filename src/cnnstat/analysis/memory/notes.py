@@ -32,8 +32,11 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
             "oneDNN keep a workspace of their own instead, of a size that only they know, so this "
             "part is rough"
         )
-    if any(storage.kind == "buckets" for storage in step.storages):
-        yield "DDP: what NCCL takes for its own buffers is not in it"
+    kinds = {storage.kind for storage in step.storages}
+    if "gathered" in kinds:
+        yield "FSDP: torch's fully_shard ran as on the first rank; no rank holds more"
+    if kinds & {"buckets", "gathered"}:
+        yield "what the ranks' communication (NCCL) takes for its own buffers is not in it"
     most, repeated = max(first.totals), max(timeline.totals)
     if most > repeated:
         yield f"the first step holds more than those that follow: {most:,} bytes"

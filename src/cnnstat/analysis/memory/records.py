@@ -15,10 +15,12 @@ Precision = Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"]
 class Held(Record, frozen=True, kw_only=True):
     """Bytes by kind; they sum up to `total`.
 
-    `inputs` are the batch and its targets. `buckets` hold DistributedDataParallel's second copy of
-    the gradients. `activations` are what the forward pass and the loss
-    made and the backward pass needs, or the caller holds; at inference all that the forward pass
-    made. `temporaries` are freed before the phase that made them ends, or soon after.
+    `inputs` are the batch and its targets. `buckets` hold a second copy of gradients that ranks
+    exchange: DistributedDataParallel's of all, FSDP's of one unit. `gathered` are parameters that
+    FSDP has gathered from all ranks, and the buffers of gathering. `activations` are what the
+    forward pass and the loss made and the backward pass needs, or the caller holds; at inference
+    all that the forward pass made. `temporaries` are freed before the phase that made them ends,
+    or soon after.
     """
 
     parameters: int = 0
@@ -26,6 +28,7 @@ class Held(Record, frozen=True, kw_only=True):
     inputs: int = 0
     gradients: int = 0
     buckets: int = 0
+    gathered: int = 0
     optimizer_state: int = 0
     activations: int = 0
     temporaries: int = 0
@@ -75,14 +78,22 @@ class BatchFit(Record, frozen=True):
     largest_bytes: int | None
 
 
+class Sharded(Record, frozen=True):
+    """Over how many ranks FSDP shares a model out, and the modules that it gathers one by one."""
+
+    ranks: int
+    units: tuple[str, ...]
+
+
 class Memory(Record, Shown, frozen=True, kw_only=True):
     """What one step of training, or one forward pass, holds on a device.
 
     `peak` is the moment at which most is held, `phases` the one of each phase. `timeline` has the
     highest moment of each stretch of the step. `operators` counts those of the step. `layers` are
     all that keep something for the backward pass, the most first. `optimizer` and `loss` are None
-    at inference. `ddp`: the step is that of one rank of DistributedDataParallel. `fit` is None
-    where no device memory was given.
+    at inference. `ddp`: the step is that of one rank of DistributedDataParallel; `fsdp`: of the
+    first rank of FSDP, which holds no less than another. `fit` is None where no device memory was
+    given.
     """
 
     schema_version: Version = SCHEMA_VERSION
@@ -99,6 +110,7 @@ class Memory(Record, Shown, frozen=True, kw_only=True):
     device: Literal["cuda", "cpu"]
     checkpointed: tuple[str, ...]
     ddp: bool
+    fsdp: Sharded | None
     peak_bytes: int
     peak: Moment
     phases: tuple[Moment, ...]

@@ -1,0 +1,89 @@
+"""Which modules FSDP gathers one by one: its units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+
+from ..errors import UsageError
+from .patterns import modules_fitting
+
+_LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+def units_of(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The paths of the modules that fit a pattern, or of the blocks if there is none.
+
+    Raises:
+        UsageError: a pattern fits no module or one that is never called, or a parameter belongs
+            to two units.
+    """
+    paths = _chosen(model, patterns) if patterns else tuple(_blocks(model, ""))
+    _refuse_shared(model, paths)
+    return paths
+
+
+def refuse_batch_norm(model: nn.Module, lower: torch.dtype) -> None:
+    """FSDP gathers its parameters in the lower dtype, and leaves its statistics as they are."""
+    for path, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+            raise UsageError(
+                f"{path} is a {type(module).__name__}: torch's takes no parameters in {lower} "
+                f"beside statistics in {module.running_mean.dtype}",
+                hint="--precision fp32 or bf16-true",
+            )
+
+
+def _chosen(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+    chosen = modules_fitting(model, patterns, "--fsdp-unit")
+    for path in chosen:
+        module = model.get_submodule(path)
+        if isinstance(module, nn.ModuleList | nn.ModuleDict) and _has_no_forward(module):
+            raise UsageError(f"{path} is a {type(module).__name__}, which is never called",
+                             hint=f"--fsdp-unit '{path}.*'")  # fmt: skip
+    return tuple(path for path in chosen if _has_parameters(model.get_submodule(path)))
+
+
+def _has_no_forward(module: nn.Module) -> bool:
+    return type(module).forward is nn.Module.forward
+
+
+def _blocks(module: nn.Module, path: str) -> Iterator[str]:
+    """The modules with modules inside that stand in a list: the blocks of a network.
+
+    A list of blocks in a list of blocks (the stages of a Swin transformer) is none itself.
+    """
+    listed = isinstance(module, _LISTS)
+    for name, child in module.named_children():
+        inside = f"{path}.{name}" if path else name
+        if not _has_parameters(child) or not any(child.children()):
+            continue
+        is_block = listed and not _is_list_of_blocks(child)
+        if is_block:
+            yield inside
+        else:
+            yield from _blocks(child, inside)
+
+
+def _is_list_of_blocks(module: nn.Module) -> bool:
+    return isinstance(module, _LISTS) and any(any(child.children()) for child in module.children())
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
+
+
+def _refuse_shared(model: nn.Module, units: Sequence[str]) -> None:
+    """torch gathers a parameter with one unit only."""
+    seen: dict[int, tuple[str, str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        unit = max((u for u in units if name.startswith(f"{u}.")), key=len, default="")
+        first, other = seen.setdefault(id(parameter), (name, unit))
+        if other != unit:
+            raise UsageError(
+                f"{name} and {first} are one parameter: FSDP gathers it with one unit only",
+                f"they lie in {other or 'the rest of the model'} and {unit or 'the rest of it'}",
+                hint="choose units that leave both to the rest: --fsdp-unit PATTERN",
+            )
