@@ -75,7 +75,7 @@ SHARDED: list[tuple[str, tuple[int, ...], str | None, torch.dtype | None]] = [
     ("alexnet", (2, 1, 224, 224), "sgd", None),
     ("resnet18", (2, 1, 64, 64), "adamw", None),
     ("resnet18", (2, 1, 64, 64), None, None),
-    ("googlenet", (2, 1, 64, 64), "sgd", None),
+    ("torchvision:googlenet", (2, 3, 64, 64), "sgd", None),
     ("densenet121", (2, 1, 64, 64), "sgd", None),
     ("torchvision:mobilenet_v3_large", (2, 3, 64, 64), "adamw", None),
     ("torchvision:vit_b_16", (2, 3, 224, 224), "adamw", None),

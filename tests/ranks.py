@@ -89,7 +89,7 @@ class UnseenReduction:
 
     def __call__(self, output_tensor: Tensor, input_tensor: Tensor, **options: Any) -> Any:
         with _disable_current_modes():
-            return distributed.reduce_scatter_tensor(output_tensor, input_tensor, **options)
+            return distributed.reduce_scatter_single(output_tensor, input_tensor, **options)
 
 
 def peaks(jobs: Sequence[Job], ranks: int) -> list[int]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -582,33 +579,6 @@ def test_synthetic_data_have_the_models_input_and_no_accuracy() -> None:
     (epoch,) = result.runs[0].epochs
     assert (epoch.train_accuracy, epoch.test_accuracy, epoch.test_loss) == (None, None, None)
     assert result.data.classes == 5
-
-
-# ---------------------------------------------------------------- several processes
-
-
-def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", "2", "-m", "cnnstat", "bench", "small.py:Net", "--epochs", "2",
-               "--batch-size", "64", "--device", "cpu", "--output", "two",
-               "--format", "csv"]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("examples_per_second") == 1  # one process prints
-    one = cnnstat.measure("small.py:Net", epochs=2, batch_size=128, output="one")
-
-    def losses(name: str) -> list[float]:
-        lines = (tmp_path / name / "steps.jsonl").read_text().splitlines()
-        return [json.loads(line)["loss"] for line in lines]
-
-    assert len(losses("one")) == 24
-    assert losses("two") == pytest.approx(losses("one"), rel=1e-5)
-    two = json.loads((tmp_path / "two" / "summary.json").read_text())
-    assert two["environment"]["processes"] == 2
-    got, expected = two["runs"][0]["epochs"][-1], one.runs[0].epochs[-1]
-    assert got["test_accuracy"] == expected.test_accuracy
-    assert got["test_loss"] == pytest.approx(expected.test_loss, rel=1e-5)
 
 
 # ---------------------------------------------------------------- what a step takes

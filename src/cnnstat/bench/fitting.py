@@ -6,10 +6,12 @@ size that did, and its end is no harm.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -18,6 +20,7 @@ from msgspec import structs
 from ..analysis.benchmark.records import Job, Step
 from ..errors import ModelError, UsageError
 from ..shapes import parse_input
+from ..tracing.buckets import gradient_buckets
 from ..tracing.lanes import available_bytes
 from .building import Subject, subject
 from .memory import is_out_of_memory, resident
@@ -29,27 +32,32 @@ from .session import Session
 _SHARE = 0.5  # of the memory that a CPU has left
 _STEPS = 2  # the optimizer makes its state in the first
 _LEAST = 2  # batch norm cannot learn from one
+_OF_TORCHRUN = {
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+}  # fmt: skip
 _PRECISE = 8  # the answer is at most this part of itself too small
 
 
-def largest_batch(job: Job, processes: int) -> int:
+def largest_batch(job: Job, processes: tuple[int, int]) -> int:
     """The largest batch size at which every model of the job takes two steps, up to the number of
-    examples. On a CPU, in half of the memory that is left.
+    examples of one of the `processes`: all, and those of this machine. On a CPU, in half of the
+    memory that is left, which the processes of the machine share.
 
     Raises:
         UsageError: it cannot be tried here.
         ModelError: not one example fits, or the models cannot be trained.
     """
-    if processes > 1:
-        raise UsageError("--batch-size auto tries in one process: find it before torchrun")
     if device_kind(job.protocol) == "cpu" and not Path("/proc/self/statm").exists():
         raise UsageError(
             "--batch-size auto needs Linux on a CPU: elsewhere memory cannot be limited",
             hint="--batch-size 128",
         )
+    count, here = processes
+    program = f"from cnnstat.bench.fitting import probe; probe({count}, {here})"
     child = subprocess.run(
-        [sys.executable, "-c", "from cnnstat.bench.fitting import probe; probe()"],
-        input=msgspec.json.encode(job), capture_output=True,
+        [sys.executable, "-c", program], input=msgspec.json.encode(job), capture_output=True,
+        env={name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN},
     )  # fmt: skip
     sizes = [int(line) for line in child.stdout.split()]
     if not sizes:
@@ -58,21 +66,23 @@ def largest_batch(job: Job, processes: int) -> int:
     return sizes[-1]
 
 
-def probe() -> None:
+def probe(processes: int, here: int) -> None:
     """In the other process: read a job, print the sizes that fit, the largest last."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     with placed(job.protocol) as fabric:
+        room = _room(fabric.device, here)
         if fabric.device.type == "cpu":
-            _limit_memory()
+            _limit_memory(room)
         made = [
             subject(spec, [parse_input(text) for text in job.inputs], job.arguments, job.protocol)
             for spec in job.models
         ]
-        most = min(len(each.data.train) for each in made)
+        most = min(len(each.data.train) for each in made) // processes
         if job.protocol.data == "synthetic":
             most = sys.maxsize
-        first = min(_expected(job, each, fabric.device) for each in made)
-        for size in fitting_sizes(lambda size: _fits(job, size, fabric), most, first):
+        first = min(_expected(job, each, fabric.device, room) for each in made)
+        together = processes > 1
+        for size in fitting_sizes(lambda size: _fits(job, size, fabric, together), most, first):
             sys.stdout.write(f"{size}\n")
             sys.stdout.flush()
 
@@ -98,41 +108,50 @@ def fitting_sizes(fits: Callable[[int], bool], most: int, first: int = _LEAST) -
             size = (good + bad) // 2
 
 
-def _expected(job: Job, made: Subject, device: torch.device) -> int:
+def _room(device: torch.device, here: int) -> int:
+    """The memory that one of the processes of this machine may take, in bytes."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(_SHARE * available_bytes() / here)
+
+
+def _expected(job: Job, made: Subject, device: torch.device, room: int) -> int:
     """The batch that is predicted to fit; the least where nothing is predicted."""
     protocol = structs.replace(job.protocol, batch_size=_LEAST)
-    if device.type == "cuda":
-        room, _ = torch.cuda.mem_get_info(device)
-    else:
-        room = int(_SHARE * available_bytes())
     return max(_LEAST, largest_predicted(made, protocol, device, room) or _LEAST)
 
 
-def _fits(job: Job, size: int, fabric: object) -> bool:
+def _fits(job: Job, size: int, fabric: Any, together: bool) -> bool:
+    """Whether all models take their steps; `together` with the buckets of their gradients."""
     protocol = structs.replace(job.protocol, batch_size=size, steps=_STEPS, epochs=None,
                                minutes=None)  # fmt: skip
     inputs = [parse_input(text) for text in job.inputs]
     for spec in job.models:
         made = subject(spec, inputs, job.arguments, protocol)
         try:
-            session = Session(made, protocol, Limit(steps=_STEPS), fabric)
-            for count, record in enumerate(session.records(), start=1):
-                if not isinstance(record, Step) or count == _STEPS:
-                    break
+            _take_steps(Session(made, protocol, Limit(steps=_STEPS), fabric), together)
         except Exception as error:  # short memory has many names; the others go on
             if not is_out_of_memory(error):
                 raise
             return False
         finally:
-            session = None  # type: ignore[assignment]  # what it holds is freed here
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
     return True
 
 
-def _limit_memory() -> None:
+def _take_steps(session: Session, together: bool) -> None:
+    trained = [p for p in session.plain.parameters() if p.requires_grad and together]
+    buckets = [torch.empty_like(b, device=trained[0].device) for b in gradient_buckets(trained)]
+    for count, record in enumerate(session.records(), start=1):
+        if not isinstance(record, Step) or count == _STEPS:
+            break
+    buckets.clear()  # held until here
+
+
+def _limit_memory(room: int) -> None:
     """Let allocations fail before the machine runs short."""
     import resource
 
-    allowed = (resident("VmSize") or 0) + int(_SHARE * available_bytes())
+    allowed = (resident("VmSize") or 0) + room
     resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -59,9 +59,7 @@ def measure(
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None and is_first_process():
         folder.check_new()
-    if fitted:
-        job = _fitted(job, watch or _unwatched)
-    return _done(job, folder, watch or _unwatched, resumed=False)
+    return _done(job, folder, watch or _unwatched, resumed=False, fitted=fitted)
 
 
 def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
@@ -74,8 +72,10 @@ def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
     return _done(folder.job(), folder, watch or _unwatched, resumed=True)
 
 
-def _fitted(job: Job, watch: Watch) -> Job:
-    size = largest_batch(job, processes()[0])
+def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:
+    """The job with the largest batch: the first process tries, and tells the others."""
+    found = largest_batch(job, processes()) if is_first_process() else 0
+    size: int = fabric.broadcast(found)
     watch(f"batches of {size} are the largest that fit")
     return structs.replace(job, protocol=structs.replace(job.protocol, batch_size=size))
 
@@ -84,8 +84,12 @@ def _unwatched(event: Started | Step | Epoch | str) -> None:
     pass
 
 
-def _done(job: Job, folder: RunFolder | None, watch: Watch, resumed: bool) -> Benchmark:
+def _done(
+    job: Job, folder: RunFolder | None, watch: Watch, resumed: bool, fitted: bool = False
+) -> Benchmark:
     with placed(job.protocol) as fabric:
+        if fitted:
+            job = _fitted(job, fabric, watch)
         where = environment(fabric.device, fabric.world_size)
         first = is_first_process()
         earlier = folder.result() if folder is not None and resumed else None

@@ -35,10 +35,6 @@ def placed(protocol: Protocol) -> Iterator[Any]:
         logging.getLogger(name).setLevel(logging.WARNING)
     kind = device_kind(protocol)
     count, here = processes()
-    if count > 1 and protocol.minutes is not None:
-        raise UsageError(
-            "--minutes ends each process at another step", hint="--steps N or --epochs N"
-        )
     fabric = fabric_package.Fabric(
         accelerator=kind, devices=here, num_nodes=max(1, count // here),
         strategy="ddp" if count > 1 else "auto", precision=_PRECISIONS[protocol.precision],

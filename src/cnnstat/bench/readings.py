@@ -25,7 +25,8 @@ class DivergedError(ModelError):
 
 
 class Readings:
-    """Reads events into records. `seconds` is the time of all steps read so far."""
+    """Reads events into records. `seconds` is the time of all steps read so far, as the processes
+    have `agreed` on it."""
 
     def __init__(
         self,
@@ -35,11 +36,13 @@ class Readings:
         summed: Callable[[Tensor], Tensor],
         seconds: float = 0.0,
         has_accuracy: bool = True,
+        agreed: Callable[[float], float] = float,
     ) -> None:
         self.model = model
         self.clock = clock
         self.summed = summed
         self.seconds = seconds
+        self.agreed = agreed
         self.has_accuracy = has_accuracy
         self.guessing = math.log(max(classes, 2))
 
@@ -68,7 +71,6 @@ class Readings:
         steps = []
         for event, (loss, correct) in zip(taken, sums, strict=True):
             seconds = self.clock.seconds(event.laps)
-            self.seconds += seconds
             count = event.examples
             with_accuracy = correct is not None and self.has_accuracy
             steps.append(
@@ -84,6 +86,7 @@ class Readings:
                     phases=self.clock.phases(event.laps),
                 )
             )
+        self.seconds += self.agreed(sum(step.seconds for step in steps))
         return steps
 
     def _read(self, sums: list[Tensor]) -> list[tuple[float, float]]:

@@ -16,7 +16,7 @@ from .building import Subject
 from .clock import clock_of
 from .layers import layer_times
 from .loop import Trainer, infer, logits_of, train
-from .memory import peak, reset_peak
+from .memory import is_out_of_memory, peak, reset_peak
 from .readings import Readings
 from .schedule import Limit, Position, base_rate, optimizer_of
 
@@ -54,6 +54,7 @@ class Session:
         self.readings = Readings(
             subject.loaded.spec, subject.data.classes, self.clock, self._summed,
             self.start.seconds, has_accuracy=subject.data.test is not None,
+            agreed=float if limit.minutes is None else self._mean,
         )  # fmt: skip
         reset_peak(place.device)
 
@@ -96,18 +97,52 @@ class Session:
     def layer_times(self) -> LayerTimes:
         """The time of each layer on one batch of the training data, gradients too if it learns."""
         images, labels = next(self.batches.training(self.batches.plans(1), 1))
-        learns = not self.protocol.inference
-        self.plain.train(learns)
+        self.plain.train(self.optimizer is not None)
 
         def run() -> None:
-            with torch.inference_mode(not learns), self.fabric.autocast():
-                output = self.plain(images)
-                loss = F.cross_entropy(logits_of(output), labels) if learns else None
-            if loss is not None:
-                self.plain.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
+            self.plain.zero_grad()
+            self._pass(images, labels)
 
         return layer_times(self.plain, run, self.clock)
+
+    def fits(self) -> bool:
+        """Whether two steps fit into the memory of every process; it trains what it has.
+
+        Each takes them without the others, for one that falls short in an exchange leaves the
+        others waiting for it.
+        """
+        try:
+            self._take_steps_alone()
+        except Exception as error:  # short memory has many names; the others go on
+            if not is_out_of_memory(error):
+                raise
+            return self._mean(0.0) == 1.0
+        return self._mean(1.0) == 1.0
+
+    def _take_steps_alone(self) -> None:
+        images, labels = next(self.batches.training(self.batches.plans(1), 1))
+        self.plain.train(self.optimizer is not None)
+        for _ in range(2):  # the optimizer makes its state in the first
+            self._pass(images, labels)
+            if self.optimizer is not None:
+                self.optimizer.optimizer.step()
+                self.optimizer.zero_grad()
+
+    def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """Forward, and backward if it learns: of this process alone, its gradients stay with it."""
+        learns = self.optimizer is not None
+        with torch.inference_mode(not learns), self.fabric.autocast():
+            output = self.plain(images)
+            loss = F.cross_entropy(logits_of(output), labels) if learns else None
+        if loss is not None:
+            loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
+
+    def _mean(self, number: float) -> float:
+        """Of the processes' numbers, the same in each."""
+        mine = torch.tensor(number, dtype=torch.float64)
+        total: float = self._summed(mine).item()
+        processes: int = self.fabric.world_size
+        return total / processes
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
         if self.fabric.world_size == 1:

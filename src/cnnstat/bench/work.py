@@ -50,19 +50,22 @@ class Work:
     resumed: bool
 
     def run(self) -> tuple[Run, ModelError | None]:
-        """Train; where memory does not suffice, again with half the batch.
+        """Train; where memory does not suffice, again with half the batch. Several processes try
+        two steps before, to agree on it.
 
         The error is that of a loss that diverged: what was measured until then is in the run.
         """
         self.notes: list[str] = []
+        together = self.fabric.world_size > 1
         while True:
+            size = self.protocol.batch_size
             try:
-                return self._attempt()
+                if not together or size == 1 or self.resumed or self._fits():
+                    return self._attempt()
             except Exception as error:  # short memory has many names; the others go on
-                size = self.protocol.batch_size
                 if not is_out_of_memory(error) or size == 1:
                     raise
-                if self.fabric.world_size > 1:
+                if together:  # the others wait for this one in an exchange
                     raise ModelError(
                         f"batches of {size} do not fit into memory",
                         hint=f"--batch-size {size // 2}",
@@ -72,6 +75,10 @@ class Work:
             self._note(f"batches of {size} did not fit into memory: {size // 2} are taken")
             if self.fabric.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+    def _fits(self) -> bool:
+        """Whether all processes have the memory, tried in a session of its own."""
+        return Session(self.subject, self.protocol, limit_of(self.protocol), self.fabric).fits()
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

@@ -102,7 +102,11 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
 
 
 def _watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
+    from ..bench.placing import is_first_process
     from .progress import Progress
 
-    with redirect_stdout(sys.stderr), Progress() as progress:
-        return call(progress.watch)
+    with redirect_stdout(sys.stderr):
+        if not is_first_process():
+            return call(lambda event: None)
+        with Progress() as progress:
+            return call(progress.watch)

@@ -1,0 +1,87 @@
+"""`bench` in several processes, as torchrun starts them: on the CPU they exchange over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cnnstat
+
+SMALL = """
+import os
+import torch
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, num_classes=10):
+        super().__init__(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes))
+
+class Greedy(Net):
+    \"\"\"Does not fit into the memory of the second process with more than 40 examples.\"\"\"
+    def forward(self, x):
+        if len(x) > 40 and os.environ["RANK"] == "1":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(x)
+
+example_input = (1, 1, 8, 8)
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.py").write_text(SMALL)
+
+
+def two_processes(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", "2", "-m", "cnnstat", "bench", *options,
+               "--device", "cpu", "--format", "csv"]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("examples_per_second") == 1  # one process prints
+    return done
+
+
+def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
+    two_processes("small.py:Net", "--epochs", "2", "--batch-size", "64", "--output", "two")
+    one = cnnstat.measure("small.py:Net", epochs=2, batch_size=128, output="one")
+
+    def losses(name: str) -> list[float]:
+        lines = (tmp_path / name / "steps.jsonl").read_text().splitlines()
+        return [json.loads(line)["loss"] for line in lines]
+
+    assert len(losses("one")) == 24
+    assert losses("two") == pytest.approx(losses("one"), rel=1e-5)
+    two = json.loads((tmp_path / "two" / "summary.json").read_text())
+    assert two["environment"]["processes"] == 2
+    got, expected = two["runs"][0]["epochs"][-1], one.runs[0].epochs[-1]
+    assert got["test_accuracy"] == expected.test_accuracy
+    assert got["test_loss"] == pytest.approx(expected.test_loss, rel=1e-5)
+
+
+def test_memory_that_one_process_lacks_halves_the_batch_of_all() -> None:
+    done = two_processes("small.py:Greedy", "--minutes", "0.005", "--output", "run")
+    assert [line for line in done.stderr.splitlines() if line.startswith("note: batches")] == [
+        "note: batches of 128 did not fit into memory: 64 are taken",
+        "note: batches of 64 did not fit into memory: 32 are taken",
+    ]
+    run = json.loads(Path("run/summary.json").read_text())["runs"][0]
+    assert (run["batch_size"], run["status"]) == (32, "finished")
+    # the seconds that end it are those of both: neither waits for a step that the other leaves out
+    steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
+    assert run["steps"] == len(steps) > 2
+    assert {step["examples"] for step in steps} <= {64, 1438 % 64}
+
+
+def test_the_largest_batch_is_that_of_each_process() -> None:
+    done = two_processes("small.py:Net", "--batch-size", "auto", "--epochs", "1", "--output", "run")
+    assert "note: batches of 719 are the largest that fit" in done.stderr  # of 1,438 examples
+    run = json.loads(Path("run/summary.json").read_text())["runs"][0]
+    assert (run["batch_size"], run["steps"]) == (719, 1)
