@@ -65,11 +65,12 @@ def training_peak(
     lower: torch.dtype | None = None,
     wrapped: Callable[[nn.Module], nn.Module] = lambda model: model,
     scaler: torch.amp.GradScaler | None = None,
+    accumulate: int = 1,
 ) -> LiveBytes:
     """The most that the second of two training steps holds.
 
     `lower` is what autocast casts to, `wrapped` puts something around the model, `scaler` scales
-    the loss.
+    the loss, `accumulate` batches make a step.
     """
     model.train()
     with LiveBytes() as bytes_:
@@ -78,7 +79,7 @@ def training_peak(
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            train_once(runner, batch, target, stepper, lower, scaler)
+            train_once(runner, batch, target, stepper, lower, scaler, accumulate)
     return bytes_
 
 
@@ -89,8 +90,28 @@ def train_once(
     optimizer: torch.optim.Optimizer,
     lower: torch.dtype | None = None,
     scaler: torch.amp.GradScaler | None = None,
+    accumulate: int = 1,
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
+    for _ in range(accumulate - 1):
+        differentiate(model, batch, target, lower, scaler)
+    held = differentiate(model, batch, target, lower, scaler)
+    if scaler is None:
+        optimizer.step()
+    else:
+        scaler.step(optimizer)
+        scaler.update()
+    del held
+
+
+def differentiate(
+    model: nn.Module,
+    batch: Tensor,
+    target: Tensor,
+    lower: torch.dtype | None,
+    scaler: torch.amp.GradScaler | None,
+) -> Any:
+    """Forward and backward; what a loop goes on holding."""
     with torch.autocast("cpu", lower, enabled=lower is not None):
         output = model(batch)
         if isinstance(output, Tensor):
@@ -100,13 +121,8 @@ def train_once(
             loss = F.cross_entropy(first, target)
             for other in others:
                 loss = loss + F.cross_entropy(other, target)
-    if scaler is None:
-        loss.backward()
-        optimizer.step()
-    else:
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+    (loss if scaler is None else scaler.scale(loss)).backward()
+    return output, loss
 
 
 def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = None) -> LiveBytes:

@@ -43,6 +43,7 @@ class Job:
     optimizer: str | None = "sgd"
     lower: torch.dtype | None = None
     checkpointed: tuple[str, ...] = ()
+    accumulate: int = 1
 
 
 class PresentBytes(LiveBytes):
@@ -134,7 +135,7 @@ def _peak(job: Job, ranks: int) -> int:
         stepper = OPTIMIZERS[job.optimizer]([p for p in model.parameters() if p.requires_grad])
         for _ in range(2):
             bytes_.reset()
-            train_once(model, batch, target, stepper)
+            train_once(model, batch, target, stepper, accumulate=job.accumulate)
     return bytes_.peak
 
 

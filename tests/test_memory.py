@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 import cnnstat
 from cnnstat.analysis.memory.records import KINDS
 from cnnstat.cli.main import run
+from cnnstat.errors import UsageError
 from cnnstat.predicting.fitting import largest_batch
 from cnnstat.runs import load_model
 from cnnstat.tracing import autocast
@@ -259,6 +260,29 @@ def test_a_model_is_left_untouched():
     assert "forward" not in vars(model[0])
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(("spec", "shape"), SAMPLE[:4], ids=[spec for spec, _ in SAMPLE[:4]])
+def test_accumulated_batches_hold_what_they_really_hold(spec, shape, optimizer):
+    told = partial(cnnstat.memory, spec, shape, device="cpu", optimizer=optimizer)
+    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    target = torch.zeros(shape[0], dtype=torch.int64)
+    stepper = partial(OPTIMIZERS[optimizer], lr=0.1)
+    real = training_peak(model, torch.rand(shape), target, stepper, accumulate=3)
+    assert told(accumulate=3).peak_bytes == told(accumulate=2).peak_bytes == real.peak
+    assert told().peak_bytes <= real.peak
+
+
+def test_accumulated_batches_lie_beside_the_gradients_of_those_before():
+    step = cnnstat.memory("lenet", (8, 1, 28, 28), device="cpu", accumulate=4)
+    gradients = cnnstat.analyze("lenet").totals.param_bytes
+    assert [moment.held.gradients for moment in step.phases] == [gradients] * 4
+    assert "the last of 4 accumulated" in repr(step)
+    with pytest.raises(UsageError, match="no gradients to accumulate"):
+        cnnstat.memory("lenet", accumulate=2, inference=True)
+    with pytest.raises(UsageError, match="at least one batch, not 0"):
+        cnnstat.memory("lenet", accumulate=0)
 
 
 # Mixed precision

@@ -20,6 +20,7 @@ JOBS = [
     Job("resnet18", RESNET, ("conv2_x.block1", "conv4_x", "conv5_x.block2"), "adamw",
         checkpointed=("conv3_x.block1",)),
     Job("resnet18", RESNET, ("conv5_x",), None),
+    Job("nin", (2, 1, 96, 96), ("block1", "block3"), "momentum", accumulate=2),
 ]  # fmt: skip
 
 
@@ -27,7 +28,8 @@ def predicted(job: Job, ranks: int) -> cnnstat.Memory:
     return cnnstat.memory(
         job.spec, job.shape, device="cpu", fsdp=ranks, fsdp_units=job.units,
         optimizer=job.optimizer or "sgd", inference=job.optimizer is None,
-        checkpoint=job.checkpointed, precision="bf16" if job.lower else "fp32",
+        checkpoint=job.checkpointed, accumulate=job.accumulate,
+        precision="bf16" if job.lower else "fp32",
     )  # fmt: skip
 
 

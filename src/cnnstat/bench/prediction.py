@@ -104,6 +104,7 @@ def _memory(
             precision=_MEMORY_PRECISIONS[protocol.precision],
             device="cuda" if device.type == "cuda" else "cpu",
             device_memory=room,
+            accumulate=protocol.accumulate,
             ddp=processes > 1 and not protocol.inference,
         )
     except ModelError as error:
@@ -112,8 +113,6 @@ def _memory(
 
 
 def _unpredictable(protocol: Protocol, device: torch.device) -> str | None:
-    if protocol.accumulate > 1:
-        return "with --accumulate: gradients lie beside the next batch"
     if protocol.compile:
         return "with --compile, which chooses what is kept"
     return "for mps" if device.type == "mps" else None

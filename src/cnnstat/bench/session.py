@@ -123,7 +123,8 @@ class Session:
         images, labels = next(self.batches.training(self.batches.plans(1), 1))
         self.plain.train(self.optimizer is not None)
         for _ in range(2):  # the optimizer makes its state in the first
-            self._pass(images, labels)
+            for _ in range(min(2, self.protocol.accumulate)):
+                self._pass(images, labels)
             if self.optimizer is not None:
                 self.optimizer.optimizer.step()
                 self.optimizer.zero_grad()

@@ -58,6 +58,11 @@ def command(
                      help="Modules whose activations are recomputed in the backward pass: "
                      "'features.*'. Repeatable."),
     ] = None,
+    accumulate: Annotated[
+        int,
+        typer.Option("--accumulate", metavar="N", min=1,
+                     help="Batches whose gradients a step adds up: the last of them is followed."),
+    ] = 1,
     ddp: Annotated[
         bool,
         typer.Option("--ddp", help="One rank of DistributedDataParallel: its buckets hold a second "
@@ -102,7 +107,7 @@ def command(
     step = memory_of(
         model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
         inference=inference, mode=mode, precision=precision, device=device,
-        device_memory=device_memory, checkpoint=checkpoint or (), ddp=ddp,
-        fsdp=fsdp, fsdp_units=fsdp_unit or (),
+        device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
+        ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
     )  # fmt: skip
     emit(step, to, Options(top=top))

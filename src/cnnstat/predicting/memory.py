@@ -45,6 +45,7 @@ def memory(
     device_memory: int | str | None = None,
     checkpoint: Sequence[str] = (),
     ddp: bool = False,
+    accumulate: int = 1,
     fsdp: int | None = None,
     fsdp_units: Sequence[str] = (),
     arguments: Mapping[str, Any] | None = None,
@@ -73,6 +74,8 @@ def memory(
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
         ddp: the step of one rank of DistributedDataParallel, whose buckets hold a second copy of
             the gradients; the batch is that of the rank.
+        accumulate: how many batches a step adds up the gradients of; more than one makes the
+            figures those of the last, beside the gradients of those before.
         fsdp: the step of the first of this many ranks, over which FSDP (`fully_shard`) shares out
             parameters, gradients and the optimizer's state; the batch is that of the rank.
             Precision "bf16" is then FSDP's own: parameters are gathered in bfloat16, gradients
@@ -97,6 +100,10 @@ def memory(
     if ddp and inference:
         raise UsageError("inference has no gradients that ranks could exchange",
                          hint="leave out --ddp or --inference")  # fmt: skip
+    if accumulate < 1 or (accumulate > 1 and inference):
+        raise UsageError(f"a step of training adds up at least one batch, not {accumulate}"
+                         if accumulate < 1 else "inference has no gradients to accumulate",
+                         hint="leave out --accumulate")  # fmt: skip
     sharding = _sharding(fsdp, tuple(fsdp_units), precision)
     if ddp and fsdp:
         raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)")
@@ -119,8 +126,9 @@ def memory(
         ddp=ddp,
         autocast=None if sharding else _AUTOCAST.get(precision),
         fsdp=sharding,
+        accumulated=accumulate > 1,
     )
-    subject = _Subject(loaded, options, precision)
+    subject = _Subject(loaded, options, precision, accumulate)
     return subject.result(batch_size, limit)
 
 
@@ -151,6 +159,7 @@ class _Subject:
     loaded: Loaded
     options: StepOptions
     precision: Precision
+    accumulate: int
 
     def result(self, batch_size: int | None, limit: int | None) -> Memory:
         loaded, options = self.loaded, self.options
@@ -180,6 +189,7 @@ class _Subject:
             precision=self.precision,
             device=options.device,
             checkpointed=step.checkpointed,
+            accumulate=self.accumulate,
             ddp=options.ddp,
             fsdp=None if options.fsdp is None else Sharded(options.fsdp.ranks, step.units),
             peak_bytes=peak.held_bytes,

@@ -57,6 +57,8 @@ def _title(memory: Memory) -> str:
         parts.append(f"{memory.mode} mode")
     if memory.checkpointed:
         parts.append(f"{len(memory.checkpointed)} modules checkpointed")
+    if memory.accumulate > 1:
+        parts.append(f"the last of {memory.accumulate:,} accumulated")
     if memory.ddp:
         parts.append("each rank of DDP")
     if memory.fsdp is not None:

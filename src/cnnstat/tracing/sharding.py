@@ -43,45 +43,57 @@ class Sharding:
     lower: torch.dtype | None = None
 
 
-class Shards:
-    """What one rank has of a model's parameters and of their gradients."""
+class Whole:
+    """A model's parameters and their gradients, where each rank has all of them."""
+
+    units: tuple[str, ...] = ()
+
+    def __init__(self, model: nn.Module) -> None:
+        self.held: list[Tensor] = list(model.parameters())
+        self.trained = [parameter for parameter in self.held if parameter.requires_grad]
+
+    def gradients(self) -> list[Tensor]:
+        """What the backward pass made, for the optimizer to take."""
+        return [tensor.grad for tensor in self.trained if tensor.grad is not None]
+
+    def clear_gradients(self) -> None:
+        for tensor in self.trained:
+            tensor.grad = None
+
+
+class Shards(Whole):
+    """What one rank has of them under FSDP.
+
+    `held` are the shards of all parameters, padded to the size that every rank has; `trained` are
+    views of those that an optimizer updates.
+    """
 
     def __init__(self, units: tuple[str, ...], params: Sequence[Any]) -> None:
         self.units = units
-        self._params = params
+        self.held = [param._sharded_param_data for param in params]
+        self._sharded = [p.sharded_param for p in params if p.sharded_param.requires_grad]
+        self.trained = [sharded._local_tensor for sharded in self._sharded]
 
-    @property
-    def held(self) -> list[Tensor]:
-        """The shards of all parameters, padded to the size that every rank has."""
-        return [param._sharded_param_data for param in self._params]
-
-    @property
-    def trained(self) -> list[Tensor]:
-        """The shards that an optimizer updates, each a view of what is held."""
-        return [sharded._local_tensor for sharded in self._sharded()]
-
-    def gradients(self) -> list[Tensor | None]:
-        """One for each of `trained`, None where the backward pass made none."""
-        found = [sharded.grad for sharded in self._sharded()]
-        return [None if gradient is None else gradient._local_tensor for gradient in found]
+    def gradients(self) -> list[Tensor]:
+        for shard, sharded in zip(self.trained, self._sharded, strict=True):
+            shard.grad = None if sharded.grad is None else sharded.grad._local_tensor
+        return super().gradients()
 
     def clear_gradients(self) -> None:
-        for sharded in self._sharded():
+        super().clear_gradients()
+        for sharded in self._sharded:
             sharded.grad = None
 
-    def _sharded(self) -> list[Any]:
-        return [p.sharded_param for p in self._params if p.sharded_param.requires_grad]
 
-    @staticmethod
-    def misused(error: Exception) -> ModelError | None:
-        """What is said of a model that reaches for a unit's parameters while it does not run."""
-        if "DTensor" not in str(error):
-            return None
-        return ModelError(
-            "FSDP gathers a unit's parameters for its call only; they are used outside of it",
-            f"torch says: {str(error).splitlines()[0]}",
-            hint="--fsdp-unit with modules whose parameters no other module uses",
-        )
+def misused(error: Exception) -> ModelError | None:
+    """What is said of a model that reaches for a unit's parameters while it is not called."""
+    if "DTensor" not in str(error):
+        return None
+    return ModelError(
+        "FSDP gathers a unit's parameters for its call only; they are used outside of it",
+        f"torch says: {str(error).splitlines()[0]}",
+        hint="--fsdp-unit with modules whose parameters no other module uses",
+    )
 
 
 @contextmanager

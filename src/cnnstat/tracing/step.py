@@ -34,10 +34,10 @@ from .loss import Loss
 from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
 from .observers import Operators, recording
-from .optimizers import OptimizerName, stepper
+from .optimizers import OptimizerName, Stepper, stepper
 from .randomness import random_state_kept
 from .run import placed, slow_attention
-from .sharding import Sharding, Shards, sharded
+from .sharding import Sharding, Whole, misused, sharded
 from .step_records import HeldKind, Mode, Step
 from .storages import StorageRecorder
 
@@ -50,7 +50,7 @@ class StepOptions:
     `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
     the lower of two dtypes in mixed precision; if that is float16, the loss is scaled. `ddp`: the
     step is that of one rank of DistributedDataParallel. `fsdp`: it is that of one rank over which
-    the model is sharded.
+    the model is sharded. `accumulated`: gradients of batches before are there, and are added to.
     """
 
     mode: Mode
@@ -61,6 +61,7 @@ class StepOptions:
     autocast: torch.dtype | None = None
     ddp: bool = False
     fsdp: Sharding | None = None
+    accumulated: bool = False
 
 
 def trace_step(
@@ -82,7 +83,7 @@ def trace_step(
         ModelError: it fails for a reason of its own, or has nothing to train.
     """
     subject = _Subject(model, inputs, named_inputs, options)
-    with subject.sharded():
+    with subject.placed():
         return tuple(subject.inference() if options.optimizer is None else subject.training())
 
 
@@ -112,38 +113,40 @@ class _Subject:
         lower = options.autocast
         self.autocast = None if lower is None else Autocast(options.device, lower)
         self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
-        self.shards: Shards | None = None
 
     @contextmanager
-    def sharded(self) -> Iterator[None]:
-        """Inside, the model is one rank's, if it is to be sharded."""
+    def placed(self) -> Iterator[None]:
+        """Inside, the parameters are what a rank has of them."""
         if self.options.fsdp is None:
+            self.parameters = Whole(self.model)
             yield
             return
-        with sharded(self.model, self.options.fsdp, self.recorder) as self.shards:
+        with sharded(self.model, self.options.fsdp, self.recorder) as self.parameters:
             yield
 
     def inference(self) -> Iterator[Step]:
         """The forward pass; two of them if sharded: the first leaves its last gathered."""
-        for _ in range(2 if self.shards else 1):
+        for _ in range(2 if self.options.fsdp else 1):
             self._begin()
             forms = self._run(self._infer, self.recorder, False)
             yield self._record(forms)
 
     def training(self) -> Iterator[Step]:
-        """Two steps."""
-        trained: Sequence[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
+        """Two steps; of accumulated batches the last, with the update."""
+        trained = self.parameters.trained
         if not trained:
             raise ModelError("there is nothing to train: no parameter requires a gradient")
-        if self.shards is not None:
-            trained = self.shards.trained
         assert self.options.optimizer is not None
         optimizer = stepper(self.options.optimizer, trained, self.options.device)
         if self.options.ddp:
             self.buckets = gradient_buckets(trained)
         for _ in range(2):
+            self.parameters.clear_gradients()
+            if self.options.accumulated:
+                self._begin()
+                self._run(self._differentiate, self.recorder, True)
             self._begin()
-            forms = self._run(lambda: self._train(trained, optimizer), self.recorder, True)
+            forms = self._run(lambda: self._train(optimizer), self.recorder, True)
             yield self._record(forms)
 
     def _recorder(self) -> StorageRecorder:
@@ -154,7 +157,8 @@ class _Subject:
         recorder = self.recorder
         recorder.begin_step()
         recorder.keep("buffers", self.model.buffers())
-        recorder.keep("parameters", self.shards.held if self.shards else self.model.parameters())
+        recorder.keep("parameters", self.parameters.held)
+        recorder.keep("gradients", self.parameters.gradients())
         recorder.keep("buckets", self.buckets)
         recorder.keep("inputs", [self.args, self.kwargs, self.loss.targets])
 
@@ -168,12 +172,19 @@ class _Subject:
     def _autocast(self) -> AbstractContextManager[None]:
         return nullcontext() if self.autocast is None else self.autocast.on()
 
-    def _train(self, trained: Sequence[Tensor], optimizer: Any) -> None:
+    def _train(self, optimizer: Stepper) -> None:
         recorder = self.recorder
-        for parameter in trained:
-            parameter.grad = None
-        if self.shards is not None:
-            self.shards.clear_gradients()
+        held = self._differentiate()
+        recorder.begin("optimizer")
+        with torch._C.DisableTorchFunction():
+            overflow = None if self.loss_scale is None else self.loss_scale.unscale()
+            optimizer.step()
+            del overflow, held
+        recorder.keep("optimizer_state", self._optimizer_state(optimizer))
+
+    def _differentiate(self) -> Any:
+        """Forward, loss and backward; what the loop's body goes on holding."""
+        recorder = self.recorder
         with self._autocast():
             output = self._forward()
             recorder.begin("loss")
@@ -184,18 +195,10 @@ class _Subject:
         with torch._C.DisableTorchFunction():  # nothing of this is the model's
             root = loss if self.loss_scale is None else self.loss_scale.scaled(loss)
             root.backward()  # type: ignore[no-untyped-call]  # torch declares no types
-        if self.shards is not None:
-            for shard, gradient in zip(trained, self.shards.gradients(), strict=True):
-                shard.grad = gradient
-        recorder.keep("gradients", [p.grad for p in trained if p.grad is not None])
-        recorder.begin("optimizer")
-        with torch._C.DisableTorchFunction():
-            overflow = None if self.loss_scale is None else self.loss_scale.unscale()
-            optimizer.step()
-            del overflow
-        recorder.keep("optimizer_state", self._optimizer_state(optimizer))
+        recorder.keep("gradients", self.parameters.gradients())
+        return output, loss
 
-    def _optimizer_state(self, optimizer: Any) -> list[Any]:
+    def _optimizer_state(self, optimizer: Stepper) -> list[Any]:
         scaling = [] if self.loss_scale is None else self.loss_scale.state
         return [*optimizer.state.values(), *scaling]
 
@@ -218,9 +221,8 @@ class _Subject:
         except ModelError:
             raise
         except Exception as error:  # the model's code: anything may come out of it
-            if self.shards is not None and (misused := self.shards.misused(error)):
-                raise misused from error
-            raise explain(error, recorder, META) from error
+            reached = misused(error) if self.options.fsdp else None
+            raise reached or explain(error, recorder, META) from error
         return forms
 
     def _record(self, forms: set[str]) -> Step:
@@ -232,7 +234,7 @@ class _Subject:
             loss=self.loss.kind,
             attention=tuple(sorted(forms)),
             checkpointed=self.checkpointed,
-            units=self.shards.units if self.shards else (),
+            units=self.parameters.units,
         )
 
     def _cast(self, value: Any) -> Any:

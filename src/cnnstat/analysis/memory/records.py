@@ -91,9 +91,10 @@ class Memory(Record, Shown, frozen=True, kw_only=True):
     `peak` is the moment at which most is held, `phases` the one of each phase. `timeline` has the
     highest moment of each stretch of the step. `operators` counts those of the step. `layers` are
     all that keep something for the backward pass, the most first. `optimizer` and `loss` are None
-    at inference. `ddp`: the step is that of one rank of DistributedDataParallel; `fsdp`: of the
-    first rank of FSDP, which holds no less than another. `fit` is None where no device memory was
-    given.
+    at inference. With `accumulate` above one the step is the last of so many batches whose
+    gradients are added up, and the update. `ddp`: the step is that of one rank of
+    DistributedDataParallel; `fsdp`: of the first rank of FSDP, which holds no less than another.
+    `fit` is None where no device memory was given.
     """
 
     schema_version: Version = SCHEMA_VERSION
@@ -109,6 +110,7 @@ class Memory(Record, Shown, frozen=True, kw_only=True):
     precision: Precision
     device: Literal["cuda", "cpu"]
     checkpointed: tuple[str, ...]
+    accumulate: int
     ddp: bool
     fsdp: Sharded | None
     peak_bytes: int
