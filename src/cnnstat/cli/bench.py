@@ -7,17 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import ArgOption, FormatOption, InputOption, arguments_of, complete_model
+from .options import ArgOption, FormatOption, InputOption, arguments_of, model_argument
 
 
 def command(
     context: typer.Context,
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Names (cnnstat list), torchvision:NAME, timm:NAME, or your own "
+        model_argument(
+            "Names (cnnstat list), torchvision:NAME, timm:NAME, or your own "
             "(my_model.py:Net): classifiers of images.",
+            "MODEL...",
         ),
     ] = None,
     data: Annotated[

@@ -14,8 +14,9 @@ from msgspec import structs
 from ..analysis.benchmark.records import Benchmark, Protocol
 from ..errors import UsageError
 from ..reports.options import Format
+from .calls import quick_import
 from .emit import Destination, emit
-from .running import parse_inputs, quick_import
+from .running import parse_inputs
 
 if TYPE_CHECKING:
     from ..bench.work import Watch

@@ -18,18 +18,18 @@ from .options import (
     TrainingOption,
     arguments_of,
     columns_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     models: Annotated[
         list[str],
-        typer.Argument(
-            metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Two or more: names (cnnstat list), torchvision:NAME, timm:NAME, "
+        model_argument(
+            "Two or more: names (cnnstat list), torchvision:NAME, timm:NAME, "
             "transformers:NAME, your own (my_model.py:Net), exported graphs (model.onnx, "
             "model.pt2), or saved analyses (run.json).",
+            "MODEL...",
         ),
     ],
     input: InputOption = None,

@@ -14,17 +14,16 @@ from .options import (
     ModeOption,
     OutputOption,
     arguments_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="Whatever cnnstat shapes takes: a name (cnnstat list), torchvision:NAME, your own "
-            "(my_model.py:Net), an exported graph, or a saved analysis (run.json).",
+        model_argument(
+            "Whatever cnnstat shapes takes: a name (cnnstat list), torchvision:NAME, your own "
+            "(my_model.py:Net), an exported graph, or a saved analysis (run.json)."
         ),
     ],
     layer: Annotated[

@@ -12,16 +12,15 @@ from .options import (
     InputOption,
     OutputOption,
     arguments_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A name (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+        model_argument(
+            "A name (cnnstat list), torchvision:NAME, or your own (my_model.py:Net)."
         ),
     ],
     batch_size: Annotated[

@@ -10,7 +10,15 @@ import typer
 
 from ..errors import UsageError
 from ..reports.options import Format
-from .completion import complete_model as complete_model  # commands take all from here
+from .completion import complete_model
+
+
+def model_argument(help: str, metavar: str = "MODEL") -> Any:
+    """The model of a command, or `MODEL...`; `help` says which specs it takes."""
+    return typer.Argument(
+        metavar=metavar, autocompletion=complete_model, show_default=False, help=help
+    )
+
 
 InputOption = Annotated[
     list[str] | None,

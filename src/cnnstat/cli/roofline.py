@@ -16,17 +16,16 @@ from .options import (
     OutputOption,
     StrictOption,
     arguments_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME, or your "
-            "own (my_model.py:Net or package.module:build; the file is run).",
+        model_argument(
+            "A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME, or your "
+            "own (my_model.py:Net or package.module:build; the file is run)."
         ),
     ],
     device: Annotated[

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
+from ..analysis.memory.limit import limit_bytes
 from ..analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
 from ..analysis.roofline.records import Devices, Roofline
 from ..analysis.roofline.saved import find_device
 from ..analysis.sight import sight
-from ..errors import ModelError, UsageError
+from ..errors import UsageError
 from ..reports.options import Ops, Options
 from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 from ..torch_import import rules_postponed
-from ..units import parse_quantity
+from .calls import called, called_quickly, quick_import
 
 if TYPE_CHECKING:
     from ..analysis.explanation.records import Explanation
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
-_T = TypeVar("_T")
-_OBJECTS = 200_000  # made before garbage is looked for
 
 
 def options_of(
@@ -64,7 +59,7 @@ def analysis_of(
     with quick_import(), rules_postponed():
         from ..api import analyze
     chosen = None if lane == "auto" else lane
-    return _run_quickly(
+    return called_quickly(
         lambda: analyze(
             spec, *specs, arguments=arguments, mode=mode, lane=chosen, training=training
         )
@@ -94,7 +89,7 @@ def formulas_of(
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
     with quick_import():
         from ..sizing.formulas import formulas
-    return _run(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
+    return called(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
 
 
 def scaling_of(
@@ -115,7 +110,7 @@ def scaling_of(
     with quick_import():
         from ..sizing.scaling import scale
     first = given[0] if given else None
-    return _run(
+    return called(
         lambda: scale(*models, over=over, input=first, arguments=arguments, mode=mode, fit=fit)
     )
 
@@ -143,7 +138,7 @@ def comparison_of(
         )
     with quick_import(), rules_postponed():
         from ..api import compare
-    return _run_quickly(
+    return called_quickly(
         lambda: compare(
             *specs,
             input=given[0] if given else None,
@@ -170,7 +165,7 @@ def roofline_of(
     with quick_import(), rules_postponed():
         from ..predicting.roofline import roofline
     chosen = None if lane == "auto" else lane
-    return _run_quickly(
+    return called_quickly(
         lambda: roofline(
             spec, *specs, device=found, arguments=arguments, mode=mode, lane=chosen, **step
         )
@@ -201,7 +196,7 @@ def explanation_of(
     with quick_import(), rules_postponed():
         from ..api import explain
     chosen = None if lane == "auto" else lane
-    return _run_quickly(
+    return called_quickly(
         lambda: explain(spec, layer, *specs, mode=mode, lane=chosen, arguments=arguments)
     )
 
@@ -211,18 +206,10 @@ def memory_of(
 ) -> Memory:
     """`options` are those of `cnnstat.memory`."""
     specs = parse_inputs(inputs)
-    if options["device_memory"] is not None:
-        options["device_memory"] = _size(options["device_memory"])
+    options["device_memory"] = limit_bytes(options["device_memory"])  # before torch is imported
     with quick_import(), rules_postponed():
         from ..predicting.memory import memory
-    return _run_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_quantity(text)
-    except ValueError as error:
-        raise UsageError(f"--device-memory: {error}", hint="--device-memory 24GiB") from error
+    return called_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
 
 
 def verification_of(
@@ -231,36 +218,8 @@ def verification_of(
     specs = parse_inputs(inputs)
     with quick_import():
         from ..api import verify
-    return _run(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
+    return called(lambda: verify(spec, *specs, arguments=arguments, mode=mode))
 
 
 def parse_inputs(texts: list[str] | None) -> list[InputSpec]:
     return [parse_input(text) for text in texts or []]
-
-
-def _run(call: Callable[[], _T]) -> _T:
-    """What a call returns; what models print meanwhile goes to standard error."""
-    with redirect_stdout(sys.stderr):
-        return call()
-
-
-def _run_quickly(call: Callable[[], _T]) -> _T:
-    """The same with stand-ins for what takes long to import; a failure is told without them."""
-    with quick_import():
-        from ..sources.stand_ins import quickly
-    return _run(lambda: quickly(call, in_doubt=ModelError))
-
-
-@contextmanager
-def quick_import() -> Iterator[None]:
-    """Importing torch makes a million objects that all stay: collecting garbage finds none.
-
-    Nor is there much to find in the records of a run: from here on it is looked for seldom.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(_OBJECTS)
-        gc.enable()

@@ -13,16 +13,16 @@ from .options import (
     ModeOption,
     OutputOption,
     arguments_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     models: Annotated[
         list[str],
-        typer.Argument(
-            metavar="MODEL...", autocompletion=complete_model, show_default=False,
-            help="Names (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+        model_argument(
+            "Names (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+            "MODEL...",
         ),
     ],
     over: Annotated[

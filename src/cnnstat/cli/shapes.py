@@ -19,18 +19,17 @@ from .options import (
     TrainingOption,
     arguments_of,
     columns_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME or a "
+        model_argument(
+            "A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME or a "
             "config.json behind it, your own (my_model.py:Net or package.module:build; the file "
-            "is run), an exported graph (model.onnx, model.pt2), or a saved analysis (run.json).",
+            "is run), an exported graph (model.onnx, model.pt2), or a saved analysis (run.json)."
         ),
     ],
     input: InputOption = None,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from .options import (
     ArgOption,
     FormatOption,
@@ -13,16 +11,15 @@ from .options import (
     ModeOption,
     OutputOption,
     arguments_of,
-    complete_model,
+    model_argument,
 )  # fmt: skip
 
 
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", autocompletion=complete_model, show_default=False,
-            help="A name (cnnstat list) or your own model (my_model.py:Net).",
+        model_argument(
+            "A name (cnnstat list) or your own model (my_model.py:Net)."
         ),
     ],
     input: InputOption = None,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..analysis.memory.limit import limit_bytes
 from ..analysis.memory.notes import notes_of
 from ..analysis.memory.records import BatchFit, Memory, Precision, Sharded
 from ..analysis.memory.timeline import Timeline
@@ -22,7 +23,6 @@ from ..tracing.optimizers import OPTIMIZERS, OptimizerName
 from ..tracing.sharding import Sharding
 from ..tracing.step import StepOptions, trace_step
 from ..tracing.step_records import Step
-from ..units import parse_quantity
 from .batches import batch_of, described_inputs, with_batch
 from .fitting import largest_batch
 
@@ -109,7 +109,7 @@ def memory(
         raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)")
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
-    limit = device_memory if isinstance(device_memory, int | None) else _bytes(device_memory)
+    limit = limit_bytes(device_memory)
     call = "cnnstat.memory(model, {})"
     loaded = load_model(model, inputs, named_inputs, arguments, call)
     if not isinstance(loaded, Loaded):
@@ -143,13 +143,6 @@ def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -
         raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
                          hint="--precision bf16")  # fmt: skip
     return Sharding(ranks, units, _AUTOCAST.get(precision))
-
-
-def _bytes(text: str) -> int:
-    try:
-        return parse_quantity(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="--device-memory 24GiB") from error
 
 
 @dataclass(frozen=True)
