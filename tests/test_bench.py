@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from cnnstat.analysis.benchmark.timing import (
     warmup,
     within_noise,
 )
-from cnnstat.bench import work
+from cnnstat.bench import throttling, work
 from cnnstat.bench.batches import Batches, Place, _Augmentation
 from cnnstat.bench.building import subject
 from cnnstat.bench.clock import Clock, clock_of
@@ -34,7 +35,7 @@ from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.schedule import Limit, rate
-from cnnstat.bench.throttling import times_throttled
+from cnnstat.bench.throttling import gpu_notes, looks, times_throttled
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
 
@@ -491,11 +492,37 @@ def test_throttled_clocks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.write_text(count)
     assert times_throttled(tmp_path) == 7
     counts = iter([7, 9])
-    monkeypatch.setattr(work, "times_throttled", lambda: next(counts))
+    monkeypatch.setattr(throttling, "times_throttled", lambda: next(counts))
     (told,) = [n for n in cnnstat.measure("small.py:Net", steps=2).runs[0].notes if "hot" in n]
     assert "slowed its clocks down 2 times meanwhile" in told
     file.write_text("?")
     assert times_throttled(tmp_path) is None
+
+
+def test_throttled_clocks_of_a_gpu_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "nvidia-smi"
+    script.write_text(
+        '#!/bin/sh\necho "$@" > asked\n'
+        "for mask in 0x0000000000000001 0x0000000000000004 0x0000000000000024; do\n"
+        "echo $mask; done\ntouch told; exec sleep 60\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with looks("GPU-1f") as masks:
+        while not Path("told").exists():
+            time.sleep(0.01)
+    assert masks == [1, 4, 0x24]  # idle; power; power and heat
+    assert "-i GPU-1f" in Path("asked").read_text()
+    power, heat = gpu_notes(masks)
+    assert "because it was at its power limit, at 2 of 3 looks" in power
+    assert "because it was too hot, at 1 of 3 looks" in heat
+    monkeypatch.setenv("PATH", "")
+    with looks("GPU-1f") as masks:
+        pass
+    assert masks == []
+    assert list(gpu_notes(masks)) == []
 
 
 def test_layers_are_timed_by_their_own_calls() -> None:

@@ -19,7 +19,7 @@ from .prediction import predicted
 from .readings import DivergedError
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
-from .throttling import throttling_notes, times_throttled
+from .throttling import throttling
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,23 @@ class Work:
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.subject.data.train)))
         status: Status = "finished"
         failure: ModelError | None = None
-        throttled = times_throttled()
-        try:
-            for record in session.records():
-                self.watch(record)
-                if isinstance(record, Step):
-                    steps.append(record)
-                    if self.folder is not None and self.first:
-                        self.folder.add(record)
-                    session.readings.check(record)
-                else:
-                    epochs.append(record)
-                    self._save(session, epochs)
-        except KeyboardInterrupt:
-            status = "interrupted"
-        except DivergedError as error:
-            status, failure = "diverged", error
-        for note in throttling_notes(throttled, times_throttled()):
+        with throttling(self.fabric.device) as throttled:
+            try:
+                for record in session.records():
+                    self.watch(record)
+                    if isinstance(record, Step):
+                        steps.append(record)
+                        if self.folder is not None and self.first:
+                            self.folder.add(record)
+                        session.readings.check(record)
+                    else:
+                        epochs.append(record)
+                        self._save(session, epochs)
+            except KeyboardInterrupt:
+                status = "interrupted"
+            except DivergedError as error:
+                status, failure = "diverged", error
+        for note in throttled:
             self._note(note)
         return self._summary(session, steps, epochs, status), failure
 
