@@ -17,7 +17,7 @@ RESNET = (2, 1, 64, 64)
 JOBS = [
     Job("lenet", (8, 1, 28, 28), ()),
     Job("nin", (2, 1, 96, 96), ("block2", "block3"), "sgd", torch.bfloat16, ("block1", "block3")),
-    Job("resnet18", RESNET, ("conv2_x.block1", "conv4_x", "conv5_x.block2"), "adamw",
+    Job("resnet18", RESNET, ("conv2_x.block1", "conv4_x", "conv4_x.block1"), "adamw",
         checkpointed=("conv3_x.block1",)),
     Job("resnet18", RESNET, ("conv5_x",), None),
     Job("nin", (2, 1, 96, 96), ("block1", "block3"), "momentum", accumulate=2),
@@ -71,6 +71,21 @@ def test_blocks_are_the_units():
     def composite() -> nn.Module:
         return nn.Sequential(nn.Linear(4, 4), nn.ReLU())
 
+    class Stage(nn.Module):
+        """Of repeated blocks, with a layer of its own."""
+
+        def __init__(self, last: nn.Module) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([composite(), composite()])
+            self.last = last
+
+    class Block(nn.Module):
+        """Of two that differ, as T5's."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.ModuleList([composite(), nn.MultiheadAttention(4, 1)])
+
     class Encoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -78,8 +93,11 @@ def test_blocks_are_the_units():
             self.stages = nn.Sequential(nn.Sequential(composite(), composite()), nn.ReLU())
             self.head = composite()
             self.nothing = nn.ModuleList([nn.Sequential(nn.ReLU())])
+            self.deep = nn.ModuleList([Stage(nn.Linear(4, 4)), Stage(nn.Identity()), Block()])
 
-    expected = ("layers.0", "layers.1", "stages.0.0", "stages.0.1")
+    expected = ("layers.0", "layers.1", "stages.0.0", "stages.0.1",
+                "deep.0", "deep.0.blocks.0", "deep.0.blocks.1", "deep.1.blocks.0",
+                "deep.1.blocks.1", "deep.2")  # fmt: skip
     assert units_of(Encoder(), ()) == expected
     assert units_of(Encoder(), ("layers.*", "head")) == ("layers.0", "layers.0.0", "layers.1",
                                                          "layers.1.0", "head")  # fmt: skip

@@ -53,22 +53,36 @@ def _has_no_forward(module: nn.Module) -> bool:
 def _blocks(module: nn.Module, path: str) -> Iterator[str]:
     """The modules with modules inside that stand in a list: the blocks of a network.
 
-    A list of blocks in a list of blocks (the stages of a Swin transformer) is none itself.
+    Of a block that repeats another inside (a stage of a Swin transformer) those are units too, and
+    it is one for what else it has. A list of blocks in a list is none itself.
     """
     listed = isinstance(module, _LISTS)
     for name, child in module.named_children():
         inside = f"{path}.{name}" if path else name
         if not _has_parameters(child) or not any(child.children()):
             continue
-        is_block = listed and not _is_list_of_blocks(child)
-        if is_block:
-            yield inside
-        else:
+        if not listed or _is_list_of_blocks(child):
             yield from _blocks(child, inside)
+            continue
+        inner = tuple(_blocks(child, inside)) if _repeats(child) else ()
+        names = [f"{inside}.{name}" for name, _ in child.named_parameters()]
+        if any(not name.startswith(tuple(f"{unit}." for unit in inner)) for name in names):
+            yield inside
+        yield from inner
 
 
 def _is_list_of_blocks(module: nn.Module) -> bool:
     return isinstance(module, _LISTS) and any(any(child.children()) for child in module.children())
+
+
+def _repeats(block: nn.Module) -> bool:
+    """Whether there is a list in it with two blocks of one class."""
+    for module in block.modules():
+        if isinstance(module, _LISTS):
+            classes = [type(child) for child in module.children() if any(child.children())]
+            if len(set(classes)) < len(classes):
+                return True
+    return False
 
 
 def _has_parameters(module: nn.Module) -> bool:
