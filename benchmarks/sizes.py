@@ -17,7 +17,8 @@ import cnnstat
 from cnnstat.analysis.records import Domain, Formulas
 from cnnstat.errors import CnnstatError
 from cnnstat.reports.letters import range_text
-from cnnstat.symbols import parse, value_at
+from cnnstat.symbols.parsing import parse
+from cnnstat.symbols.values import value_at
 from cnnstat.zoo.catalog import CATALOG
 
 DRAWN = 20

@@ -25,7 +25,6 @@ from cnnstat.analysis.diagnosis.literals import (
     solved,
     tracked,
 )
-from cnnstat.analysis.diagnosis.proposals import text_proposals
 from cnnstat.analysis.diagnosis.resizing import fits
 from cnnstat.analysis.diagnosis.rewriting import (
     Replacement,
@@ -34,6 +33,7 @@ from cnnstat.analysis.diagnosis.rewriting import (
     replaced,
     with_tracked_numbers,
 )
+from cnnstat.analysis.diagnosis.text_proposals import text_proposals
 from cnnstat.cli.main import run
 from cnnstat.diagnosing.subjects import constructor_arguments, subject_of
 from cnnstat.reports import render

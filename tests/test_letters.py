@@ -12,7 +12,8 @@ from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.notation import written, written_shape
 from cnnstat.reports import render
-from cnnstat.symbols import parse, value_at
+from cnnstat.symbols.parsing import parse
+from cnnstat.symbols.values import value_at
 
 
 def number(size):

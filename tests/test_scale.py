@@ -9,7 +9,8 @@ from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.over import Over, parse_over
 from cnnstat.reports import render
-from cnnstat.symbols import parse, value_at
+from cnnstat.symbols.parsing import parse
+from cnnstat.symbols.values import value_at
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnstat.notation import written, written_equation, written_shape
-from cnnstat.symbols import (
-    Expr,
-    at,
-    function_of,
-    greatest,
-    least,
-    letter,
-    lower_bound,
-    parse,
-    value_at,
-)
+from cnnstat.symbols.expressions import Expr, letter, lower_bound
+from cnnstat.symbols.extremes import greatest, least
+from cnnstat.symbols.parsing import parse
+from cnnstat.symbols.values import at, function_of, value_at
 
 H, W, N = letter("H"), letter("W"), letter("N")
 

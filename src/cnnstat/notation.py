@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from .symbols import Atom, Expr, Number, Product, letter
+from .symbols.atoms import Atom, Product
+from .symbols.expressions import Expr, Number, letter
+from .symbols.values import at
 
 Shifts = dict[Atom, int]
 """What is added to a division so that the constants beside it vanish: ⌊(H+1)/4⌋−2 is ⌊(H−7)/4⌋."""
 
 
 def written(number: Number, steps: Mapping[str, int] | None = None) -> str:
-    """As a person writes it; the plain text, which `symbols.parse` reads, is `str(number)`.
+    """As a person writes it; the plain text, which `symbols.parsing` reads, is `str(number)`.
 
     `steps` are what letters are known to be divisible by: ⌊H/2⌋ is then H/2.
     """
@@ -64,7 +66,7 @@ def _coarseness(product: Product) -> tuple[int, int, str]:
 
 def _divisible(number: Expr, steps: Mapping[str, int]) -> str | None:
     """With H/8 whole: the number as a polynomial in the letters, None where divisions are left."""
-    whole = number.at({name: letter(name) * step for name, step in steps.items()})
+    whole = at(number, {name: letter(name) * step for name, step in steps.items()})
     if isinstance(whole, int):
         return written(whole)
     parts = []

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..costs import cost_of
-from ..symbols import Expr, Number, at, function_of, greatest, parse, value_at
+from ..symbols.expressions import Expr, Number
+from ..symbols.extremes import greatest
+from ..symbols.parsing import parse
+from ..symbols.values import at, function_of, value_at
 from ..tracing.records import Op, Trace
 from .pieces import Shapes
 from .records import FormulaTotals, LayerFormulas, Size, Totals

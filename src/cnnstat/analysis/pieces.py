@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..symbols import function_of
+from ..symbols.values import at, function_of
 from ..tracing.records import Condition
 from .records import Joint
 
@@ -43,7 +43,7 @@ class OneLetter:
         self.conditions: list[Condition] = []
         self.holds: list[tuple[str, Callable[..., int]]] = []
         for condition in piece.conditions:
-            number = condition.number.at(others)
+            number = at(condition.number, others)
             if not isinstance(number, int):
                 self.conditions.append(condition)
                 self.holds.append((condition.relation, function_of(number, [letter])))

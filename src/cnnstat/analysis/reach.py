@@ -1,10 +1,15 @@
-"""What one tensor sees of the input: the values that `receptive_field.py` computes with."""
+"""What one tensor sees of the input: the values that `receptive_field` computes with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..tracing.records import Op, TensorSpec
 
 WHOLE = "whole input"
 NOT_SPATIAL = "no spatial input"
@@ -70,3 +75,20 @@ NO_FIELD = Field((), {}, NOT_SPATIAL)
 
 def _plain(number: Fraction) -> float:
     return int(number) if number.denominator == 1 else float(number)
+
+
+@cache
+def lost(reason: str) -> Field:
+    return Field((), {}, reason)
+
+
+def not_followed(op: Op) -> str:
+    return f"not followed through {op.name.removeprefix('aten.')}"
+
+
+def resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:
+    """The dimensions of `x` with the sizes of the output; a merged dimension keeps its factors."""
+    return tuple(
+        factors if len(factors) > 1 else ((size, factors[0][1]),)
+        for factors, size in zip(x.dims, out.shape, strict=False)
+    )

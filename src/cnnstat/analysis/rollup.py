@@ -16,7 +16,7 @@ from .longest_path import depth_of
 from .memory.inference import peak_bytes
 from .ownership import Ownership
 from .reach import NO_FIELD, Field
-from .receptive_field import fields_of
+from .receptive_field.fields import fields_of
 from .records import Analysis, Input, Layer, Model, RoleTally, Tally, Tool, Totals
 from .roles import role_of
 from .stages import last_map

@@ -62,7 +62,7 @@ def per_input(op: Op) -> Cost:
 def _larger(a: int, b: int) -> int:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
-    from ..symbols import greatest  # sizes with letters: not on the way of a plain run
+    from ..symbols.extremes import greatest  # sizes with letters: not on the way of a plain run
 
     return greatest(a, b)
 

@@ -10,7 +10,8 @@ from math import inf
 from ..analysis.diagnosis.changes import Change, Proposal
 from ..analysis.diagnosis.input_proposals import input_proposals
 from ..analysis.diagnosis.literals import Span
-from ..analysis.diagnosis.proposals import setting_proposals, text_proposals, whole_arguments
+from ..analysis.diagnosis.setting_proposals import setting_proposals
+from ..analysis.diagnosis.text_proposals import text_proposals, whole_arguments
 from ..analysis.diagnosis.wording import constant_arguments
 from ..shapes import InputSpec
 from ..tracing.records import Failure

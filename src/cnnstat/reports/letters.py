@@ -8,7 +8,8 @@ from typing import Any
 
 from ..analysis.records import Domain, Formulas, LayerFormulas, Limit, Range, Size
 from ..notation import written, written_equation, written_shape
-from ..symbols import Expr, Number, parse
+from ..symbols.expressions import Expr, Number
+from ..symbols.parsing import parse
 from .options import Options
 from .shapes import layer_rows
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text

@@ -29,7 +29,8 @@ from ..over import Over, parse_over
 from ..runs import Mode
 from ..shapes import InputSpec, as_input
 from ..sources.load import load
-from ..symbols import at, parse
+from ..symbols.parsing import parse
+from ..symbols.values import at
 from ..version import __version__
 from .formulas import index_notes
 from .subject import Subject

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from ..symbols import Expr
+    from ..symbols.expressions import Expr
 
 Kind = Literal["module", "function"]
 

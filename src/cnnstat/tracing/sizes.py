@@ -1,4 +1,4 @@
-"""Sizes that carry letters through torch: a `SymInt` whose node computes with `symbols.Expr`.
+"""Sizes that carry letters through torch: a `SymInt` whose node computes with `Expr`.
 
 torch hands sizes that are `torch.SymInt` through its own code, as it does for its compiler, and
 asks their node for arithmetic and for decisions. Our node has a value beside the expression (a
@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from ..symbols import Expr, Number, greatest, least
+from ..symbols.expressions import Expr, Number
+from ..symbols.extremes import greatest, least
 from .path import Path
 
 

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from ..shapes import InputSpec
-from ..symbols import Number, letter
+from ..symbols.expressions import Number, letter
 from .copies import meta_copy
 from .foreign import values_left_out
 from .lanes import META, Lane

@@ -13,6 +13,7 @@ from .uses import Use
 
 ELSEWHERE = 0.3  # more for a change away from where it failed
 PLANNED = 0.7  # more for a taken size that was worked out for another map
+BLIND = 3.0  # more for a change of which the sizes do not tell whether it fits
 _UNWRITTEN = 0.8  # more for no padding: who wants none does not write it
 _FEWER = 0.6  # more for a convolution with fewer features behind it than before it
 _POINT = 1.0  # more for a kernel that no longer sees its neighbourhood

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from ...shapes import format_shape
-from ...tracing.records import Call, Failure, Op, TensorSpec
+from ...tracing.records import Failure, TensorSpec
 from ..describe import dims_of, window_of
 from .mismatch import Mismatch, mismatch_of
 from .naming import counted, first_line, name_of
 from .placing import Places
+from .provenance import Provenance
 
 _LAYOUT = ("aten.view", "aten._unsafe_view", "aten.reshape", "aten.flatten")
-_LAYOUT_CALLS = ("view", "reshape", "transpose", "permute", "contiguous", "flatten", "unsqueeze")
-_PRODUCING = {"conv", "linear", "mm", "embedding", "lstm", "gru", "rnn"}
 
 
 def explanation(failure: Failure, places: Places, signature: str = "") -> tuple[str, ...]:
@@ -52,7 +51,7 @@ class _Explained:
         self.places = places
         self.signature = signature
         self.mismatch = mismatch_of(failure)
-        self.calls = {call.index: call for call in failure.trace.calls}
+        self.past = Provenance(failure, places)
 
     def lines(self) -> Iterator[str]:
         kinds = {
@@ -76,77 +75,26 @@ class _Explained:
     def _origin_of_size(self, m: Mismatch) -> str | None:
         """`512 = 32 × 4 × 4, from features (MaxPool2d) flattened at my_model.py:18`."""
         assert m.operand is not None
-        made = self._made_by(m.operand)
+        made = self.past.made_by(m.operand)
         if made is not None and made.name in _LAYOUT and m.kind == "features":
             before: TensorSpec = made.args[0]
             product = format_shape(before.shape[1:]).replace("×", " × ")
-            source = self._producer(before)
+            source = self.past.producer(before)
             if prod(before.shape[1:]) == m.seen and len(before.shape) > 2:
-                return f"{m.seen} = {product}, from {source} flattened{self._at(made)}"
+                return f"{m.seen} = {product}, from {source} flattened{self.past.at(made)}"
             if m.seen and before.shape and prod(before.shape) % m.seen == 0:
                 rows = format_shape(m.operand.shape)
-                return f"{format_shape(before.shape)} from {source} laid out as {rows}" + self._at(
-                    made
+                return (
+                    f"{format_shape(before.shape)} from {source} laid out as {rows}"
+                    + self.past.at(made)
                 )
         unit = m.kind
-        producer = self._producer_of_size(m.operand, m.kind)
+        producer = self.past.producer_of_size(m.operand, m.kind)
         if producer is None:
             return None
         if producer == "input":
             return f"the model's input has {counted(m.seen, unit)}" if unit == "channels" else None
         return f"{counted(m.seen, unit)} come{'s' if m.seen == 1 else ''} from {producer}"
-
-    def _made_by(self, spec: TensorSpec) -> Op | None:
-        return next(
-            (op for op in reversed(self.failure.trace.ops)
-             if any(out.value == spec.value for out in op.outputs)), None,
-        )  # fmt: skip
-
-    def _at(self, op: Op) -> str:
-        call = self.calls.get(op.call)
-        place = self.places.of_call(self.failure, call)
-        return f" at {place}" if place else ""
-
-    def _producer(self, spec: TensorSpec) -> str:
-        """The layer that gave a tensor its shape: what keeps the shape is passed over."""
-        made = self._made_by(spec)
-        while made is not None and not any(word in made.name for word in _PRODUCING):
-            source = next((s for s in made.inputs if s.parameter is None), None)
-            if source is None or source.shape != spec.shape:
-                break
-            spec, made = source, self._made_by(source)
-        call = self.calls.get(made.call) if made else None
-        return "the input" if call is None else name_of(call)
-
-    def _producer_of_size(self, spec: TensorSpec, kind: str) -> str | None:
-        """The layer that chose the number of channels or features of a tensor."""
-        axis = -1 if kind == "features" else 1
-        for _ in range(len(self.failure.trace.ops) + 1):
-            made = self._made_by(spec)
-            if made is None:
-                return (
-                    "input"
-                    if any(i.tensor.value == spec.value for i in self.failure.trace.inputs)
-                    else None
-                )
-            call = self.calls.get(made.call)
-            source = next((s for s in made.inputs if s.parameter is None), None)
-            if source is not None and axis > 0 and _batch_axis(made):
-                spec, axis = source, axis - _batch_axis(made)
-                continue
-            chooses = any(word in made.name for word in _PRODUCING) or made.name == "aten.cat"
-            kept = (
-                source is not None
-                and (len(source.shape) == len(spec.shape) or _takes_one_of(made, source, axis))
-                and source.shape[axis] == spec.shape[axis]
-            )
-            if chooses or not kept or source is None:
-                if call is None:
-                    return None
-                place = self.places.of_module(call)
-                return name_of(call) + (f" at {place}" if place else "")
-            spec = source
-        return None
 
     def _join(self) -> Iterator[str]:
         op = self.failure.op
@@ -170,24 +118,14 @@ class _Explained:
             return
         for tensor, rest in zip(tensors, rests, strict=True):
             if rest != common:
-                yield f"the odd one out is {self._producer(tensor)}: {format_shape(tensor.shape)}"
+                producer = self.past.producer(tensor)
+                yield f"the odd one out is {producer}: {format_shape(tensor.shape)}"
                 usual = tensors[rests.index(common)]
-                yield from self._resized_in(tensor, self._sources(usual))
-
-    def _sources(self, spec: TensorSpec) -> set[int]:
-        """The calls that a tensor depends on."""
-        found: set[int] = set()
-        waiting = [spec]
-        while waiting:
-            made = self._made_by(waiting.pop())
-            if made is not None and made.call not in found:
-                found.add(made.call)
-                waiting += [source for source in made.inputs if source.parameter is None]
-        return found
+                yield from self._resized_in(tensor, self.past.sources(usual))
 
     def _resized_in(self, spec: TensorSpec, common: set[int]) -> Iterator[str]:
         """The last layers of its own before a tensor that changed the sides of their input."""
-        resizing = [found for found in self._resizing(spec) if found[0].index not in common]
+        resizing = [found for found in self.past.resizing(spec) if found[0].index not in common]
         for call, before, after in resizing[:2]:
             place = self.places.of_module(call)
             yield (
@@ -195,52 +133,19 @@ class _Explained:
                 f"{format_shape(after)} of {format_shape(before)}"
             )
 
-    def _resizing(self, spec: TensorSpec) -> list[tuple[Call, tuple[int, ...], tuple[int, ...]]]:
-        """The calls on the way to a tensor that change its sides, the last one first."""
-        found = []
-        for _ in range(len(self.failure.trace.ops)):
-            made = self._made_by(spec)
-            source = next((s for s in made.inputs if s.parameter is None), None) if made else None
-            if made is None or source is None:
-                break
-            call = self.calls.get(made.call)
-            if (
-                call
-                and len(source.shape) == len(spec.shape) > 2
-                and source.shape[2:] != spec.shape[2:]
-            ):
-                found.append((call, source.shape[2:], spec.shape[2:]))
-            spec = source
-        return found
-
     def _broadcast(self) -> Iterator[str]:
         op = self.failure.op
         assert op is not None
         a, b = (spec for spec in op.inputs[:2])
         yield f"{format_shape(a.shape)} and {format_shape(b.shape)} do not go together"
         for spec in (a, b):
-            yield f"{format_shape(spec.shape)} comes from {self._from(spec)}"
-
-    def _from(self, spec: TensorSpec) -> str:
-        """The call that made a tensor, or what it rearranged."""
-        made = self._made_by(spec)
-        call = self.calls.get(made.call) if made else None
-        here = self.failure.open[-1:] or (-1,)
-        if made is not None and call is not None:
-            inside = call.index == here[0] or call.type in _LAYOUT_CALLS
-            source = next((s for s in made.inputs if s.parameter is None), None)
-            if inside and source is not None:
-                return self._from(source)
-        if call is None:
-            return "the input"
-        place = self.places.of_module(call) or self.places.of_call(self.failure, call)
-        return name_of(call) + (f" at {place}" if place else "")
+            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
 
     def _window(self) -> Iterator[str]:
         op, x = self.failure.op, self.mismatch.operand
         assert op is not None
         assert x is not None
-        call = self.calls.get(op.call)
+        call = self.past.calls.get(op.call)
         window = window_of([op], dims_of(call) if call else None)
         if window is None:
             return
@@ -248,7 +153,7 @@ class _Explained:
         padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""
         kernel = format_shape(window.kernel)
         yield f"input is {format_shape(x.shape)}, the kernel takes {kernel}{padded}"
-        eaten = self._resizing(x)
+        eaten = self.past.resizing(x)
         if eaten:
             steps = [format_shape(eaten[-1][1])]
             steps += [
@@ -270,7 +175,7 @@ class _Explained:
         total = f"{format_shape(m.operand.shape)} has {m.seen:,} elements"
         what = f"no multiple of {per_row:,}" if -1 in op.args[1] else f"({wanted}) has {per_row:,}"
         yield f"{total}, {what}"
-        yield f"{format_shape(m.operand.shape)} comes from {self._from(m.operand)}"
+        yield f"{format_shape(m.operand.shape)} comes from {self.past.came_from(m.operand)}"
 
     def _product(self) -> Iterator[str]:
         op = self.failure.op
@@ -281,7 +186,7 @@ class _Explained:
             f"{a.shape[-1]} columns meet {b.shape[-2]} rows"
         )
         for spec in (a, b):
-            yield f"{format_shape(spec.shape)} comes from {self._from(spec)}"
+            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
 
     def _dims(self) -> Iterator[str]:
         m = self.mismatch
@@ -308,15 +213,3 @@ class _Explained:
         yield f"{who}: {reason}" if reason != failure.error else f"{who}: {failure.error}"
         if wrong_call and self.signature:
             yield f"forward takes {self.signature}"
-
-
-def _takes_one_of(op: Op, source: TensorSpec, axis: int) -> bool:
-    """Whether the op is `x[:, -1]`, which keeps the last axis: one step of a sequence, say."""
-    rank = len(source.shape)
-    return op.name == "aten.select" and axis == -1 and op.args[1] % rank != rank - 1
-
-
-def _batch_axis(op: Op) -> int:
-    """1 where a batch axis is added, as layers do to a single map; -1 where it is taken off."""
-    first = len(op.args) > 1 and op.args[1] == 0
-    return first * {"aten.unsqueeze": 1, "aten.squeeze": -1}.get(op.name, 0)

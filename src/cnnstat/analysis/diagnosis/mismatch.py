@@ -10,7 +10,8 @@ from typing import Literal
 from ...tracing.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
 from .resizing import TAKES
-from .size_rules import Misfit, broadcast
+from .size_rules.arithmetic import broadcast
+from .size_rules.rule import Misfit
 
 Kind = Literal[
     "features",

@@ -16,7 +16,8 @@ from typing import Any
 
 from ...tracing.records import Failure, Module, Op, TensorSpec, Trace
 from .literals import plain
-from .size_rules import Misfit, Shape, Unknown, rule_for
+from .size_rules.rule import Misfit, Shape, Unknown
+from .size_rules.table import rule_for
 
 Settings = Mapping[str, Mapping[str, Any]]
 """The settings that are changed, by the path of the module."""

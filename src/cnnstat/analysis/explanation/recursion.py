@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from ...tracing.records import Call, Op, Trace
 from ..describe import dims_of, window_of
 from ..reach import Field
-from ..receptive_field import field_after, field_of_input, spatial_dims
+from ..receptive_field.fields import field_after, field_of_input, spatial_dims
 from ..records import Window
 from .expression import Expression, floor, letter, number
 from .letters import AXES

@@ -14,7 +14,7 @@ from .base import SCHEMA_VERSION, Record, Version
 
 Size = int | str
 """A number; where it depends on letters the text of an expression, `(H - 7)//4`, which is Python
-and which `cnnstat.symbols.parse` reads."""
+and which `cnnstat.symbols.parsing.parse` reads."""
 
 
 class Range(Record, frozen=True):

@@ -1,4 +1,4 @@
-"""From a failure to changes that may mend it, the most likely first.
+"""From a failure to changes of the source that may mend it, the most likely first.
 
 They come from the refused operator and from what made its operands: every literal of the source
 that decides a setting of a layer run so far is tried with the values for which the sizes would
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...tracing.records import Failure, Module
+from ...tracing.records import Failure
 from .changes import Change, Proposal
-from .costs import ELSEWHERE, PLANNED, cost_of, distance, use_value, was_planned
+from .costs import BLIND, ELSEWHERE, PLANNED, cost_of, distance, was_planned
 from .flattened import side_proposals
-from .likeness import CHOSEN, TAKEN, WINDOW, Style, oddness, style_of
+from .likeness import TAKEN, Style, oddness, style_of
 from .literals import Expression, Literal, Span, literals_in, plain, solved
 from .mismatch import Mismatch, mismatch_of
 from .resizing import fits
@@ -27,13 +27,8 @@ from .uses import (
     settings_with,
     uses_of,
 )  # fmt: skip
+from .wanted import related, sizes_for, values_wanted
 
-_SMALL: dict[str, tuple[int, ...]] = {
-    "kernel_size": (1, 2, 3, 4, 5, 6, 7, 9, 11), "stride": (1, 2, 3, 4), "dilation": (1, 2, 3, 4),
-    "padding": (0, 1, 2, 3, 4, 5),
-}  # fmt: skip
-_COUNTS = {"groups", "num_groups", "num_heads", "nhead"}
-_BLIND = 3.0  # more for a change of which the sizes do not tell whether it fits
 _FUNCTIONS = 6  # function calls before the failure whose literals are tried
 
 
@@ -75,7 +70,7 @@ def _of_settings(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
             if settings is None or fit is False or (fit is None and here not in own):
                 continue
             cost = cost_of(literal, value, uses, settings, style, failure)
-            yield Proposal(change_of(together, value), cost + _BLIND * (fit is None), fit)
+            yield Proposal(change_of(together, value), cost + BLIND * (fit is None), fit)
 
 
 def _knobs(
@@ -121,46 +116,12 @@ def _values(
     found: dict[int, None] = {}
     names = {use.name: use for use in uses}
     for name, use in names.items():
-        for wanted in _wanted(name, use.value, mismatch, failure, use.module):
+        for wanted in values_wanted(name, use.value, mismatch, failure, use.module):
             value = solved(use.origin, literal, wanted, alike)
             if value is not None and value >= 0:
                 found[value] = None
     found.pop(int(literal.value), None)
     return list(found)
-
-
-def _wanted(
-    name: str, value: int, mismatch: Mismatch, failure: Failure, module: Module
-) -> Iterable[int]:
-    if name in ("kernel_size", "stride"):  # patches have the one equal to the other
-        other = "stride" if name == "kernel_size" else "kernel_size"
-        also = module.settings.get(other) or 1
-        return dict.fromkeys((*_SMALL[name], use_value(also)))
-    if name in WINDOW:
-        return _SMALL[name]
-    if name == "output_size":
-        return range(1, 15)
-    if name in _COUNTS:
-        return _factors(failure)
-    if name not in CHOSEN | TAKEN:
-        return ()
-    wanted = {}
-    for expected, seen in mismatch.pairs:
-        wanted.update(dict.fromkeys((expected, seen)))
-        # a part of a sum: one branch of several that are joined
-        wanted.update(dict.fromkeys((value + expected - seen, value + seen - expected)))
-        for a, b in ((expected, seen), (seen, expected)):
-            if b and value * a % b == 0:
-                wanted[value * a // b] = None
-    return [size for size in wanted if size > 0]
-
-
-def _factors(failure: Failure) -> list[int]:
-    """What divides a width evenly."""
-    sizes = {number for _, number in failure.locals if 0 < number <= 1 << 16}
-    for call in failure.calls[-1:]:
-        sizes |= {size for spec in call.inputs for size in spec.shape[1:2] + spec.shape[-1:]}
-    return sorted({n for size in sizes for n in range(1, min(size, 512) + 1) if size % n == 0})
 
 
 def _of_functions(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
@@ -171,20 +132,13 @@ def _of_functions(failure: Failure, mismatch: Mismatch) -> Iterator[Proposal]:
         near = call.index == here
         for literal, origin in literals_among(failure.arguments.get(call.index, ())):
             small = range(-1, 8) if near or "pool" in call.type else ()
-            for wanted in dict.fromkeys([*_sizes_for(call.type, mismatch), *small]):
+            for wanted in dict.fromkeys([*sizes_for(call.type, mismatch), *small]):
                 value = solved(origin, literal, wanted)
                 if value is None or value == literal.value or value < 0:
                     continue
                 cost = 0.5 + ELSEWHERE * (not near) + distance(literal.value, value)
                 cost += 0.3 * (call.type in ("view", "reshape") and value < 8)
                 yield Proposal(change_of((literal,), value), cost)
-
-
-def _sizes_for(function: str, mismatch: Mismatch) -> Iterator[int]:
-    if function in ("view", "reshape", "unflatten", "expand", "split"):
-        for expected, seen in mismatch.pairs:
-            yield seen
-            yield expected
 
 
 def _of_locals(failure: Failure, sizes: list[int]) -> Iterator[Proposal]:
@@ -194,7 +148,7 @@ def _of_locals(failure: Failure, sizes: list[int]) -> Iterator[Proposal]:
     seen: set[tuple[Literal, int]] = set()
     for place, number in enumerate(numbers_known(failure)):
         for literal, origin in literals_among(number):
-            for wanted in [*_related(int(plain(number)), numbers), *sizes]:
+            for wanted in [*related(int(plain(number)), numbers), *sizes]:
                 value = solved(origin, literal, wanted)
                 if value is None or value < 0 or value == literal.value:
                     continue
@@ -204,18 +158,6 @@ def _of_locals(failure: Failure, sizes: list[int]) -> Iterator[Proposal]:
                 cost = 2.0 + 0.1 * place + 3 * distance(literal.value, value)
                 cost += 0.1 * oddness("", {"out_features": wanted}, Style(frozenset(numbers)))
                 yield Proposal(change_of((literal,), value), cost)
-
-
-def _related(number: int, numbers: list[int]) -> list[int]:
-    """Divisors and multiples of the other numbers near `number`, and these themselves."""
-    found: set[int] = set()
-    for other in numbers:
-        if 0 < other <= 1 << 16 and other != number:
-            found.add(other)
-            found |= {n for n in range(1, min(other, 4096) + 1) if other % n == 0}
-            found |= {other * (number // other), other * (number // other + 1)}
-    near = sorted(found - {number, 0}, key=lambda n: distance(number, n))
-    return near[:8]
 
 
 def whole_arguments(failure: Failure, constants: Mapping[Span, Span]) -> Iterator[Proposal]:
@@ -247,7 +189,7 @@ def whole_arguments(failure: Failure, constants: Mapping[Span, Span]) -> Iterato
             fit = fits(failure, {here: settings}, {})
             if fit is not False:
                 change = Change(replacements=(Replacement(outer, str(mismatch.seen)),))
-                cost = 0.15 + _BLIND * (fit is None) + PLANNED * was_planned(failure, uses)
+                cost = 0.15 + BLIND * (fit is None) + PLANNED * was_planned(failure, uses)
                 yield Proposal(change, cost, fit)
 
 
@@ -257,51 +199,3 @@ def _as_whole(use: Use, value: int) -> dict[str, Any]:
     held = list(plain(use.module.settings[use.name]))
     held[use.place] = value
     return {use.name: tuple(held)}
-
-
-def setting_proposals(failure: Failure) -> list[Proposal]:
-    """Other constructor arguments of one layer, for a model whose source is not to be changed."""
-    mismatch = mismatch_of(failure)
-    here = failure.calls[-1].path if failure.calls else ""
-    found = []
-    paths = dict.fromkeys(call.path for call in failure.trace.calls if call.module)
-    modules = [failure.trace.modules[path] for path in paths if path in failure.trace.modules]
-    for module in modules:
-        path = module.path
-        if not module.library:
-            continue
-        style = style_of(other for other in modules if other is not module)
-        for name in (CHOSEN | TAKEN | set(_SMALL)) & module.settings.keys():
-            for setting, value in _other_settings(module, name, mismatch, failure):
-                fit = fits(failure, {path: {name: setting}}, {})
-                if fit is False or (fit is None and path != here):
-                    continue
-                settings = {path: {name: setting}}
-                use = Use(module, name, None, value)
-                now = Literal(_NOWHERE, use_value(module.settings[name]))
-                cost = cost_of(now, value, [use], settings, style, failure)
-                change = Change(settings={(path, name): setting})
-                found.append(Proposal(change, cost + _BLIND * (fit is None), fit))
-    return sorted(found, key=lambda proposal: proposal.cost)
-
-
-_NOWHERE = Span("", 0, 0, 0, 0)
-
-
-def _other_settings(
-    module: Module, name: str, mismatch: Mismatch, failure: Failure
-) -> Iterator[tuple[Any, int]]:
-    held = plain(module.settings[name])
-    if isinstance(held, str | bool) or held is None:
-        return
-    now = use_value(held)
-    for wanted in _wanted(name, now, mismatch, failure, module):
-        if wanted != now:
-            whole = (
-                (*held[:-1], wanted)
-                if name == "normalized_shape"
-                else (wanted,) * len(held)
-                if isinstance(held, tuple)
-                else wanted
-            )
-            yield whole, wanted

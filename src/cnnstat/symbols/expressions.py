@@ -1,58 +1,22 @@
-"""Whole numbers that depend on letters: exact arithmetic, one form for equal values.
-
-    h = letter("H")
-    (h - 11) // 4 + 1               ⌊(H−11)/4⌋+1
-    ((h - 11) // 4 + 1 - 3) // 2    ⌊(H−19)/8⌋: nested divisions fold into one
-    (h - 1) // 32 + 1               ⌈H/32⌉
-    h + -h % 32                     32·⌈H/32⌉: padded up to a multiple
-
-An `Expr` is a sum of products of letters, ⌊a/b⌋, min and max with whole coefficients. What has no
-letter left is a plain `int`. `str` gives the plain text, which is Python and which `parse` reads
-back; how a person writes it is in `formulas.py`. A letter stands for a whole number from 1.
-"""
+"""Sums of products with whole coefficients: their arithmetic, and what they are never below."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import gcd
-from typing import Literal, TypeAlias
+from typing import TypeAlias
+
+from .atoms import Atom, Product, leading, order, text_of, times, without
 
 Number: TypeAlias = "int | Expr"
-Operation = Literal["letter", "floor", "max", "min"]
-
-
-class Atom:
-    """What an expression multiplies and adds: a letter (`name`), or an operation on expressions."""
-
-    __slots__ = ("__weakref__", "arguments", "key", "name", "operation")
-
-    def __init__(self, operation: Operation, name: str, *arguments: Number) -> None:
-        self.operation = operation
-        self.name = name
-        self.arguments = arguments
-        self.key = name if operation == "letter" else _atom_text(operation, arguments)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Atom) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __repr__(self) -> str:
-        return self.key
-
-
-Product = tuple[tuple[Atom, int], ...]
-"""Atoms with their powers, in the order of their keys; empty for the constant."""
 
 
 class Expr:
     """A number that depends on letters. Made by `letter` and arithmetic, never changed."""
 
     def __init__(self, terms: Mapping[Product, int]) -> None:
-        self.terms = dict(sorted(terms.items(), key=lambda item: _order(item[0])))
+        self.terms = dict(sorted(terms.items(), key=lambda item: order(item[0])))
 
     @cached_property
     def letters(self) -> frozenset[str]:
@@ -60,7 +24,7 @@ class Expr:
 
     @cached_property
     def _text(self) -> str:
-        return _plain(self)
+        return text_of(self.terms)
 
     @property
     def constant(self) -> int:
@@ -100,7 +64,7 @@ class Expr:
         terms: dict[Product, int] = {}
         for a, m in self.terms.items():
             for b, n in _terms(other).items():
-                product = _times(a, b)
+                product = times(a, b)
                 terms[product] = terms.get(product, 0) + m * n
         return _number(terms)
 
@@ -127,47 +91,9 @@ class Expr:
     def __bool__(self) -> bool:
         raise TypeError(f"whether {self} is 0 depends on its letters")
 
-    def at(self, values: Mapping[str, Number]) -> Number:
-        """The value where letters have these values; letters without one stay."""
-        total: Number = 0
-        for product, factor in self.terms.items():
-            value: Number = factor
-            for atom, power in product:
-                value = value * _at(atom, values) ** power
-            total = total + value
-        return total
-
 
 def letter(name: str) -> Expr:
     return Expr({((Atom("letter", name), 1),): 1})
-
-
-def at(number: Number, values: Mapping[str, Number]) -> Number:
-    return number.at(values) if isinstance(number, Expr) else number
-
-
-def value_at(number: Number, values: Mapping[str, int]) -> int:
-    """The number where all its letters have values."""
-    value = at(number, values)
-    if isinstance(value, Expr):
-        missing = ", ".join(sorted(value.letters - values.keys()))
-        raise ValueError(f"{number} has no value without one for {missing}")
-    return value
-
-
-def function_of(number: Expr, letters: Sequence[str]) -> Callable[..., int]:
-    """The expression as a function of these letters, for many evaluations."""
-    assert number.letters <= set(letters)
-    function: Callable[..., int] = eval(f"lambda {', '.join(letters)}: {number}")  # our own text
-    return function
-
-
-def greatest(*numbers: Number) -> Number:
-    return _extreme("max", numbers)
-
-
-def least(*numbers: Number) -> Number:
-    return _extreme("min", numbers)
 
 
 def lower_bound(number: Number, known: Mapping[Expr, int] | None = None) -> int | None:
@@ -213,50 +139,6 @@ def _atom_low(atom: Atom, known: Mapping[Expr, int]) -> int | None:
     return min(sure) if len(sure) == len(lows) else None
 
 
-def parse(text: str) -> Number:
-    """Read the plain text of an expression.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return _parsed(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(f"{text!r} is no expression") from error
-
-
-def _parsed(node: ast.expr) -> Number:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return node.value
-    if isinstance(node, ast.Name):
-        return letter(node.id)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_parsed(node.operand)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _CALLS[node.func.id](*map(_parsed, node.args))
-    if isinstance(node, ast.BinOp):
-        return _OPERATORS[type(node.op)](_parsed(node.left), _parsed(node.right))
-    raise SyntaxError(f"{ast.dump(node)} has no place in an expression")
-
-
-_CALLS: dict[str, Callable[..., Number]] = {"max": greatest, "min": least}
-_OPERATORS: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.FloorDiv: lambda a, b: a // b,
-    ast.Mod: lambda a, b: a % b,
-    ast.Pow: lambda a, b: a**b if isinstance(b, int) else _no_power(b),
-}
-
-
-def _no_power(exponent: Number) -> Number:
-    raise TypeError(f"{exponent} is no power")
-
-
-# Canonical forms
-
-
 def _terms(number: Number) -> Mapping[Product, int]:
     return number.terms if isinstance(number, Expr) else {(): number}
 
@@ -288,19 +170,6 @@ def _other_half(terms: Mapping[Product, int], half: Product, factor: int) -> Num
     return rest + (_floor(whole + 1, 2) - constant) * -factor
 
 
-def _times(a: Product, b: Product) -> Product:
-    powers = dict(a)
-    for atom, power in b:
-        powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda item: item[0].key))
-
-
-@lru_cache(maxsize=10_000)
-def _order(product: Product) -> tuple[int, list[tuple[str, int]]]:
-    """High degrees first, the constant last."""
-    return -sum(power for _, power in product), [(atom.key, -power) for atom, power in product]
-
-
 def _letters(expr: Expr) -> Iterator[str]:
     for product in expr.terms:
         for atom, _ in product:
@@ -309,35 +178,6 @@ def _letters(expr: Expr) -> Iterator[str]:
             for argument in atom.arguments:
                 if isinstance(argument, Expr):
                     yield from argument.letters
-
-
-def _at(atom: Atom, values: Mapping[str, Number]) -> Number:
-    if atom.operation == "letter":
-        return values.get(atom.name, Expr({((atom, 1),): 1}))
-    arguments = [at(argument, values) for argument in atom.arguments]
-    if atom.operation == "floor":
-        return arguments[0] // arguments[1]
-    return _extreme(atom.operation, arguments)
-
-
-def _extreme(
-    operation: Literal["max", "min"], numbers: tuple[Number, ...] | list[Number]
-) -> Number:
-    """Only those that may be the extreme are kept, each once."""
-    sign = 1 if operation == "max" else -1
-    kept: list[Number] = []
-    for number in numbers:
-        if any(_never_below((k - number) * sign) for k in kept):
-            continue
-        kept = [k for k in kept if not _never_below((number - k) * sign)] + [number]
-    if len(kept) == 1:
-        return kept[0]
-    return Expr({((Atom(operation, "", *sorted(kept, key=str)), 1),): 1})
-
-
-def _never_below(difference: Number) -> bool:
-    low = lower_bound(difference)
-    return low is not None and low >= 0
 
 
 def _floor(a: Number, b: Number) -> Number:
@@ -361,7 +201,7 @@ def _floor(a: Number, b: Number) -> Number:
         constant // common,
         b // common,
     )
-    if _leading(inside) < 0:  # ⌊(c − r)/b⌋ = −⌈(r − c)/b⌉
+    if leading(inside) < 0:  # ⌊(c − r)/b⌋ = −⌈(r − c)/b⌉
         turned = _number({p: -f for p, f in inside.items()}) - constant + b - 1
         return _number(outside) - _floor(turned, b)
     whole = _number(outside) + constant // b
@@ -372,10 +212,6 @@ def _floor(a: Number, b: Number) -> Number:
     if folded is not None:  # ⌊(⌊x/a⌋ + r)/b⌋ = ⌊(x + a·r)/(a·b)⌋
         return whole + _floor(folded[0], folded[1] * b)
     return whole + Expr({((Atom("floor", "", rest, b), 1),): 1})
-
-
-def _leading(terms: Mapping[Product, int]) -> int:
-    return terms[min(terms, key=_order)]
 
 
 def _unnested(number: Number) -> tuple[Number, int] | None:
@@ -403,7 +239,7 @@ def _divided(a: Number, b: Expr) -> Number:
     lead, factor = next(iter(b.terms.items()))
     while isinstance(rest, Expr):
         product, amount = next(iter(rest.terms.items()))
-        part = _without(product, lead)
+        part = without(product, lead)
         if part is None or amount % factor:
             break
         step = _number({part: amount // factor})
@@ -413,39 +249,3 @@ def _divided(a: Number, b: Expr) -> Number:
     if isinstance(rest, int) and 0 < rest < (lower_bound(b) or 0):
         return quotient
     return Expr({((Atom("floor", "", a, b), 1),): 1})
-
-
-def _without(product: Product, divisor: Product) -> Product | None:
-    """The product divided by another; None where that leaves a rest."""
-    powers = dict(product)
-    for atom, power in divisor:
-        powers[atom] = powers.get(atom, 0) - power
-    if min(powers.values(), default=0) < 0:
-        return None
-    return tuple((atom, power) for atom, power in powers.items() if power)
-
-
-# Plain text
-
-
-def _plain(expr: Expr) -> str:
-    text = ""
-    for product, factor in expr.terms.items():
-        factors = [atom.key + (f"**{power}" if power > 1 else "") for atom, power in product]
-        if abs(factor) != 1 or not factors:
-            factors.insert(0, str(abs(factor)))
-        sign = ("-" if factor < 0 else "") if not text else (" - " if factor < 0 else " + ")
-        text += sign + "*".join(factors)
-    return text
-
-
-def _atom_text(operation: str, arguments: tuple[Number, ...]) -> str:
-    if operation == "floor":
-        a, b = arguments
-        bottom = str(b) if isinstance(b, int) or _is_letter(b) else f"({b})"
-        return f"({a if isinstance(a, int) or _is_letter(a) else f'({a})'}//{bottom})"
-    return f"{operation}({', '.join(map(str, arguments))})"
-
-
-def _is_letter(number: Number) -> bool:
-    return isinstance(number, Expr) and str(number).isidentifier()

@@ -1,0 +1,123 @@
+"""Which input pixels an element of each tensor depends on, followed through every branch.
+
+For one spatial axis of the input, position p of a feature map sees the input pixels
+[low + p·jump, high + p·jump]: the receptive field is high - low + 1, the effective stride is
+jump. A convolution with kernel k, stride s, padding q, dilation d turns (low, high, jump) into
+
+    low' = low - q·jump    high' = high + ((k - 1)·d - q)·jump    jump' = s·jump
+
+(the recurrence of Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks",
+Distill 2019, with both ends kept so that branches join exactly: the union of their intervals).
+
+Each dimension of a tensor is a product of factors, one for each axis of the input or channel
+dimension that a view has merged into it, so tokens made of pixels are followed too. The statistics
+of normalisations are not followed: a norm is taken as the affine map it is at inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from ...costs.elementwise import ELEMENTWISE
+from ...tracing.records import Op, TensorSpec, Trace
+from ..describe import dims_of, pool_dims, window_of
+from ..reach import NOT_SPATIAL, Field, Reach, lost, not_followed
+from . import layouts, meeting, windows
+
+
+def fields_of(trace: Trace) -> dict[int, Field]:
+    """The field of each value of the run, by its number."""
+    fields: dict[int, Field] = {}
+    dims = spatial_dims(trace)
+    for item in trace.inputs:
+        fields[item.tensor.value] = field_of_input(item.tensor, dims)
+    for op in trace.ops:
+        known = [fields[t.value] for t in op.inputs if t.value in fields]
+        if not known:
+            continue
+        for tensor in op.outputs:
+            fields[tensor.value] = field_after(op, fields, tensor)
+    return fields
+
+
+def spatial_dims(trace: Trace) -> int | None:
+    """How many dimensions the first window slides over; None where no window slides."""
+    for op in trace.ops:
+        window = window_of([op])
+        if window is not None and op.call >= 0:
+            return dims_of(trace.calls[op.call]) or len(window.kernel)
+    return None
+
+
+def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
+    """(batch, channels, positions …), or (channels, positions …) without a batch."""
+    rank = len(tensor.shape)
+    first = rank - spatial if spatial is not None else 2
+    if "float" not in tensor.dtype or not 0 < first < rank:
+        return lost(NOT_SPATIAL)
+    dims = tuple(((n, d - first if d >= first else None),) for d, n in enumerate(tensor.shape))
+    start = Reach(Fraction(0), Fraction(0), Fraction(1))
+    return Field(dims, dict.fromkeys(range(rank - first), start))
+
+
+def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
+    name = op.name.removesuffix("_") if op.name not in _HANDLERS else op.name
+    first = next(fields[t.value] for t in op.inputs if t.value in fields)
+    if first.reason is not None:
+        return lost(first.reason)
+    if name in _HANDLERS:
+        field = _HANDLERS[name](op, first, out, fields)
+    elif pool_dims(name) is not None:
+        field = windows.slide(op, first, out, fields)
+    elif name in ELEMENTWISE or name in _AT_ITS_POSITION:
+        field = meeting.elementwise(op, first, out, fields)
+    else:
+        return lost(not_followed(op))
+    fits = field.reason is not None or len(field.dims) == len(out.shape)
+    return field if fits else lost(not_followed(op))
+
+
+# Beside the arithmetic: what leaves elements where they are, and norms, taken as affine maps.
+_AT_ITS_POSITION = frozenset({
+    "aten.clone", "aten._to_copy", "aten.copy", "aten.detach", "aten.alias", "aten.lift_fresh",
+    "aten.addcmul", "aten.addcdiv", "aten.native_batch_norm", "aten.native_layer_norm",
+    "aten.native_group_norm", "aten._native_batch_norm_legit", "aten._fused_rms_norm",
+    "aten._native_batch_norm_legit_no_training", "aten.cudnn_batch_norm", "aten.contiguous",
+    "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli", "aten.expand",
+    "onnx.LRN", "onnx.LpNormalization", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
+})  # fmt: skip
+_HANDLERS: dict[str, Any] = {
+    "aten.convolution": windows.slide,
+    "aten.cat": meeting.cat,
+    "aten.slice": windows.sliced,
+    "aten.permute": layouts.permute,
+    **dict.fromkeys(("aten.transpose", "aten.t"), layouts.transpose),
+    **dict.fromkeys(
+        ("aten.view", "aten._unsafe_view", "aten.squeeze", "aten.unsqueeze"), layouts.view
+    ),
+    **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), meeting.reduce),
+    **dict.fromkeys(
+        ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.matmul", "aten.linear"),
+        meeting.matmul,
+    ),
+    **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d"), windows.adaptive),
+    **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), windows.pad),
+    **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), meeting.softmax),
+    **dict.fromkeys(
+        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk"), layouts.split
+    ),
+    "aten.select": layouts.selected,
+    **dict.fromkeys(
+        (
+            *(f"aten.upsample_nearest{dims}d" for dims in (1, 2, 3)),
+            *(f"aten._upsample_nearest_exact{dims}d" for dims in (1, 2, 3)),
+            "aten.upsample_linear1d",
+            "aten.upsample_bilinear2d",
+            "aten.upsample_bicubic2d",
+            "aten.upsample_trilinear3d",
+        ),
+        windows.resize,
+    ),
+}
