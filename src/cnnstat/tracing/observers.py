@@ -30,7 +30,9 @@ from .kernels import KERNELS
 from .kernels.mode import by_torchs_rules, taken_apart
 from .kernels.registry import Kernel
 from .lanes import Lane
-from .recorder import PLAIN, PLAIN_TENSORS, Attempt, Recorder, rebuilt, tensors_among
+from .nested import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
+from .open_calls import Attempt
+from .recorder import Recorder
 
 # Properties of a tensor that run an operator; every other property is mere information.
 _COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
