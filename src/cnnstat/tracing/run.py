@@ -17,8 +17,9 @@ from .copies import substitutes_in
 from .lanes import META, Lane
 from .modules import described, has_lazy_tensors, named_tensors
 from .nested import rebuilt, tensors_among
-from .observers import Operators, recording
+from .observers import recording
 from .open_calls import Observer, OpenCall
+from .operators import Operators
 from .randomness import random_state_kept
 from .recorder import Recorder
 from .records import Backward, Parameter, Trace, TracedInput

@@ -33,7 +33,8 @@ from .lanes import META
 from .loss import Loss
 from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
-from .observers import Operators, recording
+from .observers import recording
+from .operators import Operators
 from .optimizers import OptimizerName, Stepper, stepper
 from .randomness import random_state_kept
 from .run import placed, slow_attention
