@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from ..analysis.records import Classifier, Comparison, Figure, Growth, NinHead, Stage, Totals
 from ..shapes import format_shape
+from .layers import layer_table
 from .options import Options
 from .pictures import Bars
-from .shapes import bounds, footing, layer_table
+from .totals import bounds, footing
 from .view import Block, Cell, Column, Kind, Report, Table, Text, table
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from ..analysis.records import Domain, Formulas, LayerFormulas, Limit, Range, Size
 from ..notation import written, written_equation, written_shape
 from ..symbols import Expr, Number, parse
+from .layers import layer_rows
 from .options import Options
-from .shapes import layer_rows
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share")
