@@ -20,7 +20,7 @@ import pytest
 from cnnstat.cli.main import run
 from cnnstat.costs import registry
 from cnnstat.reports import Options, render
-from cnnstat.reports.shapes import COLUMNS
+from cnnstat.reports.layers import COLUMNS
 from cnnstat.zoo.catalog import CATALOG
 
 Capture = pytest.CaptureFixture[str]

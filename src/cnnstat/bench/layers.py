@@ -17,7 +17,7 @@ from torch import nn
 
 from ..analysis.benchmark.records import LayerTime, LayerTimes
 from ..analysis.benchmark.timing import spread
-from ..tracing.recorder import tensors_among
+from ..tracing.nested import tensors_among
 from .clock import Clock, Mark
 
 _PASSES = 20

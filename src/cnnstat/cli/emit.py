@@ -19,7 +19,7 @@ from ..reports.options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
     from ..analysis.diagnosis.records import Diagnosis
-    from ..reports import Result
+    from ..reports.results import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from ..analysis.roofline.records import Devices, Roofline
 from ..analysis.roofline.saved import find_device
 from ..analysis.sight import sight
 from ..errors import UsageError
+from ..reports.layers import check_options
 from ..reports.options import Ops, Options
-from ..reports.shapes import check_options
 from ..shapes import InputSpec, parse_input
 from ..sources.saved import is_saved, read_analysis
 from ..torch_import import rules_postponed

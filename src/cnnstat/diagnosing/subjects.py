@@ -31,8 +31,9 @@ from ..sources.construction import construct
 from ..sources.loaded import Loaded
 from ..sources.python import inputs_of
 from ..tracing.copies import meta_copy
+from ..tracing.nested import tensors_among
 from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known
-from ..tracing.recorder import Recorder, tensors_among
+from ..tracing.recorder import Recorder
 from ..tracing.records import Failure, Frame, Trace
 from ..tracing.run import trace
 from .sites import construction_sites

@@ -12,7 +12,7 @@ from ..analysis.records import Input
 from ..errors import UsageError
 from ..shapes import InputSpec
 from ..sources.loaded import Loaded
-from ..tracing.run import placed
+from ..tracing.inputs import placed
 
 
 def batch_of(loaded: Loaded) -> int | None:

@@ -13,9 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from ..shapes import InputSpec
 from ..tracing.copies import data_copy, meta_copy, placed_copy
+from ..tracing.inputs import placed
 from ..tracing.lanes import META, available_bytes, cpu_lane
 from ..tracing.records import Trace
-from ..tracing.run import placed, trace
+from ..tracing.run import trace
 from ..units import format_bytes
 
 SHARE = 0.5  # of the memory that is available

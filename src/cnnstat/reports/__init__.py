@@ -10,42 +10,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .. import display
 from ..errors import UsageError
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
-    from ..analysis.benchmark.records import Benchmark
-    from ..analysis.diagnosis.records import Diagnosis
-    from ..analysis.explanation.records import Explanation
-    from ..analysis.memory.records import Memory
-    from ..analysis.records import (
-        Analysis,
-        Comparison,
-        Formulas,
-        Listing,
-        Scaling,
-        Verification,
-    )
-    from ..analysis.roofline.records import Devices, Roofline
+    from .results import Result
     from .view import Report
-
-    Result: TypeAlias = (
-        Analysis
-        | Benchmark
-        | Comparison
-        | Devices
-        | Diagnosis
-        | Explanation
-        | Formulas
-        | Listing
-        | Memory
-        | Roofline
-        | Scaling
-        | Verification
-    )
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..analysis.diagnosis.records import Diagnosis, Fault, Fix
 from ..shapes import format_shape
+from .layers import layer_table
 from .options import Options
-from .shapes import layer_table
 from .view import Block, Report, Text
 
 _WIDTH = 80

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,25 +10,7 @@ from ..analysis.memory.records import Memory
 from ..analysis.records import Analysis, Comparison, Formulas, Listing, Scaling, Verification
 
 if TYPE_CHECKING:
-    from ..analysis.benchmark.records import Benchmark
-    from ..analysis.diagnosis.records import Diagnosis
-    from ..analysis.explanation.records import Explanation
-    from ..analysis.roofline.records import Devices, Roofline
-
-    Result: TypeAlias = (
-        Analysis
-        | Benchmark
-        | Comparison
-        | Devices
-        | Diagnosis
-        | Explanation
-        | Formulas
-        | Listing
-        | Memory
-        | Roofline
-        | Scaling
-        | Verification
-    )
+    from .results import Result
 
 
 def render(result: Result) -> str:

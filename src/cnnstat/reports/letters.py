@@ -10,8 +10,8 @@ from ..analysis.records import Domain, Formulas, LayerFormulas, Limit, Range, Si
 from ..notation import written, written_equation, written_shape
 from ..symbols.expressions import Expr, Number
 from ..symbols.parsing import parse
+from .layers import layer_rows
 from .options import Options
-from .shapes import layer_rows
 from .view import Block, Cell, Column, Facts, Report, Row, Table, Text
 
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share")

@@ -58,7 +58,10 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     elif isinstance(block, Derivation):
         yield from _derivation(block, width)
     elif isinstance(block, Bars):
-        yield from _bars(block, width, decorated)
+        from .terminal_bars import drawn as bars_drawn
+
+        yield _heading(block.title, decorated)
+        yield from bars_drawn(block, width, decorated)
     elif isinstance(block, Areas):
         from .terminal_areas import drawn as areas_drawn
 
@@ -220,34 +223,3 @@ def _worked(line: Worked) -> list[str]:
     if not parts:
         return [f"{line.formula} ={_TOGETHER}{result}{remark}"]
     return [line.formula, f"={_TOGETHER}{result}{remark}"]
-
-
-def _bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Line]:
-    yield _heading(bars.title, decorated)
-    values = [value for _, group in bars.groups for value in group if value]
-    labels = [max(len(label) for label, _ in bars.groups), max(map(len, bars.series))]
-    figures = max((len(f"{value:,}") for value in values), default=1)
-    room = max(10, (width or 80) - sum(labels) - figures - 3 * _GAP)
-    for label, group in bars.groups:
-        shown = label
-        for place, (series, value) in enumerate(zip(bars.series, group, strict=True)):
-            if value is None:
-                continue
-            bar = _bar(value / max(values, default=1) * room, decorated)
-            yield (
-                (f"{shown:<{labels[0]}}  {series:<{labels[1]}}  ", ""),
-                (bar, _COLOURS[place % len(_COLOURS)]),
-                (f"{' ' * _GAP if value else ''}{value:,}", ""),
-            )
-            shown = ""
-
-
-_PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
-
-
-def _bar(length: float, decorated: bool) -> str:
-    if not decorated:
-        return "#" * max(round(length), int(length > 0))
-    eighths: int = max(round(8 * length), int(length > 0))
-    return "█" * (eighths // 8) + _PARTS[eighths % 8]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..analysis.records import Bucket, LayerCheck, Referee, Verification
 from ..shapes import format_shape
-from .shapes import bound_of, bounds
+from .totals import bound_of, bounds
 from .view import Block, Cell, Column, Report, Row, Table, Text, table
 
 _MOST = 5  # layers shown of each referee

@@ -14,7 +14,8 @@ from ..analysis.records import Analysis, Domain, Formulas, FormulaTotals, LayerF
 from ..errors import ModelError
 from ..runs import Mode
 from ..tracing.records import Trace
-from .subject import Subject, specs_in, told
+from .letters import specs_in, told
+from .subject import Subject
 
 _SAMPLES = 3  # plain runs
 _POINTS = 100  # at which the peak's formula is made

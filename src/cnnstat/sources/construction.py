@@ -20,7 +20,7 @@ from ..torch_import import import_rules
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.kernels.mode import OwnRules
-from ..tracing.observers import on_one_device
+from ..tracing.operators import on_one_device
 from ..tracing.randomness import random_state_kept
 
 # arange, linspace and tensor keep their values: constructors read them back.

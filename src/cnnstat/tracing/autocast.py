@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .devices import DeviceKind
-from .recorder import rebuilt, tensors_among
+from .nested import rebuilt, tensors_among
 
 _KEY = "AutocastPrivateUse1"
 _OF_DEVICE = {"cuda": "AutocastCUDA", "cpu": "AutocastCPU"}

@@ -20,7 +20,8 @@ from msgspec import structs
 from torch import Tensor
 
 from . import autograd
-from .recorder import OpenCall, Recorder
+from .open_calls import OpenCall
+from .recorder import Recorder
 from .records import Backward, Module, Op
 
 _ROOT = 0  # the call of the model itself

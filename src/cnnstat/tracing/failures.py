@@ -13,8 +13,10 @@ from ..errors import LaneError, ModelError, ShapeError
 from ..shapes import format_shape
 from .checks import Refused
 from .lanes import Lane
+from .nested import rebuilt, tensors_among
+from .open_calls import Attempt, OpenCall
 from .places import frames_of, is_of_the_model, numbers_known
-from .recorder import Attempt, OpenCall, Recorder, rebuilt, tensors_among
+from .recorder import Recorder
 from .records import Failure, Op, Trace
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)

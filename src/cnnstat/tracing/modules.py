@@ -1,16 +1,18 @@
-"""The modules of a model and their tensors: what PyTorch's own iterators say, in one walk.
+"""The modules of a model and their tensors, found in one walk, and what a record says of each.
 
-Those are generators within generators: for a deep model they take as long as half of its run.
+PyTorch's own iterators say the same, but are generators within generators: for a deep model they
+take as long as half of its run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .recorder import describe_module
+from .nested import PLAIN
 from .records import Module
 
 
@@ -36,6 +38,31 @@ def described(model: nn.Module) -> dict[int, Module]:
         names.setdefault(id(module), []).append(path)
         modules[id(module)] = module
     return {key: describe_module(module, *names[key]) for key, module in modules.items()}
+
+
+def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
+    cls = type(module)
+    base = next((c for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), nn.Module)
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(module).items()
+        if name != "training" and not name.startswith("_") and _is_setting(value)
+    }
+    return Module(path, cls.__name__, base.__name__, settings, cls is base, aliases)
+
+
+def _is_setting(value: Any) -> bool:
+    if type(value) in PLAIN:
+        return True
+    if isinstance(value, (tuple, list)):
+        return len(value) <= 8 and all(isinstance(item, (int, float, str)) for item in value)
+    return isinstance(value, (int, float, str))
+
+
+def is_library(module: nn.Module) -> bool:
+    """Whether the module's inside is torch's: a layer of torch.nn, not a container or user code."""
+    cls = type(module)
+    return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
 
 
 def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:

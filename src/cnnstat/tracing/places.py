@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from .recorder import OpenCall, Recorder
+from .open_calls import OpenCall
+from .recorder import Recorder
 from .records import Frame, Kind, Module
 
 _DEEPEST = 40  # frames that are kept of one way

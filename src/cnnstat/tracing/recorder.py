@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -18,55 +18,10 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
 from ..units import format_bytes
-from .records import Call, Kind, Module, Op, TensorSpec
-
-Observer = Callable[["OpenCall", Any], None]
-PLAIN = frozenset({int, float, bool, str, type(None)})
-PLAIN_TENSORS = frozenset({Tensor, nn.Parameter})  # never lazy
-
-
-@dataclass(slots=True)
-class OpenCall:
-    """A call while it runs; it becomes a `Call` when the run is over."""
-
-    index: int
-    parent: OpenCall | None
-    depth: int
-    path: str
-    call: int
-    kind: Kind
-    type: str
-    module: Module | None
-    library: bool
-    inputs: tuple[TensorSpec, ...]
-    first_op: int
-    outputs: tuple[TensorSpec, ...] = ()
-    new_bytes: int = 0
-
-    def record(self) -> Call:
-        parent = None if self.parent is None else self.parent.index
-        return Call(self.index, parent, self.depth, self.path, self.call, self.kind, self.type,
-                    self.module, self.inputs, self.outputs, self.new_bytes)  # fmt: skip
-
-
-@dataclass(slots=True)
-class Attempt:
-    """The op that is about to run, noted before it does: a failure names it and its operands."""
-
-    operator: Any
-    name: str
-    args: Any
-    kwargs: Any
-    call: OpenCall | None
-
-    @property
-    def calls(self) -> tuple[OpenCall, ...]:
-        """The calls in which it runs, the outermost first."""
-        calls, call = [], self.call
-        while call is not None:
-            calls.append(call)
-            call = call.parent
-        return tuple(reversed(calls))
+from .modules import describe_module, is_library
+from .nested import PLAIN, PLAIN_TENSORS, tensors_among
+from .open_calls import Attempt, Observer, OpenCall
+from .records import Kind, Module, Op, TensorSpec
 
 
 @dataclass
@@ -266,65 +221,6 @@ class Recorder:
         made = tuple([self.spec(tensor) for tensor in outputs])
         return Op(name, overload, self.freeze(args), self.freeze(kwargs) if kwargs else {},
                   made, self.innermost, self.live_bytes, within)  # fmt: skip
-
-
-def is_library(module: nn.Module) -> bool:
-    """Whether the module's inside is torch's: a layer of torch.nn, not a container or user code."""
-    cls = type(module)
-    return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
-
-
-def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
-    cls = type(module)
-    base = next((c for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), nn.Module)
-    settings = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in vars(module).items()
-        if name != "training" and not name.startswith("_") and _is_setting(value)
-    }
-    return Module(path, cls.__name__, base.__name__, settings, cls is base, aliases)
-
-
-def _is_setting(value: Any) -> bool:
-    if type(value) in PLAIN:
-        return True
-    if isinstance(value, (tuple, list)):
-        return len(value) <= 8 and all(isinstance(item, (int, float, str)) for item in value)
-    return isinstance(value, (int, float, str))
-
-
-def tensors_among(value: Any) -> list[Tensor]:
-    """The tensors inside nested tuples, lists and dicts, in order."""
-    if type(value) in PLAIN_TENSORS:
-        return [value]
-    found: list[Tensor] = []
-    _collect(value, found)
-    return found
-
-
-def rebuilt(value: Any, items: list[Any]) -> Any:
-    """A tuple, named tuple or list like `value` with other items."""
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-
-
-def _collect(value: Any, found: list[Tensor]) -> None:
-    kind = type(value)
-    if kind in PLAIN:
-        return
-    if kind in PLAIN_TENSORS:
-        found.append(value)
-    elif isinstance(value, Tensor):
-        if not is_lazy(value):  # a parameter without a shape yet
-            found.append(value)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            if type(item) in PLAIN_TENSORS:
-                found.append(item)
-            elif type(item) not in PLAIN:
-                _collect(item, found)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect(item, found)
 
 
 @cache

@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
-from ..shapes import InputSpec
 from .copies import substitutes_in
+from .inputs import placed, placed_again, recorded_inputs
 from .lanes import META, Lane
 from .modules import described, has_lazy_tensors, named_tensors
-from .observers import Operators, recording
+from .nested import tensors_among
+from .observers import recording
+from .open_calls import Observer, OpenCall
+from .operators import Operators
 from .randomness import random_state_kept
-from .recorder import Observer, OpenCall, Recorder, rebuilt, tensors_among
-from .records import Backward, Parameter, Trace, TracedInput
+from .recorder import Recorder
+from .records import Backward, Parameter, Trace
 
 
 def trace(
@@ -96,7 +99,7 @@ def _recorded(
     for tensor in tensors_among(inputs):
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
-    traced_inputs = tuple(_traced_inputs(recorder, *inputs))
+    traced_inputs = tuple(recorded_inputs(recorder, *inputs))
 
     def record() -> Trace:
         return Trace(
@@ -131,19 +134,7 @@ def _second_run(
 ) -> _Prepared:
     """The same run with gradients. The inputs come as they were given and as they were placed."""
     with torch.inference_mode(False):  # what is made in that mode has no gradients
-        return lane.copied(model), _again(*positional), _again(*named)
-
-
-def _again(given: Any, placed: Any) -> Any:
-    if isinstance(placed, Tensor):
-        # a tensor that was given with a gradient wanted gets it here too
-        wanted = isinstance(given, Tensor) and given.requires_grad
-        return placed.detach().clone().requires_grad_(wanted)
-    if isinstance(placed, tuple | list):
-        return rebuilt(placed, [_again(*pair) for pair in zip(given, placed, strict=True)])
-    if isinstance(placed, dict):
-        return {key: _again(given[key], value) for key, value in placed.items()}
-    return placed
+        return lane.copied(model), placed_again(*positional), placed_again(*named)
 
 
 def _backward(run: _Prepared, calls: Sequence[OpenCall], fast: bool, lane: Lane) -> Backward:
@@ -193,27 +184,6 @@ def _gradients(wanted: bool, composites: bool) -> AbstractContextManager[Any]:
         return torch.enable_grad()
     # Only in inference mode do composite operators come whole.
     return torch.inference_mode() if composites else torch.no_grad()
-
-
-def placed(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:
-    """The inputs, with what `place` makes of each `InputSpec` and tensor inside."""
-    if isinstance(value, InputSpec | Tensor):
-        return place(value)
-    if isinstance(value, tuple | list):
-        return rebuilt(value, [placed(item, place) for item in value])
-    if isinstance(value, dict):
-        return {key: placed(item, place) for key, item in value.items()}
-    return value
-
-
-def _traced_inputs(
-    recorder: Recorder, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Iterator[TracedInput]:
-    for tensor in tensors_among(args):
-        yield TracedInput(None, recorder.spec(tensor))
-    for name, value in kwargs.items():
-        for tensor in tensors_among(value):
-            yield TracedInput(name, recorder.spec(tensor))
 
 
 def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:

@@ -29,14 +29,16 @@ from .checkpoints import checkpoint_layers
 from .copies import substitutes_in
 from .devices import DeviceKind, forms_of, kernels_of
 from .failures import explain
+from .inputs import placed
 from .lanes import META
 from .loss import Loss
 from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
-from .observers import Operators, recording
+from .observers import recording
+from .operators import Operators
 from .optimizers import OptimizerName, Stepper, stepper
 from .randomness import random_state_kept
-from .run import placed, slow_attention
+from .run import slow_attention
 from .sharding import Sharding, Whole, misused, sharded
 from .step_records import HeldKind, Mode, Step
 from .storages import StorageRecorder

@@ -14,7 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from .backward import BackwardRecorder
-from .recorder import OpenCall, storage_key, tensors_among
+from .nested import tensors_among
+from .open_calls import OpenCall
+from .recorder import storage_key
 from .records import Module
 from .step_records import HeldKind, Operator, Phase, Place, Storage
 

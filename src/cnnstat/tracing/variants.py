@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..analysis.records import Layer
 from ..errors import ModelError
 from .copies import meta_copy
-from .recorder import Observer, OpenCall
+from .open_calls import Observer, OpenCall
 from .records import Trace
 from .run import trace
 

@@ -1,0 +1,161 @@
+"""Every ATen operator, seen by a dispatch mode: noted, and answered where there is no data."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..torch_import import import_rules
+from .bounds import LARGEST
+from .checks import DTYPE_CHECKS, SHAPE_CHECKS
+from .kernels import KERNELS
+from .kernels.mode import by_torchs_rules, taken_apart
+from .kernels.registry import Kernel
+from .lanes import Lane
+from .nested import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
+from .open_calls import Attempt
+from .recorder import Recorder
+
+_Known = tuple[str, str, Callable[..., Any] | None, bool, Callable[..., Any]]
+"""Of an operator: its name and overload, our kernel, whether it is composite, how to run it."""
+
+
+class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
+    """Notes every ATen operator, and without data checks and answers it."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        lane: Lane,
+        fast: bool = True,
+        kernels: Mapping[str, Kernel] | None = None,
+    ) -> None:
+        """`kernels` answer before ours do, where there is no data."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kernels = {**KERNELS, **(kernels or {})}
+        self.recorder = recorder
+        self.lane = lane
+        self.fast = fast
+        self._known: dict[Any, _Known] = {}
+        self._modules = len(sys.modules)
+        if not fast or lane.name == "fake":
+            import_rules()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # True makes torch import torch._dynamo for the first operator (1 s); nothing is
+        # compiled here. A torch that does not know this method ignores it.
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if types and any(hasattr(cls, "__tensor_flatten__") for cls in types):
+            return NotImplemented  # a tensor made of others: it asks for the operators on those
+        known = self._known.get(func)
+        if known is None:
+            known = self._known[func] = self._look_up(func)
+        name, overload, fast, composite, run = known
+        if composite:  # only torch.inference_mode delivers operators whole
+            return self._decomposed(func, name, overload, args, kwargs)
+        recorder = self.recorder
+        if not self.lane.has_data:
+            args, kwargs = on_one_device(args, kwargs)
+        innermost = recorder.stack[-1] if recorder.stack else None
+        recorder.attempt = Attempt(func, name, args, kwargs, innermost)
+        if not self.lane.has_data:
+            self._check(name, args)
+        result = NotImplemented if fast is None else fast(*args, **kwargs)
+        if result is NotImplemented:
+            result = run(*args, **kwargs)
+        if len(sys.modules) != self._modules:
+            self._collect()
+        recorder.attempt = None
+        recorder.note(name, overload, args, kwargs, result)
+        return result
+
+    def _collect(self) -> None:
+        """After an import in the middle of a run.
+
+        Exceptions caught in it may refer, in a cycle, to the frames around it, and those to
+        tensors: they would stay alive where the import is, in the first run of a process only.
+        """
+        self._modules = len(sys.modules)
+        if not self.lane.has_data:
+            gc.collect()
+
+    def _decomposed(self, func: Any, name: str, overload: str, args: Any, kwargs: Any) -> Any:
+        self.recorder.open_composite()
+        result = None  # an exception leaves none
+        try:
+            with self:
+                result = taken_apart(func)(*args, **kwargs)
+        finally:
+            self.recorder.close_composite(name, overload, args, kwargs, result)
+        return result
+
+    def _check(self, name: str, args: Any) -> None:
+        if name in SHAPE_CHECKS:
+            SHAPE_CHECKS[name](args)
+        if name in DTYPE_CHECKS and not self.recorder.autocast:
+            DTYPE_CHECKS[name](args)
+
+    def _look_up(self, func: Any) -> _Known:
+        full = func.name()
+        packet, _, overload = full.partition(".")
+        composite = _is_composite(func)
+        kernel = None
+        if not self.lane.has_data:
+            kernel = LARGEST.get(full) or (self.kernels.get(full) if self.fast else None)
+        wrapped = self.lane.wrapped
+        kernel = kernel and wrapped(kernel)
+        run = wrapped(func if self.lane.has_data else by_torchs_rules(func))
+        return packet.replace("::", "."), overload or "default", kernel, composite, run
+
+
+def _is_composite(func: Any) -> bool:
+    key = "CompositeImplicitAutograd"
+    try:
+        return func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), key
+        )
+    except RuntimeError:  # what tensors are asked about themselves, and no kernel answers
+        return False
+
+
+def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
+    if _all_meta(args) and (not kwargs or _all_meta(kwargs.values())):
+        return args, kwargs
+    if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
+        return args, kwargs
+    return _to_meta(args), _to_meta(kwargs)
+
+
+def _all_meta(values: Iterable[Any]) -> bool:
+    """Whether that is plain to see, as it nearly always is."""
+    for value in values:
+        kind = type(value)
+        if kind in PLAIN:
+            continue
+        if kind in PLAIN_TENSORS:
+            if not value.is_meta:
+                return False
+        elif kind is not list or not _all_meta(value):
+            return False
+    return True
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.is_meta else value.to("meta")
+    if isinstance(value, tuple | list):
+        return rebuilt(value, [_to_meta(item) for item in value])
+    if isinstance(value, dict):
+        return {key: _to_meta(item) for key, item in value.items()}
+    return value
