@@ -518,7 +518,8 @@ def test_throttled_clocks_of_a_gpu_are_told(
     power, heat = gpu_notes(masks)
     assert "because it was at its power limit, at 2 of 3 looks" in power
     assert "because it was too hot, at 1 of 3 looks" in heat
-    monkeypatch.setenv("PATH", "")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with looks("GPU-1f") as masks:
         pass
     assert masks == []
