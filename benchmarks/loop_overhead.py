@@ -3,17 +3,18 @@
     OMP_NUM_THREADS=1 python benchmarks/loop_overhead.py lenet
 
 Both train the same network from the same weights on the same batches in memory; the plain loop is
-what one would write by hand. Every round runs both, in changing order, and the ratio of their times
-is taken within the round, so a machine that gets slower meanwhile changes neither side alone. The
-time that the processor spent is stated beside: with one thread it is nearly untouched by what else
-runs on the machine.
+what one would write by hand. They take steps in turns, one each in changing order, and the ratio of
+their times is taken within each pair: a machine that gets slower for a while makes both slower. The
+time that the processor spent is stated beside.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from statistics import median
 from time import perf_counter, process_time
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -24,68 +25,70 @@ from cnnstat.bench.placing import placed
 from cnnstat.bench.schedule import Limit
 from cnnstat.bench.session import Session
 
-ROUNDS, STEPS, BATCH = 21, 100, 128
-
+PAIRS, WARM_UP, BATCH = 2000, 50, 128
 
 Seconds = tuple[float, float]
 """On the clock, and of the processor."""
 
 
-def now() -> Seconds:
-    return perf_counter(), process_time()
-
-
-def since(start: Seconds) -> Seconds:
-    return perf_counter() - start[0], process_time() - start[1]
-
-
-def plain(name: str) -> Seconds:
-    """The time of the steps by a loop written by hand, with the same progress figures."""
+def plain(name: str) -> Iterator[None]:
+    """The steps of a loop written by hand, with the same progress figures."""
     protocol = Protocol(data="synthetic", batch_size=BATCH)
     made = subject(name, (), {}, protocol)
     model = made.build(protocol).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     images, labels = made.data.train.images, made.data.train.labels
-    start = now()
-    for _ in range(STEPS):
+    while True:
         logits = model(images)
         loss = F.cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         loss.item(), (logits.argmax(1) == labels).sum().item()
-    return since(start)
+        yield
 
 
-def ours(name: str) -> Seconds:
-    """The time of the same steps by the loop of `bench`, read into records."""
-    protocol = Protocol(data="synthetic", batch_size=BATCH, steps=STEPS)
+def ours(name: str, fabric: Any) -> Iterator[None]:
+    """The same steps by the loop of `bench`, read into records."""
+    steps = WARM_UP + PAIRS
+    protocol = Protocol(data="synthetic", batch_size=BATCH, steps=steps)
     made = subject(name, (), {}, protocol)
-    with placed(protocol) as fabric:
-        session = Session(made, protocol, Limit(steps=STEPS), fabric)
-        start = now()
-        count = sum(isinstance(record, Step) for record in session.records())
-        seconds = since(start)
-    assert count == STEPS
-    return seconds
+    for record in Session(made, protocol, Limit(steps=steps), fabric).records():
+        if isinstance(record, Step):
+            yield
+
+
+def taken(steps: Iterator[None]) -> Seconds:
+    """The time of the next step."""
+    start = perf_counter(), process_time()
+    next(steps)
+    return perf_counter() - start[0], process_time() - start[1]
 
 
 def main(name: str) -> None:
-    plain(name), ours(name)  # both have run once before any is measured
-    pairs = []
-    for number in range(ROUNDS):
-        first, second = (plain, ours) if number % 2 else (ours, plain)
-        seconds = {first: first(name)}
-        seconds[second] = second(name)
-        pairs.append((seconds[plain], seconds[ours]))
-    print(f"{name}, batch {BATCH}, {STEPS} steps, {ROUNDS} rounds, "
+    with placed(Protocol(data="synthetic", batch_size=BATCH)) as fabric:
+        by_hand, own = plain(name), ours(name, fabric)
+        for steps in (by_hand, own):
+            for _ in range(WARM_UP):
+                next(steps)
+        pairs = []
+        for number in range(PAIRS):
+            if number % 2:
+                first = taken(by_hand)
+                pairs.append((first, taken(own)))
+            else:
+                first = taken(own)
+                pairs.append((taken(by_hand), first))
+    print(f"{name}, batch {BATCH}, {PAIRS} steps of each in turns, "
           f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
     for place, clock in enumerate(("clock", "processor")):
-        ratios = sorted(by_hand[place] / own[place] for by_hand, own in pairs)
-        low, high = ratios[ROUNDS // 4], ratios[-1 - ROUNDS // 4]
-        step = 1000 * median(by_hand[place] for by_hand, _ in pairs) / STEPS
+        ratios = sorted(hand[place] / ours[place] for hand, ours in pairs)
+        low, high = ratios[PAIRS // 4], ratios[-1 - PAIRS // 4]
+        step = 1000 * median(hand[place] for hand, _ in pairs)
+        whole = sum(hand[place] for hand, _ in pairs) / sum(ours[place] for _, ours in pairs)
         print(f"{clock}: plain loop {step:.2f} ms a step; throughput of bench relative to it "
-              f"{median(ratios):.3f} (middle half {low:.3f} to {high:.3f})")  # fmt: skip
+              f"{median(ratios):.3f} (middle half {low:.3f} to {high:.3f}), of all steps "
+              f"{whole:.3f}")  # fmt: skip
 
 
 if __name__ == "__main__":
