@@ -56,6 +56,13 @@ def test_kinds_of_one_linear_layer():
     assert most("optimizer_state", "optimizer") == shard
 
 
+def test_what_is_gathered_in_another_dtype_is_told():
+    told = cnnstat.memory("nin", fsdp=2, precision="bf16").notes
+    assert any("gathered in bfloat16, gradients reduced in float32" in note for note in told)
+    told = cnnstat.memory("nin", fsdp=2, precision="bf16-true").notes
+    assert not any("gathered in" in note for note in told)
+
+
 def test_more_ranks_hold_less_of_what_is_sharded():
     two, eight = (
         cnnstat.memory("resnet18", RESNET, fsdp=ranks, optimizer="adamw") for ranks in (2, 8)
@@ -71,13 +78,25 @@ def test_blocks_are_the_units():
     def composite() -> nn.Module:
         return nn.Sequential(nn.Linear(4, 4), nn.ReLU())
 
+    class Inner(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = composite()
+
     class Stage(nn.Module):
         """Of repeated blocks, with a layer of its own."""
 
         def __init__(self, last: nn.Module) -> None:
             super().__init__()
-            self.blocks = nn.ModuleList([composite(), composite()])
+            self.blocks = nn.ModuleList([Inner(), Inner()])
             self.last = last
+
+    class Bottleneck(nn.Module):
+        """Of two lists of layers, as torchvision's convolutions with a norm."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Sequential(composite(), composite())
 
     class Block(nn.Module):
         """Of two that differ, as T5's."""
@@ -93,11 +112,12 @@ def test_blocks_are_the_units():
             self.stages = nn.Sequential(nn.Sequential(composite(), composite()), nn.ReLU())
             self.head = composite()
             self.nothing = nn.ModuleList([nn.Sequential(nn.ReLU())])
-            self.deep = nn.ModuleList([Stage(nn.Linear(4, 4)), Stage(nn.Identity()), Block()])
+            self.deep = nn.ModuleList([Stage(nn.Linear(4, 4)), Stage(nn.Identity()), Block(),
+                                       Bottleneck()])  # fmt: skip
 
     expected = ("layers.0", "layers.1", "stages.0.0", "stages.0.1",
                 "deep.0", "deep.0.blocks.0", "deep.0.blocks.1", "deep.1.blocks.0",
-                "deep.1.blocks.1", "deep.2")  # fmt: skip
+                "deep.1.blocks.1", "deep.2", "deep.3")  # fmt: skip
     assert units_of(Encoder(), ()) == expected
     assert units_of(Encoder(), ("layers.*", "head")) == ("layers.0", "layers.0.0", "layers.1",
                                                          "layers.1.0", "head")  # fmt: skip
@@ -106,6 +126,7 @@ def test_blocks_are_the_units():
 @pytest.mark.parametrize(
     ("spec", "units"),
     [("lenet", 0), ("nin", 4), ("resnet18", 8), ("torchvision:swin_t", 12 + 1 + 3),
+     ("torchvision:mobilenet_v3_large", 17), ("torchvision:googlenet", 45),
      ("torchvision:vit_b_16", 12), ("densenet121", 58 + 3)],
 )  # fmt: skip
 def test_units_of_known_networks(spec, units):

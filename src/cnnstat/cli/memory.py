@@ -39,7 +39,8 @@ def command(
     precision: Annotated[
         Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"],
         typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
-                     "(true), or of what torch.autocast casts (mixed)."),
+                     "(true), or of what torch.autocast casts (mixed); with --fsdp of what is "
+                     "gathered."),
     ] = "fp32",
     device: Annotated[
         Literal["cuda", "cpu"],

@@ -47,6 +47,7 @@ class Whole:
     """A model's parameters and their gradients, where each rank has all of them."""
 
     units: tuple[str, ...] = ()
+    lower: str | None = None
 
     def __init__(self, model: nn.Module) -> None:
         self.held: list[Tensor] = list(model.parameters())
@@ -68,8 +69,11 @@ class Shards(Whole):
     views of those that an optimizer updates.
     """
 
-    def __init__(self, units: tuple[str, ...], params: Sequence[Any]) -> None:
+    def __init__(
+        self, units: tuple[str, ...], lower: torch.dtype | None, params: Sequence[Any]
+    ) -> None:
         self.units = units
+        self.lower = None if lower is None else str(lower).removeprefix("torch.")
         self.held = [param._sharded_param_data for param in params]
         self._sharded = [p.sharded_param for p in params if p.sharded_param.requires_grad]
         self.trained = [sharded._local_tensor for sharded in self._sharded]
@@ -128,7 +132,8 @@ def sharded(model: nn.Module, how: Sharding, recorder: StorageRecorder) -> Itera
                 unit.set_custom_all_gather(communication[0])
                 unit.set_custom_reduce_scatter(communication[1])
                 groups.append(group)
-        yield Shards(paths, [param for group in reversed(groups) for param in group.fsdp_params])
+        params = [param for group in reversed(groups) for param in group.fsdp_params]
+        yield Shards(paths, how.lower, params)
 
 
 # A rank without others

@@ -76,10 +76,14 @@ def _is_list_of_blocks(module: nn.Module) -> bool:
 
 
 def _repeats(block: nn.Module) -> bool:
-    """Whether there is a list in it with two blocks of one class."""
+    """Whether there is a list in it with two blocks of one class.
+
+    Lists are none: a convolution with its norm and activation is a list in torchvision.
+    """
     for module in block.modules():
         if isinstance(module, _LISTS):
-            classes = [type(child) for child in module.children() if any(child.children())]
+            classes = [type(child) for child in module.children()
+                       if any(child.children()) and not isinstance(child, _LISTS)]  # fmt: skip
             if len(set(classes)) < len(classes):
                 return True
     return False

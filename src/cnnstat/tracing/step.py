@@ -237,6 +237,7 @@ class _Subject:
             attention=tuple(sorted(forms)),
             checkpointed=self.checkpointed,
             units=self.parameters.units,
+            lower=self.parameters.lower,
         )
 
     def _cast(self, value: Any) -> Any:

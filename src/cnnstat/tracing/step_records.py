@@ -61,7 +61,8 @@ class Step:
 
     `loss` says how the loss was made of the output, None for a forward pass alone. `attention` are
     the forms of it that were taken: flash, efficient or math. `checkpointed` are the paths of the
-    modules that run again in the backward pass, `units` of those that FSDP gathers one by one.
+    modules that run again in the backward pass, `units` of those that FSDP gathers one by one;
+    `lower` is the dtype that it gathers in, if it is not that of the shards.
     """
 
     storages: tuple[Storage, ...]
@@ -71,3 +72,4 @@ class Step:
     attention: tuple[str, ...]
     checkpointed: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    lower: str | None = None

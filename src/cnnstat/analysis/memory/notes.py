@@ -34,7 +34,11 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
         )
     kinds = {storage.kind for storage in step.storages}
     if "gathered" in kinds:
-        yield "FSDP: torch's fully_shard ran as on the first rank; no rank holds more"
+        mixed = f"; parameters are gathered in {step.lower}, gradients reduced in float32"
+        yield (
+            "FSDP: torch's fully_shard ran as on the first rank, and no rank holds more"
+            f"{mixed if step.lower else ''}"
+        )
     if kinds & {"buckets", "gathered"}:
         yield "what the ranks' communication (NCCL) takes for its own buffers is not in it"
     most, repeated = max(first.totals), max(timeline.totals)
