@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -35,7 +36,9 @@ from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.schedule import Limit, rate
+from cnnstat.bench.session import Session
 from cnnstat.bench.throttling import gpu_notes, looks, times_throttled
+from cnnstat.bench.work import Started
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
 
@@ -253,6 +256,25 @@ def test_the_batch_is_halved_where_memory_does_not_suffice(capsys: Capture) -> N
     ]
     assert result.runs[0].batch_size == 32
     assert result.runs[0].notes[:2] == tuple(notes)
+
+
+@pytest.mark.parametrize(
+    "models", [["small.py:Greedy"], ["small.py:Net", "small.py:Dropping", "lenet"]]
+)
+def test_one_session_at_a_time_is_in_memory(models: list[str]) -> None:
+    alive = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, Started):
+            alive.append(sum(type(other) is Session for other in gc.get_objects()))
+
+    gc.collect()
+    gc.disable()  # a session lies in a cycle: nobody else is to find it here
+    try:
+        cnnstat.measure(*models, epochs=1, watch=watch)
+    finally:
+        gc.enable()
+    assert alive == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from ..shapes import parse_input
 from ..tracing.buckets import gradient_buckets
 from ..tracing.lanes import available_bytes
 from .building import Subject, subject
-from .memory import is_out_of_memory, resident
+from .memory import is_out_of_memory, release, resident
 from .placing import device_kind, placed
 from .prediction import largest_predicted
 from .schedule import Limit
@@ -135,8 +135,7 @@ def _fits(job: Job, size: int, fabric: Any, together: bool) -> bool:
                 raise
             return False
         finally:
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            release(fabric.device)
     return True
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from msgspec import structs
 
 from ..analysis.benchmark.records import Epoch, Prediction, Protocol, Run, Status, Step
@@ -14,7 +13,7 @@ from ..analysis.benchmark.timing import learning_notes, timing, timing_notes
 from ..errors import CnnstatError, ModelError
 from .building import Subject
 from .folder import Checkpoint, RunFolder
-from .memory import is_out_of_memory
+from .memory import is_out_of_memory, release
 from .prediction import predicted
 from .readings import DivergedError
 from .schedule import Limit, Position, base_rate, limit_of
@@ -73,12 +72,10 @@ class Work:
             self.resumed = False
             self.protocol = structs.replace(self.protocol, batch_size=size // 2)
             self._note(f"batches of {size} did not fit into memory: {size // 2} are taken")
-            if self.fabric.device.type == "cuda":
-                torch.cuda.empty_cache()
 
     def _fits(self) -> bool:
         """Whether all processes have the memory, tried in a session of its own."""
-        return Session(self.subject, self.protocol, limit_of(self.protocol), self.fabric).fits()
+        return self._session(limit_of(self.protocol)).fits()
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
@@ -119,14 +116,16 @@ class Work:
         if known is None:
             if self.folder is not None and self.first:
                 self.folder.steps(spec, until=0)
-            return [], [], Session(self.subject, self.protocol, limit, self.fabric)
+            return [], [], self._session(limit)
         self.protocol = structs.replace(self.protocol, batch_size=known.batch_size)
-        session = Session(
-            self.subject, self.protocol, limit, self.fabric, known.state, known.position
-        )
+        session = self._session(limit, known.state, known.position)
         assert self.folder is not None
         steps = self.folder.steps(spec, until=known.position.step) if self.first else []
         return steps, list(known.epochs), session
+
+    def _session(self, limit: Limit, *known: Any) -> Session:
+        release(self.fabric.device)  # what was trained or tried before
+        return Session(self.subject, self.protocol, limit, self.fabric, *known)
 
     def _predicted(self) -> Prediction | None:
         fabric = self.fabric
