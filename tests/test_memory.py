@@ -281,7 +281,7 @@ def test_accumulated_batches_lie_beside_the_gradients_of_those_before():
     assert "the last of 4 accumulated" in repr(step)
     with pytest.raises(UsageError, match="no gradients to accumulate"):
         cnnstat.memory("lenet", accumulate=2, inference=True)
-    with pytest.raises(UsageError, match="at least one batch, not 0"):
+    with pytest.raises(UsageError, match="of at least one batch, not 0"):
         cnnstat.memory("lenet", accumulate=0)
 
 

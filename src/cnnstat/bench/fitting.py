@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,21 @@ def largest_batch(job: Job, processes: tuple[int, int]) -> int:
     program = f"from cnnstat.bench.fitting import probe; probe({count}, {here})"
     child = subprocess.run(
         [sys.executable, "-c", program], input=msgspec.json.encode(job), capture_output=True,
-        env={name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN},
+        env=_alone(os.environ),
     )  # fmt: skip
     sizes = [int(line) for line in child.stdout.split()]
     if not sizes:
         said = child.stderr.decode(errors="replace").strip().splitlines()
         raise ModelError("no batch size fits", *said[-1:])
     return sizes[-1]
+
+
+def _alone(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what makes a process one of torchrun's."""
+    return {
+        name: value for name, value in environment.items()
+        if name not in _OF_TORCHRUN and not name.startswith("TORCHELASTIC_")
+    }  # fmt: skip
 
 
 def probe(processes: int, here: int) -> None:

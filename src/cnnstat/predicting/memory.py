@@ -95,18 +95,14 @@ def memory(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_choice("precision", precision, tuple(_DTYPES))
     check_choice("device", device, DEVICES)
-    if checkpoint and inference:
-        raise UsageError("inference keeps no activations: there is nothing to checkpoint")
-    if ddp and inference:
-        raise UsageError("inference has no gradients that ranks could exchange",
-                         hint="leave out --ddp or --inference")  # fmt: skip
-    if accumulate < 1 or (accumulate > 1 and inference):
-        raise UsageError(f"a step of training adds up at least one batch, not {accumulate}"
-                         if accumulate < 1 else "inference has no gradients to accumulate",
-                         hint="leave out --accumulate")  # fmt: skip
+    if inference:
+        _refuse_training_options(bool(checkpoint), ddp, accumulate)
+    if accumulate < 1:
+        raise UsageError(f"a step adds up the gradients of at least one batch, not {accumulate}")
     sharding = _sharding(fsdp, tuple(fsdp_units), precision)
     if ddp and fsdp:
-        raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)")
+        raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)",
+                         hint="leave out one of them")  # fmt: skip
     if is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     limit = limit_bytes(device_memory)
@@ -130,6 +126,17 @@ def memory(
     )
     subject = _Subject(loaded, options, precision, accumulate)
     return subject.result(batch_size, limit)
+
+
+def _refuse_training_options(checkpoint: bool, ddp: bool, accumulate: int) -> None:
+    if checkpoint:
+        raise UsageError("inference keeps no activations: there is nothing to checkpoint")
+    if ddp:
+        raise UsageError("inference has no gradients that ranks could exchange",
+                         hint="leave out --ddp or --inference")  # fmt: skip
+    if accumulate > 1:
+        raise UsageError("inference has no gradients to accumulate",
+                         hint="leave out --accumulate or --inference")  # fmt: skip
 
 
 def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -> Sharding | None:
