@@ -23,6 +23,7 @@ from cnnstat.analysis.memory.records import KINDS
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.predicting.fitting import largest_batch
+from cnnstat.reports.figures.ink import COLOURS
 from cnnstat.runs import load_model
 from cnnstat.tracing import autocast
 from cnnstat.tracing.buckets import gradient_buckets
@@ -283,6 +284,10 @@ def test_accumulated_batches_lie_beside_the_gradients_of_those_before():
         cnnstat.memory("lenet", accumulate=2, inference=True)
     with pytest.raises(UsageError, match="of at least one batch, not 0"):
         cnnstat.memory("lenet", accumulate=0)
+
+
+def test_every_kind_of_memory_has_a_colour_of_its_own():
+    assert len(KINDS) <= len(set(COLOURS)) == len(COLOURS)
 
 
 # Mixed precision

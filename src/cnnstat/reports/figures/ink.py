@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-COLOURS = ("#0e7490", "#c026d3", "#ca8a04", "#16a34a", "#2563eb", "#dc2626", "#64748b")
+COLOURS = ("#0e7490", "#c026d3", "#ca8a04", "#16a34a", "#2563eb", "#dc2626", "#64748b", "#92400e",
+           "#7dd3fc")  # fmt: skip
 INK = "#010203"  # replaced by the colour of the text around the picture
 
 
