@@ -24,6 +24,10 @@ from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.predicting.fitting import largest_batch
 from cnnstat.reports.figures.ink import COLOURS
+from cnnstat.reports.memory import view
+from cnnstat.reports.options import Options
+from cnnstat.reports.pictures import Areas
+from cnnstat.reports.terminal_areas import drawn
 from cnnstat.runs import load_model
 from cnnstat.tracing import autocast
 from cnnstat.tracing.buckets import gradient_buckets
@@ -284,6 +288,15 @@ def test_accumulated_batches_lie_beside_the_gradients_of_those_before():
         cnnstat.memory("lenet", accumulate=2, inference=True)
     with pytest.raises(UsageError, match="of at least one batch, not 0"):
         cnnstat.memory("lenet", accumulate=0)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_picture_in_the_terminal_is_no_wider_than_that(width):
+    step = cnnstat.memory("nin", (8, 1, 224, 224), fsdp=8)  # its last phase is short
+    (areas,) = [block for block in view(step, Options()).blocks if isinstance(block, Areas)]
+    *rows, marks = drawn(areas, width, decorated=False)
+    assert max(map(len, [*rows, marks])) <= width
+    assert marks.split() == ["forward", "backward", "optimizer"]
 
 
 def test_every_kind_of_memory_has_a_colour_of_its_own():

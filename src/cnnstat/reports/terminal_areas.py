@@ -29,7 +29,7 @@ def drawn(areas: Areas, width: int | None, decorated: bool) -> Iterator[str]:
         parts = [max(height * _ROWS, _LEAST if height else 0) - row for height in heights]
         cells = "".join(_cell(part, decorated) for part in parts)
         yield f"{name:>{label}}  {cells}"
-    yield " " * (label + 2) + _named(areas, starts, len(heights))
+    yield " " * (label + 2) + _named(areas, starts, columns)
 
 
 def _starts(points: int, columns: int) -> list[int]:
@@ -45,15 +45,19 @@ def _cell(filled: float, decorated: bool) -> str:
     return _EIGHTHS[max(0, min(8, round(8 * filled)))]
 
 
-def _named(areas: Areas, starts: Sequence[int], width: int) -> str:
-    """The marks below the columns in which they begin, each where it fits before the next."""
+def _named(areas: Areas, starts: Sequence[int], columns: int) -> str:
+    """The marks below the columns in which they begin, each where it fits before the next.
+
+    The last stands further left where the line ends before its name does.
+    """
     times = [time for time, _ in areas.points]
     places = []
     for name, time in areas.marks:
         point = times.index(time)
-        places.append((max(c for c, start in enumerate(starts) if start <= point), name))
+        column = max(c for c, start in enumerate(starts) if start <= point)
+        places.append((min(column, columns - len(name)), name))
     line = ""
-    for (column, name), (after, _) in zip(places, [*places[1:], (width + 12, "")], strict=True):
+    for (column, name), (after, _) in zip(places, [*places[1:], (columns + 1, "")], strict=True):
         if len(name) < after - column and column >= len(line):
             line = line.ljust(column) + name
     return line
