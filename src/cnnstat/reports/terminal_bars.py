@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from .pictures import Bars
-
-if TYPE_CHECKING:
-    from .text import Line
 
 _GAP = 2
 _PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
-def drawn(bars: Bars, width: int | None, decorated: bool) -> Iterator[Line]:
-    """A line for each bar, the longest as long as the terminal allows."""
+def drawn(bars: Bars, width: int | None, decorated: bool) -> Iterator[tuple[tuple[str, str], ...]]:
+    """A line for each bar, the longest as long as the terminal allows: texts with their styles."""
     values = [value for _, group in bars.groups for value in group if value]
     labels = [max(len(label) for label, _ in bars.groups), max(map(len, bars.series))]
     figures = max((len(f"{value:,}") for value in values), default=1)
