@@ -128,7 +128,7 @@ def differentiate(
 def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = None) -> LiveBytes:
     """The most that a forward pass holds."""
     model.eval()
-    with torch.no_grad(), LiveBytes() as bytes_:
+    with torch.inference_mode(), LiveBytes() as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch])
         bytes_.reset()
         with torch.autocast("cpu", lower, enabled=lower is not None):

@@ -58,11 +58,16 @@ APART = frozenset({
 
 
 class Autocast:
-    """Autocasting to one dtype as on one device, off until it is turned on."""
+    """Autocasting to one dtype as on one device, off until it is turned on.
 
-    def __init__(self, device: DeviceKind, dtype: torch.dtype) -> None:
+    `caches`: casts of parameters are kept until it is turned off, as in training. Under
+    `torch.inference_mode` torch keeps none: each operator casts its weight anew.
+    """
+
+    def __init__(self, device: DeviceKind, dtype: torch.dtype, caches: bool = True) -> None:
         self.device = device
         self.dtype = dtype
+        self.caches = caches
         self._cast: dict[int, tuple[Tensor, Tensor]] = {}
         self._is_on = False
         self._key = getattr(torch._C.DispatchKey, _KEY)
@@ -85,7 +90,7 @@ class Autocast:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Inside, operators are cast; casts of parameters are kept until the end, as torch does."""
+        """Inside, operators are cast."""
         exclude, include = (
             torch._C._dispatch_tls_set_dispatch_key_excluded,
             torch._C._dispatch_tls_set_dispatch_key_included,
@@ -146,7 +151,8 @@ class Autocast:
         if not _eligible(tensor) or tensor.dtype is dtype:
             return tensor
         parameter = tensor.requires_grad and tensor.is_leaf and not tensor._is_view()
-        if not (parameter and dtype is self.dtype and tensor.dtype is torch.float32):
+        kept = self.caches and parameter and dtype is self.dtype
+        if not (kept and tensor.dtype is torch.float32):
             return tensor.to(dtype)
         if id(tensor) not in self._cast:
             self._cast[id(tensor)] = tensor, tensor.to(dtype)

@@ -113,7 +113,8 @@ class _Subject:
         self.buckets: list[Tensor] = []
         self.loss_scale = LossScale() if options.autocast is torch.float16 else None
         lower = options.autocast
-        self.autocast = None if lower is None else Autocast(options.device, lower)
+        training = options.optimizer is not None
+        self.autocast = None if lower is None else Autocast(options.device, lower, training)
         self.checkpointed = checkpoint_layers(model, options.checkpoint, self.autocast)
 
     @contextmanager

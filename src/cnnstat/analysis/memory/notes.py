@@ -45,10 +45,13 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
     if most > repeated:
         yield f"the first step holds more than those that follow: {most:,} bytes"
     if timeline.on_cuda:
+        # torch keeps a workspace for each thread that multiplies: autograd has its own
+        threads = 1 if step.loss is None else 2
         yield (
-            f"bytes in blocks of {BLOCK}, as torch.cuda.max_memory_allocated counts them; not in "
-            "it: the CUDA context, workspaces of cuDNN and cuBLAS, and what the allocator reserves "
-            "beyond (torch.cuda.max_memory_reserved)"
+            f"bytes in blocks of {BLOCK}, as torch.cuda.max_memory_allocated counts them; it also "
+            f"counts the workspaces of cuBLAS ({threads} × 32 MiB on Hopper GPUs, 8 MiB on others, "
+            "if there are matrix products) and of cuDNN, which chooses (least in bf16); the CUDA "
+            "context and torch.cuda.max_memory_reserved are more still"
         )
     else:
         yield "not in it: what kernels take and give back while they run (oneDNN's copies)"
