@@ -37,7 +37,7 @@ def plain(name: str) -> Iterator[None]:
     made = subject(name, (), {}, protocol)
     model = made.build(protocol).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    images, labels = made.data.train.images, made.data.train.labels
+    images, labels = made.data.train.drawn(torch.device("cpu"))
     while True:
         logits = model(images)
         loss = F.cross_entropy(logits, labels)

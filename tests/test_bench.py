@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,10 +35,12 @@ from cnnstat.bench.clock import Clock, clock_of
 from cnnstat.bench.datasets import Data, Held, random_split
 from cnnstat.bench.fitting import fitting_sizes
 from cnnstat.bench.layers import layer_times
+from cnnstat.bench.loop import EpochEnd, Taken
 from cnnstat.bench.prediction import predicted
+from cnnstat.bench.readings import Readings
 from cnnstat.bench.schedule import Limit, rate
 from cnnstat.bench.session import Session
-from cnnstat.bench.throttling import gpu_notes, looks, times_throttled
+from cnnstat.bench.throttling import counted, gpu_notes, times_throttled
 from cnnstat.bench.work import Started
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
@@ -337,7 +340,7 @@ def test_a_prediction_that_fails_costs_no_measurement(monkeypatch: pytest.Monkey
 
 def test_accumulated_batches_are_one_step_beside_whose_last_the_gradients_lie() -> None:
     one, two = (
-        predicted(subject("small.py:Net", [], {}, protocol), protocol, CPU.device, 1)
+        predicted(subject("small.py:Net", [], {}, protocol), protocol, CPU.device, False)
         for protocol in (
             Protocol(accumulate=n, device_peaks="fp32=1T,bandwidth=10G", optimizer="momentum")
             for n in (1, 2)
@@ -525,27 +528,28 @@ def test_throttled_clocks_of_a_gpu_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / "nvidia-smi"
-    script.write_text(
-        '#!/bin/sh\necho "$@" > asked\n'
-        "for mask in 0x0000000000000001 0x0000000000000004 0x0000000000000024; do\n"
-        "echo $mask; done\ntouch told; exec sleep 60\n"
-    )
-    script.chmod(0o755)
+
+    def prints(text: str) -> None:
+        script.write_text(f'#!/bin/sh\necho "$@" > asked\n{text}\n')
+        script.chmod(0o755)
+
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with looks("GPU-1f") as masks:
-        while not Path("told").exists():
-            time.sleep(0.01)
-    assert masks == [1, 4, 0x24]  # idle; power; power and heat
+    prints("echo 3000000, 1000000, 500000, 0")
+    before = counted("GPU-1f")
+    assert before == {"it was at its power limit": 3.0, "it was too hot": 0.5}
     assert "-i GPU-1f" in Path("asked").read_text()
-    power, heat = gpu_notes(masks)
-    assert "because it was at its power limit, at 2 of 3 looks" in power
-    assert "because it was too hot, at 1 of 3 looks" in heat
+    prints("echo 7000000, 1000000, 500000, 1500000")
+    power, heat = gpu_notes(before, counted("GPU-1f"), seconds=10.0)
+    assert power.endswith("because it was at its power limit, for 40 % of the time")
+    assert heat.endswith("because it was too hot, for 10 % of the time")
+    assert not list(gpu_notes(before, before, seconds=10.0))
+    for text in ("echo '[N/A], [N/A], [N/A], [N/A]'", "echo Field is not valid; exit 2"):
+        prints(text)
+        assert counted("GPU-1f") == {}
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with looks("GPU-1f") as masks:
-        pass
-    assert masks == []
-    assert list(gpu_notes(masks)) == []
+    assert counted("GPU-1f") == {}
+    assert not list(gpu_notes({}, {}, seconds=10.0))
 
 
 def test_layers_are_timed_by_their_own_calls() -> None:
@@ -734,11 +738,13 @@ def test_spread(values: list[float], expected: Spread) -> None:
     ("seconds", "expected"),
     [
         ([1.0] * 10, 0),  # two windows of five, alike
-        ([9.0, 8.0, 7.0, 6.0] + [1.0] * 20, 2),  # 7, 6, 1, 1, 1: the median is that of the rest
+        ([9.0, 8.0, 7.0, 6.0] + [1.0] * 20, 4),  # 7, 6, 1, 1, 1: its median is that of the rest
+        ([90.0] + [1.0] * 20, 1),  # the first step on a GPU
         ([1.0] * 9, None),  # too few to compare
         ([float(2**n) for n in range(20)], None),  # never settles
         ([1.04] * 5 + [1.0] * 5, 0),  # within 5 %
-        ([1.06] * 5 + [1.0] * 15, 3),  # 1.06, 1.06, 1, 1, 1 against 1
+        ([1.06] * 5 + [1.0] * 15, 5),
+        ([1.04, 1.0] * 10, 0),  # no step is slower by 5 %
     ],
 )
 def test_warmup(seconds: list[float], expected: int | None) -> None:
@@ -756,10 +762,10 @@ def test_timing_takes_whole_batches_behind_the_warmup() -> None:
     steps = [step(n, t) for n, t in enumerate(times)] + [step(99, 0.1, examples=3)]
     found = timing(steps)
     assert found is not None
-    # from step 1 on the windows are 8, 8, 2, 2, 2 and 2, 2, 2, 2, 2: both medians are 2
-    assert found.warmup_steps == 1
-    assert found.step_seconds == (8.0, 8.0, *[2.0] * 10)
-    assert found.examples_per_second == 12 * 10 / (2 * 8 + 10 * 2)
+    # from step 1 on the windows are 8, 8, 2, 2, 2 and 2, 2, 2, 2, 2, but step 1 and 2 take 8
+    assert found.warmup_steps == 3
+    assert found.step_seconds == (2.0,) * 10
+    assert found.examples_per_second == 10 * 10 / (10 * 2)
     assert found.data_share == 0.25
     assert found.seconds.median == 2.0
     assert timing([]) is None
@@ -786,3 +792,67 @@ def test_errors_are_those_of_the_package() -> None:
         cnnstat.measure("lenet", data="nothing")
     with pytest.raises(ModelError):
         cnnstat.resume("nowhere")
+
+
+class Behind:
+    """A device that runs behind: a moment passes when it is told to, or when it is waited for."""
+
+    def __init__(self) -> None:
+        self.marked = self.reached = 0
+
+    def now(self) -> int:
+        self.marked += 1
+        return self.marked
+
+    def between(self, before: int, after: int) -> float:
+        self.reached = max(self.reached, after)
+        return float(after - before)
+
+    def clock(self) -> Clock:
+        return Clock(self.now, self.between, waits=False, passed=lambda m: m <= self.reached)
+
+
+def taken_steps(device: Behind, count: int, held: list[int]) -> Iterator[Taken | EpochEnd]:
+    for number in range(1, count + 1):
+        laps = [(None, device.now()), ("forward", device.now())]
+        held.append(number)
+        yield Taken(1, number, 4, torch.tensor([8.0 * number]), laps, 0.1)  # type: ignore[arg-type]
+    yield EpochEnd(1, count, None)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_steps_are_read_in_order_without_waiting_for_the_device(alone: bool) -> None:
+    device, held = Behind(), []
+    agreements: list[float] = []
+
+    def agreed(seconds: float) -> float:
+        agreements.append(seconds)
+        return seconds
+
+    readings = Readings("x", 10, device.clock(), lambda sums: sums, agreed=agreed, alone=alone,
+                        has_accuracy=False)  # fmt: skip
+    read = readings.read(taken_steps(device, 50, held))
+    first = next(read)
+    # alone: nothing has passed until the epoch ends; together: the first 16 once 32 are sent
+    assert len(held) == (50 if alone else 32)
+    records = [first, *read]
+    assert [r.step for r in records if isinstance(r, Step)] == [*range(1, 51)]
+    assert [r.loss for r in records if isinstance(r, Step)] == [2.0 * n for n in range(1, 51)]
+    assert isinstance(records[-1], Epoch)
+    assert readings.seconds == 50 == sum(agreements)
+    assert len(agreements) == (50 if alone else 4)  # 16, 16, 16 and the last 2
+
+
+def test_steps_are_read_as_soon_as_the_device_has_passed_them() -> None:
+    device, held = Behind(), []
+    readings = Readings("x", 10, device.clock(), lambda sums: sums, has_accuracy=False)
+    events = taken_steps(device, 50, held)
+
+    def reached() -> Iterator[Taken | EpochEnd]:
+        for event in events:
+            device.reached = device.marked - 6  # two steps behind: three moments each
+            yield event
+
+    records = readings.read(reached())
+    assert [next(records).step for _ in range(10)] == [*range(1, 11)]
+    assert len(held) in (12, 13)

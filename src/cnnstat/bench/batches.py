@@ -46,6 +46,10 @@ class Batches:
         self.protocol = protocol
         self.place = place
         self.train = _on(data.train, place.device)
+        self.noise: Batch | None = None
+        if isinstance(self.train, Synthetic):  # the same batch again: laid out once
+            images, labels = self.train.drawn(place.device)
+            self.noise = self._laid_out(images), labels
         self.test = None if data.test is None else _on(data.test, place.device)
 
     @property
@@ -106,8 +110,10 @@ class Batches:
             for images, labels in _loader(split.dataset, wanted, self.protocol.workers, device):
                 yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
         else:
+            assert self.noise is not None
+            images, labels = self.noise
             for part in parts:
-                yield split.images[: len(part)], split.labels[: len(part)]
+                yield images[: len(part)], labels[: len(part)]
 
     def _prepared(self, images: Tensor, split: Split) -> Tensor:
         """From what the data holds to values from 0 to 1 in the model's size and channels."""
@@ -139,8 +145,6 @@ def _on(split: Split, device: torch.device) -> Split:
     """What is in memory is kept on the device."""
     if isinstance(split, Held):
         return Held(split.images.to(device), split.labels.to(device), split.largest)
-    if isinstance(split, Synthetic):
-        return Synthetic(split.images.to(device), split.labels.to(device), split.steps)
     return split
 
 

@@ -20,12 +20,16 @@ Laps = Sequence[tuple[Phase | None, Mark]]
 
 @dataclass(frozen=True)
 class Clock:
-    """`now` marks a moment without waiting, where the device can; `between` gives seconds."""
+    """`now` marks a moment without waiting, where the device can; `between` gives seconds.
+
+    `passed` tells whether the device has reached a moment.
+    """
 
     now: Callable[[], Mark]
     between: Callable[[Mark, Mark], float]
     waits: bool
-    """Whether what happened can be read at once; else it is better read for many steps together."""
+    """Whether the device is idle at every moment; else it runs behind, and reading would wait."""
+    passed: Callable[[Mark], bool] = lambda mark: True
 
     def seconds(self, laps: Laps) -> float:
         return self.between(laps[0][1], laps[-1][1])
@@ -41,7 +45,7 @@ class Clock:
 
 def clock_of(device: torch.device) -> Clock:
     if device.type == "cuda":
-        return Clock(_event, _between_events, waits=False)
+        return Clock(_event, _between_events, waits=False, passed=_passed)
     if device.type == "mps":
         return Clock(_at_rest, _difference, waits=True)
     return Clock(perf_counter, _difference, waits=True)
@@ -62,6 +66,11 @@ def _between_events(before: Any, after: Any) -> float:
     after.synchronize()
     milliseconds: float = before.elapsed_time(after)
     return milliseconds / 1000
+
+
+def _passed(event: Any) -> bool:
+    passed: bool = event.query()
+    return passed
 
 
 def _at_rest() -> float:

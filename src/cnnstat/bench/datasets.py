@@ -44,14 +44,22 @@ class Files:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """One batch of noise, again and again: `steps` of it are an epoch."""
+    """One batch of noise, again and again: `steps` of it are an epoch. `shape` is N×C×H×W."""
 
-    images: Tensor
-    labels: Tensor
-    steps: int
+    shape: tuple[int, ...]
+    classes: int
+    seed: int
+    steps: int = 100
 
     def __len__(self) -> int:
-        return len(self.labels) * self.steps
+        return self.shape[0] * self.steps
+
+    def drawn(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The images, and their labels; drawn on the device, which is faster where it is a GPU."""
+        generator = torch.Generator(device).manual_seed(self.seed)
+        images = torch.rand(self.shape, generator=generator, device=device)
+        labels = torch.randint(self.classes, self.shape[:1], generator=generator, device=device)
+        return images, labels
 
 
 Split = Held | Files | Synthetic
@@ -162,11 +170,8 @@ def _images_in(path: Path, sides: Sequence[int]) -> Any:
 
 def synthetic(protocol: Protocol, image: Sequence[int], classes: int) -> Data:
     """Noise of the model's own input, C×H×W, for as many classes as it tells apart."""
-    generator = torch.Generator().manual_seed(protocol.seed)
-    count = protocol.batch_size
-    images = torch.rand((count, *image), generator=generator)
-    labels = torch.randint(classes, (count,), generator=generator)
-    return Data("synthetic", Synthetic(images, labels, steps=100), None, classes, image[0])
+    noise = Synthetic((protocol.batch_size, *image), classes, protocol.seed)
+    return Data("synthetic", noise, None, classes, image[0])
 
 
 _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {

@@ -24,7 +24,7 @@ from ..tracing.buckets import gradient_buckets
 from ..tracing.lanes import available_bytes
 from .building import Subject, subject
 from .memory import is_out_of_memory, release, resident
-from .placing import device_kind, placed
+from .placing import device_kind, is_distributed, placed
 from .prediction import largest_predicted
 from .schedule import Limit
 from .session import Session
@@ -54,7 +54,8 @@ def largest_batch(job: Job, processes: tuple[int, int]) -> int:
             hint="--batch-size 128",
         )
     count, here = processes
-    program = f"from cnnstat.bench.fitting import probe; probe({count}, {here})"
+    arguments = f"{count}, {here}, {is_distributed()}"
+    program = f"from cnnstat.bench.fitting import probe; probe({arguments})"
     child = subprocess.run(
         [sys.executable, "-c", program], input=msgspec.json.encode(job), capture_output=True,
         env=_alone(os.environ),
@@ -74,7 +75,7 @@ def _alone(environment: Mapping[str, str]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def probe(processes: int, here: int) -> None:
+def probe(processes: int, here: int, ddp: bool) -> None:
     """In the other process: read a job, print the sizes that fit, the largest last."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     with placed(job.protocol) as fabric:
@@ -89,8 +90,7 @@ def probe(processes: int, here: int) -> None:
         if job.protocol.data == "synthetic":
             most = sys.maxsize
         first = min(_expected(job, each, fabric.device, room) for each in made)
-        together = processes > 1
-        for size in fitting_sizes(lambda size: _fits(job, size, fabric, together), most, first):
+        for size in fitting_sizes(lambda size: _fits(job, size, fabric, ddp), most, first):
             sys.stdout.write(f"{size}\n")
             sys.stdout.flush()
 
@@ -129,15 +129,15 @@ def _expected(job: Job, made: Subject, device: torch.device, room: int) -> int:
     return max(_LEAST, largest_predicted(made, protocol, device, room) or _LEAST)
 
 
-def _fits(job: Job, size: int, fabric: Any, together: bool) -> bool:
-    """Whether all models take their steps; `together` with the buckets of their gradients."""
+def _fits(job: Job, size: int, fabric: Any, ddp: bool) -> bool:
+    """Whether all models take their steps; with `ddp` beside the buckets of their gradients."""
     protocol = structs.replace(job.protocol, batch_size=size, steps=_STEPS, epochs=None,
                                minutes=None)  # fmt: skip
     inputs = [parse_input(text) for text in job.inputs]
     for spec in job.models:
         made = subject(spec, inputs, job.arguments, protocol)
         try:
-            _take_steps(Session(made, protocol, Limit(steps=_STEPS), fabric), together)
+            _take_steps(Session(made, protocol, Limit(steps=_STEPS), fabric), ddp)
         except Exception as error:  # short memory has many names; the others go on
             if not is_out_of_memory(error):
                 raise
@@ -147,8 +147,8 @@ def _fits(job: Job, size: int, fabric: Any, together: bool) -> bool:
     return True
 
 
-def _take_steps(session: Session, together: bool) -> None:
-    trained = [p for p in session.plain.parameters() if p.requires_grad and together]
+def _take_steps(session: Session, ddp: bool) -> None:
+    trained = [p for p in session.plain.parameters() if p.requires_grad and ddp]
     buckets = [torch.empty_like(b, device=trained[0].device) for b in gradient_buckets(trained)]
     for count, record in enumerate(session.records(), start=1):
         if not isinstance(record, Step) or count == _STEPS:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import reduce
 from itertools import count
+from operator import add
 from typing import Any
 
 import torch
@@ -29,6 +31,8 @@ class Trainer:
     backward: Callable[[Tensor], None]
     apart: Callable[[bool], AbstractContextManager[Any]]
     """Inside, gradients stay with the process that made them if the argument is true."""
+    counts_correct: bool
+    """Whether to count the answers that are correct."""
     seed: int
     schedule: Schedule
     learning_rate: float
@@ -36,7 +40,9 @@ class Trainer:
 
 @dataclass(frozen=True)
 class Taken:
-    """A step that was taken: `sums` are the loss and the correct answers of this process."""
+    """A step that was taken: `sums` are the loss and, where counted, the correct answers of this
+    process.
+    """
 
     epoch: int
     step: int
@@ -98,9 +104,8 @@ def train(
             optimizer.zero_grad()
             laps.append(("optimizer", now()))
             step += 1
-            sums = _sums(*answers[0])
-            for answer in answers[1:]:
-                sums = sums + _sums(*answer)
+            parts = [_sums(*answer, counted=trainer.counts_correct) for answer in answers]
+            sums = reduce(add, parts)
             yield Taken(epoch, step, plan.examples, sums, laps, learning_rate)
         yield EpochEnd(epoch, step, test(model, batches))
 
@@ -139,15 +144,18 @@ def test(model: nn.Module, batches: Batches) -> Tensor | None:
         for images, labels in batches.testing():
             logits = logits_of(model(images))
             loss = F.cross_entropy(logits, labels, reduction="sum")
-            found = _sums(loss, logits, labels).cpu().double()
+            found = _sums(loss, logits, labels, counted=True).cpu().double()
             sums += torch.cat([found, torch.tensor([float(len(labels))])])
     return sums
 
 
 def logits_of(output: Any) -> Tensor:
-    """The scores of the classes in what a model returns: a tensor, or the first of several."""
+    """The scores of the classes in what a model returns: a tensor, or the first of several.
+
+    They are in float32, so that the loss is.
+    """
     if isinstance(output, Tensor):
-        return output
+        return output.float()
     if hasattr(output, "logits"):
         return logits_of(output.logits)
     if isinstance(output, dict):
@@ -155,5 +163,7 @@ def logits_of(output: Any) -> Tensor:
     return logits_of(output[0])
 
 
-def _sums(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+def _sums(loss: Tensor, logits: Tensor, labels: Tensor, counted: bool) -> Tensor:
+    if not counted:
+        return loss[None]
     return torch.stack((loss, (logits.argmax(1) == labels).sum(dtype=loss.dtype)))

@@ -37,7 +37,7 @@ def placed(protocol: Protocol) -> Iterator[Any]:
     count, here = processes()
     fabric = fabric_package.Fabric(
         accelerator=kind, devices=here, num_nodes=max(1, count // here),
-        strategy="ddp" if count > 1 else "auto", precision=_PRECISIONS[protocol.precision],
+        strategy="ddp" if is_distributed() else "auto", precision=_PRECISIONS[protocol.precision],
     )  # fmt: skip
     with _products_in(protocol.precision):
         fabric.launch()
@@ -72,6 +72,14 @@ def device_kind(protocol: Protocol) -> str:
 def processes() -> tuple[int, int]:
     """How many processes torchrun started, and how many of them on this machine."""
     return int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def is_distributed() -> bool:
+    """Whether torchrun started this process, be it alone: then DistributedDataParallel trains.
+
+    With one process its cost is in the figures, as it is with more.
+    """
+    return "WORLD_SIZE" in os.environ
 
 
 def is_first_process() -> bool:

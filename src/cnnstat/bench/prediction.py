@@ -43,9 +43,7 @@ def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
         return None
 
 
-def predicted(
-    subject: Subject, protocol: Protocol, device: torch.device, processes: int
-) -> Prediction:
+def predicted(subject: Subject, protocol: Protocol, device: torch.device, ddp: bool) -> Prediction:
     """What one process does in a step of the optimizer, or in a forward pass with `inference`.
 
     The time is a lower bound without the loss; the memory is that of torch's operators one by one.
@@ -65,7 +63,7 @@ def predicted(
         once = bound.update.seconds if bound.update else 0.0
         seconds = protocol.accumulate * (bound.seconds - once) + once
         peak = bound.peak_flops
-    step, notes = _memory(subject, protocol, device, processes)
+    step, notes = _memory(subject, protocol, device, ddp)
     return Prediction(
         flops=2 * macs * protocol.accumulate,
         seconds=seconds,
@@ -80,7 +78,7 @@ def largest_predicted(
     subject: Subject, protocol: Protocol, device: torch.device, room: int
 ) -> int | None:
     """The largest batch that is predicted to fit into `room` bytes; None if none is predicted."""
-    step, _ = _memory(subject, protocol, device, processes=1, room=room)
+    step, _ = _memory(subject, protocol, device, ddp=False, room=room)
     return step.fit.largest_batch if step and step.fit else None
 
 
@@ -88,7 +86,7 @@ def _memory(
     subject: Subject,
     protocol: Protocol,
     device: torch.device,
-    processes: int,
+    ddp: bool,
     room: int | None = None,
 ) -> tuple[Memory | None, tuple[str, ...]]:
     """The step's memory, or why it is not predicted."""
@@ -105,7 +103,7 @@ def _memory(
             device="cuda" if device.type == "cuda" else "cpu",
             device_memory=room,
             accumulate=protocol.accumulate,
-            ddp=processes > 1 and not protocol.inference,
+            ddp=ddp and not protocol.inference,
         )
     except ModelError as error:
         return None, (f"no memory is predicted: {error.message}",)

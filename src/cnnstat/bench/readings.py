@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..analysis.benchmark.records import Epoch, Step
 from ..errors import ModelError
-from .clock import Clock
+from .clock import Clock, Mark
 from .loop import EpochEnd, Taken
 
-_TOGETHER = 16  # steps read at once where reading would make the device wait
+_TOGETHER = 16  # steps whose sums are exchanged at once where processes share them
 _DIVERGED = 1000  # times the loss of guessing
 
 Event = Taken | EpochEnd
@@ -24,9 +25,24 @@ class DivergedError(ModelError):
     """The loss is no number any more, or far beyond what guessing costs."""
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """Steps whose sums are on their way from the device; they have arrived once `arrival` is past.
+
+    `sums` are None where nothing is computed but the forward pass.
+    """
+
+    steps: Sequence[Taken]
+    sums: Tensor | None
+    arrival: Mark
+
+
 class Readings:
-    """Reads events into records. `seconds` is the time of all steps read so far, as the processes
-    have `agreed` on it."""
+    """Reads events into records, without making a device wait that runs behind.
+
+    `summed` adds up figures over the processes, `alone` says that there is one. `seconds` is the
+    time of all steps read so far, as the processes have `agreed` on it.
+    """
 
     def __init__(
         self,
@@ -37,62 +53,93 @@ class Readings:
         seconds: float = 0.0,
         has_accuracy: bool = True,
         agreed: Callable[[float], float] = float,
+        alone: bool = True,
     ) -> None:
         self.model = model
         self.clock = clock
         self.summed = summed
         self.seconds = seconds
         self.agreed = agreed
+        self.alone = alone
         self.has_accuracy = has_accuracy
         self.guessing = math.log(max(classes, 2))
 
     def read(self, events: Iterator[Event]) -> Iterator[Step | Epoch]:
-        pending: list[Taken] = []
+        together = 1 if self.alone or self.clock.waits else _TOGETHER
+        taken: list[Taken] = []
+        sent: deque[_Sent] = deque()
         steps: list[Step] = []  # of the epoch
         for event in events:
             if isinstance(event, Taken):
-                pending.append(event)
-                if len(pending) < (1 if self.clock.waits else _TOGETHER):
-                    continue
-            read = self._steps(pending)
-            pending = []
-            steps += read
-            yield from read
+                taken.append(event)
+                if len(taken) == together:
+                    sent.append(self._send(taken))
+                    taken = []
+                ready = self._arrived(sent)
+            else:
+                ready = self._all(sent, taken)
+                taken = []
+            for read in ready:
+                steps.append(read)
+                yield read
             if isinstance(event, EpochEnd):
                 yield self._epoch(event, steps)
                 steps = []
-        yield from self._steps(pending)
+        yield from self._all(sent, taken)
 
-    def _steps(self, taken: list[Taken]) -> list[Step]:
-        if not taken:
-            return []
-        measured = [event.sums for event in taken if event.sums is not None]
-        sums: list[Any] = self._read(measured) if measured else [(None, None)] * len(taken)
-        steps = []
-        for event, (loss, correct) in zip(taken, sums, strict=True):
-            seconds = self.clock.seconds(event.laps)
-            count = event.examples
-            with_accuracy = correct is not None and self.has_accuracy
-            steps.append(
-                Step(
-                    model=self.model,
-                    step=event.step,
-                    epoch=event.epoch,
-                    examples=count,
-                    loss=None if loss is None else loss / count,
-                    accuracy=correct / count if with_accuracy else None,
-                    learning_rate=event.learning_rate,
-                    seconds=seconds,
-                    phases=self.clock.phases(event.laps),
-                )
-            )
+    def _send(self, taken: Sequence[Taken]) -> _Sent:
+        """Let the sums of steps be added up over all processes and copied; nothing waits for it."""
+        sums = [event.sums for event in taken if event.sums is not None]
+        if not sums:
+            return _Sent(taken, None, self.clock.now())
+        stacked = sums[0][None] if len(sums) == 1 else torch.stack(sums)
+        copied = self.summed(stacked).to("cpu", non_blocking=True)
+        return _Sent(taken, copied, self.clock.now())
+
+    def _arrived(self, sent: deque[_Sent]) -> Iterator[Step]:
+        """The steps that can be read now.
+
+        Several processes read the same steps at the same time, since they agree on the seconds
+        then: so each reads those before the last that it sent, and waits for them.
+        """
+        if self.alone:
+            while sent and self.clock.passed(sent[0].arrival):
+                yield from self._read(sent.popleft())
+        else:
+            while len(sent) > (0 if self.clock.waits else 1):
+                yield from self._read(sent.popleft())
+
+    def _all(self, sent: deque[_Sent], taken: Sequence[Taken]) -> Iterator[Step]:
+        """All steps, waiting for the last."""
+        if taken:
+            sent.append(self._send(taken))
+        while sent:
+            yield from self._read(sent.popleft())
+
+    def _read(self, sent: _Sent) -> list[Step]:
+        # the copy has arrived once the clock has read this, for an event waits until it is past
+        self.clock.between(sent.arrival, sent.arrival)
+        sums: list[list[float]] = [[]] * len(sent.steps)
+        if sent.sums is not None:
+            sums = sent.sums.tolist()
+        steps = [self._step(*pair) for pair in zip(sent.steps, sums, strict=True)]
         self.seconds += self.agreed(sum(step.seconds for step in steps))
         return steps
 
-    def _read(self, sums: list[Tensor]) -> list[tuple[float, float]]:
-        """Loss and correct answers of steps, over all processes; the device is asked once."""
-        stacked = sums[0][None] if len(sums) == 1 else torch.stack(sums)
-        return [(loss, correct) for loss, correct in self.summed(stacked).tolist()]
+    def _step(self, taken: Taken, sums: Sequence[float]) -> Step:
+        loss, correct = (*sums, None, None)[:2]
+        count = taken.examples
+        return Step(
+            model=self.model,
+            step=taken.step,
+            epoch=taken.epoch,
+            examples=count,
+            loss=None if loss is None else loss / count,
+            accuracy=correct / count if correct is not None and self.has_accuracy else None,
+            learning_rate=taken.learning_rate,
+            seconds=self.clock.seconds(taken.laps),
+            phases=self.clock.phases(taken.laps),
+        )
 
     def _epoch(self, end: EpochEnd, steps: list[Step]) -> Epoch:
         examples = sum(step.examples for step in steps)

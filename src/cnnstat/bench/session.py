@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from ..analysis.benchmark.records import Epoch, LayerTimes, Protocol, Step
@@ -17,6 +18,7 @@ from .clock import clock_of
 from .layers import layer_times
 from .loop import Trainer, infer, logits_of, train
 from .memory import is_out_of_memory, peak, reset_peak
+from .placing import is_distributed
 from .readings import Readings
 from .schedule import Limit, Position, base_rate, optimizer_of
 
@@ -50,11 +52,12 @@ class Session:
                 self.optimizer.load_state_dict(state["optimizer"])
                 fabric.strategy.precision.load_state_dict(state["precision"])
             if self._is_plain():
-                self.model, self.optimizer = self.model.module, self.optimizer.optimizer
+                self.model = _Cast(self.model.module, fabric)
+                self.optimizer = self.optimizer.optimizer
         self.readings = Readings(
             subject.loaded.spec, subject.data.classes, self.clock, self._summed,
             self.start.seconds, has_accuracy=subject.data.test is not None,
-            agreed=float if limit.minutes is None else self._mean,
+            agreed=float if limit.minutes is None else self._mean, alone=fabric.world_size == 1,
         )  # fmt: skip
         reset_peak(place.device)
 
@@ -67,19 +70,19 @@ class Session:
         if self.optimizer is None:
             events: Any = infer(self.model, self.batches, self.limit, self.clock.now, seconds)
         else:
-            alone = self.fabric.world_size == 1
             backward = torch.Tensor.backward if self._is_plain() else self.fabric.backward
             trainer = Trainer(
                 self.model, self.optimizer, backward,
-                _together if alone else partial(_apart, self.fabric, self.model),
+                partial(_apart, self.fabric, self.model) if is_distributed() else _together,
+                self.readings.has_accuracy,
                 self.protocol.seed, self.protocol.schedule, base_rate(self.protocol),
             )  # fmt: skip
             events = train(trainer, self.batches, self.limit, self.clock.now, self.start, seconds)
         return self.readings.read(events)
 
     def _is_plain(self) -> bool:
-        """Whether the fabric's wrappers would only pass on what they are given, 0.2 ms a step."""
-        return self.fabric.world_size == 1 and self.protocol.precision in ("fp32", "tf32")
+        """Whether the fabric's wrappers would only cast and pass on, 0.2 ms a step."""
+        return not is_distributed() and self.protocol.precision != "fp16"
 
     def state(self) -> dict[str, Any]:
         """What `--resume` needs: it is the same in every process."""
@@ -146,10 +149,23 @@ class Session:
         return total / processes
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
-        if self.fabric.world_size == 1:
+        if not is_distributed():
             return sums
         total: torch.Tensor = self.fabric.all_reduce(sums, reduce_op="sum")
         return total
+
+
+class _Cast(nn.Module):
+    """A model that runs in the precision of a fabric."""
+
+    def __init__(self, module: nn.Module, fabric: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.fabric = fabric
+
+    def forward(self, images: torch.Tensor) -> Any:
+        with self.fabric.autocast():
+            return self.module(images)
 
 
 def _together(apart: bool) -> Any:

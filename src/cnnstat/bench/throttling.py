@@ -1,34 +1,41 @@
-"""Whether clocks were slowed down meanwhile: of the processor as Linux counts it, of a GPU as
-nvidia-smi sees it.
+"""Whether clocks were slowed down meanwhile: of the processor as Linux counts it, of a GPU as its
+driver does.
+
+Both count by themselves, so that they are asked before and after: a program that looks at a GPU
+while it trains makes it slower.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from time import perf_counter
 
 import torch
 
 _CPUS = Path("/sys/devices/system/cpu")
-_EVERY_MS = 500
 _HOT, _POWER = "it was too hot", "it was at its power limit"
-_REASONS = {0x04: _POWER, 0x20: _HOT, 0x40: _HOT, 0x80: _POWER}
-"""The bits of a mask, as NVML's `nvmlClocksThrottleReason…` have them: software's power cap and
-thermal slowdown, the hardware's thermal slowdown and power brake."""
+_REASONS = {
+    "sw_power_cap": _POWER, "hw_power_brake_slowdown": _POWER,
+    "sw_thermal_slowdown": _HOT, "hw_thermal_slowdown": _HOT,
+}  # fmt: skip
+"""The driver's counters of microseconds, as `nvidia-smi --help-query-gpu` lists them under
+`clocks_event_reasons_counters`; several can count at once."""
+_TOLD = 0.01
+"""The share of the time from which on a slowdown is told."""
 
 
 @contextmanager
 def throttling(device: torch.device) -> Iterator[list[str]]:
     """Yields a list that has what there is to note of the clocks once the block is left."""
     notes: list[str] = []
-    before = times_throttled()
-    with _masks_of(device) as masks:
-        yield notes
+    before, slow_before, start = times_throttled(), seconds_slow(device), perf_counter()
+    yield notes
+    seconds, slow = perf_counter() - start, seconds_slow(device)
     notes += processor_notes(before, times_throttled())
-    notes += gpu_notes(masks)
+    notes += gpu_notes(slow_before, slow, seconds)
 
 
 def times_throttled(cpus: Path = _CPUS) -> int | None:
@@ -53,43 +60,39 @@ def processor_notes(before: int | None, after: int | None) -> tuple[str, ...]:
     )
 
 
-def gpu_notes(masks: Sequence[int]) -> Iterator[str]:
-    """Why a GPU's clocks were slowed down, by the reasons seen at each look."""
-    for reason in dict.fromkeys(_REASONS.values()):
-        bits = sum(bit for bit, meaning in _REASONS.items() if meaning == reason)
-        seen = sum(bool(mask & bits) for mask in masks)
-        if seen:
-            share = f"at {seen} of {len(masks)} looks, one every {_EVERY_MS / 1000:g} s"
-            yield f"the GPU slowed its clocks down because {reason}, {share}"
-
-
-@contextmanager
-def _masks_of(device: torch.device) -> Iterator[list[int]]:
-    """Yields a list that has the reasons of every look at a GPU once the block is left."""
-    masks: list[int] = []
+def seconds_slow(device: torch.device) -> dict[str, float]:
+    """How long a GPU's clocks have been slowed down so far, for each reason; nothing where nobody
+    counts: on other devices, with drivers before version 560 and without nvidia-smi.
+    """
     if device.type != "cuda":
-        yield masks
-        return
-    with looks(f"GPU-{torch.cuda.get_device_properties(device).uuid}") as masks:
-        yield masks
+        return {}
+    return counted(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
 
 
-@contextmanager
-def looks(gpu: str) -> Iterator[list[int]]:
-    """Looks at a GPU, by its UUID, while the block runs; none where there is no nvidia-smi."""
-    command = ["nvidia-smi", "--query-gpu=clocks_throttle_reasons.active",
-               "--format=csv,noheader", f"--loop-ms={_EVERY_MS}", "-i", gpu]  # fmt: skip
-    masks: list[int] = []
-    with TemporaryFile("w+", encoding="ascii") as told:
-        try:
-            looking = subprocess.Popen(command, stdout=told, stderr=subprocess.DEVNULL)
-        except OSError:
-            yield masks
-            return
-        try:
-            yield masks
-        finally:
-            looking.terminate()
-            looking.wait()
-            told.seek(0)
-            masks += [int(line, 16) for line in told if line.startswith("0x")]
+def counted(gpu: str) -> dict[str, float]:
+    """The driver's counters of a GPU, by its UUID, in seconds: the longest of those of a reason."""
+    fields = ",".join(f"clocks_event_reasons_counters.{name}" for name in _REASONS)
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "-i", gpu]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        found = [int(text) for text in done.stdout.split(",")]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}
+    seconds: dict[str, float] = {}
+    for reason, microseconds in zip(_REASONS.values(), found, strict=False):
+        seconds[reason] = max(seconds.get(reason, 0.0), microseconds / 1e6)
+    return seconds
+
+
+def gpu_notes(
+    before: Mapping[str, float], after: Mapping[str, float], seconds: float
+) -> Iterator[str]:
+    """Why a GPU's clocks were slowed down between two counts, and for which share of the time."""
+    for reason in after:
+        share = (after[reason] - before.get(reason, after[reason])) / seconds
+        if share >= _TOLD:
+            share = min(share, 1.0)
+            yield (
+                f"the GPU slowed its clocks down because {reason}, for {100 * share:.0f} % of the "
+                "time"
+            )

@@ -14,6 +14,7 @@ from ..errors import CnnstatError, ModelError
 from .building import Subject
 from .folder import Checkpoint, RunFolder
 from .memory import is_out_of_memory, release
+from .placing import is_distributed
 from .prediction import predicted
 from .readings import DivergedError
 from .schedule import Limit, Position, base_rate, limit_of
@@ -128,9 +129,8 @@ class Work:
         return Session(self.subject, self.protocol, limit, self.fabric, *known)
 
     def _predicted(self) -> Prediction | None:
-        fabric = self.fabric
         try:
-            return predicted(self.subject, self.protocol, fabric.device, fabric.world_size)
+            return predicted(self.subject, self.protocol, self.fabric.device, is_distributed())
         except Exception as error:  # ours too: what was measured is to be told all the same
             said = error.message if isinstance(error, CnnstatError) else repr(error)
             self._note(f"nothing is predicted: {said}")

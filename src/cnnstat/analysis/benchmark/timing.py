@@ -11,7 +11,8 @@ from .records import Epoch, Phase, Run, Spread, Step, Timing
 WINDOW = 5
 """Steps whose median is compared with that of as many that follow."""
 SETTLED = 0.05
-"""Warm-up is over at the first step from which two windows differ by no more than this share."""
+"""Warm-up is over at the first step from which two windows differ by no more than this share, and
+that is not slower by more itself: the first step on a GPU can take a hundred times as long."""
 NOISY = 0.2
 """A middle half of the step times wider than this share of the median is told as noise."""
 
@@ -43,7 +44,8 @@ def warmup(seconds: Sequence[float]) -> int | None:
         next_ = seconds[first + WINDOW : first + 2 * WINDOW]
         if len(next_) < WINDOW:
             return None
-        if abs(median(next_) - median(here)) <= SETTLED * median(next_):
+        usual = median(next_)
+        if abs(usual - median(here)) <= SETTLED * usual and here[0] <= (1 + SETTLED) * usual:
             return first
     return None
 
