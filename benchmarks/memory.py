@@ -240,11 +240,11 @@ does.
 
 ## CUDA
 
-No GPU was at hand for this table, so the figures of `--device cuda` are not measured. They are the
-same run with what is known to differ there: optimizers with `foreach`, dropout with a mask of
-bytes, attention in its fused form, storages rounded up to 512 bytes. On top come
-the CUDA context, the workspaces of cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB
-for each large block that the allocator hands out whole instead of splitting it.
+`--device cuda` was measured on an H100: [cuda.md](cuda.md). Its figures are the same run with what
+is known to differ there: optimizers with `foreach`, dropout with a mask of bytes, attention in its
+fused form, storages rounded up to 512 bytes. On top come the CUDA context, the workspaces of cuDNN
+and cuBLAS, temporaries inside kernels, and up to 1 MiB for each large block that the allocator
+hands out whole instead of splitting it.
 """
 
 
