@@ -24,9 +24,12 @@ from pathlib import Path
 import torch
 
 import cnnstat
-from cnnstat import referees
-from cnnstat.analysis.records import Analysis, Referee
-from cnnstat.sources import timm_models, vision, vision_operators
+from cnnstat.analysis.results import Analysis
+from cnnstat.models import timm as timm_models
+from cnnstat.models import torchvision as vision
+from cnnstat.models import torchvision_import as vision_operators
+from cnnstat.verification import counters as referees
+from cnnstat.verification.results import Referee
 
 # The one detector whose published operations hold for another size than its transform's.
 PUBLISHED_AT = {"keypointrcnn_resnet50_fpn": [(3, 1333, 1333)]}

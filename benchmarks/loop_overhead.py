@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from cnnstat.analysis.benchmark.records import Protocol, Step
 from cnnstat.bench.building import subject
 from cnnstat.bench.placing import placed
+from cnnstat.bench.results import Protocol, Step
 from cnnstat.bench.schedule import Limit
 from cnnstat.bench.session import Session
 

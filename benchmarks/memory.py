@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 import cnnstat  # noqa: E402
-from cnnstat.runs import load_model  # noqa: E402
+from cnnstat.pipeline import load_model  # noqa: E402
 from cnnstat.units import format_bytes  # noqa: E402
 from tests.live_bytes import inference_peak, train_once, training_peak  # noqa: E402
 from tests.ranks import Job, peaks  # noqa: E402

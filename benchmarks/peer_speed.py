@@ -28,7 +28,7 @@ from peers import MODELS, PEERS, Model
 MARKS = "<!-- peer_speed: begin -->", "<!-- peer_speed: end -->"
 # torchvision's wheels need the torch that they were built for. Beside another one, as on machines
 # without CUDA, its import fails on its compiled operators; declaring them is enough to count.
-DECLARE = "from cnnstat.sources.vision_operators import make_importable; make_importable()"
+DECLARE = "from cnnstat.models.torchvision_import import make_importable; make_importable()"
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:

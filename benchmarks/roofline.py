@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from torch import nn
 
 import cnnstat
-from cnnstat.sources.load import load
+from cnnstat.models.load import load
 
 MODELS = (
     "lenet", "alexnet", "nin", "googlenet", "resnet18", "resnet50", "densenet121",

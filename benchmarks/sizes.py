@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator, Mapping
 
 import cnnstat
-from cnnstat.analysis.records import Domain, Formulas
 from cnnstat.errors import CnnstatError
-from cnnstat.reports.letters import range_text
+from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.symbolic.results import Domain, Formulas
+from cnnstat.symbolic.view import range_text
 from cnnstat.symbols.parsing import parse
 from cnnstat.symbols.values import value_at
-from cnnstat.zoo.catalog import CATALOG
 
 DRAWN = 20
 LARGEST = 700  # pixels beyond the lowest legal side

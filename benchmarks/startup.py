@@ -29,7 +29,7 @@ PAIRS = [
 LEAVE = "import os; os._exit(0)"
 COLLECT = "import gc; gc.disable()"
 POSTPONE = """
-from cnnstat.torch_import import rules_postponed
+from cnnstat.fast_meta.torch_import import rules_postponed
 with rules_postponed():
     import torch
 """

@@ -13,10 +13,10 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 import cnnstat
-from cnnstat.analysis.records import Tool
+from cnnstat.analysis.results import Tool
 from cnnstat.cli.main import run
-from cnnstat.reports import render
-from cnnstat.reports.json import schema
+from cnnstat.render import render
+from cnnstat.render.json import schema
 
 ROOT = Path(__file__).parent.parent
 TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no figures of the report
@@ -57,7 +57,7 @@ def _pictures() -> dict[Path, str]:
 
 
 def _schema() -> dict[Path, str]:
-    path = ROOT / "src" / "cnnstat" / "reports" / "schema" / "results.schema.json"
+    path = ROOT / "src" / "cnnstat" / "render" / "schema" / "results.schema.json"
     return {path: json.dumps(schema(), indent=2) + "\n"}
 
 

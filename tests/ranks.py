@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
-from cnnstat.runs import load_model
+from cnnstat.pipeline import load_model
 from tests.live_bytes import LiveBytes, train_once
 
 OPTIMIZERS = {

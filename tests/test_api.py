@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cnnstat
-from cnnstat.analysis.records import Input
-from cnnstat.reports import render
+from cnnstat.analysis.results import Input
+from cnnstat.render import render
 
 
 class Net(nn.Module):

@@ -1,51 +1,51 @@
-"""The layout as tests: who may import whom, who may import torch, how large files get."""
+"""The layout as tests: who may import whom, who may import torch, how files are called."""
+
+from __future__ import annotations
 
 import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
-# A file imports only from its own row or the rows above it.
-ROWS = [
-    (
-        "version",
-        "errors",
-        "units",
-        "shapes",
-        "display",
-        "symbols",
-        "notation",
-        "over",
-        "garbage",
-        "torch_import",
-    ),
-    ("tracing.records", "tracing.step_records"),
-    ("analysis.records",),
-    ("costs",),
+# From the ground to the roof: a file imports only from its own floor or from those above it here.
+FLOORS = [
+    ("version", "errors", "units", "inputs", "results"),
+    ("symbols",),
+    ("trace",),
+    ("operators",),
+    ("fast_meta",),
+    ("tracing", "render"),
     ("analysis",),
-    ("reports",),
-    ("tracing",),
-    ("zoo",),
-    ("sources",),
-    ("referees",),
-    ("diagnosing",),
-    ("runs",),
-    ("classifying", "api", "sizing", "measuring", "predicting", "devices"),
-    ("bench",),
+    ("models", "explanation", "verification"),
+    ("diagnosis",),
+    ("pipeline",),
+    ("comparison", "memory_usage", "rooflines"),
+    ("api", "bench"),
+    ("symbolic",),
     ("cli", "__main__"),
     ("__init__",),
 ]
-TORCH_ALLOWED = (
-    "tracing", "sources", "zoo", "referees", "diagnosing", "runs", "classifying",
-    "api", "sizing", "measuring", "predicting", "bench",
-)  # fmt: skip
-TORCH_FORBIDDEN = (
-    "tracing.records", "tracing.step_records", "zoo.catalog", "sources.saved", "sources.names",
-    "sources.project", "sources.own", "sources.listing",
+STDLIB_ONLY = ("version", "errors", "units", "inputs", "symbols", "fast_meta.garbage",
+               "fast_meta.torch_import")  # fmt: skip
+WITHOUT_TORCH = (
+    "version", "errors", "units", "inputs", "results", "symbols", "trace", "operators", "render",
+    "analysis", "explanation", "cli", "models.saved", "models.names", "models.pyproject",
+    "models.user_names", "models.listing", "models.zoo.catalog",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
+
+
+class Import(NamedTuple):
+    """A module that a file imports; our own are named without `cnnstat`."""
+
+    module: str
+    is_own: bool
 
 
 def name_of(file: Path) -> str:
@@ -53,73 +53,90 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def row_of(module: str) -> int:
-    """The row whose longest entry is `module` or a package around it."""
-    matches = [
-        (len(entry), row)
-        for row, entries in enumerate(ROWS)
-        for entry in entries
-        if module == entry or module.startswith(f"{entry}.")
-    ]
-    assert matches, f"{module} stands in no row: add it to ROWS"
-    return max(matches)[1]
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def imports_of(file: Path) -> list[tuple[str, bool]]:
-    """Each imported module, `cnnstat`'s own without its name, and whether it is our own."""
-    package = ["", *file.relative_to(SOURCE).parts[:-1]]
-    found = []
+def floor_of(module: str) -> int:
+    floors = [number for number, rooms in enumerate(FLOORS) if room_of(module) in rooms]
+    assert floors, f"{module} is on no floor: add it to FLOORS"
+    return floors[0]
+
+
+def is_in(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def imports_of(file: Path) -> Iterator[Import]:
+    package = list(file.relative_to(SOURCE).parts[:-1])
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [(alias.name, False) for alias in node.names]
+            yield from (Import(alias.name, False) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.append((node.module or "", False))
+            yield Import(node.module or "", False)
         elif isinstance(node, ast.ImportFrom):
-            base = [part for part in package[: len(package) - node.level + 1] if part]
+            base = package[: len(package) - node.level + 1]
             base += node.module.split(".") if node.module else []
-            # `from ..analysis import classifier` imports a module, `from ..errors import X` a name
             for alias in node.names:
-                path = [*base, alias.name]
-                is_module = (SOURCE.joinpath(*path)).is_dir() or SOURCE.joinpath(*path).with_suffix(
-                    ".py"
-                ).exists()
-                found.append((".".join(path if is_module else base), True))
-    return found
+                path = SOURCE.joinpath(*base, alias.name)
+                is_module = path.is_dir() or path.with_suffix(".py").exists()
+                yield Import(".".join([*base, alias.name] if is_module else base), True)
+
+
+OWN_IMPORTS = {
+    name_of(file): [module for module, is_own in imports_of(file) if is_own] for file in FILES
+}
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_imports_point_upwards(file: Path) -> None:
-    own_row = row_of(name_of(file))
-    for module, own in imports_of(file):
-        if own:
-            assert row_of(module) <= own_row, f"{name_of(file)} imports {module}, a row below it"
+def test_imports_point_to_the_ground(file: Path) -> None:
+    name = name_of(file)
+    for module in OWN_IMPORTS[name]:
+        assert floor_of(module) <= floor_of(name), f"{name} imports {module}, a floor above it"
+
+
+def test_folders_form_no_circle() -> None:
+    """Over all imports: those of a function and those for the type checker too."""
+    needs: dict[str, set[str]] = defaultdict(set)
+    for name, modules in OWN_IMPORTS.items():
+        needs[room_of(name)] |= {room_of(m) for m in modules} - {room_of(name)}
+
+    for room in list(needs):
+        reached, left = set[str](), [room]
+        while left:
+            left += needs[left.pop()] - reached
+            reached |= set(left)
+        assert room not in reached, f"{room} imports itself through others"
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_torch_stays_where_it_belongs(file: Path) -> None:
     name = name_of(file)
-    allowed = name.startswith(TORCH_ALLOWED) and not name.startswith(TORCH_FORBIDDEN)
-    uses_torch = any(module.split(".")[0] == "torch" for module, own in imports_of(file) if not own)
-    if name in ("zoo.catalog",):  # names a type of torch's for the type checker only
-        assert "if TYPE_CHECKING:\n    from torch" in file.read_text(encoding="utf-8")
+    if not is_in(name, WITHOUT_TORCH) and file.stem not in ("results", "view"):
         return
-    assert allowed or not uses_torch, f"{name} imports torch"
+    text = file.read_text(encoding="utf-8")
+    if name == "models.zoo.catalog":  # names a type of torch's for the type checker only
+        assert "if TYPE_CHECKING:\n    from torch" in text
+        return
+    for node in ast.walk(ast.parse(text)):
+        modules = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+        modules += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        assert not any((m or "").split(".")[0] == "torch" for m in modules), f"{name} imports torch"
 
 
-def test_rows_name_what_exists() -> None:
-    modules = {name_of(file) for file in FILES}
-    for entries in ROWS:
-        for entry in entries:
-            assert any(m == entry or m.startswith(f"{entry}.") for m in modules), entry
+def test_floors_name_what_exists() -> None:
+    rooms = {room_of(name_of(file)) for file in FILES}
+    assert rooms == {room for floor in FLOORS for room in floor}
+    names = {name_of(file) for file in FILES}
+    for place in (*STDLIB_ONLY, *WITHOUT_TORCH):
+        assert any(is_in(name, (place,)) for name in names), place
 
 
-def test_the_first_row_is_stdlib_only() -> None:
-    import sys
-
+def test_the_ground_needs_the_standard_library_alone() -> None:
     for file in FILES:
-        name = name_of(file)
-        for module, own in imports_of(file) if row_of(name) == 0 else ():
-            assert own or module.split(".")[0] in sys.stdlib_module_names, f"{name}: {module}"
+        for module, is_own in imports_of(file) if is_in(name_of(file), STDLIB_ONLY) else ():
+            is_standard = module.split(".")[0] in sys.stdlib_module_names
+            assert is_standard or (is_own and is_in(module, STDLIB_ONLY)), (name_of(file), module)
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -19,15 +19,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnstat
-from cnnstat.analysis.benchmark.records import Epoch, Protocol, Spread, Step
-from cnnstat.analysis.benchmark.timing import (
-    learning_notes,
-    spread,
-    timing,
-    timing_notes,
-    warmup,
-    within_noise,
-)
 from cnnstat.bench import throttling, work
 from cnnstat.bench.batches import Batches, Place, _Augmentation
 from cnnstat.bench.building import subject
@@ -38,9 +29,11 @@ from cnnstat.bench.layers import layer_times
 from cnnstat.bench.loop import EpochEnd, Taken
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.readings import Readings
+from cnnstat.bench.results import Epoch, Protocol, Spread, Step
 from cnnstat.bench.schedule import Limit, rate
 from cnnstat.bench.session import Session
 from cnnstat.bench.throttling import counted, gpu_notes, times_throttled
+from cnnstat.bench.timing import learning_notes, spread, timing, timing_notes, warmup, within_noise
 from cnnstat.bench.work import Started
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
@@ -421,7 +414,7 @@ def test_only_the_result_stands_on_standard_output(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "latex", "html"])
 def test_every_format_states_the_accuracy(format: str) -> None:
-    from cnnstat.reports import render
+    from cnnstat.render import render
 
     result = cnnstat.measure("small.py:Net", epochs=1)
     accuracy = result.runs[0].epochs[0].test_accuracy

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 import cnnstat
-from cnnstat.analysis.benchmark.records import Protocol
 from cnnstat.bench.batches import Batches, Place
 from cnnstat.bench.datasets import Data, default_folder, load_data
 from cnnstat.bench.extra import needed
+from cnnstat.bench.results import Protocol
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from cnnstat.analysis.layer_table import COLUMNS
 from cnnstat.cli.main import run
-from cnnstat.costs import registry
-from cnnstat.reports import Options, render
-from cnnstat.reports.layers import COLUMNS
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.operators import registry
+from cnnstat.render import Options, render
 
 Capture = pytest.CaptureFixture[str]
 LINES = re.compile("[\u2500-\u259f]")  # box drawing and block elements
@@ -622,7 +622,7 @@ def test_columns_are_dropped_in_the_stated_order(name: str) -> None:
 )
 def test_resolution_is_never_cut(names: tuple[str, ...], width: int) -> None:
     """`54×54 | 55×5…` is a number cut in two."""
-    from cnnstat.analysis.compare import compare
+    from cnnstat.comparison.compare import compare
 
     comparison = compare([_analysis(name) for name in names], [None] * len(names))
     text = render(comparison, "table", width=width).text

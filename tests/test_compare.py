@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import cnnstat
-from cnnstat.analysis.compare import compare
-from cnnstat.analysis.records import Classifier, Comparison, Stage
+from cnnstat.analysis.results import Stage
 from cnnstat.analysis.stages import align
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.comparison.compare import compare
+from cnnstat.comparison.results import Classifier, Comparison
+from cnnstat.models.zoo.catalog import CATALOG
 
 ALEXNET_PARAMS = {
     "conv1": 1 * 11 * 11 * 96 + 96,

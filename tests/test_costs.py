@@ -16,9 +16,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
-from cnnstat import costs
-from cnnstat.costs import Cost, cost_of, reason_free, registry
-from cnnstat.tracing.records import Op, TensorSpec
+from cnnstat import operators
+from cnnstat.operators import registry
+from cnnstat.operators.costs import Cost, cost_of, reason_free
+from cnnstat.trace.records import Op, TensorSpec
 
 
 class Function(nn.Module):
@@ -494,10 +495,10 @@ def test_a_duplicate_rule_is_refused():
 
 
 def test_every_file_of_rules_is_imported():
-    # A file that `costs/__init__.py` forgets would leave its operators uncounted.
-    for module in pkgutil.iter_modules(costs.__path__):
+    # A file that `operators/costs.py` forgets would leave its operators uncounted.
+    for module in pkgutil.iter_modules(operators.__path__):
         before = len(registry._RULES), len(registry._FREE)
-        importlib.import_module(f"cnnstat.costs.{module.name}")
+        importlib.import_module(f"cnnstat.operators.{module.name}")
         assert (len(registry._RULES), len(registry._FREE)) == before
 
 
@@ -650,7 +651,7 @@ AGAINST_TORCH = [
 )
 def test_agrees_with_torch_flop_counter(build, shape):
     if isinstance(build, str):
-        from cnnstat.zoo.catalog import CATALOG
+        from cnnstat.models.zoo.catalog import CATALOG
 
         build = CATALOG[build].load()
     with torch.device("meta"):

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import cnnstat
-from cnnstat import measuring
-from cnnstat.analysis.roofline.devices import DEVICES, SHORT, device_named, device_of_peaks
-from cnnstat.analysis.roofline.records import PRECISIONS, Device, Devices, Measured
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.reports import render
-from cnnstat.reports.json import schema
+from cnnstat.render import render
+from cnnstat.render.json import schema
+from cnnstat.rooflines import measuring
+from cnnstat.rooflines.devices import DEVICES, SHORT, device_named, device_of_peaks
+from cnnstat.rooflines.results import PRECISIONS, Device, Devices, Measured
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)

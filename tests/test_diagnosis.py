@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 import cnnstat
-from cnnstat.analysis.diagnosis.changes import Change
-from cnnstat.analysis.diagnosis.literals import (
+from cnnstat.cli.main import run
+from cnnstat.diagnosis.changes import Change
+from cnnstat.diagnosis.literals import (
     Literal,
     Span,
     TrackedInt,
@@ -25,21 +26,20 @@ from cnnstat.analysis.diagnosis.literals import (
     solved,
     tracked,
 )
-from cnnstat.analysis.diagnosis.resizing import fits
-from cnnstat.analysis.diagnosis.rewriting import (
+from cnnstat.diagnosis.resizing import fits
+from cnnstat.diagnosis.rewriting import (
     Replacement,
     names_for,
     piece,
     replaced,
     with_tracked_numbers,
 )
-from cnnstat.analysis.diagnosis.text_proposals import text_proposals
-from cnnstat.cli.main import run
-from cnnstat.diagnosing.subjects import constructor_arguments, subject_of
-from cnnstat.reports import render
-from cnnstat.reports.json import schema
-from cnnstat.shapes import InputSpec
-from cnnstat.sources.load import load
+from cnnstat.diagnosis.subjects import constructor_arguments, subject_of
+from cnnstat.diagnosis.text_proposals import text_proposals
+from cnnstat.inputs import InputSpec
+from cnnstat.models.load import load
+from cnnstat.render import render
+from cnnstat.render.json import schema
 
 BROKEN = Path(__file__).parent.parent / "examples" / "broken"
 

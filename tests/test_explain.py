@@ -18,13 +18,13 @@ from torch import nn
 
 import cnnstat
 from cnnstat import api
-from cnnstat.analysis.explanation.explainer import Explainer
-from cnnstat.analysis.explanation.records import Explanation
-from cnnstat.analysis.explanation.saved import explain_saved
 from cnnstat.cli.main import run as run_command
 from cnnstat.errors import ModelError, UsageError
-from cnnstat.reports import render
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.explanation.explainer import Explainer
+from cnnstat.explanation.results import Explanation
+from cnnstat.explanation.saved import explain_saved
+from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.render import render
 from tests.test_random_trees import trees
 
 SIGNS = {"−": "-", "·": "*", "⌊": "floor(", "⌈": "ceil(", "⌋": ")", "⌉": ")"}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import cnnstat
-from cnnstat.analysis.records import Analysis
+from cnnstat.analysis.results import Analysis
 from cnnstat.cli.main import run
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")

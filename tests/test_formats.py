@@ -24,13 +24,14 @@ import pytest
 from torch import nn
 
 import cnnstat
-from cnnstat.analysis.records import Analysis, Listed, Listing, Model
+from cnnstat.analysis.results import Analysis, Model
 from cnnstat.cli.main import run
-from cnnstat.costs import registry
-from cnnstat.reports import Options, render, report_of
-from cnnstat.reports.json import schema
-from cnnstat.reports.pictures import Bars
-from cnnstat.reports.view import Facts, Report, Table
+from cnnstat.models.results import Listed, Listing
+from cnnstat.operators import registry
+from cnnstat.render import Options, render, report_of
+from cnnstat.render.blocks import Facts, Report, Table
+from cnnstat.render.json import schema
+from cnnstat.render.pictures import Bars
 from cnnstat.units import format_count
 
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
@@ -523,8 +524,8 @@ NAMES = ("plain", "a & b < c", "$x^2$", "_Net", "größe ×")  # math and _ mean
 
 
 def _pictures(names: Iterable[str]) -> list[str]:
-    from cnnstat.analysis.compare import compare
-    from cnnstat.reports.figures import svg
+    from cnnstat.comparison.compare import compare
+    from cnnstat.render.figures import svg
 
     analyses = [_renamed(name) for name in names]
     report = report_of(compare(analyses, [None] * len(analyses)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnstat.cli.options import arguments_of
 from cnnstat.errors import UsageError
-from cnnstat.shapes import DTYPES, InputSpec, format_shape, parse_input
+from cnnstat.inputs import DTYPES, InputSpec, format_shape, parse_input
 
 
 @pytest.mark.parametrize(

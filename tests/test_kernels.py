@@ -13,11 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnstat.shapes import InputSpec
-from cnnstat.sources.construction import WithoutData
-from cnnstat.tracing.kernels import KERNELS, rearranging
+from cnnstat.fast_meta.kernels import KERNELS, rearranging
+from cnnstat.inputs import InputSpec
+from cnnstat.models.construction import WithoutData
+from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.tracing.run import trace
-from cnnstat.zoo.catalog import CATALOG
 
 HALF, BFLOAT, DOUBLE, INT = torch.float16, torch.bfloat16, torch.float64, torch.int64
 

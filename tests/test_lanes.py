@@ -13,11 +13,11 @@ from torch import nn
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import LaneError, ModelError, ShapeError
-from cnnstat.shapes import InputSpec
-from cnnstat.sources.construction import construct
+from cnnstat.inputs import InputSpec
+from cnnstat.models.construction import construct
+from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.tracing import attempts
 from cnnstat.tracing.attempts import Builders
-from cnnstat.zoo.catalog import CATALOG
 
 
 class Function(nn.Module):

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 import cnnstat
-from cnnstat.analysis.records import Range
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
-from cnnstat.notation import written, written_shape
-from cnnstat.reports import render
+from cnnstat.render import render
+from cnnstat.symbolic.results import Range
+from cnnstat.symbols.notation import written, written_shape
 from cnnstat.symbols.parsing import parse
 from cnnstat.symbols.values import value_at
 

@@ -18,9 +18,9 @@ import pytest
 import cnnstat
 from cnnstat.cli import completion
 from cnnstat.cli.main import run
-from cnnstat.reports.json import schema
-from cnnstat.sources import names
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.models import names
+from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.render.json import schema
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 

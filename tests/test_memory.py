@@ -19,16 +19,16 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 import cnnstat
-from cnnstat.analysis.memory.records import KINDS
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.predicting.fitting import largest_batch
-from cnnstat.reports.figures.ink import COLOURS
-from cnnstat.reports.memory import view
-from cnnstat.reports.options import Options
-from cnnstat.reports.pictures import Areas
-from cnnstat.reports.terminal_areas import drawn
-from cnnstat.runs import load_model
+from cnnstat.memory_usage.largest_batch import largest_batch
+from cnnstat.memory_usage.results import KINDS
+from cnnstat.memory_usage.view import view
+from cnnstat.pipeline import load_model
+from cnnstat.render.figures.ink import COLOURS
+from cnnstat.render.options import Options
+from cnnstat.render.pictures import Areas
+from cnnstat.render.terminal_areas import drawn
 from cnnstat.tracing import autocast
 from cnnstat.tracing.buckets import gradient_buckets
 from tests.live_bytes import inference_peak, training_peak

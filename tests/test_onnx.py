@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.costs import Cost, cost_of, registry
-from cnnstat.sources.onnx.file import read_onnx
-from cnnstat.sources.onnx.operators import _TRANSLATORS
-from cnnstat.tracing.records import Op, TensorSpec
+from cnnstat.models.onnx.file import read_onnx
+from cnnstat.models.onnx.operators import _TRANSLATORS
+from cnnstat.operators import registry
+from cnnstat.operators.costs import Cost, cost_of
+from cnnstat.trace.records import Op, TensorSpec
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
 node = helper.make_node

@@ -27,8 +27,8 @@ def test_wheel_carries_what_it_needs(wheel: Path) -> None:
         text = archive.read(metadata).decode()
     for needed in (
         "cnnstat/py.typed",
-        "cnnstat/reports/templates/report.html",
-        "cnnstat/reports/schema/results.schema.json",
+        "cnnstat/render/templates/report.html",
+        "cnnstat/render/schema/results.schema.json",
     ):
         assert needed in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

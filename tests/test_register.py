@@ -16,7 +16,7 @@ from torch import nn
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.sources import own
+from cnnstat.models import user_names as own
 
 needs_torchvision = pytest.mark.skipif(find_spec("torchvision") is None, reason="not installed")
 
@@ -359,7 +359,7 @@ def test_own_names_cost_no_torch(folder: Path) -> None:
 
 def test_without_a_table_no_toml_is_read(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
-    code = "import sys; from cnnstat.sources.own import all_own; assert all_own() == {}; "
+    code = "import sys; from cnnstat.models.user_names import all_own; assert all_own() == {}; "
     code += "assert 'tomllib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 

@@ -16,14 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import cnnstat
-from cnnstat.analysis.roofline.records import Work
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.reports import Options, render, report_of
-from cnnstat.reports.json import schema
-from cnnstat.reports.pictures import Roof
-from cnnstat.reports.view import Facts
-from cnnstat.sources.load import load
+from cnnstat.models.load import load
+from cnnstat.render import Options, render, report_of
+from cnnstat.render.blocks import Facts
+from cnnstat.render.json import schema
+from cnnstat.render.pictures import Roof
+from cnnstat.rooflines.results import Work
 
 PEAKS = "fp64=500,fp32=1000,tf32=2000,bf16=4000,fp16=4000,bandwidth=100"
 

@@ -3,12 +3,12 @@
 import pytest
 
 import cnnstat
-from cnnstat.analysis.records import ScalePoint
-from cnnstat.analysis.scale import growth_of
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
-from cnnstat.over import Over, parse_over
-from cnnstat.reports import render
+from cnnstat.render import render
+from cnnstat.symbolic.growth import growth_of
+from cnnstat.symbolic.over import Over, parse_over
+from cnnstat.symbolic.results import ScalePoint
 from cnnstat.symbols.parsing import parse
 from cnnstat.symbols.values import value_at
 

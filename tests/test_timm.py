@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.sources import timm_models
+from cnnstat.models import timm as timm_models
 
 timm = timm_models.package()
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import cnnstat
-from cnnstat import torch_import
-from cnnstat.analysis.records import Analysis
-from cnnstat.tracing.kernels.mode import APART_IN_PYTHON, IN_CPP
+from cnnstat.analysis.results import Analysis
+from cnnstat.fast_meta import torch_import
+from cnnstat.fast_meta.kernels.mode import APART_IN_PYTHON, IN_CPP
 
 POSTPONED = """
 import json, sys
-from cnnstat.torch_import import import_rules, is_postponed, rules_postponed
+from cnnstat.fast_meta.torch_import import import_rules, is_postponed, rules_postponed
 with rules_postponed():
     import torch
 left = is_postponed()
@@ -62,7 +62,7 @@ def test_what_is_left_out_is_what_takes_long() -> None:
 ANALYSE = """
 from cnnstat.api import analyze
 from cnnstat.errors import ModelError
-from cnnstat.sources.stand_ins import quickly
+from cnnstat.fast_meta.stand_ins import quickly
 import msgspec
 training = sys.argv[2] == "True"
 result = quickly(lambda: analyze(sys.argv[1], training=training), in_doubt=ModelError)
@@ -175,8 +175,8 @@ def test_operators_that_are_taken_apart_in_python() -> None:
 
 
 def test_another_version_is_imported_as_it_is() -> None:
-    code = POSTPONED.replace("with rules", "import cnnstat.torch_import as t\nt._TRIED = ('9.',)\n"
-                             "with rules")  # fmt: skip
+    untried = "import cnnstat.fast_meta.torch_import as t\nt._TRIED = ('9.',)\n"
+    code = POSTPONED.replace("with rules", f"{untried}with rules")
     code += "print(json.dumps([left, 'torch._decomp' in sys.modules]))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == [False, True]
@@ -191,7 +191,7 @@ def test_the_command_line_leaves_it_out(tmp_path: Path) -> None:
 import sys
 from cnnstat.cli.main import run
 assert run(["shapes", "nin"]) == 0
-from cnnstat.torch_import import is_postponed
+from cnnstat.fast_meta.torch_import import is_postponed
 assert is_postponed()
 """
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

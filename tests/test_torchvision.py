@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 import cnnstat
-from cnnstat.analysis.records import Analysis
+from cnnstat.analysis.results import Analysis
 from cnnstat.cli.main import run
-from cnnstat.sources import vision_operators
+from cnnstat.models import torchvision_import as vision_operators
 
 # One or two of each family; benchmarks/accuracy.py runs all of them.
 SAMPLE = [

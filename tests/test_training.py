@@ -22,12 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.costs import Cost, cost_of
 from cnnstat.errors import ModelError, ShapeError, UsageError
-from cnnstat.reports import render
+from cnnstat.operators.costs import Cost, cost_of
+from cnnstat.render import render
+from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing import autograd
 from cnnstat.tracing.copies import meta_copy
-from cnnstat.tracing.records import Op, TensorSpec
 
 
 class With(nn.Module):
@@ -343,7 +343,7 @@ def excess(analysis, model):
 
 
 def torchvision_model(name):
-    from cnnstat.sources import vision_operators
+    from cnnstat.models import torchvision_import as vision_operators
 
     models = vision_operators.torchvision().models
     with torch.device("meta"):

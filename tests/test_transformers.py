@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.sources.transformers import importing
+from cnnstat.models.transformers import importing
 
 importing.import_transformers()
 import transformers  # noqa: E402  with torchvision's operators declared first
@@ -291,7 +291,7 @@ QUICKLY = """
 import json, sys
 from cnnstat.api import analyze
 from cnnstat import ModelError
-from cnnstat.sources import stand_ins
+from cnnstat.models import stand_ins
 
 specs, fail = json.loads(sys.argv[1]), sys.argv[2] == "fail"
 tries = []

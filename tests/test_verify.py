@@ -18,15 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cnnstat
-from cnnstat import referees
-from cnnstat.analysis.records import Referee, Verification
-from cnnstat.analysis.verify import OF_COMPOSITES, OF_OPERATORS
 from cnnstat.cli.main import run
-from cnnstat.referees import question
-from cnnstat.reports import render
-from cnnstat.reports.json import schema
+from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.render import render
+from cnnstat.render.json import schema
 from cnnstat.tracing.run import trace
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.verification import counters as referees
+from cnnstat.verification.counters import request as question
+from cnnstat.verification.differ import OF_COMPOSITES, OF_OPERATORS
+from cnnstat.verification.results import Referee, Verification
 
 Capture = pytest.CaptureFixture[str]
 OPTIONAL = tuple(known.name for known in referees.REFEREES if known.optional)
@@ -516,7 +516,7 @@ def test_optional_referees(name: str) -> None:
 @pytest.fixture
 def seven_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A torchinfo that finds 7 MACs and 2 parameters more in the last layer of lenet."""
-    from cnnstat.referees import torchinfo
+    from cnnstat.verification.counters import torchinfo
 
     honest = torchinfo.count
 
@@ -648,7 +648,7 @@ def test_everything_is_as_it_was(capsys: Capture) -> None:
 
 
 def test_what_a_failing_referee_patched_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnnstat.referees import torchinfo
+    from cnnstat.verification.counters import torchinfo
 
     original = F.linear
 

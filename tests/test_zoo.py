@@ -12,8 +12,8 @@ from torch import nn
 
 import cnnstat
 from cnnstat.errors import ShapeError
-from cnnstat.sources.construction import WithoutData
-from cnnstat.zoo.catalog import CATALOG
+from cnnstat.models.construction import WithoutData
+from cnnstat.models.zoo.catalog import CATALOG
 
 # torchvision's weight enums, `num_params` and `_ops` (GMACs at 3×224×224) of IMAGENET1K_V1, for
 # the architectures that are the same there; its alexnet and googlenet are others.

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .analysis.benchmark.records import Benchmark
-    from .analysis.explanation.records import Explanation
-    from .analysis.memory.records import Memory
-    from .analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
-    from .analysis.roofline.records import Device, Devices, Roofline
+    from .analysis.results import Analysis
     from .api import analyze, compare, explain, verify
     from .bench.measuring import measure, resume
-    from .devices import list_devices
+    from .bench.results import Benchmark
+    from .comparison.results import Comparison
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
-    from .measuring import measure_device
-    from .predicting.memory import memory
-    from .predicting.roofline import roofline
-    from .sizing.formulas import formulas
-    from .sizing.scaling import scale
-    from .sources.listing import list_models
-    from .sources.own import register
-    from .sources.saved import read_analysis
+    from .explanation.results import Explanation
+    from .memory_usage.predict import memory
+    from .memory_usage.results import Memory
+    from .models.listing import list_models
+    from .models.saved import read_analysis
+    from .models.user_names import register
+    from .rooflines.listing import list_devices
+    from .rooflines.measuring import measure_device
+    from .rooflines.predict import roofline
+    from .rooflines.results import Device, Devices, Roofline
+    from .symbolic.formulas import formulas
+    from .symbolic.results import Formulas, Scaling
+    from .symbolic.scaling import scale
+    from .verification.results import Verification
 
 __all__ = [
     "Analysis",
@@ -62,17 +65,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Analysis": "analysis.records",
-    "Benchmark": "analysis.benchmark.records",
-    "Comparison": "analysis.records",
-    "Device": "analysis.roofline.records",
-    "Devices": "analysis.roofline.records",
-    "Explanation": "analysis.explanation.records",
-    "Formulas": "analysis.records",
-    "Memory": "analysis.memory.records",
-    "Roofline": "analysis.roofline.records",
-    "Scaling": "analysis.records",
-    "Verification": "analysis.records",
+    "Analysis": "analysis.results",
+    "Benchmark": "bench.results",
+    "Comparison": "comparison.results",
+    "Device": "rooflines.results",
+    "Devices": "rooflines.results",
+    "Explanation": "explanation.results",
+    "Formulas": "symbolic.results",
+    "Memory": "memory_usage.results",
+    "Roofline": "rooflines.results",
+    "Scaling": "symbolic.results",
+    "Verification": "verification.results",
     "analyze": "api",
     "compare": "api",
     "explain": "api",
@@ -81,17 +84,17 @@ _HOMES = {
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
-    "memory": "predicting.memory",
-    "formulas": "sizing.formulas",
-    "list_devices": "devices",
-    "measure_device": "measuring",
-    "roofline": "predicting.roofline",
-    "scale": "sizing.scaling",
-    "list_models": "sources.listing",
+    "memory": "memory_usage.predict",
+    "formulas": "symbolic.formulas",
+    "list_devices": "rooflines.listing",
+    "measure_device": "rooflines.measuring",
+    "roofline": "rooflines.predict",
+    "scale": "symbolic.scaling",
+    "list_models": "models.listing",
     "measure": "bench.measuring",
     "resume": "bench.measuring",
-    "read_analysis": "sources.saved",
-    "register": "sources.own",
+    "read_analysis": "models.saved",
+    "register": "models.user_names",
 }
 
 

@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from .analysis.compare import compare as compare_analyses
-from .analysis.records import Analysis, Classifier, Comparison, Verification
-from .classifying import classifier_of_run, classifier_of_saved
+from .analysis.results import Analysis
+from .comparison.compare import compare as compare_analyses
+from .comparison.heads import classifier_of_run, classifier_of_saved
+from .comparison.results import Classifier, Comparison
 from .errors import ModelError, ShapeError, UsageError
-from .runs import Mode, RunOptions, load_model, run_model
-from .shapes import InputSpec, as_input, format_shape
-from .sources.loaded import Recorded
-from .sources.saved import is_saved, read_analysis
+from .inputs import InputSpec, as_input, format_shape
+from .models.loaded import Recorded
+from .models.saved import is_saved, read_analysis
+from .pipeline import Mode, RunOptions, load_model, run_model
 from .tracing.attempts import LaneName
 from .tracing.copies import meta_copy
+from .verification.results import Verification
 
 if TYPE_CHECKING:
-    from .analysis.explanation.records import Explanation
+    from .explanation.results import Explanation
 
 
 def analyze(
@@ -87,10 +89,10 @@ def explain(
         UsageError: no layer or several have the name.
         ModelError: the model has the layer and did not call it.
     """
-    from .analysis.explanation.explainer import explain as explain_layer
+    from .explanation.explainer import explain as explain_layer
 
     if is_saved(model):
-        from .analysis.explanation.saved import explain_saved
+        from .explanation.saved import explain_saved
 
         if mode != "eval" or lane is not None:
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
@@ -115,9 +117,9 @@ def verify(
     fails on the model is part of the result.
     """
     # Not above: no other function needs them.
-    from .analysis.verify import Run as Counted
-    from .analysis.verify import verify as explain
-    from .referees import Question, absent, consult
+    from .verification.counters import Question, absent, consult
+    from .verification.differ import Run as Counted
+    from .verification.differ import verify as explain
 
     options = RunOptions(mode, None)
     if is_saved(model):

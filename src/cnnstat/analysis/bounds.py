@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..costs import cost_of
-from ..tracing.records import Op, Trace, tensors_in
-from .records import Bounded, BoundedPart
+from ..operators.costs import cost_of
+from ..trace.records import Op, Trace, tensors_in
+from .results import Bounded, BoundedPart
 
 _BY_VALUE = frozenset({"aten.nonzero", "aten.masked_select", "torchvision.nms"})
 

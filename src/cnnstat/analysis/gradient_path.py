@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..tracing.records import Trace
+from ..trace.records import Trace
 
 # Where gradients end. While training only: a detector detaches what it ranks when it is used.
 _BARRIERS = {"aten.detach", "aten.detach_", "aten.argmax", "aten.argmin"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from ..tracing.records import Call, Parameter, Trace
-from .records import Role
+from ..trace.records import Call, Parameter, Trace
+from .results import Role
 from .roles import role_of_module
 
 

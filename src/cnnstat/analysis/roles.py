@@ -6,9 +6,9 @@ is known, the ops that ran decide, so a layer written by hand still counts as wh
 
 from __future__ import annotations
 
-from ..costs import cost_of
-from ..tracing.records import Call, Op
-from .records import Role
+from ..operators.costs import cost_of
+from ..trace.records import Call, Op
+from .results import Role
 
 LAYOUT = frozenset({
     "permute", "transpose", "contiguous", "t", "T", "mT", "H", "mH", "movedim", "swapaxes",

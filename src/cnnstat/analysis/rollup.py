@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from ..costs import Cost, cost_of
-from ..tracing.records import Call, Op, Parameter, Trace
+from ..operators.costs import Cost, cost_of
+from ..operators.describe import config_of, dims_of, window_of
+from ..operators.reach import NO_FIELD, Field
+from ..trace.records import Call, Op, Parameter, Trace
 from .bounds import bounded_by
-from .describe import config_of, dims_of, window_of
+from .depth import depth_of
 from .gradient_path import unreached
-from .longest_path import depth_of
-from .memory.inference import peak_bytes
 from .ownership import Ownership
-from .reach import NO_FIELD, Field
+from .peak import peak_bytes
 from .receptive_field.fields import fields_of
-from .records import Analysis, Input, Layer, Model, RoleTally, Tally, Tool, Totals
+from .results import Analysis, Input, Layer, Model, RoleTally, Tally, Tool, Totals
 from .roles import role_of
 from .stages import last_map
 

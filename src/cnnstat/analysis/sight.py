@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .records import Analysis
+from .results import Analysis
 from .stages import last_map
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, log2, prod
 
-from .reach import NOT_SPATIAL, WHOLE
-from .records import Layer, Shape, Stage
+from ..operators.reach import NOT_SPATIAL, WHOLE
+from ..results import Shape
+from .results import Layer, Stage
 
 _GAP = 0.3  # in octaves of the side: maps whose sides differ by more than 2^0.6 are not one stage
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..analysis.benchmark.records import Protocol
 from .datasets import Data, Files, Held, Split, Synthetic
+from .results import Protocol
 
 Batch = tuple[Tensor, Tensor]
 _GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..analysis.benchmark.records import Protocol
-from ..analysis.records import Analysis
+from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
-from ..runs import ModelRun, RunOptions, load_model, run_model
-from ..shapes import InputSpec, format_shape
-from ..sources.loaded import Loaded, Recorded
+from ..inputs import InputSpec, format_shape
+from ..models.loaded import Loaded, Recorded
+from ..pipeline import ModelRun, RunOptions, load_model, run_model
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
+from .results import Protocol
 
 _CHANNELS, _CLASSES = "in_channels", "num_classes"
 _CALLED = {"timm": {_CHANNELS: "in_chans"}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..analysis.benchmark.records import Job, Protocol
 from ..errors import UsageError
+from .results import Job, Protocol
 
 
 def check(job: Job) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..analysis.benchmark.records import Phase
+from .results import Phase
 
 Mark = Any
 """A moment: seconds, or an event of CUDA that may still be to come."""

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..analysis.benchmark.records import Protocol
 from ..errors import ModelError, UsageError, nearest
 from .extra import needed
+from .results import Protocol
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 0.2

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from ..errors import ModelError
-from ..sources.vision_operators import make_importable
+from ..models.torchvision_import import make_importable
 
 
 def needed(module: str, what_for: str) -> Any:

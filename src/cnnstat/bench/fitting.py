@@ -17,15 +17,15 @@ import msgspec
 import torch
 from msgspec import structs
 
-from ..analysis.benchmark.records import Job, Step
 from ..errors import ModelError, UsageError
-from ..shapes import parse_input
+from ..inputs import parse_input
 from ..tracing.buckets import gradient_buckets
 from ..tracing.lanes import available_bytes
 from .building import Subject, subject
 from .memory import is_out_of_memory, release, resident
 from .placing import device_kind, is_distributed, placed
 from .prediction import largest_predicted
+from .results import Job, Step
 from .schedule import Limit
 from .session import Session
 

@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
-from ..analysis.benchmark.records import Benchmark, Environment, Epoch, Job, Step
-from ..analysis.records import Record
 from ..errors import ModelError, OutputError
-from ..reports import report_of
-from ..reports.figures import svg
-from ..reports.markup import markdown
-from ..reports.options import EXTENSIONS
-from ..reports.pictures import Curves
+from ..render import report_of
+from ..render.figures import svg
+from ..render.markup import markdown
+from ..render.options import EXTENSIONS
+from ..render.pictures import Curves
+from ..results import Record
+from .results import Benchmark, Environment, Epoch, Job, Step
 from .schedule import Position
 
 _T = TypeVar("_T", bound=Record)

@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import nn
 
-from ..analysis.benchmark.records import LayerTime, LayerTimes
-from ..analysis.benchmark.timing import spread
 from ..tracing.nested import tensors_among
 from .clock import Clock, Mark
+from .results import LayerTime, LayerTimes
+from .timing import spread
 
 _PASSES = 20
 _UNTIMED = 3  # passes before, in which caches and libraries settle

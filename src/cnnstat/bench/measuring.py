@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from msgspec import structs
 
-from ..analysis.benchmark.records import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
-from ..analysis.benchmark.timing import comparison_notes
-from ..analysis.records import Tool
-from ..shapes import as_input, parse_input
+from ..analysis.results import Tool
+from ..inputs import as_input, parse_input
 from ..version import __version__
 from .building import Subject, subject
 from .checks import check
@@ -21,6 +19,8 @@ from .fitting import largest_batch
 from .folder import RunFolder
 from .placing import environment, is_first_process, placed, processes
 from .prediction import peaks_of
+from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
+from .timing import comparison_notes
 from .work import Started, Watch, Work
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from ..analysis.benchmark.records import Environment, Precision, Protocol
 from ..errors import ModelError, UsageError
-from ..measuring import processor_name
+from ..rooflines.measuring import processor_name
 from .extra import needed
+from .results import Environment, Precision, Protocol
 
 _PRECISIONS: dict[Precision, str] = {
     "fp32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed",

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import torch
 
-from ..analysis.benchmark.records import Prediction, Protocol
-from ..analysis.memory.records import Memory
-from ..analysis.memory.records import Precision as MemoryPrecision
-from ..analysis.roofline.bounds import Question, roofline_of
-from ..analysis.roofline.devices import device_named, peak_of
-from ..analysis.roofline.records import Device
-from ..analysis.roofline.saved import find_device
 from ..errors import ModelError, UsageError
-from ..predicting.batches import with_batch
-from ..predicting.memory import memory
-from ..runs import RunOptions, run_model
+from ..memory_usage.predict import memory
+from ..memory_usage.results import Memory
+from ..memory_usage.results import Precision as MemoryPrecision
+from ..models.batch_size import with_batch
+from ..pipeline import RunOptions, run_model
+from ..rooflines.bounds import Question, roofline_of
+from ..rooflines.devices import device_named, peak_of
+from ..rooflines.results import Device
+from ..rooflines.saved import find_device
 from .building import Subject
+from .results import Prediction, Protocol
 
 _MEMORY_PRECISIONS: dict[str, MemoryPrecision] = {
     "fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16",

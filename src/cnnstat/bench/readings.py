@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..analysis.benchmark.records import Epoch, Step
 from ..errors import ModelError
 from .clock import Clock, Mark
 from .loop import EpochEnd, Taken
+from .results import Epoch, Step
 
 _TOGETHER = 16  # steps whose sums are exchanged at once where processes share them
 _DIVERGED = 1000  # times the loss of guessing

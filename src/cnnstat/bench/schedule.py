@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..analysis.benchmark.records import Optimizer, Protocol, Schedule
+from .results import Optimizer, Protocol, Schedule
 
 RATES: dict[Optimizer, float] = {
     "sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3,

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..analysis.benchmark.records import Epoch, LayerTimes, Protocol, Step
 from .batches import Batches, Place
 from .building import Subject
 from .clock import clock_of
@@ -20,6 +19,7 @@ from .loop import Trainer, infer, logits_of, train
 from .memory import is_out_of_memory, peak, reset_peak
 from .placing import is_distributed
 from .readings import Readings
+from .results import Epoch, LayerTimes, Protocol, Step
 from .schedule import Limit, Position, base_rate, optimizer_of
 
 

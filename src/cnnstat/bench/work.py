@@ -8,8 +8,6 @@ from typing import Any
 
 from msgspec import structs
 
-from ..analysis.benchmark.records import Epoch, Prediction, Protocol, Run, Status, Step
-from ..analysis.benchmark.timing import learning_notes, timing, timing_notes
 from ..errors import CnnstatError, ModelError
 from .building import Subject
 from .folder import Checkpoint, RunFolder
@@ -17,9 +15,11 @@ from .memory import is_out_of_memory, release
 from .placing import is_distributed
 from .prediction import predicted
 from .readings import DivergedError
+from .results import Epoch, Prediction, Protocol, Run, Status, Step
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
 from .throttling import throttling
+from .timing import learning_notes, timing, timing_notes
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def command(
 
     Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
     """
-    from ..analysis.benchmark.records import Protocol
+    from ..bench.results import Protocol
     from .benching import batch_size_of, benchmark_of, emit_benchmark, given_options, resumed
 
     if resume is not None:

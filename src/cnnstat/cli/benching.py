@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from msgspec import structs
 
-from ..analysis.benchmark.records import Benchmark, Protocol
+from ..bench.results import Benchmark, Protocol
 from ..errors import UsageError
-from ..reports.options import Format
+from ..render.options import Format
 from .calls import quick_import
 from .emit import Destination, emit
 from .running import parse_inputs

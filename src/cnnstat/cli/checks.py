@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..analysis.records import Analysis, Verification
-from ..analysis.roofline.records import Roofline
+from ..analysis.results import Analysis
 from ..errors import CheckError
+from ..rooflines.results import Roofline
 from ..units import format_difference
+from ..verification.results import Verification
 
 
 def require_agreement(verification: Verification) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import (
+from .options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
     FormatOption,
@@ -19,7 +19,7 @@ from .options import (
     arguments_of,
     columns_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(

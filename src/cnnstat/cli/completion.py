@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..zoo.catalog import CATALOG
+from ..models.zoo.catalog import CATALOG
 
 # What stands in front of the word to complete, where the shell has split it off.
 _split_off = ""
@@ -12,8 +12,8 @@ _split_off = ""
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
     """Built-in names, those of pyproject.toml, and behind a source's colon the names it had."""
-    from ..sources.names import remembered
-    from ..sources.own import known_names
+    from ..models.names import remembered
+    from ..models.user_names import known_names
 
     source, colon, name = (_split_off + incomplete).partition(":")
     if colon:
@@ -25,7 +25,7 @@ def complete_model(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_source(incomplete: str) -> list[tuple[str, str]]:
     """The sources that `cnnstat list` takes."""
-    from ..sources.names import SOURCES
+    from ..models.names import SOURCES
 
     if _split_off:  # the colon is typed: nothing follows it here
         return []

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import OutputError, UsageError
-from ..reports import render
-from ..reports.options import EXTENSIONS, Format, Options
+from ..render import render
+from ..render.options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
-    from ..analysis.diagnosis.records import Diagnosis
-    from ..reports.results import Result
+    from ..diagnosis.results import Diagnosis
+    from ..results import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import (
+from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
@@ -15,7 +15,7 @@ from .options import (
     OutputOption,
     arguments_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(

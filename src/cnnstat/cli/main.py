@@ -14,18 +14,7 @@ import typer
 
 from ..errors import CnnstatError
 from ..version import __version__
-from . import (
-    bench,
-    compare,
-    devices,
-    explain,
-    list_models,
-    memory,
-    roofline,
-    scale,
-    shapes,
-    verify,
-)
+from . import bench, compare, devices, explain, list_models, memory, roofline, scale, shapes, verify
 from .completion import join_words_of_bash
 
 app = typer.Typer(

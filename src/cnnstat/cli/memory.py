@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import (
+from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
     OutputOption,
     arguments_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(
@@ -99,7 +99,7 @@ def command(
     piece of memory is followed from the operator that makes it until it is freed. The largest batch
     that fits is a figure: the exit status stays 0 if the batch that was asked for does not.
     """
-    from ..reports.options import Options
+    from ..render.options import Options
     from .emit import destination, emit
     from .running import memory_of
 

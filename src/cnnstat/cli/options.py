@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import UsageError
-from ..reports.options import Format
+from ..render.options import Format
 from .completion import complete_model
 
 

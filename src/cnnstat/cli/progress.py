@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from ..analysis.benchmark.records import Epoch, Step
+from ..bench.results import Epoch, Step
 from ..units import format_bytes
 
 if TYPE_CHECKING:

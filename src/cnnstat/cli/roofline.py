@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..reports.options import Ops
-from .options import (
+from ..render.options import Ops
+from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
@@ -17,7 +17,7 @@ from .options import (
     StrictOption,
     arguments_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(
@@ -84,8 +84,8 @@ def command(
     An operator takes as long as its arithmetic at the device's peak or its bytes at the memory's
     bandwidth, whichever is longer. --output FILE.svg draws the layers under the device's roof.
     """
-    from ..reports.options import Options
-    from ..reports.roofline import check_sort
+    from ..render.options import Options
+    from ..rooflines.view import check_sort
     from .checks import require_counted
     from .emit import destination, emit
     from .running import roofline_of

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
-from ..analysis.memory.limit import limit_bytes
-from ..analysis.records import Analysis, Comparison, Formulas, Scaling, Verification
-from ..analysis.roofline.records import Devices, Roofline
-from ..analysis.roofline.saved import find_device
+from ..analysis.layer_table import check_options
+from ..analysis.results import Analysis
 from ..analysis.sight import sight
+from ..comparison.results import Comparison
 from ..errors import UsageError
-from ..reports.layers import check_options
-from ..reports.options import Ops, Options
-from ..shapes import InputSpec, parse_input
-from ..sources.saved import is_saved, read_analysis
-from ..torch_import import rules_postponed
+from ..fast_meta.torch_import import rules_postponed
+from ..inputs import InputSpec, parse_input
+from ..memory_usage.limit import limit_bytes
+from ..models.saved import is_saved, read_analysis
+from ..render.options import Ops, Options
+from ..rooflines.results import Devices, Roofline
+from ..rooflines.saved import find_device
+from ..symbolic.results import Formulas, Scaling
+from ..verification.results import Verification
 from .calls import called, called_quickly, quick_import
 
 if TYPE_CHECKING:
-    from ..analysis.explanation.records import Explanation
-    from ..analysis.memory.records import Memory
+    from ..explanation.results import Explanation
+    from ..memory_usage.results import Memory
 
 Mode = Literal["eval", "train"]
 Lane = Literal["auto", "meta", "fake", "cpu"]
@@ -88,7 +91,7 @@ def formulas_of(
         option = "--training" if training else "--lane"
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
     with quick_import():
-        from ..sizing.formulas import formulas
+        from ..symbolic.formulas import formulas
     return called(lambda: formulas(spec, *specs, arguments=arguments, mode=mode or "eval"))
 
 
@@ -103,12 +106,12 @@ def scaling_of(
     given = parse_inputs(inputs)
     if len(given) > 1:
         raise UsageError("scale varies the size of one --input")
-    from ..over import parse_over
+    from ..symbolic.over import parse_over
 
     if over is not None:
         parse_over(over)  # refused here if malformed: before torch is imported
     with quick_import():
-        from ..sizing.scaling import scale
+        from ..symbolic.scaling import scale
     first = given[0] if given else None
     return called(
         lambda: scale(*models, over=over, input=first, arguments=arguments, mode=mode, fit=fit)
@@ -163,7 +166,7 @@ def roofline_of(
     specs = parse_inputs(inputs)
     found = find_device(device, device_peaks)  # refused here, before torch is imported
     with quick_import(), rules_postponed():
-        from ..predicting.roofline import roofline
+        from ..rooflines.predict import roofline
     chosen = None if lane == "auto" else lane
     return called_quickly(
         lambda: roofline(
@@ -176,10 +179,10 @@ def devices_of(measure: bool, on: Literal["cpu", "cuda"] | None) -> Devices:
     if not measure:
         if on is not None:
             raise UsageError("--on says what to measure", hint="add --measure")
-        from ..devices import list_devices
+        from ..rooflines.listing import list_devices
 
         return list_devices()
-    from ..measuring import measure_device
+    from ..rooflines.measuring import measure_device
 
     return Devices(devices=(measure_device(on),))
 
@@ -208,7 +211,7 @@ def memory_of(
     specs = parse_inputs(inputs)
     options["device_memory"] = limit_bytes(options["device_memory"])  # before torch is imported
     with quick_import(), rules_postponed():
-        from ..predicting.memory import memory
+        from ..memory_usage.predict import memory
     return called_quickly(lambda: memory(spec, *specs, arguments=arguments, **options))
 
 

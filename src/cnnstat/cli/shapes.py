@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..reports.options import Ops
-from .options import (
+from ..render.options import Ops
+from .options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
     FormatOption,
@@ -20,7 +20,7 @@ from .options import (
     arguments_of,
     columns_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(
@@ -74,13 +74,7 @@ def command(
     from ..errors import ShapeError
     from .checks import require_exact
     from .emit import destination, emit, emit_diagnosis
-    from .running import (
-        analysis_of,
-        formulas_of,
-        has_letters,
-        options_of,
-        with_sight,
-    )
+    from .running import analysis_of, formulas_of, has_letters, options_of, with_sight
 
     to = destination(format, output)
     shown = options_of(depth, columns_of(columns), sort, top, ops)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .options import (
+from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
@@ -12,7 +12,7 @@ from .options import (
     OutputOption,
     arguments_of,
     model_argument,
-)  # fmt: skip
+)
 
 
 def command(

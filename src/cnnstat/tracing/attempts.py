@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError, ShapeError
+from ..trace.records import Trace
 from ..units import format_bytes
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
-from .records import Trace
 from .run import trace
 
 LaneName = Literal["meta", "fake", "cpu"]

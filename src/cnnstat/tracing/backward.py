@@ -19,10 +19,10 @@ import torch
 from msgspec import structs
 from torch import Tensor
 
+from ..trace.records import Backward, Module, Op
 from . import autograd
 from .open_calls import OpenCall
 from .recorder import Recorder
-from .records import Backward, Module, Op
 
 _ROOT = 0  # the call of the model itself
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..torch_import import import_rules
-from .kernels import rearranging
+from ..fast_meta.kernels import rearranging
+from ..fast_meta.torch_import import import_rules
 
 _MASKS = (torch.bool, torch.uint8)
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .kernels.products import native_batch_norm
-from .kernels.registry import Kernel
+from ..fast_meta.kernels.products import native_batch_norm
+from ..fast_meta.kernels.registry import Kernel
 
 DeviceKind = Literal["cpu", "cuda"]
 DEVICES: tuple[DeviceKind, ...] = ("cuda", "cpu")

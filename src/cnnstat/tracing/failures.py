@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from ..errors import LaneError, ModelError, ShapeError
-from ..shapes import format_shape
+from ..inputs import format_shape
+from ..trace.records import Failure, Op, Trace
 from .checks import Refused
 from .lanes import Lane
 from .nested import rebuilt, tensors_among
 from .open_calls import Attempt, OpenCall
 from .places import frames_of, is_of_the_model, numbers_known
 from .recorder import Recorder
-from .records import Failure, Op, Trace
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..shapes import InputSpec
+from ..inputs import InputSpec
+from ..trace.records import TracedInput
 from .nested import rebuilt, tensors_among
 from .recorder import Recorder
-from .records import TracedInput
 
 
 def placed(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:

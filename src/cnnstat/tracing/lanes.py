@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LaneError
-from ..shapes import InputSpec
+from ..inputs import InputSpec
 from ..units import format_bytes
 from .copies import data_copy, meta_copy, placed_copy
 from .foreign import values_left_out

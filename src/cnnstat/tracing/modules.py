@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..trace.records import Module
 from .nested import PLAIN
-from .records import Module
 
 
 def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Call, Kind, Module, TensorSpec
+from ..trace.records import Call, Kind, Module, TensorSpec
 
 
 @dataclass(slots=True)

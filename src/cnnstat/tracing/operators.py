@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..torch_import import import_rules
+from ..fast_meta.kernels import KERNELS
+from ..fast_meta.kernels.mode import by_torchs_rules, taken_apart
+from ..fast_meta.kernels.registry import Kernel
+from ..fast_meta.torch_import import import_rules
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
-from .kernels import KERNELS
-from .kernels.mode import by_torchs_rules, taken_apart
-from .kernels.registry import Kernel
 from .lanes import Lane
 from .nested import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .open_calls import Attempt

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..symbols.expressions import Expr, Number, lower_bound
 from ..symbols.values import value_at
-from .records import Condition
+from ..trace.records import Condition
 
 
 @dataclass

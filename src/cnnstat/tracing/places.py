@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
+from ..trace.records import Frame, Kind, Module
 from .open_calls import OpenCall
 from .recorder import Recorder
-from .records import Frame, Kind, Module
 
 _DEEPEST = 40  # frames that are kept of one way
 _OURS = str(Path(__file__).parent.parent)

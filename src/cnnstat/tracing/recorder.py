@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
+from ..trace.records import Kind, Module, Op, TensorSpec
 from ..units import format_bytes
 from .modules import describe_module, is_library
 from .nested import PLAIN, PLAIN_TENSORS, tensors_among
 from .open_calls import Attempt, Observer, OpenCall
-from .records import Kind, Module, Op, TensorSpec
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .kernels.registry import alike, empty
+from ..fast_meta.kernels.registry import alike, empty
 
 OPERATORS = {"lstm": "aten.lstm", "gru": "aten.gru", "rnn_tanh": "aten.rnn_tanh",
              "rnn_relu": "aten.rnn_relu"}  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
+from ..trace.records import Backward, Parameter, Trace
 from .copies import substitutes_in
 from .inputs import placed, placed_again, recorded_inputs
 from .lanes import META, Lane
@@ -22,7 +23,6 @@ from .open_calls import Observer, OpenCall
 from .operators import Operators
 from .randomness import random_state_kept
 from .recorder import Recorder
-from .records import Backward, Parameter, Trace
 
 
 def trace(

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError, UsageError
+from ..trace.step_records import HeldKind
 from .answers import replaced
 from .sharding_units import refuse_batch_norm, units_of
-from .step_records import HeldKind
 from .storages import StorageRecorder
 
 

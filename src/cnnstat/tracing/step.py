@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..shapes import InputSpec
+from ..inputs import InputSpec
+from ..trace.step_records import HeldKind, Mode, Step
 from .autocast import Autocast
 from .buckets import gradient_buckets
 from .checkpoints import checkpoint_layers
@@ -40,7 +41,6 @@ from .optimizers import OptimizerName, Stepper, stepper
 from .randomness import random_state_kept
 from .run import slow_attention
 from .sharding import Sharding, Whole, misused, sharded
-from .step_records import HeldKind, Mode, Step
 from .storages import StorageRecorder
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor
 
+from ..trace.records import Module
+from ..trace.step_records import HeldKind, Operator, Phase, Place, Storage
 from .backward import BackwardRecorder
 from .nested import tensors_among
 from .open_calls import OpenCall
 from .recorder import storage_key
-from .records import Module
-from .step_records import HeldKind, Operator, Phase, Place, Storage
 
 _NOWHERE = Place("", "")
 _LONG_BEFORE = -1

@@ -17,14 +17,14 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
-from ..shapes import InputSpec
+from ..inputs import InputSpec
 from ..symbols.expressions import Number, letter
+from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
 from .foreign import values_left_out
 from .lanes import META, Lane
 from .path import Path
 from .recorder import Recorder
-from .records import Condition, TensorSpec, Trace
 from .run import trace
 from .sizes import number_of, size_of
 

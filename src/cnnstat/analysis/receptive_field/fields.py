@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from ...costs.elementwise import ELEMENTWISE
-from ...tracing.records import Op, TensorSpec, Trace
-from ..describe import dims_of, pool_dims, window_of
-from ..reach import NOT_SPATIAL, Field, Reach, lost, not_followed
+from ...operators.describe import dims_of, pool_dims, window_of
+from ...operators.elementwise import ELEMENTWISE
+from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, not_followed
+from ...trace.records import Op, TensorSpec, Trace
 from . import layouts, meeting, windows
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...tracing.records import Op, TensorSpec
-from ..reach import Dim, Factor, Field, lost, not_followed, resized
+from ...operators.reach import Dim, Factor, Field, lost, not_followed, resized
+from ...trace.records import Op, TensorSpec
 
 
 def split(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:

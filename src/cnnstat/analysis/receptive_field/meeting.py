@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...tracing.records import Op, TensorSpec
-from ..reach import WHOLE, Dim, Field, Reach, lost, not_followed, resized
+from ...operators.reach import WHOLE, Dim, Field, Reach, lost, not_followed, resized
+from ...trace.records import Op, TensorSpec
 
 
 def elementwise(

@@ -6,9 +6,9 @@ from dataclasses import replace
 from math import lcm
 from typing import Any
 
-from ...tracing.records import Op, TensorSpec
-from ..describe import window_of
-from ..reach import WHOLE, Field, Reach, lost, not_followed, resized
+from ...operators.describe import window_of
+from ...operators.reach import WHOLE, Field, Reach, lost, not_followed, resized
+from ...trace.records import Op, TensorSpec
 
 
 def slide(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:

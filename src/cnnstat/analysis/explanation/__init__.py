@@ -1,1 +1,0 @@
-"""The arithmetic of one layer with its numbers put in."""

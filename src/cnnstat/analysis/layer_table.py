@@ -1,0 +1,189 @@
+"""The table of layers: its columns, and which layers stand in it in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from ..errors import UsageError, nearest
+from ..inputs import format_shape
+from ..render.blocks import Cell, Column, Row, Table
+from ..render.options import Options
+from .results import Layer, Tally, Totals
+from .roles import LAYOUT
+from .tree import to_depth
+
+Whole: TypeAlias = "Totals | None"
+"""The totals of the model; None where it does not run to its end."""
+CellOf: TypeAlias = "Callable[[Whole, Layer, Tally], Cell]"
+
+
+def _type(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+    frozen = ", frozen" if layer.frozen_params else ""
+    return Cell(f"{layer.type} {layer.config}".rstrip() + frozen)
+
+
+def _params(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+    shared = layer.shared_with is not None and not tally.params
+    return Cell(tally.params, "count", "shared" if shared else "–")
+
+
+def _share_of(part: int, whole: Whole, figure: str) -> Cell:
+    total = getattr(whole, figure) if whole is not None else None
+    return Cell(part / total if total else None, "share")
+
+
+def _shape(shapes: Sequence[tuple[int, ...]]) -> Cell:
+    more = f" +{len(shapes) - 1}" if len(shapes) > 1 else ""
+    if more:
+        return Cell(format_shape(shapes[0]) + more)
+    return Cell(shapes[0] if shapes else None, "shape")
+
+
+def _kernel(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+    return Cell(layer.window.kernel if layer.window else None, "sizes")
+
+
+def _padding(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+    return Cell(layer.window.padding if layer.window else None, "sizes")
+
+
+def _backward_macs(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+    traced = tally.backward_macs is not None
+    return Cell(tally.backward_macs, "count", "–" if traced else "needs --training")
+
+
+# In order of standing; a narrow terminal drops the highest number first.
+COLUMNS: dict[str, tuple[Column, CellOf]] = {
+    "type": (Column("type", "Type", False, 3), _type),
+    "role": (Column("role", "Role", False, 7), lambda w, x, t: Cell(x.role)),
+    "input": (Column("input", "Input", False, 5), lambda w, x, t: _shape(x.inputs)),
+    "output": (Column("output", "Output", False, 2), lambda w, x, t: _shape(x.outputs)),
+    "kernel": (Column("kernel", "Kernel", True, 8), _kernel),
+    "padding": (Column("padding", "Padding", True, 9), _padding),
+    "receptive-field": (
+        Column("receptive-field", "Receptive field", True, 6),
+        lambda w, x, t: Cell(x.receptive_field, "sizes", x.receptive_field_reason or "–"),
+    ),
+    "stride": (
+        Column("stride", "Eff. stride", True, 10), lambda w, x, t: Cell(x.stride, "sizes")
+    ),
+    "params": (Column("params", "Params"), _params),
+    "params-share": (
+        Column("params-share", "%", True, 13), lambda w, x, t: _share_of(t.params, w, "params")
+    ),
+    "macs": (Column("macs", "MACs", True, 1), lambda w, x, t: Cell(t.macs, "count")),
+    "macs-share": (
+        Column("macs-share", "%", True, 14), lambda w, x, t: _share_of(t.macs, w, "macs")
+    ),
+    "backward-macs": (Column("backward-macs", "Backward MACs", True, 1), _backward_macs),
+    "other-ops": (
+        Column("other-ops", "Other ops", True, 11), lambda w, x, t: Cell(t.other_ops, "count")
+    ),
+    "activation": (
+        Column("activation", "Activation", True, 12),
+        lambda w, x, t: Cell(t.activation_bytes or None, "bytes"),
+    ),
+}  # fmt: skip
+DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "macs", "macs-share")
+_PARTIAL_COLUMNS = ("type", "input", "output", "params", "macs")
+
+
+def layer_table(layers: Sequence[Layer], whole: Whole, options: Options) -> Table:
+    usual: tuple[str, ...] = DEFAULT_COLUMNS
+    if whole is None:
+        usual = _PARTIAL_COLUMNS
+    elif whole.backward_macs is not None:
+        usual = (*usual, "backward-macs")
+    return layer_rows(layers, whole, options, usual)[0]
+
+
+def layer_rows(
+    calls: Sequence[Layer], whole: Whole, options: Options, usual: tuple[str, ...]
+) -> tuple[Table, list[Layer]]:
+    """The table of layers, with the columns `usual` unless others are asked for, and its layers."""
+    keys = _chosen(options.columns, usual)
+    columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
+    flat = options.sort is not None or options.top is not None
+    layers = [layer for layer in calls[1:] if _is_shown(layer, options)]
+    if not layers or (options.depth == 0 and not flat):
+        layers = [calls[0]]  # the model itself
+    if flat:
+        shown = _sorted(whole, layers, options)
+        rows = [Row(_cells(whole, x, _own(x), keys, x.path + x.repetition)) for x in shown]
+    else:
+        named = to_depth(layers, options.depth)
+        shown = [layer for layer, _, _ in named]
+        rows = [
+            Row(
+                _cells(whole, layer, layer.total, keys, name),
+                max(0, layer.depth - 1),
+                group,
+            )
+            for layer, name, group in named
+        ]
+    return Table(columns, tuple(rows), tree=not flat), shown
+
+
+def _chosen(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns asked for; `+key` adds to the usual ones."""
+    added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
+    plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
+    for key in (*added, *plain):
+        _check("column", key)
+    if any(key.startswith("+") for key in keys):
+        wanted = {*usual, *added, *plain}
+        return tuple(key for key in COLUMNS if key in wanted)
+    return plain if keys else usual
+
+
+def check_options(options: Options) -> None:
+    """Raise UsageError if a column or the sort key is unknown."""
+    _chosen(options.columns, DEFAULT_COLUMNS)
+    if options.sort is not None:
+        _check("sort key", options.sort)
+
+
+def _check(what: str, key: str) -> None:
+    if key not in COLUMNS:
+        details = [nearest(key, COLUMNS), f"known: {', '.join(COLUMNS)}"]
+        raise UsageError(f"unknown {what} {key!r}", *filter(None, details))
+
+
+def _is_shown(layer: Layer, options: Options) -> bool:
+    if layer.kind == "module":
+        return True
+    tells_something = layer.type not in LAYOUT or layer.params > 0
+    return options.ops == "all" or (options.ops == "auto" and tells_something)
+
+
+def _sorted(whole: Whole, layers: list[Layer], options: Options) -> list[Layer]:
+    sort = options.sort or "macs"
+    cell = COLUMNS[sort][1]
+
+    def order(layer: Layer) -> float | str:
+        return cell(whole, layer, _own(layer)).sort_key
+
+    numeric = COLUMNS[sort][0].numeric or sort in ("input", "output")
+    costs = [x for x in layers if not numeric or order(x)]
+    return sorted(costs, key=order, reverse=numeric)[: options.top]
+
+
+def _own(layer: Layer) -> Tally:
+    return Tally(
+        layer.params,
+        layer.macs,
+        layer.other_ops,
+        layer.activation_bytes,
+        backward_macs=layer.backward_macs,
+        backward_other_ops=layer.backward_other_ops,
+    )
+
+
+def _cells(
+    whole: Whole, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
+) -> tuple[Cell, ...]:
+    return (
+        Cell(name or layer.type),
+        *(COLUMNS[key][1](whole, layer, tally) for key in keys),
+    )

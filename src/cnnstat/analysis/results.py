@@ -1,0 +1,211 @@
+"""What a model is and costs: its layers and their sums."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import field
+
+from ..operators.window import Window
+from ..results import Record, Result, Shape
+
+Role = Literal[
+    "conv", "linear", "attention", "recurrent", "embedding", "norm", "activation", "pool",
+    "join", "shape", "dropout", "other",
+]  # fmt: skip
+
+
+class Tally(Record, frozen=True):
+    """What is summed over calls.
+
+    `uncounted` maps each operator without a rule to the number of times it ran; with any in it
+    the sums are lower bounds. The same figures of the backward pass stand beside them, None where
+    it was not traced.
+    """
+
+    params: int = 0
+    macs: int = 0
+    other_ops: int = 0
+    activation_bytes: int = 0
+    uncounted: dict[str, int] = field(default_factory=dict)
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
+    backward_uncounted: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            params=self.params + other.params,
+            macs=self.macs + other.macs,
+            other_ops=self.other_ops + other.other_ops,
+            activation_bytes=self.activation_bytes + other.activation_bytes,
+            uncounted=_joined(self.uncounted, other.uncounted),
+            backward_macs=_sum(self.backward_macs, other.backward_macs),
+            backward_other_ops=_sum(self.backward_other_ops, other.backward_other_ops),
+            backward_uncounted=_joined(self.backward_uncounted, other.backward_uncounted),
+        )
+
+    @property
+    def exact(self) -> bool:
+        return not self.uncounted
+
+
+def _joined(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    if not a or not b:
+        return a or b
+    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b
+
+
+class Layer(Record, frozen=True):
+    """One row: a call of a module or of a functional operator.
+
+    The counts at the top level are the call's own; `total` includes its children.
+    `receptive_field` and `stride` are in input pixels per spatial dimension, for one element of
+    the output; where they are None, `receptive_field_reason` says why. `shared_with` names where
+    the parameters were counted already.
+    """
+
+    path: str
+    call: int
+    depth: int
+    kind: Literal["module", "function"]
+    type: str
+    config: str
+    role: Role
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    params: int
+    frozen_params: int
+    param_bytes: int
+    macs: int
+    other_ops: int
+    activation_bytes: int
+    total: Tally
+    window: Window | None
+    receptive_field: tuple[int | float, ...] | None
+    stride: tuple[int | float, ...] | None
+    receptive_field_reason: str | None
+    shared_with: str | None
+    exact: bool
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
+
+    @property
+    def repetition(self) -> str:
+        """`#2` for the second call of one path, nothing for the first."""
+        return f"#{self.call + 1}" if self.call else ""
+
+
+class BoundedPart(Record, frozen=True):
+    """MACs in proportion to a size that depends on values, at its largest `rows`."""
+
+    rows: int
+    macs: int
+    path: str
+
+    @property
+    def macs_per_row(self) -> int | None:
+        return self.macs // self.rows if self.rows and self.macs % self.rows == 0 else None
+
+
+class Bounded(Record, frozen=True):
+    """What depends on sizes that depend on values.
+
+    `ops` maps each operator with such a size to the number of times it ran, `fixed_macs` are the
+    MACs that do not depend on one.
+    """
+
+    ops: dict[str, int]
+    fixed_macs: int
+    parts: tuple[BoundedPart, ...]
+
+
+class Totals(Record, frozen=True):
+    """The figures of the whole model.
+
+    `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
+    the most that inference holds at once: parameters, buffers, input and live activations, without
+    a device's workspace. `bounded` is None where no size depends on values. `depth` is the number
+    of layers with weights on the longest path. `receptive_field` is that of the last feature map.
+    The figures of the backward pass are None where it was not traced; `exact`, `uncounted` and
+    `bounded` are about the forward pass.
+    """
+
+    params: int
+    trainable_params: int
+    buffers: int
+    param_bytes: int
+    buffer_bytes: int
+    bytes_by_dtype: dict[str, int]
+    macs: int
+    flops: int
+    other_ops: int
+    activation_bytes: int
+    peak_bytes: int
+    depth: int
+    receptive_field: tuple[int | float, ...] | None
+    exact: bool
+    uncounted: dict[str, int]
+    bounded: Bounded | None = None
+    backward_macs: int | None = None
+    backward_other_ops: int | None = None
+    backward_uncounted: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def training_macs(self) -> int | None:
+        """Forward and backward pass together; None where the latter was not traced."""
+        return _sum(self.macs, self.backward_macs)
+
+
+class RoleTally(Record, frozen=True):
+    params: int
+    macs: int
+
+
+class Tool(Record, frozen=True):
+    cnnstat: str
+    torch: str
+    python: str
+
+
+class Model(Record, frozen=True, kw_only=True):
+    """`class_name` is `class` in JSON; `name` is how reports call the model."""
+
+    spec: str
+    source: str
+    class_name: str = field(name="class")
+    arguments: dict[str, Any]
+
+
+class Input(Record, frozen=True):
+    name: str | None
+    shape: Shape
+    dtype: str
+
+
+class Stage(Record, frozen=True):
+    """Consecutive layers whose outputs have one spatial size; empty where there is none."""
+
+    size: Shape
+    channels: int
+    layers: int
+    params: int
+    macs: int
+
+
+class Analysis(Result, frozen=True, kw_only=True):
+    """What a model is and costs on one input."""
+
+    kind: Literal["analysis"] = "analysis"
+    tool: Tool
+    model: Model
+    inputs: tuple[Input, ...]
+    mode: Literal["eval", "train"]
+    lane: str
+    totals: Totals
+    by_role: dict[str, RoleTally]
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...]

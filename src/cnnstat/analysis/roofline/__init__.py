@@ -1,1 +1,0 @@
-"""What a step takes at least on a device: its arithmetic and its traffic against the peaks."""

@@ -1,0 +1,108 @@
+"""The totals of an analysis, and how exact they are."""
+
+from __future__ import annotations
+
+from ..render.blocks import Cell, Facts
+from .results import Analysis, BoundedPart
+from .stages import last_map
+
+
+def totals(analysis: Analysis) -> Facts:
+    t = analysis.totals
+    frozen = t.params - t.trainable_params
+    bound = bound_of(analysis)
+    items = [
+        ("Parameters", Cell(t.params, "count", "0")),
+        ("Frozen parameters", Cell(frozen, "count")),
+        ("Buffers", Cell(t.buffers, "count")),
+        ("MACs", Cell(t.macs, "count", "0", bound)),
+        ("FLOPs (2 × MACs)", Cell(t.flops, "count", "0", bound)),
+        ("Other operations", Cell(t.other_ops, "count", "0", bound)),
+        *_training(analysis),
+        ("Parameter memory", Cell(t.param_bytes, "bytes")),
+        ("Activation memory", Cell(t.activation_bytes, "bytes")),
+        (_PEAK[analysis.mode], Cell(t.peak_bytes, "bytes")),
+        ("Receptive field", Cell(t.receptive_field, "sizes", _no_field(analysis))),
+        ("Depth, in layers", Cell(t.depth, "count", "0")),
+        ("Counted", Cell(footing(analysis))),
+    ]
+    optional = ("Frozen parameters", "Buffers")
+    return Facts(tuple((name, cell) for name, cell in items if cell.value or name not in optional))
+
+
+def _training(analysis: Analysis) -> list[tuple[str, Cell]]:
+    t = analysis.totals
+    if t.backward_macs is None:
+        return []
+    bound = _BOUNDS[_bounds(analysis, t.backward_uncounted)]
+    both = _BOUNDS[_bounds(analysis, t.uncounted, t.backward_uncounted)]
+    return [
+        ("Backward MACs", Cell(t.backward_macs, "count", "0", bound)),
+        ("Training MACs (forward + backward)", Cell(t.training_macs, "count", "0", both)),
+        ("Other operations, backward", Cell(t.backward_other_ops, "count", "0", bound)),
+    ]
+
+
+_PEAK = {"eval": "Peak memory at inference", "train": "Peak memory, forward only"}
+
+
+def _no_field(analysis: Analysis) -> str:
+    last = last_map(analysis.layers)
+    return (last and last.receptive_field_reason) or "no feature map"
+
+
+def footing(analysis: Analysis) -> str:
+    """How the figures were made, in a phrase."""
+    t = analysis.totals
+    bounds = _bounds(analysis, t.uncounted, t.backward_uncounted)
+    return f"{bounds}; {analysis.mode} mode, {analysis.lane} lane"
+
+
+_BOUNDS = {
+    "exact": "", "a lower bound": "at least ", "an upper bound": "at most ",
+    "approximate": "about ",
+}  # fmt: skip
+
+
+def bound_of(analysis: Analysis) -> str:
+    """What stands before a total that is only a bound: "at least "."""
+    return _BOUNDS[_bounds(analysis, analysis.totals.uncounted)]
+
+
+def _bounds(analysis: Analysis, *uncounted: dict[str, int]) -> str:
+    """What a figure is in which `uncounted` operators are missing."""
+    totals = analysis.totals
+    depends = totals.bounded is not None and totals.bounded.fixed_macs != totals.macs
+    if not depends:
+        return "a lower bound" if any(uncounted) else "exact"
+    return "approximate" if any(uncounted) or analysis.lane == "cpu" else "an upper bound"
+
+
+def bounds(analysis: Analysis) -> list[str]:
+    """What keeps the totals from being exact, a sentence for each cause."""
+    totals = analysis.totals
+    missing = [("the totals", totals.uncounted), ("backward totals", totals.backward_uncounted)]
+    sentences = [
+        f"{figures} are lower bounds: nothing is known of {_times(uncounted)}"
+        for figures, uncounted in missing
+        if uncounted
+    ]
+    bounded = analysis.totals.bounded
+    if bounded is not None:
+        taken = "as these values gave them" if analysis.lane == "cpu" else "at their largest"
+        sentences.append(f"sizes that depend on values are taken {taken}: {_times(bounded.ops)}")
+        parts = [_part(part) for part in bounded.parts]
+        if parts:
+            sentences.append(" + ".join([f"MACs: {bounded.fixed_macs:,} fixed", *parts]))
+    return sentences
+
+
+def _part(part: BoundedPart) -> str:
+    place = part.path or "the model"
+    if part.macs_per_row is None:
+        return f"{part.macs:,} in {place}"
+    return f"{part.rows:,} × {part.macs_per_row:,} in {place}"
+
+
+def _times(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count}×)" for name, count in counts.items())

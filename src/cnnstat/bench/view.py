@@ -1,0 +1,247 @@
+"""The view of `bench`: what was reached, how fast, epoch by epoch, and the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..inputs import format_shape
+from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.options import Options
+from ..render.pictures import Curve, Curves, Panel
+from ..units import format_exact
+from .results import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run, Spread
+
+_PHASES: tuple[Phase, ...] = ("data", "forward", "backward", "optimizer")
+_NO_PEAKS = "not known: cnnstat devices --measure -o here.json, then --device-peaks here.json"
+_ONE_EPOCH_A_ROW = 12  # epochs; of more the table shows some
+
+
+def view(result: Benchmark, options: Options) -> Report:
+    """The report of models that were trained."""
+    blocks: list[Block] = [_figures(result)]
+    split = _split(result)
+    if split is not None:
+        blocks.append(split)
+    if any(run.prediction is not None for run in result.runs):
+        blocks.append(_predicted(result))
+    blocks += [_layers(run, run.layers) for run in result.runs if run.layers is not None]
+    if any(run.epochs for run in result.runs):
+        blocks += [_epochs(result), _curves(result)]
+    blocks.append(_conditions(result))
+    notes = [f"note: {run.model.spec}: {note}" for run in result.runs for note in run.notes]
+    notes += [f"note: {note}" for note in result.notes]
+    if notes:
+        blocks.append(Text(tuple(notes), "note"))
+    names = ", ".join(run.model.spec for run in result.runs)
+    return Report(f"{names} on {_said_data(result)}", tuple(blocks))
+
+
+def _said_data(result: Benchmark) -> str:
+    data = result.data
+    if data.name == "synthetic":
+        return "synthetic data"
+    return f"{data.name}: {format_exact(data.train)} to train, {format_exact(data.test)} to test"
+
+
+def _figures(result: Benchmark) -> Table:
+    """One row a model."""
+    columns = (
+        Column("model", "Model", False),
+        Column("params", "Params", drop=4),
+        Column("test_accuracy", "Test acc"),
+        Column("train_accuracy", "Train acc", drop=2),
+        Column("examples_per_second", "Examples/s"),
+        Column("step_seconds", "Step"),
+        Column("iqr_seconds", "IQR", drop=1),
+        Column("data_share", "Data", drop=3),
+        Column("memory", "Memory", drop=5),
+    )
+    return Table(columns, tuple(Row(tuple(_cells(run))) for run in result.runs))
+
+
+def _cells(run: Run) -> Iterator[Cell]:
+    last, timing = run.epochs[-1] if run.epochs else None, run.timing
+    yield Cell(run.model.spec)
+    yield Cell(run.params, "count")
+    yield Cell(last.test_accuracy if last else None, "share")
+    yield Cell(last.train_accuracy if last else None, "share")
+    yield Cell(timing.examples_per_second if timing else None, "rate")
+    yield Cell(timing.seconds.median if timing else None, "seconds")
+    repeated = timing is not None and len(timing.step_seconds) > 1
+    yield Cell(timing.seconds.iqr if timing and repeated else None, "seconds")
+    yield Cell(timing.data_share if timing else None, "share")
+    yield Cell(run.memory_bytes, "bytes")
+
+
+def _split(result: Benchmark) -> Table | None:
+    """What a step consists of: medians, so they need not add up."""
+    rows = []
+    for run in result.runs:
+        if run.timing is not None:
+            spreads = [run.timing.phases.get(phase) for phase in _PHASES]
+            cells = [Cell(s.median if s else None, "seconds") for s in spreads]
+            counts = (
+                Cell(run.timing.warmup_steps, "number"),
+                Cell(len(run.timing.step_seconds), "number"),
+            )
+            rows.append(Row((Cell(run.model.spec), *cells, *counts)))
+    if not rows:
+        return None
+    columns = (
+        Column("model", "Model", False),
+        *(Column(phase, phase.capitalize()) for phase in _PHASES),
+        Column("warmup_steps", "Warm-up", drop=1),
+        Column("measured_steps", "Measured", drop=2),
+    )
+    return Table(columns, tuple(rows), "A step, medians")
+
+
+def _predicted(result: Benchmark) -> Table:
+    columns = (
+        Column("model", "Model", False),
+        Column("least_seconds", "Step at least"),
+        Column("step_seconds", "Step"),
+        Column("flops_per_second", "Achieved"),
+        Column("mfu", "MFU"),
+        Column("predicted_bytes", "Memory expected", drop=1),
+        Column("memory_bytes", "Memory", drop=1),
+    )
+    rows = []
+    for run in result.runs:
+        expected, timing = run.prediction, run.timing
+        rows.append(Row((
+            Cell(run.model.spec),
+            Cell(expected.seconds if expected else None, "seconds"),
+            Cell(timing.seconds.median if timing else None, "seconds"),
+            Cell(run.flops_per_second, "flop_rate"),
+            Cell(run.mfu, "share"),
+            Cell(expected.memory_bytes if expected else None, "bytes"),
+            # a whole process holds torch and the data too: nothing to hold against tensors
+            Cell(run.memory_bytes if run.memory_kind == "allocated on the device" else None,
+                 "bytes"),
+        )))  # fmt: skip
+    return Table(columns, tuple(rows), "Predicted beside measured")
+
+
+def _layers(run: Run, times: LayerTimes) -> Table:
+    """The largest first; what the hooks cost stands in the title."""
+    trained = any(layer.backward is not None for layer in times.layers)
+    columns = [
+        Column("layer", "Layer", False, shrinks=True),
+        Column("type", "Type", False, drop=2),
+        *_spread_columns("forward", "Forward"),
+        *(_spread_columns("backward", "Backward") if trained else ()),
+        Column("share", "%"),
+    ]
+    rows = []
+    for layer in sorted(times.layers, key=lambda layer: -layer.both):
+        cells = [Cell(layer.path), Cell(layer.type), *_spread_cells(layer.seconds)]
+        cells += _spread_cells(layer.backward) if trained else ()
+        rows.append(Row((*cells, Cell(layer.both / times.hooked.median, "share"))))
+    cost = f"{100 * times.overhead:+.1f} %".replace("-", "−")
+    title = f"Layers of {run.model.spec}, batch {run.batch_size}; timing them costs {cost}"
+    return Table(tuple(columns), tuple(rows), title)
+
+
+def _spread_columns(key: str, title: str) -> tuple[Column, Column]:
+    return Column(f"{key}_seconds", title), Column(f"{key}_iqr_seconds", "IQR", drop=1)
+
+
+def _spread_cells(spread: Spread | None) -> tuple[Cell, Cell]:
+    if spread is None:
+        return Cell(None, "seconds"), Cell(None, "seconds")
+    return Cell(spread.median, "seconds"), Cell(spread.iqr, "seconds")
+
+
+def _epochs(result: Benchmark) -> Table:
+    several = len(result.runs) > 1
+    columns = [Column("model", "Model", False, merged=True)] if several else []
+    columns += [
+        Column("epoch", "Epoch"),
+        Column("train_loss", "Train loss"),
+        Column("train_accuracy", "Train acc"),
+        Column("test_loss", "Test loss"),
+        Column("test_accuracy", "Test acc"),
+        Column("seconds", "Training time", drop=1),
+    ]
+    rows = []
+    for run in result.runs:
+        for epoch in _shown(run.epochs):
+            name = [Cell(run.model.spec)] if several else []
+            rows.append(Row((*name, *_epoch_cells(epoch))))
+    return Table(tuple(columns), tuple(rows), "Epochs")
+
+
+def _shown(epochs: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
+    """All epochs, or about a dozen of them, the first and the last among them."""
+    stride = -(-len(epochs) // _ONE_EPOCH_A_ROW)
+    return tuple(e for e in epochs if e.epoch % stride == 0 or e in (epochs[0], epochs[-1]))
+
+
+def _epoch_cells(epoch: Epoch) -> list[Cell]:
+    return [
+        Cell(epoch.epoch, "number"),
+        Cell(epoch.train_loss, "loss"),
+        Cell(epoch.train_accuracy, "share"),
+        Cell(epoch.test_loss, "loss"),
+        Cell(epoch.test_accuracy, "share"),
+        Cell(epoch.seconds, "seconds"),
+    ]
+
+
+def _curves(result: Benchmark) -> Curves:
+    several = len(result.runs) > 1
+
+    def curves(fields: dict[str, str]) -> tuple[Curve, ...]:
+        found = []
+        for run in result.runs:
+            for field, said in fields.items():
+                points = [(float(e.epoch), getattr(e, field)) for e in run.epochs]
+                seen = tuple((x, y) for x, y in points if y is not None)
+                name = f"{run.model.spec}, {said}" if several else said
+                found += [Curve(name, seen)] if seen else []
+        return tuple(found)
+
+    losses = curves({"train_loss": "train", "test_loss": "test"})
+    accuracies = curves({"train_accuracy": "train", "test_accuracy": "test"})
+    panels = [Panel("Loss", "epoch", losses), Panel("Accuracy", "epoch", accuracies)]
+    names = ", ".join(run.model.spec for run in result.runs)
+    drawn = tuple(panel for panel in panels if panel.curves)
+    return Curves("curves", f"Loss and accuracy of {names}", drawn)
+
+
+def _conditions(result: Benchmark) -> Facts:
+    """What was done, and where."""
+    where, protocol = result.environment, result.protocol
+    device = f"{where.device_name} ({where.device})"
+    items = [("Protocol", Cell(_said_protocol(protocol, result.runs)))]
+    sizes = {format_shape(run.input): None for run in result.runs}
+    items.append(("Input", Cell(", ".join(sizes))))
+    items.append(("Device", Cell(f"{device}, {protocol.precision}, {where.threads} threads")))
+    if where.processes > 1:
+        items.append(("Processes", Cell(where.processes, "number")))
+    versions = [f"torch {where.torch}", *([f"CUDA {where.cuda}"] if where.cuda else [])]
+    versions += [f"driver {where.driver}"] if where.driver else []
+    items.append(("Software", Cell(", ".join(versions))))
+    kinds = {run.memory_kind: None for run in result.runs if run.memory_kind}
+    if kinds:
+        items.append(("Memory", Cell(f"the most that was {', '.join(kinds)}")))
+    peaks = {run.prediction.device: None for run in result.runs if run.prediction}
+    if peaks:
+        (name,) = peaks
+        items.append(("Peaks", Cell(name or _NO_PEAKS)))
+    return Facts(tuple(items))
+
+
+def _said_protocol(protocol: Protocol, runs: tuple[Run, ...]) -> str:
+    sizes = ", ".join(str(n) for n in {run.batch_size: None for run in runs})
+    batch = f"batch {sizes}" + (f" × {protocol.accumulate}" if protocol.accumulate > 1 else "")
+    if protocol.inference:
+        return f"inference, {batch}"
+    rate = next((run.learning_rate for run in runs), None)
+    parts = [f"{protocol.optimizer}, learning rate {rate:g} {protocol.schedule}", batch]
+    parts += [f"weight decay {protocol.weight_decay:g}"] if protocol.weight_decay else []
+    parts += [f"{protocol.init} weights", f"seed {protocol.seed}"]
+    flags = {"augmented": protocol.augment, "compiled": protocol.compile,
+             "channels last": protocol.channels_last}  # fmt: skip
+    return ", ".join([*parts, *(name for name, on in flags.items() if on)])

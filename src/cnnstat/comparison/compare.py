@@ -1,0 +1,132 @@
+"""How models differ, and why: figures side by side, derived from their analyses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..analysis.results import Analysis
+from ..analysis.stages import align, stages_of
+from ..units import format_ratio, format_share
+from .results import Classifier, Comparison, Figure, RoleFigures, Unit
+
+_FIGURES: tuple[tuple[str, Unit, str], ...] = (
+    ("Parameters", "count", "params"),
+    ("MACs", "count", "macs"),
+    ("Backward MACs", "count", "backward_macs"),
+    ("Training MACs", "count", "training_macs"),
+    ("Other operations", "count", "other_ops"),
+    ("Parameter memory", "bytes", "param_bytes"),
+    ("Activation memory", "bytes", "activation_bytes"),
+    ("Peak memory", "bytes", "peak_bytes"),
+    ("Depth, in layers", "layers", "depth"),
+)
+
+
+def compare(analyses: Sequence[Analysis], classifiers: Sequence[Classifier | None]) -> Comparison:
+    """Put the analyses side by side. The first model is what ratios are relative to."""
+    names = _names(analyses)
+    by_role = _by_role(analyses)
+    return Comparison(
+        tool=analyses[0].tool,
+        names=names,
+        summary=_summary(names, analyses, by_role),
+        totals=_totals(analyses),
+        by_role=by_role,
+        stages=align([stages_of(analysis.layers) for analysis in analyses]),
+        classifiers=tuple(classifiers),
+        analyses=tuple(analyses),
+    )
+
+
+def _names(analyses: Sequence[Analysis]) -> tuple[str, ...]:
+    """The specs; two models of one spec are told apart by a number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for analysis in analyses:
+        spec = analysis.model.spec
+        seen[spec] += 1
+        names.append(spec if seen[spec] == 1 else f"{spec} ({seen[spec]})")
+    return tuple(names)
+
+
+def _totals(analyses: Sequence[Analysis]) -> tuple[Figure, ...]:
+    rows = [
+        (name, unit, [getattr(analysis.totals, field) for analysis in analyses])
+        for name, unit, field in _FIGURES
+    ]
+    figures = [_figure(*row) for row in rows if row[2] != [None] * len(analyses)]
+    fields = [analysis.totals.receptive_field for analysis in analyses]
+    figures.append(_figure("Receptive field, px", "pixels", [f[0] if f else None for f in fields]))
+    return tuple(figures)
+
+
+def _figure(name: str, unit: Unit, values: list[float | None]) -> Figure:
+    first = values[0]
+    ratios = tuple(v / first if v is not None and first else None for v in values)
+    return Figure(name, unit, tuple(values), ratios)
+
+
+def _by_role(analyses: Sequence[Analysis]) -> tuple[RoleFigures, ...]:
+    """Roles by the parameters they take in all models together, the largest first."""
+    weight: Counter[str] = Counter()
+    for analysis in analyses:
+        for role, tally in analysis.by_role.items():
+            weight[role] += tally.params
+    return tuple(_role(role, analyses) for role, _ in weight.most_common())
+
+
+def _role(role: str, analyses: Sequence[Analysis]) -> RoleFigures:
+    tallies = [analysis.by_role.get(role) for analysis in analyses]
+    params = tuple(tally.params if tally else 0 for tally in tallies)
+    macs = tuple(tally.macs if tally else 0 for tally in tallies)
+    totals = [analysis.totals for analysis in analyses]
+    return RoleFigures(
+        role,
+        params,
+        tuple(p / max(1, t.params) for p, t in zip(params, totals, strict=True)),
+        macs,
+        tuple(m / max(1, t.macs) for m, t in zip(macs, totals, strict=True)),
+    )
+
+
+def _summary(
+    names: Sequence[str], analyses: Sequence[Analysis], by_role: Sequence[RoleFigures]
+) -> tuple[str, ...]:
+    """Which model is smaller, by what factor, and what the difference is made of."""
+    params = [analysis.totals.params for analysis in analyses]
+    small, large = params.index(min(params)), params.index(max(params))
+    if params[small] == params[large]:
+        return (f"{_listed(names)} have {params[0]:,} parameters each.", *_work(names, analyses))
+    smallest, largest = names[small], names[large]
+    lead = f"Of {len(names)} models, {smallest} is the smallest: it" if len(names) > 2 else smallest
+    factor = f", {_times(params[large], params[small])} as many" if params[small] else ""
+    role = max(by_role, key=lambda figures: figures.params[large] - figures.params[small])
+    part = (role.params[large] - role.params[small]) / (params[large] - params[small])
+    made_of = f"{format_share(part)} of the difference is" if part <= 1 else "The difference is"
+    return (
+        f"{lead} has {params[small]:,} parameters, {largest} has {params[large]:,}{factor}.",
+        f"{made_of} {_NOUNS.get(role.role, role.role)} layers: {largest} holds "
+        f"{role.params[large]:,} parameters in them ({format_share(role.params_share[large])}), "
+        f"{smallest} {f'{role.params[small]:,}' if role.params[small] else 'none'}.",
+    )
+
+
+def _work(names: Sequence[str], analyses: Sequence[Analysis]) -> tuple[str, ...]:
+    """How the models differ where their parameters do not."""
+    macs = [analysis.totals.macs for analysis in analyses]
+    least, most = macs.index(min(macs)), macs.index(max(macs))
+    if macs[least] == macs[most] or not macs[least]:
+        return ()
+    return (f"{names[most]} does {_times(macs[most], macs[least])} the MACs of {names[least]}.",)
+
+
+def _times(a: int, b: int) -> str:
+    return f"{format_ratio(a / b).rstrip('×')} times"
+
+
+_NOUNS = {"conv": "convolution", "linear": "fully connected", "norm": "normalisation"}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"

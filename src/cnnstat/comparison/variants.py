@@ -1,0 +1,109 @@
+"""Variants of a model, made to be traced: another head, another input size.
+
+A variant is a copy on `meta`; the model it was made from is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..analysis.results import Layer
+from ..errors import ModelError
+from ..trace.records import Trace
+from ..tracing.copies import meta_copy
+from ..tracing.open_calls import Observer, OpenCall
+from ..tracing.run import trace
+
+Inputs = tuple[Sequence[Any], Mapping[str, Any]]
+"""Positional and named."""
+
+
+class _Reached(BaseException):
+    """Ends a forward pass where its tensor is wanted. No error: nothing that catches errors,
+    a model's own `except Exception` included, may stop it on its way."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__()
+        self.tensor = tensor
+
+
+class NinHead(nn.Sequential):
+    """1×1 convolution to the classes, then global average pooling: N×C×H×W → N×classes."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, classes, kernel_size=1, device="meta")
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+
+
+class _WithHead(nn.Module):
+    """A model's features, up to where they are made, and another head on them."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = self.body(*args, **kwargs)
+        except _Reached as reached:
+            result = reached.tensor
+        return self.head(result)
+
+
+def with_nin_head(
+    model: nn.Module, inputs: Inputs, mode: str, features: Layer, classes: int
+) -> Trace:
+    """Trace `model` with everything behind the layer `features` replaced by a `NinHead`.
+
+    The replaced modules are still there, and do not run.
+    """
+    variant = _WithHead(meta_copy(model), NinHead(features.outputs[0][1], classes))
+    stop = _stop_at(f"body.{features.path}", features)
+    return trace(variant, *inputs, mode=mode, on_return=stop)
+
+
+def _stop_at(path: str, features: Layer) -> Observer:
+    def stop(call: OpenCall, result: Any) -> None:
+        if (call.path, call.call) == (path, features.call):
+            raise _Reached(result)
+
+    return stop
+
+
+def resized(model: nn.Module, inputs: Inputs, mode: str, linear: str) -> Trace:
+    """Trace `model` on other inputs with its linear layer `linear` made as wide as they need.
+
+    Raises:
+        ModelError: the layer is no module that can be replaced, or the model does not run.
+    """
+    variant = meta_copy(model)
+    layer = dict(variant.named_modules()).get(linear)
+    if not isinstance(layer, nn.Linear) or not linear:
+        raise ModelError(f"{linear or 'the model'} is no nn.Linear inside it")
+    features = _features_at(variant, layer, inputs, mode)
+    with torch.device("meta"):
+        wider = nn.Linear(features, layer.out_features, bias=layer.bias is not None)
+    parent, _, name = linear.rpartition(".")
+    variant.get_submodule(parent).register_module(name, wider.to(layer.weight.dtype))
+    return trace(variant, *inputs, mode=mode)
+
+
+def _features_at(model: nn.Module, layer: nn.Linear, inputs: Inputs, mode: str) -> int:
+    def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
+        raise _Reached(args[0])
+
+    hook = layer.register_forward_pre_hook(stop)
+    try:
+        trace(model, *inputs, mode=mode)
+    except _Reached as reached:
+        return reached.tensor.shape[-1]
+    finally:
+        hook.remove()
+    raise ModelError("the linear layer is not reached")

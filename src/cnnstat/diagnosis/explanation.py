@@ -1,0 +1,215 @@
+"""A failure in words: what the input is, what the layer takes, and where its sizes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from ..inputs import format_shape
+from ..operators.describe import dims_of, window_of
+from ..trace.records import Failure, TensorSpec
+from .mismatch import Mismatch, mismatch_of
+from .naming import counted, first_line, name_of
+from .placing import Places
+from .provenance import Provenance
+
+_LAYOUT = ("aten.view", "aten._unsafe_view", "aten.reshape", "aten.flatten")
+
+
+def explanation(failure: Failure, places: Places, signature: str = "") -> tuple[str, ...]:
+    """The lines below the headline of an error."""
+    return tuple(_Explained(failure, places, signature).lines())
+
+
+def got_and_expected(failure: Failure) -> tuple[str | None, str | None]:
+    """What the layer was given and what it takes, as texts for a program's reader."""
+    mismatch = mismatch_of(failure)
+    shapes = _operands(failure)
+    got = ", ".join(map(format_shape, shapes)) or None
+    if mismatch.expected is None:
+        return got, None
+    return got, f"{mismatch.expected} {_UNITS.get(mismatch.kind, '')}".rstrip()
+
+
+_UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
+          "view": "elements per row", "product": "rows"}  # fmt: skip
+
+
+def _operands(failure: Failure) -> list[tuple[int, ...]]:
+    """The shapes that the layer or operator was given, without its own parameters."""
+    mismatch = mismatch_of(failure)
+    if mismatch.operand is not None:
+        return [mismatch.operand.shape]
+    if failure.op is not None:
+        return [spec.shape for spec in failure.op.inputs if spec.parameter is None]
+    return [spec.shape for call in failure.calls[-1:] for spec in call.inputs]
+
+
+class _Explained:
+    def __init__(self, failure: Failure, places: Places, signature: str) -> None:
+        self.failure = failure
+        self.places = places
+        self.signature = signature
+        self.mismatch = mismatch_of(failure)
+        self.past = Provenance(failure, places)
+
+    def lines(self) -> Iterator[str]:
+        kinds = {
+            "features": self._sizes, "channels": self._sizes, "join": self._join,
+            "broadcast": self._broadcast, "window": self._window, "view": self._view,
+            "product": self._product, "dims": self._dims, "dtype": self._dtype,
+        }  # fmt: skip
+        told = list(kinds[self.mismatch.kind]()) if self.mismatch.kind in kinds else []
+        yield from told or self._other()
+
+    def _sizes(self) -> Iterator[str]:
+        m = self.mismatch
+        assert m.operand is not None
+        unit = m.kind
+        shape = format_shape(m.operand.shape)
+        yield f"input is {shape}, the layer takes {counted(m.expected, unit)}"
+        origin = self._origin_of_size(m)
+        if origin:
+            yield origin
+
+    def _origin_of_size(self, m: Mismatch) -> str | None:
+        """`512 = 32 × 4 × 4, from features (MaxPool2d) flattened at my_model.py:18`."""
+        assert m.operand is not None
+        made = self.past.made_by(m.operand)
+        if made is not None and made.name in _LAYOUT and m.kind == "features":
+            before: TensorSpec = made.args[0]
+            product = format_shape(before.shape[1:]).replace("×", " × ")
+            source = self.past.producer(before)
+            if prod(before.shape[1:]) == m.seen and len(before.shape) > 2:
+                return f"{m.seen} = {product}, from {source} flattened{self.past.at(made)}"
+            if m.seen and before.shape and prod(before.shape) % m.seen == 0:
+                rows = format_shape(m.operand.shape)
+                return (
+                    f"{format_shape(before.shape)} from {source} laid out as {rows}"
+                    + self.past.at(made)
+                )
+        unit = m.kind
+        producer = self.past.producer_of_size(m.operand, m.kind)
+        if producer is None:
+            return None
+        if producer == "input":
+            return f"the model's input has {counted(m.seen, unit)}" if unit == "channels" else None
+        return f"{counted(m.seen, unit)} come{'s' if m.seen == 1 else ''} from {producer}"
+
+    def _join(self) -> Iterator[str]:
+        op = self.failure.op
+        call = self.failure.calls[-1] if self.failure.calls else None
+        tensors: Sequence[TensorSpec] = (
+            op.args[0] if op is not None else (call.inputs if call else ())
+        )
+        dim = (op.arg(1, "dim", 0) if op is not None else 0) % max(1, len(tensors[0].shape))
+        name = call.type if call else "cat"
+        shapes = ", ".join(format_shape(t.shape) for t in tensors)
+        if name != "stack":
+            yield f"{name} along axis {dim} takes tensors that are equal in every other axis:"
+            yield f"  {shapes}"
+        else:
+            yield f"{name} takes tensors of one shape: {shapes}"
+        rests = [
+            tuple(s for i, s in enumerate(t.shape) if i != dim or name == "stack") for t in tensors
+        ]
+        common = max(rests, key=rests.count)
+        if rests.count(common) <= len(rests) // 2:
+            return
+        for tensor, rest in zip(tensors, rests, strict=True):
+            if rest != common:
+                producer = self.past.producer(tensor)
+                yield f"the odd one out is {producer}: {format_shape(tensor.shape)}"
+                usual = tensors[rests.index(common)]
+                yield from self._resized_in(tensor, self.past.sources(usual))
+
+    def _resized_in(self, spec: TensorSpec, common: set[int]) -> Iterator[str]:
+        """The last layers of its own before a tensor that changed the sides of their input."""
+        resizing = [found for found in self.past.resizing(spec) if found[0].index not in common]
+        for call, before, after in resizing[:2]:
+            place = self.places.of_module(call)
+            yield (
+                f"{name_of(call)}{f' at {place}' if place else ''} makes "
+                f"{format_shape(after)} of {format_shape(before)}"
+            )
+
+    def _broadcast(self) -> Iterator[str]:
+        op = self.failure.op
+        assert op is not None
+        a, b = (spec for spec in op.inputs[:2])
+        yield f"{format_shape(a.shape)} and {format_shape(b.shape)} do not go together"
+        for spec in (a, b):
+            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
+
+    def _window(self) -> Iterator[str]:
+        op, x = self.failure.op, self.mismatch.operand
+        assert op is not None
+        assert x is not None
+        call = self.past.calls.get(op.call)
+        window = window_of([op], dims_of(call) if call else None)
+        if window is None:
+            return
+        sides = format_shape(x.shape[-len(window.kernel) :])
+        padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""
+        kernel = format_shape(window.kernel)
+        yield f"input is {format_shape(x.shape)}, the kernel takes {kernel}{padded}"
+        eaten = self.past.resizing(x)
+        if eaten:
+            steps = [format_shape(eaten[-1][1])]
+            steps += [
+                f"{format_shape(after)} by {call.path or call.type}"
+                for call, _, after in eaten[::-1]
+            ]
+            shown = steps if len(steps) <= 6 else [*steps[:3], "…", *steps[-2:]]
+            yield f"{sides} is what is left of " + " → ".join(shown)
+
+    def _view(self) -> Iterator[str]:
+        m, op = self.mismatch, self.failure.op
+        assert m.operand is not None
+        if op is None:
+            shape = format_shape(m.operand.shape)
+            yield f"{shape} has {m.seen:,} elements: {first_line(self.failure)}"
+            return
+        wanted = ", ".join(map(str, op.args[1]))
+        per_row = abs(prod(op.args[1]))
+        total = f"{format_shape(m.operand.shape)} has {m.seen:,} elements"
+        what = f"no multiple of {per_row:,}" if -1 in op.args[1] else f"({wanted}) has {per_row:,}"
+        yield f"{total}, {what}"
+        yield f"{format_shape(m.operand.shape)} comes from {self.past.came_from(m.operand)}"
+
+    def _product(self) -> Iterator[str]:
+        op = self.failure.op
+        assert op is not None
+        a, b = [spec for spec in op.inputs if len(spec.shape) > 1][-2:]
+        yield (
+            f"a product of {format_shape(a.shape)} and {format_shape(b.shape)}: "
+            f"{a.shape[-1]} columns meet {b.shape[-2]} rows"
+        )
+        for spec in (a, b):
+            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
+
+    def _dims(self) -> Iterator[str]:
+        m = self.mismatch
+        assert m.operand is not None
+        shape = format_shape(m.operand.shape)
+        yield f"input is {shape}: {m.seen} dimensions, the layer takes {m.expected}"
+
+    def _dtype(self) -> Iterator[str]:
+        x = self.mismatch.operand
+        assert x is not None
+        yield f"input is {format_shape(x.shape)} of {x.dtype}, the layer takes indices: int64"
+
+    def _other(self) -> Iterator[str]:
+        failure = self.failure
+        wrong_call = failure.error == "TypeError" and "forward()" in failure.reason
+        for call in failure.calls[-1:]:
+            shapes = [format_shape(spec.shape) for spec in call.inputs]
+            if shapes and not wrong_call and (call.parent is not None or failure.in_model):
+                dtypes = {spec.dtype for spec in call.inputs} - {"float32"}
+                kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
+                yield f"input is {' and '.join(shapes)}{kind}"
+        who = "the model says" if failure.in_model or wrong_call else "torch says"
+        reason = first_line(failure)
+        yield f"{who}: {reason}" if reason != failure.error else f"{who}: {failure.error}"
+        if wrong_call and self.signature:
+            yield f"forward takes {self.signature}"

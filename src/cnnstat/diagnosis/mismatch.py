@@ -1,0 +1,181 @@
+"""What the refused operator was given and what it takes, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from ..trace.records import Failure, Op, TensorSpec, tensors_in
+from .literals import plain
+from .resizing import TAKES
+from .size_rules.arithmetic import broadcast
+from .size_rules.rule import Misfit
+
+Kind = Literal[
+    "features",
+    "channels",
+    "join",
+    "broadcast",
+    "window",
+    "view",
+    "product",
+    "dims",
+    "dtype",
+    "other",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """`seen` stands where `expected` would fit; `operand` is the tensor that has it.
+
+    `pairs` are all the pairs of sizes (expected, seen) of which one might give way.
+    """
+
+    kind: Kind
+    operand: TensorSpec | None
+    expected: int | None = None
+    seen: int | None = None
+    pairs: tuple[tuple[int, int], ...] = ()
+
+
+OTHER = Mismatch("other", None)
+
+
+def mismatch_of(failure: Failure) -> Mismatch:
+    """What does not fit; kind "other" where the operands do not tell."""
+    found = None if failure.op is None else _of_op(failure.op)
+    return _of_dimensions(failure) or found or _of_layer(failure) or OTHER
+
+
+def _of_dimensions(failure: Failure) -> Mismatch | None:
+    """Of a batch norm, which takes a number of axes, and of an embedding, which takes indices."""
+    call = failure.calls[-1] if failure.calls else None
+    if call is None or call.module is None or not call.inputs:
+        return None
+    x, base = call.inputs[0], call.module.base
+    if base.startswith("Embedding") and not x.dtype.startswith(("int", "uint")):
+        return Mismatch("dtype", x)
+    axes = int(base[-2]) + 2 if base in _NORMS else None
+    if axes is None or len(x.shape) == axes or (axes == 3 and len(x.shape) == 2):
+        return None
+    return Mismatch("dims", x, axes, len(x.shape))
+
+
+_NORMS = {"BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}
+ELEMENTWISE = {"add", "sub", "rsub", "mul", "div", "where", "maximum", "minimum", "pow"}
+
+
+def _of_op(op: Op) -> Mismatch | None:
+    name = op.name.removeprefix("aten.").rstrip("_")
+    if name == "convolution":
+        return _of_convolution(op)
+    if name in ("addmm", "mm", "bmm"):
+        x, weight = (op.args[1], op.args[2]) if name == "addmm" else (op.args[0], op.args[1])
+        is_layer = weight.parameter is not None
+        expected, seen = weight.shape[-2], x.shape[-1]
+        if expected == seen:
+            return None
+        kind: Kind = "features" if is_layer else "product"
+        return Mismatch(kind, x, expected, seen, ((expected, seen),))
+    if "batch_norm" in name or "group_norm" in name or "instance_norm" in name:
+        return _of_norm(op)
+    if name == "cat":
+        pairs = tuple(_differing([s.shape for s in op.args[0]], op.arg(1, "dim", 0)))
+        return Mismatch("join", None, pairs=pairs) if pairs else None
+    if name == "stack":
+        pairs = tuple(_differing([s.shape for s in op.args[0]], None))
+        return Mismatch("join", None, pairs=pairs) if pairs else None
+    if name in ("view", "_unsafe_view", "reshape"):
+        x, wanted = op.args[0], op.args[1]
+        per_row = abs(prod(wanted))
+        return Mismatch("view", x, per_row, prod(x.shape), tuple(_of_view(x.shape, wanted)))
+    if "pool" in name:
+        return Mismatch("window", op.args[0])
+    if name in ELEMENTWISE and len(op.inputs) > 1:
+        return _of_broadcast(op)
+    return None
+
+
+def _of_convolution(op: Op) -> Mismatch | None:
+    x, weight, transposed, groups = op.args[0], op.args[1], op.args[6], op.args[8]
+    if len(x.shape) != len(weight.shape):
+        return Mismatch("dims", x, len(weight.shape), len(x.shape))
+    expected = weight.shape[0] if transposed else weight.shape[1] * groups
+    if x.shape[1] != expected:
+        return Mismatch("channels", x, expected, x.shape[1], ((expected, x.shape[1]),))
+    return Mismatch("window", x)
+
+
+def _of_norm(op: Op) -> Mismatch | None:
+    x = op.args[0]
+    for spec in op.inputs[1:]:
+        if len(spec.shape) == 1 and len(x.shape) > 1 and spec.shape[0] != x.shape[1]:
+            pair = (spec.shape[0], x.shape[1])
+            return Mismatch("channels", x, *pair, (pair,))
+    return None
+
+
+def _of_broadcast(op: Op) -> Mismatch | None:
+    shapes = [spec.shape for spec in op.inputs]
+    try:
+        broadcast(shapes)
+    except Misfit:
+        longest = max(map(len, shapes))
+        padded = [(1,) * (longest - len(shape)) + shape for shape in shapes]
+        return Mismatch("broadcast", op.inputs[0], pairs=tuple(_differing(padded, None)))
+    return None
+
+
+def _differing(shapes: list[tuple[int, ...]], joined: int | None) -> Iterator[tuple[int, int]]:
+    """Pairs of sizes that should be equal and are not, both ways round."""
+    length = max(map(len, shapes), default=0)
+    for axis in range(length):
+        if joined is not None and axis == joined % length:
+            continue
+        sizes = dict.fromkeys(shape[axis] for shape in shapes if len(shape) == length)
+        for a in sizes:
+            yield from ((a, b) for b in sizes if a != b and (joined is not None or 1 not in (a, b)))
+
+
+def _of_view(shape: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """(what one row would take, what it has)."""
+    rows = shape[0] if shape else 1
+    for size in wanted:
+        if size > 1:
+            yield size, prod(shape) // max(1, rows)
+
+
+def _of_layer(failure: Failure) -> Mismatch | None:
+    """Of a layer that refuses its input itself."""
+    if not failure.calls:
+        return None
+    call = failure.calls[-1]
+    if call.module is None:
+        return _of_functions_operands(failure)
+    if call.module.base not in TAKES or not call.inputs:
+        return None
+    name, axis = TAKES[call.module.base]
+    expected = plain(call.module.settings.get(name))
+    expected = expected[-1] if isinstance(expected, tuple) else expected
+    x = call.inputs[0]
+    if expected is None or len(x.shape) < max(axis + 1, -axis):
+        return None
+    seen = x.shape[axis]
+    if seen == expected:
+        return Mismatch("other", x)
+    kind: Kind = "features" if axis == -1 else "channels"
+    return Mismatch(kind, x, expected, seen, ((expected, seen),))
+
+
+def _of_functions_operands(failure: Failure) -> Mismatch | None:
+    """Of a function that torch refuses before an operator runs: `stack`, `einsum`, `@`."""
+    call = failure.calls[-1]
+    shapes = [spec.shape for spec in tensors_in(call.inputs)]
+    if call.type in ("cat", "concat", "stack") and len(shapes) > 1:
+        return Mismatch("join", None, pairs=tuple(_differing(shapes, None)))
+    if call.type in ("view", "reshape") and shapes:
+        return Mismatch("view", call.inputs[0], None, prod(shapes[0]))
+    return None

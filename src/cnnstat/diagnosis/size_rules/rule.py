@@ -1,0 +1,31 @@
+"""What a rule is: it is asked for the shapes that an operator makes, and may refuse to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...trace.records import Op, TensorSpec
+from ..literals import plain
+
+Shape = tuple[int, ...]
+
+
+class Unknown(Exception):
+    """It cannot be told without running the model."""
+
+
+class Misfit(Exception):
+    """The operator would be refused."""
+
+
+ShapeOf = Callable[[TensorSpec], Shape]
+Rule = Callable[[Op, ShapeOf, "dict[str, Any] | None"], Sequence[Shape]]
+
+
+def tuple_of(value: Any, length: int) -> tuple[int, ...]:
+    value = plain(value)
+    if isinstance(value, str):
+        raise Unknown
+    sizes = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return sizes * length if len(sizes) == 1 else sizes

@@ -1,0 +1,1 @@
+"""The arithmetic of one layer with its numbers put into the formulas."""

@@ -1,0 +1,152 @@
+"""Formulas that can be written with letters and with numbers, and worked out.
+
+>>> n, k, s = letter("n", 224), letter("k", 11), letter("s", 4)
+>>> size = floor((n - k) / s) + 1
+>>> size.formula, size.numbers, size.value
+('⌊(n − k) / s⌋ + 1', '⌊(224 − 11) / 4⌋ + 1', 54)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Union
+
+from ..units import format_exact
+
+_BINDS = {"+": 1, "−": 1, "·": 2, "/": 2}
+_STRONGEST = 3
+_BRACKETS = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A number, a letter for another expression, or an operation on one or two."""
+
+    operation: str  # "number", "letter", "floor", "ceil" or the sign of an operation
+    operands: tuple[Expression, ...] = ()
+    number: Fraction = Fraction(0)
+    name: str = ""
+
+    def __add__(self, other: Term) -> Expression:
+        return Expression("+", (self, number(other)))
+
+    def __sub__(self, other: Term) -> Expression:
+        return Expression("−", (self, number(other)))
+
+    def __mul__(self, other: Term) -> Expression:
+        return Expression("·", (self, number(other)))
+
+    def __rmul__(self, other: Term) -> Expression:
+        return Expression("·", (number(other), self))
+
+    def __truediv__(self, other: Term) -> Expression:
+        return Expression("/", (self, number(other)))
+
+    @property
+    def value(self) -> int | float:
+        exact = self._exact()
+        return int(exact) if exact.denominator == 1 else float(exact)
+
+    @property
+    def formula(self) -> str | None:
+        """With letters; None if there are none."""
+        return self._text(True) if self.letters else None
+
+    @property
+    def numbers(self) -> str:
+        return self._text(False)
+
+    @property
+    def letters(self) -> dict[str, int | float]:
+        """Each letter and the value it stands for."""
+        if self.operation == "letter":
+            return {self.name: self.operands[0].value}
+        return {name: value for part in self.operands for name, value in part.letters.items()}
+
+    def _exact(self) -> Fraction:
+        parts = [part._exact() for part in self.operands]
+        match self.operation:
+            case "number":
+                return self.number
+            case "letter":
+                return parts[0]
+            case "floor":
+                return Fraction(math.floor(parts[0]))
+            case "ceil":
+                return Fraction(math.ceil(parts[0]))
+            case "+":
+                return parts[0] + parts[1]
+            case "−":
+                return parts[0] - parts[1]
+            case "·":
+                return parts[0] * parts[1]
+            case _:
+                return parts[0] / parts[1]
+
+    def _text(self, named: bool) -> str:
+        if self.operation == "number":
+            return written(self.number)
+        if self.operation == "letter":
+            return self.name if named else self.operands[0]._text(False)
+        if self.operation in _BRACKETS:
+            left, right = _BRACKETS[self.operation]
+            return f"{left}{self.operands[0]._text(named)}{right}"
+        first, second = self.operands
+        return (
+            f"{first._inside(self.operation, named, False)} {self.operation} "
+            f"{second._inside(self.operation, named, True)}"
+        )
+
+    def _inside(self, around: str, named: bool, second: bool) -> str:
+        """The text as an operand of another operation, in parentheses where it needs them."""
+        shown = self
+        while shown.operation == "letter" and not named:
+            shown = shown.operands[0]
+        text, own = shown._text(named), _BINDS.get(shown.operation, _STRONGEST)
+        if shown.operation == "number":
+            return f"({text})" if shown.number < 0 else text
+        mixed = own == _BINDS[around] and "/" in (shown.operation, around)
+        reversed_ = second and own == _BINDS[around] and around in "−/"
+        return f"({text})" if own < _BINDS[around] or mixed or reversed_ else text
+
+
+Term = Union[Expression, int, Fraction]  # noqa: UP007  `|` does not take a class being made
+
+
+def number(value: Term | float) -> Expression:
+    return value if isinstance(value, Expression) else Expression("number", number=Fraction(value))
+
+
+def letter(name: str, value: Term) -> Expression:
+    """A letter and what it stands for, which may be an expression itself: rows = 2 · 5."""
+    return Expression("letter", (number(value),), name=name)
+
+
+def floor(inside: Expression) -> Expression:
+    return Expression("floor", (inside,))
+
+
+def ceil(inside: Expression) -> Expression:
+    return Expression("ceil", (inside,))
+
+
+def product(factors: Iterable[Term]) -> Expression:
+    """1 if there are no factors."""
+    terms = [number(factor) for factor in factors] or [number(1)]
+    return reduce(lambda a, b: a * b, terms)
+
+
+def total(terms: Iterable[Term | float]) -> Expression:
+    return reduce(lambda a, b: a + b, [number(term) for term in terms])
+
+
+def written(value: int | float | Fraction) -> str:
+    """A number as it stands in a formula: 34,848, 2.5, and a third as 1/3."""
+    exact = Fraction(value)
+    if exact.denominator == 1:
+        return format_exact(int(exact)).replace("-", "−")
+    return f"{float(exact):g}" if Fraction(f"{float(exact):g}") == exact else f"{exact}"

@@ -1,0 +1,95 @@
+"""The parameters that count with a call: one line for each tensor."""
+
+from __future__ import annotations
+
+from ..operators.recurrent import RECURRENT
+from ..trace.records import Op, Parameter
+from .expression import Expression, letter, product
+from .products import GATES, summed, weight_factors
+from .results import Step
+from .subject import Subject, stated
+
+
+def parameter_steps(subject: Subject) -> list[Step]:
+    terms = [
+        (_name(subject, p.name), _size(subject, p), None if p.trainable else "frozen")
+        for p in subject.parameters
+    ]
+    shared = [
+        stated("params", _name(subject, name), 0, f"shared: counted at {path or 'the model'}")
+        for name, path in subject.elsewhere.items()
+    ]
+    return [*summed("params", terms), *shared]
+
+
+def _name(subject: Subject, name: str) -> str:
+    return name.removeprefix(f"{subject.call.path}.")
+
+
+def _size(subject: Subject, parameter: Parameter) -> Expression:
+    if "MultiheadAttention" in subject.kinds and subject.output:
+        return _attention(subject.output[-1], parameter)
+    op = next((op for op in subject.ops if _is_read_by(op, parameter)), None)
+    term = None if op is None else _in_letters(subject, op, parameter)
+    if term is not None and term.value == parameter.numel:
+        return term
+    return product(parameter.shape)
+
+
+def _attention(width: int, parameter: Parameter) -> Expression:
+    """Queries, keys and values are made by one matrix of 3 · E rows."""
+    factors: list[Expression | int] = []
+    for size in parameter.shape:
+        times = size // width if size % width == 0 else 0
+        factors += [times] * (times > 1) + [letter("E", width) if times else size]
+    return product(factors)
+
+
+def _is_read_by(op: Op, parameter: Parameter) -> bool:
+    """Whether the operator computes with it: transposing a weight tells nothing."""
+    reads = any(tensor.parameter == parameter.name for tensor in op.inputs)
+    return reads and op.name not in ("aten.t", "aten.transpose", "aten.detach", "aten.view")
+
+
+def _in_letters(subject: Subject, op: Op, parameter: Parameter) -> Expression | None:
+    bias = len(parameter.shape) == 1
+    if op.name == "aten.convolution":
+        return letter("c_out", parameter.shape[0]) if bias else product(weight_factors(op))
+    if subject.layer.role == "linear" and len(parameter.shape) < 3:
+        out = letter("out", parameter.shape[0])
+        return out if bias else out * letter("in", parameter.shape[1])
+    if "norm" in op.name and bias:
+        return letter("c", parameter.shape[0])
+    if op.name == "aten.embedding":
+        return letter("V", parameter.shape[0]) * letter("E", parameter.shape[1])
+    if op.name in RECURRENT:
+        return _recurrent(op, parameter)
+    return None
+
+
+def _recurrent(op: Op, parameter: Parameter) -> Expression | None:
+    gates = GATES[op.name]
+    if "weight_hr" in parameter.name:
+        return letter("y", parameter.shape[0]) * letter("h", parameter.shape[1])
+    rows = letter("G", gates) * letter("h", parameter.shape[0] // gates)
+    if len(parameter.shape) == 1:
+        return rows
+    hidden = parameter.shape[1] == parameter.shape[0] // gates
+    own = "x" if "weight_ih" in parameter.name else "h" if hidden else "y"
+    return rows * letter(own, parameter.shape[1])
+
+
+def activation_steps(subject: Subject) -> list[Step]:
+    """The bytes of what the call returns, as far as it made that itself."""
+    made, tensors = subject.layer.activation_bytes, subject.call.outputs
+    if not made:
+        return []
+    if sum(t.nbytes for t in tensors) != made:
+        remark = "the memory that it made itself: some outputs are views"
+        return [stated("activation_bytes", "", made, remark)]
+    names = [f"output {place}" for place in range(1, len(tensors) + 1)]
+    terms = [
+        (name, product([*t.shape, t.itemsize]), f"{t.itemsize} bytes an element, {t.dtype}")
+        for name, t in zip(names if len(tensors) > 1 else ["output"], tensors, strict=True)
+    ]
+    return summed("activation_bytes", terms)

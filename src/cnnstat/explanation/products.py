@@ -1,0 +1,163 @@
+"""The MACs of a call: one term for each product that ran, in its own letters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from ..operators.costs import cost_of
+from ..operators.recurrent import RECURRENT
+from ..trace.records import Op
+from .expression import Expression, letter, number, product, total
+from .letters import KERNELS, SIDES
+from .results import Explained, Step
+from .subject import Subject, derived
+
+Term = tuple[str, Expression, str | None]
+"""A part of a sum: its name, what it comes to, and a remark."""
+
+
+def mac_steps(subject: Subject) -> list[Step]:
+    terms = [term for op in subject.ops for term in _terms(subject, op)]
+    return summed("macs", [(*term, None) for term in _named(subject, terms)])
+
+
+def summed(figure: Explained, terms: Sequence[Term]) -> list[Step]:
+    """A line for each term, equal ones on one line, and one for their sum."""
+    times = Counter((name, term.numbers) for name, term, _ in terms)
+    lines: dict[tuple[str, str], Step] = {}
+    for name, term, remark in terms:
+        key = name, term.numbers
+        if key not in lines:
+            count = times[key]
+            repeated = number(count) * term if count > 1 else term
+            name = f"{name}, {count} times" if count > 1 else name
+            lines[key] = derived(figure, name, repeated, remark)
+    results = [line.result for line in lines.values() if not isinstance(line.result, tuple)]
+    steps = list(lines.values())
+    if len(steps) < 2:
+        return steps
+    return [*steps, replace(derived(figure, "sum", total(results)), is_sum=True)]
+
+
+def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
+    cost = cost_of(op)
+    if cost is None or not cost.macs:
+        return
+    if op.name in RECURRENT:
+        terms = list(_recurrent(op))
+        if sum(term.value for _, term in terms) == cost.macs:
+            yield from terms
+            return
+    for rule in (_BY_OP.get(op.name, _per_output), _per_output):
+        term = rule(subject, op)
+        if term is not None and term.value == cost.macs:
+            yield _name(subject, op), term
+            return
+    yield _name(subject, op), number(cost.macs)
+
+
+def _name(subject: Subject, op: Op) -> str:
+    """The product's weight, by its name in the layer; `product` for two activations."""
+    weights = [tensor.parameter for tensor in op.inputs if tensor.parameter]
+    if not weights:
+        return "product"
+    weight = max(weights, key=lambda name: "weight" in name)
+    return weight.removeprefix(f"{subject.call.path}.")
+
+
+def _named(subject: Subject, terms: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
+    """Of attention, the two products of activations have names."""
+    bare = [place for place, (name, _) in enumerate(terms) if name == "product"]
+    if subject.layer.role != "attention" or len(bare) != 2:
+        return terms
+    names = dict(zip(bare, ("scores, q · kᵀ", "scores · v"), strict=True))
+    return [(names.get(place, name), term) for place, (name, term) in enumerate(terms)]
+
+
+def weight_factors(op: Op) -> list[Expression]:
+    """c_out, c_in / g, and the sides of the kernel; what is grouped changes when transposed."""
+    weight, groups = op.args[1].shape, op.args[8]
+    names = ("c_in", "c_out") if op.args[6] else ("c_out", "c_in")
+    kernel = [letter(k, n) for k, n in zip(KERNELS[len(weight) - 2], weight[2:], strict=True)]
+    second = letter(names[1], weight[1] * groups)
+    grouped = second / letter("g", groups) if groups > 1 else second
+    return [letter(names[0], weight[0]), grouped, *kernel]
+
+
+def _convolution(subject: Subject, op: Op) -> Expression | None:
+    dims = len(op.args[1].shape) - 2
+    if dims not in SIDES:
+        return None
+    transposed = bool(op.args[6])
+    sides = (op.args[0] if transposed else op.outputs[0]).shape[2:]
+    names = SIDES[dims] if transposed else [f"{side}_out" for side in SIDES[dims]]
+    places = [letter(name, side) for name, side in zip(names, sides, strict=True)]
+    return product([letter("N", op.args[0].shape[0]), *places, *weight_factors(op)])
+
+
+def _matrices(subject: Subject, op: Op) -> Expression | None:
+    """[A,C] @ [C,B], with a bias before them or without."""
+    place = 1 if "add" in op.name else 0
+    first, second = op.args[place].shape, op.args[place + 1].shape
+    *batch, rows, inner = first
+    if subject.layer.role == "linear" and not batch and len(subject.output) > 1:
+        leading = subject.output[:-1]
+        if product(leading).value == rows and second[-1] == subject.output[-1]:
+            applied = letter("N", rows) if len(leading) == 1 else letter("rows", product(leading))
+            return applied * letter("in", inner) * letter("out", second[-1])
+    factors = [letter("A", rows), letter("C", inner), letter("B", second[-1])]
+    return product([letter("M", batch[0]), *factors] if batch else factors)
+
+
+def _attention(subject: Subject, op: Op) -> Expression | None:
+    query, key, value = (tensor.shape for tensor in op.inputs[:3])
+    pairs = letter("b", product(query[:-2])) * letter("t", query[-2]) * letter("u", key[-2])
+    return pairs * (letter("w", query[-1]) + letter("v", value[-1]))
+
+
+def _per_output(subject: Subject, op: Op) -> Expression | None:
+    """Each element of the output is a sum of as many products."""
+    cost = cost_of(op)
+    elements = op.outputs[0].numel
+    if cost is None or not elements or cost.macs % elements:
+        return None
+    return product([*op.outputs[0].shape, cost.macs // elements])
+
+
+GATES = {"aten.lstm": 4, "aten.gru": 3, "aten.rnn_tanh": 1, "aten.rnn_relu": 1}
+
+
+def _recurrent(op: Op) -> Iterator[tuple[str, Expression]]:
+    """At each step both matrices of a layer meet the batch: G·h × x and G·h × h."""
+    steps, batch = op.args[0].shape[:2]
+    if op.arg(8, "batch_first", False):
+        steps, batch = batch, steps
+    ways = 2 if op.args[7] else 1
+    matrices = [w.shape for w in op.args[2] if len(w.shape) == 2]
+    each = len(matrices) // (op.args[4] * ways)
+    gates = GATES[op.name]
+    for place in range(0, len(matrices), each):
+        by_input, by_state, *projection = matrices[place : place + each]
+        hidden = letter("h", by_input[0] // gates)
+        rows = letter("G", gates) * hidden
+        handed_on = letter("y", by_state[1]) if projection else hidden
+        weights = rows * letter("x", by_input[1]) + rows * handed_on
+        if projection:
+            weights = weights + handed_on * hidden
+        row = place // each
+        backward = ", backward" if row % ways else ""
+        name = f"layer {row // ways + 1}{backward}"
+        yield name, letter("T", steps) * letter("N", batch) * weights
+
+
+_BY_OP: dict[str, Callable[[Subject, Op], Expression | None]] = {
+    "aten.convolution": _convolution,
+    **dict.fromkeys(
+        ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten._addmm_activation"), _matrices
+    ),
+    "aten.scaled_dot_product_attention": _attention,
+    "aten._scaled_dot_product_flash_attention_for_cpu": _attention,
+}

@@ -1,0 +1,206 @@
+"""The receptive field of a layer, step by step from the input.
+
+Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks" (Distill 2019): with r
+the receptive field and j the jump of what a layer takes, r + (k − 1) · d · j and j · s are those of
+what it makes. Where branches meet, the widest is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+from typing import Literal
+
+from msgspec.structs import replace
+
+from ..analysis.receptive_field.fields import field_after, field_of_input, spatial_dims
+from ..operators.describe import dims_of, window_of
+from ..operators.reach import Field
+from ..operators.window import Window
+from ..trace.records import Call, Op, Trace
+from .expression import Expression, floor, letter, number
+from .letters import AXES
+from .results import FieldStep, Number, Step
+from .subject import Subject, derived, stated
+
+_Figure = Literal["receptive_field", "stride"]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A field, and the number of the operator that made it; -1 is the input."""
+
+    field: Field
+    op: int
+
+    @cached_property
+    def width(self) -> Number:
+        return sum(self.field.size or (0,))
+
+
+class Path:
+    """The operators through which a call sees the most of the input."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._taken: list[list[_Made]] = []
+        self._made: dict[int, _Made] = {}
+        self._steps: dict[int, FieldStep | None] = {}
+        fields: dict[int, Field] = {}
+        dims = spatial_dims(trace)
+        for item in trace.inputs:
+            value = item.tensor.value
+            fields[value] = field_of_input(item.tensor, dims)
+            self._made[value] = _Made(fields[value], -1)
+        for place, op in enumerate(trace.ops):
+            taken = [self._made[t.value] for t in op.inputs if t.value in self._made]
+            self._taken.append(taken)
+            for tensor in op.outputs if taken else ():
+                fields[tensor.value] = field_after(op, fields, tensor)
+                self._made[tensor.value] = _Made(fields[tensor.value], place)
+
+    def to(self, call: Call) -> tuple[tuple[FieldStep, int], ...]:
+        """The steps from the input on, each with the index of the call it belongs to.
+
+        All that change anything and all windows, those of 1 that change nothing too.
+        """
+        made = self._made.get(call.outputs[0].value) if call.outputs else None
+        steps: list[tuple[FieldStep, int]] = []
+        while made is not None and made.field.reason is None and made.op >= 0:
+            taken = [m for m in self._taken[made.op] if m.field.reason is None]
+            if not taken:
+                break
+            before = max(taken, key=lambda m: m.width)
+            if made.op not in self._steps:
+                op = self._trace.ops[made.op]
+                self._steps[made.op] = self._step(op, before.field, made.field)
+            step = self._steps[made.op]
+            if step is not None:
+                steps.append((step, self._trace.ops[made.op].call))
+            made = before
+        return tuple(reversed(steps))
+
+    def _step(self, op: Op, before: Field, after: Field) -> FieldStep | None:
+        fields = (before.size or (), before.stride or (), after.size or (), after.stride or ())
+        call = self._trace.calls[op.call]
+        layer = call.path + (f"#{call.call + 1}" if call.call else "")
+        window = _window(op, call)
+        if window is not None and len(window.kernel) == len(fields[0]):
+            step = FieldStep(layer, window.kernel, window.dilation, window.stride, *fields)
+            if (step.field_after, step.jump_after) == _slid(step):
+                return step
+            if op.name == "aten.convolution" and op.args[6]:
+                return replace(step, remark=TRANSPOSED)
+        if fields[:2] == fields[2:]:
+            return None
+        return FieldStep(layer, None, None, None, *fields, _why(op))
+
+
+def _window(op: Op, call: Call) -> Window | None:
+    """An adaptive pool to a divisor of its input is a pool like others."""
+    if "adaptive" not in op.name:
+        return window_of([op], dims_of(call))
+    pairs = list(zip(op.inputs[0].shape, op.outputs[0].shape, strict=True))[-(dims_of(call) or 2) :]
+    sizes = tuple(n // m for n, m in pairs)
+    return Window(sizes, sizes, (0,) * len(sizes), (1,) * len(sizes))
+
+
+def _slid(step: FieldStep) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+    """What the recursion of a sliding window gives."""
+    axes = range(len(step.field_before))
+    return (
+        tuple(_Axis.of(step, axis).field.value for axis in axes),
+        tuple(_Axis.of(step, axis).jump.value for axis in axes),
+    )
+
+
+TRANSPOSED = "transposed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The two formulas along one axis."""
+
+    field: Expression
+    jump: Expression
+
+    @staticmethod
+    def of(step: FieldStep, axis: int) -> _Axis:
+        assert step.kernel is not None
+        assert step.dilation is not None
+        assert step.stride is not None
+        r = letter("r", _number(step.field_before[axis]))
+        j = letter("j", _number(step.jump_before[axis]))
+        dilation, stride = step.dilation[axis], step.stride[axis]
+        s, reach = letter("s", stride), letter("k", step.kernel[axis]) - 1
+        reach = reach * letter("d", dilation) if dilation > 1 else reach
+        if step.remark != TRANSPOSED:
+            return _Axis(r + reach * j, j * s)
+        common = letter("l", lcm(stride, dilation)) if dilation > 1 else s
+        apart = floor(reach / common)  # taps that meet one output, less one
+        apart = apart * common / s if dilation > 1 else apart
+        return _Axis(r + apart * j, j / s)
+
+
+def _why(op: Op) -> str:
+    if "upsample" in op.name:
+        return "resized: its neighbours are read, in smaller steps"
+    if len(op.inputs) > 1:
+        return "branches meet: all that any of them sees"
+    return f"{op.name.partition('.')[2]}: other positions are taken"
+
+
+def field_steps(
+    subject: Subject, path: Sequence[tuple[FieldStep, int]], otherwise: str
+) -> list[Step]:
+    """The receptive field and the effective stride of one layer; none where there is no field.
+
+    `otherwise` is said where no step of the path is the layer's own.
+    """
+    layer = subject.layer
+    if layer.receptive_field is None or layer.stride is None:
+        return []
+    own = [step for step, call in path if call == subject.call.index]
+    if len(own) == 1 and own[0].kernel is not None and own[0].field_after == layer.receptive_field:
+        return [*_lines(own[0], "receptive_field"), *_lines(own[0], "stride")]
+    remark = (own[-1].remark or "by the steps below") if own else otherwise
+    return [
+        *_stated("receptive_field", layer.receptive_field, remark),
+        *_stated("stride", layer.stride, remark),
+    ]
+
+
+def _stated(figure: _Figure, sizes: tuple[Number, ...], remark: str) -> list[Step]:
+    groups: dict[Number, list[int]] = {}
+    for axis, size in enumerate(sizes):
+        groups.setdefault(size, []).append(axis)
+    return [
+        stated(figure, _axes(members, sizes), size, remark, members)
+        for size, members in groups.items()
+    ]
+
+
+def _axes(members: Sequence[int], all_axes: Sequence[object]) -> str:
+    """Nothing where one line holds for all axes."""
+    if len(members) == len(all_axes):
+        return ""
+    return ", ".join(AXES[len(all_axes)][axis] for axis in members)
+
+
+def _lines(step: FieldStep, figure: _Figure) -> list[Step]:
+    groups: dict[str, tuple[Expression, list[int]]] = {}
+    for axis in range(len(step.field_before)):
+        formulas = _Axis.of(step, axis)
+        term = formulas.jump if figure == "stride" else formulas.field
+        groups.setdefault(term.numbers, (term, []))[1].append(axis)
+    return [
+        derived(figure, _axes(members, step.field_before), term, None, members)
+        for term, members in groups.values()
+    ]
+
+
+def _number(value: Number) -> Expression:
+    return number(Fraction(value).limit_denominator(10**6))

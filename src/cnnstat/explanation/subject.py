@@ -1,0 +1,61 @@
+"""What an explanation starts from: one call, the operators that ran in it, its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..analysis.results import Layer
+from ..results import Shape
+from ..trace.records import Call, Op, Parameter
+from .expression import Expression
+from .results import Explained, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`ops` ran in the call and in no call inside it; `parameters` count with it.
+
+    `elsewhere` maps the other parameters that it reads to the calls that they count with.
+    """
+
+    call: Call
+    layer: Layer
+    ops: tuple[Op, ...]
+    parameters: tuple[Parameter, ...]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Shape:
+        return self.call.outputs[0].shape if self.call.outputs else ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names that tell what it is: `Conv2d` and the user's own class, or a function's."""
+        if self.call.module is None:
+            return (self.call.type,)
+        return (self.call.module.base, self.call.type)
+
+
+def derived(
+    figure: Explained, name: str, expression: Expression, remark: str | None = None,
+    axes: Sequence[int] = (),
+) -> Step:  # fmt: skip
+    """The line of a figure that is worked out."""
+    return Step(
+        figure,
+        name,
+        expression.formula,
+        expression.numbers,
+        expression.value,
+        remark,
+        expression.letters,
+        tuple(axes),
+    )
+
+
+def stated(
+    figure: Explained, name: str, result: int | float | Shape, remark: str, axes: Sequence[int] = ()
+) -> Step:
+    """The line of a figure that is what it is, for a reason."""
+    return Step(figure, name, None, None, result, remark, axes=tuple(axes))

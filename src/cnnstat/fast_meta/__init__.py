@@ -1,0 +1,1 @@
+"""What makes runs without data fast. Without it everything works, and takes longer."""

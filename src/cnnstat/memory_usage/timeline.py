@@ -1,0 +1,91 @@
+"""From the storages of a step to what is held at each of its operators."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from math import ceil
+
+from ..trace.step_records import Step, Storage
+from .results import KINDS, Held, LayerKept, Moment
+
+BLOCK = 512
+"""Bytes: torch's allocator for CUDA gives every storage a whole number of blocks of this size
+(`kMinBlockSize` in c10/core/AllocatorConfig.h)."""
+STRETCHES = 160
+"""Into how many stretches of operators a timeline is divided at most."""
+
+
+class Timeline:
+    """What a step holds at each of its operators, on the CPU or rounded as CUDA's allocator does.
+
+    On CUDA what lies in the host's memory does not count.
+    """
+
+    def __init__(self, step: Step, device: str) -> None:
+        self.step = step
+        self.on_cuda = device == "cuda"
+        count = len(step.operators)
+        changes = {kind: [0] * (count + 1) for kind in KINDS}
+        for storage in step.storages:
+            nbytes = self.bytes_of(storage)
+            changes[storage.kind][max(0, storage.born)] += nbytes
+            if storage.freed is not None:
+                changes[storage.kind][storage.freed] -= nbytes
+        self._by_kind = {kind: list(accumulate(n))[:count] for kind, n in changes.items()}
+        self.totals = [sum(held) for held in zip(*self._by_kind.values(), strict=True)]
+
+    def bytes_of(self, storage: Storage) -> int:
+        if not self.on_cuda:
+            return storage.nbytes
+        return 0 if storage.on_host else ceil(storage.nbytes / BLOCK) * BLOCK
+
+    @property
+    def peak(self) -> Moment:
+        return self._highest(range(len(self.totals)))
+
+    def phases(self) -> Iterator[Moment]:
+        """The highest moment of each phase, in order."""
+        numbers: dict[str, list[int]] = defaultdict(list)
+        for number, operator in enumerate(self.step.operators):
+            numbers[operator.phase].append(number)
+        yield from (self._highest(found) for found in numbers.values())
+
+    def moments(self) -> Iterator[Moment]:
+        """The highest moment of each stretch; a stretch lies in one phase."""
+        length = ceil(len(self.totals) / STRETCHES)
+        stretch: list[int] = []
+        for number, operator in enumerate(self.step.operators):
+            first = stretch and self.step.operators[stretch[0]]
+            if first and (len(stretch) == length or first.phase != operator.phase):
+                yield self._highest(stretch)
+                stretch = []
+            stretch.append(number)
+        if stretch:
+            yield self._highest(stretch)
+
+    def kept(self) -> tuple[LayerKept, ...]:
+        """What each layer keeps for the backward pass, the most first."""
+        bytes_of_place: dict[int, int] = defaultdict(int)
+        forward = sum(o.phase in ("forward", "loss") for o in self.step.operators)
+        for storage in self.step.storages:
+            if storage.kind == "activations" and storage.born < forward:
+                bytes_of_place[storage.place] += self.bytes_of(storage)
+        places = [(self.step.places[place], kept) for place, kept in bytes_of_place.items()]
+        layers = [LayerKept(place.path, place.type, kept) for place, kept in places if kept]
+        return tuple(sorted(layers, key=lambda layer: -layer.kept_bytes))
+
+    def _highest(self, numbers: Sequence[int]) -> Moment:
+        number = max(numbers, key=self.totals.__getitem__)
+        operator = self.step.operators[number]
+        place = self.step.places[operator.place]
+        return Moment(
+            number=number,
+            operator=operator.name.partition(".")[2] or operator.name,
+            phase=operator.phase,
+            layer=place.path or None,
+            type=place.type or None,
+            held_bytes=self.totals[number],
+            held=Held(**{kind: held[number] for kind, held in self._by_kind.items()}),
+        )

@@ -1,0 +1,65 @@
+"""The built-in networks: `nin`, `alexnet`, at the input that the paper states."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import ModelError, UsageError
+from ..inputs import InputSpec, format_shape
+from .construction import builders, construct, told, unbuilt
+from .loaded import Loaded
+from .zoo.catalog import CATALOG, Entry
+
+
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build a network of the zoo; `in_channels` follows the input unless it is an argument.
+
+    Raises:
+        UsageError: it has no such argument, or takes no such input.
+        ModelError: it cannot be built, or the input has the wrong number of dimensions.
+    """
+    entry, chosen = CATALOG[spec], dict(arguments)
+    if named:
+        raise UsageError(f"{spec} takes one positional input: leave out {next(iter(named))}=")
+    factory = entry.load()
+    _check_arguments(spec, factory, chosen)
+    if inputs:
+        channels = _image(entry, inputs)[1]
+        if channels != entry.input[1]:
+            chosen.setdefault("in_channels", channels)
+    else:
+        batch, channels, *sides = entry.input
+        inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
+    try:
+        model = construct(factory, chosen)
+    except Exception as error:  # --arg gives a constructor anything
+        raise unbuilt(spec, chosen, told(error)) from error
+    return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
+
+
+def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:
+    """The shape of the one image batch that every network of the zoo takes."""
+    if len(inputs) > 1:
+        raise UsageError(f"{entry.name} takes one input, {len(inputs)} were given")
+    if not hasattr(inputs[0], "shape"):
+        raise UsageError(f"{inputs[0]!r} is no input", hint=f"--input {InputSpec(entry.input)}")
+    shape = tuple(inputs[0].shape)
+    if len(shape) != len(entry.input):
+        raise ModelError(
+            f"input {format_shape(shape)} has {len(shape)} "
+            f"dimension{'s' if len(shape) != 1 else ''}",
+            f"{entry.name} takes {len(entry.input)}: batch, channels, height, width",
+            hint=f"--input {InputSpec(entry.input)}",
+        )
+    return shape
+
+
+def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(factory).parameters)
+    for name in arguments:
+        if name not in known:
+            raise UsageError(f"{spec} has no argument {name!r}", f"it takes {', '.join(known)}")

@@ -1,0 +1,122 @@
+"""Models exported with torch.export: `model.pt2`. Its graph is run; none of its weights is read."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from torch import nn
+
+from ...errors import ModelError
+from ...inputs import InputSpec
+from ..declared import choose
+from .nodes import Unreadable
+from .program import SCHEMA, Program, read_program
+from .shells import build
+
+EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
+
+
+def build_exported(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[nn.Module, list[InputSpec], dict[str, InputSpec], Literal["eval", "train"]]:
+    """The model in a torch.export archive, its inputs, and the mode that it was exported in.
+
+    Free sizes are those it was exported with unless the inputs say otherwise.
+
+    Raises:
+        UsageError: an input is given that the program does not take.
+        ModelError: the file is no such archive or cannot be read here, or an input contradicts
+            the sizes that are fixed in it.
+    """
+    program = _read(spec)
+    chosen = choose(spec, program.inputs, inputs, named)
+    model = build(
+        program.graph, program.parameters, program.buffers, program.constants, program.paths
+    )
+    keywords = zip(program.inputs, chosen, strict=True)
+    return (
+        model,
+        chosen[: program.positional],
+        {item.name: value for item, value in list(keywords)[program.positional :]},
+        "train" if program.trains else "eval",
+    )
+
+
+def _read(spec: str) -> Program:
+    try:
+        with zipfile.ZipFile(spec) as archive:
+            path = _program_path(spec, archive.namelist())
+            content, aliases = archive.read(path), _aliases(spec, archive, path)
+        program = msgspec.json.decode(content)
+        version = program["schema_version"]
+        if version["major"] != SCHEMA:
+            raise ModelError(
+                f"{spec} was written with version {version['major']}.{version['minor']} of "
+                f"torch.export's schema, by torch {program.get('torch_version')}",
+                f"version {SCHEMA} is read here",
+                hint=f"export it again: {EXPORT}",
+            )
+        return read_program(program, aliases)
+    except Unreadable as error:
+        raise ModelError(f"{spec} cannot be run", error.message, *error.details) from error
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(f"{spec} is no torch.export archive", reason) from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelError(
+            f"{spec} does not fit the schema of torch.export's programs",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _aliases(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, str]:
+    """For each parameter a name that shared ones have in common: of the file and of the view.
+
+    A model exported without data has empty files, which tell nothing.
+    """
+    root, _, file = program.rpartition("/models/")
+    folder = f"{root}/data/weights/"
+    config = f"{folder}{file.removesuffix('.json')}_weights_config.json"
+    if config not in archive.namelist():
+        raise _older_layout(spec)
+    stored = msgspec.json.decode(archive.read(config))["config"]
+    sizes = {info.filename: info.file_size for info in archive.infolist()}
+    return {
+        name: f"{entry['path_name']} {entry['tensor_meta']}"
+        for name, entry in stored.items()
+        if sizes.get(folder + entry["path_name"])
+    }
+
+
+def _older_layout(spec: str) -> ModelError:
+    return ModelError(
+        f"{spec} has an older layout, in which only a pickle tells shared weights",
+        "pickles are not loaded: they run code from the file",
+        hint=f"save it again with a newer torch: {EXPORT}",
+    )
+
+
+def _program_path(spec: str, names: Sequence[str]) -> str:
+    """The path of the one program in the archive."""
+    programs = [n for n in names if "/models/" in n and n.endswith(".json")]
+    if len(programs) == 1:
+        return programs[0]
+    if programs:
+        held = ", ".join(Path(name).stem for name in programs)
+        raise ModelError(f"{spec} holds several programs: {held}", "save each on its own")
+    if any("/aotinductor/" in name for name in names):
+        raise ModelError(f"{spec} is compiled: it holds no graph", hint=EXPORT)
+    if any(name.endswith("constants.pkl") for name in names):
+        raise ModelError(
+            f"{spec} is a TorchScript archive, which is not supported",
+            "its constants are pickled, and pickles are not loaded",
+            hint=EXPORT,
+        )
+    if any(name.endswith("serialized_exported_program.json") for name in names):
+        raise _older_layout(spec)
+    raise ModelError(f"{spec} is no torch.export archive: it holds no program", hint=EXPORT)

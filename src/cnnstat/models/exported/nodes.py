@@ -1,0 +1,233 @@
+"""The nodes of a torch.export program: from the JSON of the archive to operators to call.
+
+Graphs that a higher-order operator runs once, on every input, are put in the place of it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ...errors import ModelError
+from .graph import Node, Ref, Scope, Weight
+
+Json = Mapping[str, Any]
+
+DTYPES = {
+    1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64,
+    6: torch.float16, 7: torch.float32, 8: torch.float64, 9: torch.complex32,
+    10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16,
+    28: torch.uint16, 29: torch.float8_e4m3fn, 30: torch.float8_e5m2,
+    31: torch.float8_e4m3fnuz, 32: torch.float8_e5m2fnuz, 34: torch.uint32, 35: torch.uint64,
+}  # fmt: skip
+_MEMORY_FORMATS = {1: torch.contiguous_format, 2: torch.channels_last,
+                   3: torch.channels_last_3d, 4: torch.preserve_format}  # fmt: skip
+_STRIDED, _KEYWORD = 7, 2
+# Arithmetic on sizes: what torch's own reader knows (_SYM_OPS of torch/_export/serde/serialize.py).
+_ON_SIZES: dict[str, Callable[..., Any]] = {
+    **{
+        f"_operator.{name}": getattr(operator, name)
+        for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "mul", "add", "sub", "pow",
+                     "floordiv", "mod", "truediv", "and_", "or_", "lshift", "rshift")
+    },
+    "math.trunc": math.trunc,
+    "math.floor": math.floor,
+    "math.ceil": math.ceil,
+    **{
+        f"torch.sym_{name}": getattr(torch, f"sym_{name}")
+        for name in ("not", "int", "float", "ite", "max", "min")
+    },
+    "torch._sym_sqrt": math.sqrt,
+    "torch.sym_sqrt": math.sqrt,
+    "torch.ops.aten.sym_size.int": lambda x, dim: x.shape[dim],
+    "torch.ops.aten.sym_numel.default": lambda x: x.numel(),
+    "torch.ops.aten.sym_stride.int": lambda x, dim: x.stride()[dim],
+    "torch.ops.aten.sym_storage_offset.default": lambda x: x.storage_offset(),
+}  # fmt: skip
+# They check what holds for any input of the recorded sizes, and compute nothing.
+_CHECKS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range",
+           "sym_constrain_range_for_size", "_check_is_size")  # fmt: skip
+_INLINED = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
+"""Higher-order operators that run one graph once, and the position of that graph."""
+
+
+class Unreadable(ModelError):
+    """The program holds something that cannot be run on tensors without data."""
+
+
+class Reader:
+    """Turns nodes of the JSON into nodes that can be run, graphs within graphs put in place."""
+
+    def __init__(self, weights: Mapping[str, Weight]) -> None:
+        self.weights = weights
+        self._renamed: dict[str, str] = {}
+
+    def resolved(self, name: str) -> str:
+        while name in self._renamed:
+            name = self._renamed[name]
+        return name
+
+    def nodes(
+        self, nodes: Sequence[Json], prefix: str, scopes: tuple[Scope, ...] = (),
+        autocast: Json | None = None,
+    ) -> Iterator[Node]:  # fmt: skip
+        """`prefix` makes the names of a graph within the graph its own."""
+        around = scopes
+        for node in nodes:
+            target: str = node["target"]
+            *_, name = target.removesuffix(".default").split(".")
+            if target.startswith("torch.ops.aten.") and target.split(".")[3] in _CHECKS:
+                continue
+            scopes = _scopes(node["metadata"].get("nn_module_stack", ""), around) or scopes
+            if target.startswith("torch.ops.higher_order."):
+                yield from self._inlined(name, node, prefix, scopes, autocast)
+                continue
+            named = [
+                (i["name"], self._argument(i["arg"], prefix), i.get("kind")) for i in node["inputs"]
+            ]
+            outputs = [_output(argument, prefix) for argument in node["outputs"]]
+            function = _ON_SIZES.get(target) or _operator(target)
+            several = len(getattr(getattr(function, "_schema", None), "returns", ())) > 1
+            yield Node(
+                function,
+                tuple(value for _, value, kind in named if kind != _KEYWORD),
+                {key: value for key, value, kind in named if kind == _KEYWORD},
+                outputs if several or len(outputs) != 1 else outputs[0],
+                scopes,
+                autocast,
+            )
+
+    def _inlined(
+        self, name: str, node: Json, prefix: str, scopes: tuple[Scope, ...], autocast: Json | None
+    ) -> Iterator[Node]:
+        if name not in _INLINED:
+            raise Unreadable(
+                f"it holds torch.ops.higher_order.{name}, which decides by values what is run",
+                "only what runs on every input can be counted",
+            )
+        position = _INLINED[name]
+        arguments = [item["arg"] for item in node["inputs"]]
+        if name == "wrap_with_autocast":
+            device, dtype, enabled, cache = (
+                self._argument(argument, prefix) for argument in arguments[:position]
+            )
+            autocast = {"device_type": device, "dtype": dtype, "enabled": enabled,
+                        "cache_enabled": cache}  # fmt: skip
+        called = arguments[position]["as_graph"]
+        inner = f"{prefix}{called['name']}/"
+        graph = called["graph"]
+        for argument, given in zip(graph["inputs"], arguments[position + 1 :], strict=True):
+            for inside, outside in zip(names_in(argument), names_in(given), strict=True):
+                self._renamed[inner + inside] = self.resolved(prefix + outside)
+        yield from self.nodes(graph["nodes"], inner, scopes, autocast)
+        results = [inner + n for argument in graph["outputs"] for n in names_in(argument)]
+        outputs = [prefix + n for argument in node["outputs"] for n in names_in(argument)]
+        self._renamed.update(zip(outputs, results, strict=False))
+
+    def _argument(self, argument: Json, prefix: str) -> Any:
+        (kind, value), = argument.items()  # fmt: skip
+        if kind in _PLAIN:
+            return value
+        if kind in ("as_tensor", "as_sym_int", "as_sym_bool", "as_sym_float"):
+            return self._value(value, prefix)
+        if kind == "as_optional_tensor":
+            return self._optional(value, prefix)
+        if kind in ("as_tensors", "as_sym_ints", "as_sym_bools", "as_sym_floats"):
+            return [self._value(item, prefix) for item in value]
+        if kind == "as_optional_tensors":
+            return [self._optional(item, prefix) for item in value]
+        if kind == "as_nested_tensors":
+            return [[self._value(item, prefix) for item in items] for items in value]
+        if kind == "as_string_to_argument":
+            return {key: self._argument(item, prefix) for key, item in value.items()}
+        if kind in _READ:
+            return _READ[kind](value)
+        raise Unreadable(f"it holds an argument of the kind {kind.removeprefix('as_')!r}")
+
+    def _value(self, value: Json, prefix: str) -> Any:
+        for plain in ("as_int", "as_bool", "as_float"):
+            if plain in value:
+                return value[plain]
+        name = self.resolved(prefix + (value["as_name"] if "as_name" in value else value["name"]))
+        return self.weights.get(name) or Ref(name)
+
+    def _optional(self, value: Json, prefix: str) -> Any:
+        return self._value(value["as_tensor"], prefix) if "as_tensor" in value else None
+
+
+_PLAIN = ("as_int", "as_ints", "as_string", "as_strings", "as_bool", "as_bools", "as_int_lists")
+_READ: dict[str, Callable[[Any], Any]] = {
+    "as_none": lambda _: None,
+    "as_float": float,  # infinities are texts
+    "as_floats": lambda values: [float(value) for value in values],
+    "as_float_lists": lambda lists: [[float(value) for value in values] for values in lists],
+    "as_complex": lambda value: complex(value["real"], value["imag"]),
+    "as_scalar_type": DTYPES.__getitem__,
+    "as_memory_format": _MEMORY_FORMATS.__getitem__,
+    "as_layout": lambda layout: torch.strided if layout == _STRIDED else _sparse(),
+    "as_device": lambda _: torch.device("meta"),  # whatever it ran on, it has no data here
+}
+
+
+def _sparse() -> Any:
+    raise Unreadable("it makes sparse tensors")
+
+
+def _operator(target: str) -> Callable[..., Any]:
+    """The overload that `torch.ops.aten.add.Tensor` names; of nothing but torch.ops."""
+    parts = target.split(".")
+    if parts[:2] == ["torch", "ops"] and len(parts) == 5:
+        if parts[2] == "torchvision":
+            from ..torchvision_import import torchvision
+
+            torchvision()
+        try:
+            found = getattr(getattr(getattr(torch.ops, parts[2]), parts[3]), parts[4])
+        except AttributeError:
+            found = None
+        if isinstance(found, torch._ops.OpOverload):
+            return found
+    shown = "::".join(parts[2:4]) if len(parts) == 5 else target
+    raise Unreadable(
+        f"it holds the operator {shown}, which torch does not know here",
+        "in Python, import the package that registers it, then cnnstat.analyze the file",
+    )
+
+
+def _scopes(text: str, around: tuple[Scope, ...]) -> tuple[Scope, ...]:
+    """`key,path,class;…` from the outermost module to the innermost one."""
+    scopes = []
+    for item in text.split(";"):
+        key, _, rest = item.partition(",")
+        path, _, type_name = rest.partition(",")
+        if not type_name or path.startswith("_empty_nn_module_stack"):
+            return ()
+        path = re.sub(r"^L\['self'\]\.?", "", path).partition("@")[0]
+        scopes.append(Scope(key, path, type_name))
+    return around if len(scopes) < len(around) else tuple(scopes)
+
+
+def _output(argument: Json, prefix: str) -> Any:
+    (kind, value), = argument.items()  # fmt: skip
+    if kind in ("as_tensors", "as_sym_ints"):
+        return [prefix + _name(item) for item in value]
+    if kind == "as_none" or (kind == "as_optional_tensor" and "as_none" in value):
+        return None
+    return prefix + _name(value["as_tensor"] if kind == "as_optional_tensor" else value)
+
+
+def _name(value: Json) -> str:
+    name: str = value["as_name"] if "as_name" in value else value["name"]
+    return name
+
+
+def names_in(argument: Json) -> list[str]:
+    (kind, value), = argument.items()  # fmt: skip
+    if kind in ("as_tensor", "as_sym_int", "as_sym_bool", "as_sym_float"):
+        return [_name(value)] if "name" in value or "as_name" in value else []
+    return [_name(item) for item in value] if kind in ("as_tensors", "as_sym_ints") else []

@@ -1,0 +1,134 @@
+"""`model.onnx` → `Trace`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import ModelError
+from ...inputs import InputSpec
+from ...trace.records import Trace
+from ..declared import Declared, Free, choose
+
+
+def read_onnx(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[Trace, list[InputSpec]]:
+    """Parse an ONNX file, fix the sizes of its inputs and tell what running it would do.
+
+    Weights in files beside it are not opened.
+
+    Raises:
+        UsageError: a size stays open, or an input is given that there is not.
+        ModelError: the file is no ONNX model, is damaged, or an input contradicts its sizes;
+            ShapeError if its shapes don't fit.
+    """
+    onnx = _onnx()
+    from .recording import record
+    from .types import dtype_of
+    from .values import Values
+
+    model = _parsed(spec, onnx)
+    if model.functions:
+        model = _inlined(spec, model)
+    graph = model.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    stored |= {tensor.values.name for tensor in graph.sparse_initializer}
+    infos = [info for info in graph.input if info.name not in stored]
+    declared = [_declared(spec, info, dtype_of) for info in infos]
+    chosen = choose(spec, declared, inputs, named)
+    opsets = {
+        "" if entry.domain == "ai.onnx" else entry.domain: entry.version
+        for entry in model.opset_import
+    }
+    values = Values(spec, opsets, _sizes(declared, chosen))
+    try:
+        for info, given in zip(infos, chosen, strict=True):
+            values.add_input(info.name, given, info.type.tensor_type.elem_type)
+        values.add_graph(graph)
+        inputs_of_run = [(i.name, values.values[i.name].tensor) for i in infos]
+        named_if_several = [(n if len(infos) > 1 else None, t) for n, t in inputs_of_run if t]
+        outputs = [values.values[info.name] for info in graph.output if info.name in values.values]
+        return record(graph.name or "Graph", values, named_if_several, outputs), chosen
+    except (LookupError, ValueError, AttributeError) as error:  # the graph breaks the rules
+        reason = _defect(model)
+        if reason is None:
+            raise
+        raise ModelError(f"{spec} is no valid ONNX model", reason) from error
+
+
+def _defect(model: Any) -> str | None:
+    """What onnx's own checker finds wrong with the model."""
+    from onnx import checker
+
+    try:
+        checker.check_model(model)
+    except Exception as error:  # ValidationError, and whatever its C++ raises
+        return str(error).strip().splitlines()[0]
+    return None
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.defs
+        import onnx.shape_inference
+    except Exception as error:  # a broken installation fails in many ways
+        raise ModelError(
+            "onnx is needed to read ONNX files", f"{type(error).__name__}: {error}",
+            hint="pip install 'cnnstat[onnx]'",
+        ) from error  # fmt: skip
+    return onnx
+
+
+def _parsed(spec: str, onnx: Any) -> Any:
+    message = importlib.import_module("google.protobuf.message")
+    try:
+        content = Path(spec).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {spec}", error.strerror or str(error)) from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (message.DecodeError, ValueError) as error:
+        raise ModelError(f"{spec} is no ONNX model, or it is cut short", str(error)) from error
+    if not model.graph.node or not model.opset_import:
+        raise ModelError(f"{spec} is no ONNX model", "it holds no graph of operators")
+    return model
+
+
+def _inlined(spec: str, model: Any) -> Any:
+    """Put the bodies of the model's own functions in the place of their calls."""
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(model)
+    except Exception as error:  # the C++ inliner raises what it likes on odd functions
+        raise ModelError(f"the functions of {spec} cannot be put in place", str(error)) from error
+
+
+def _declared(spec: str, info: Any, dtype_of: Any) -> Declared:
+    if not info.type.HasField("tensor_type"):
+        kind = info.type.WhichOneof("value") or "value of unknown type"
+        raise ModelError(f"{spec}: the input {info.name} is no tensor but a {kind}")
+    tensor = info.type.tensor_type
+    dtype = dtype_of(tensor.elem_type)
+    if not tensor.HasField("shape"):
+        return Declared(info.name, None, dtype)
+    shape = tuple(
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0
+        else Free(dim.dim_param or f"{info.name}[{position}]")
+        for position, dim in enumerate(tensor.shape.dim)
+    )  # fmt: skip
+    return Declared(info.name, shape, dtype)
+
+
+def _sizes(declared: Sequence[Declared], chosen: Sequence[InputSpec]) -> dict[str, int]:
+    return {
+        size.name: given
+        for item, value in zip(declared, chosen, strict=True)
+        for size, given in zip(item.shape or (), value.shape, strict=False)
+        if isinstance(size, Free)
+    }

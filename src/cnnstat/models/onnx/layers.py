@@ -1,0 +1,193 @@
+"""Convolutions, pools, products and normalisations of ONNX under ATen's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from ...errors import ShapeError
+from ...trace.records import TensorSpec
+from .node_call import Call, Step, Translator
+
+# Convolution and pooling
+
+
+def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[int, ...]:
+    """Padding in front of each spatial dimension. SAME pads to ⌈size / stride⌉ positions."""
+    dims = len(kernel)
+    auto = call.attribute("auto_pad", "NOTSET")
+    if auto not in ("SAME_UPPER", "SAME_LOWER"):
+        return tuple(call.attribute("pads", [0] * 2 * dims)[:dims]) if auto == "NOTSET" else (
+            (0,) * dims
+        )  # fmt: skip
+    strides = call.attribute("strides", [1] * dims)
+    dilations = call.attribute("dilations", [1] * dims)
+    total = (
+        max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
+        for n, k, s, d in zip(x.shape[-dims:], kernel, strides, dilations, strict=True)
+    )
+    return tuple(-(-t // 2) if auto == "SAME_LOWER" else t // 2 for t in total)
+
+
+def convolution(call: Call) -> Iterator[Step]:
+    x, weight = call.x, call.tensor(1)
+    assert weight is not None
+    kernel = weight.shape[2:]
+    dims = len(kernel)
+    transposed = call.node.op == "ConvTranspose"
+    takes = weight.shape[0] if transposed else weight.shape[1] * call.attribute("group", 1)
+    if x.shape[1] != takes:  # onnx's inference lets it pass
+        raise ShapeError(
+            f"shapes don't fit at {call.node.name or call.node.op} ({call.node.op})",
+            f"the layer takes {takes} channels, the input has {x.shape[1]}",
+        )
+    yield call.step(
+        "aten.convolution", x, weight, call.tensor(2),
+        tuple(call.attribute("strides", [1] * dims)), _padding(call, kernel, x),
+        tuple(call.attribute("dilations", [1] * dims)), transposed,
+        tuple(call.attribute("output_padding", [0] * dims)), call.attribute("group", 1),
+    )  # fmt: skip
+
+
+def fused_convolution(call: Call) -> Iterator[Step]:
+    """A convolution and an activation."""
+    between = call.like(call.out.shape)
+    for step in convolution(call):
+        yield Step(step.name, step.args, (between,))
+    name = str(call.attribute("activation", "Relu"))
+    yield call.step("aten.relu" if name == "Relu" else f"aten.{name.lower()}", between)
+
+
+def integer_convolution(call: Call) -> Iterator[Step]:
+    """(x, weight, zero points): the product of a convolution, without a bias."""
+    weight = call.tensor(1)
+    assert weight is not None
+    yield from _quantised(call, call.x, weight, None)
+
+
+def quantised_convolution(call: Call) -> Iterator[Step]:
+    """(x, its scale and zero point, weight, its scale and zero point, out's, bias)."""
+    weight = call.tensor(3)
+    assert weight is not None
+    yield from _quantised(call, call.x, weight, call.tensor(8))
+
+
+def _quantised(
+    call: Call, x: TensorSpec, weight: TensorSpec, bias: TensorSpec | None
+) -> Iterator[Step]:
+    dims = len(weight.shape) - 2
+    yield call.step(
+        "aten.convolution", x, weight, bias, tuple(call.attribute("strides", [1] * dims)),
+        _padding(call, weight.shape[2:], x), tuple(call.attribute("dilations", [1] * dims)),
+        False, (0,) * dims, call.attribute("group", 1),
+    )  # fmt: skip
+
+
+def pool(call: Call) -> Iterator[Step]:
+    kernel = tuple(call.attribute("kernel_shape"))
+    dims = len(kernel)
+    strides = tuple(call.attribute("strides", [1] * dims))
+    padding = _padding(call, kernel, call.x)
+    if call.node.op == "MaxPool":
+        name = "aten.max_pool1d" if dims == 1 else f"aten.max_pool{dims}d_with_indices"
+        dilations = tuple(call.attribute("dilations", [1] * dims))
+        yield call.step(name, call.x, kernel, strides, padding, dilations)
+    else:
+        yield call.step(f"aten.avg_pool{dims}d", call.x, kernel, strides, padding)
+
+
+def global_pool(name: str) -> Translator:
+    def translate(call: Call) -> Iterator[Step]:
+        yield call.step(name, call.x, tuple(range(2, len(call.x.shape))), True)
+
+    return translate
+
+
+def resize(call: Call) -> Iterator[Step]:
+    """Interpolation over the dimensions whose size changes, all but the first two."""
+    mode = call.attribute("mode", "nearest")
+    dims = len(call.x.shape) - 2
+    kinds = {"nearest": "nearest", "linear": ("linear", "bilinear", "trilinear")[dims - 1],
+             "cubic": "bicubic"}  # fmt: skip
+    name = f"aten.upsample_{kinds.get(mode, mode)}{dims}d" if 0 < dims < 4 else "onnx.Resize"
+    yield call.step(name, call.x, call.out.shape[2:])
+
+
+# Products
+
+
+def gemm(call: Call) -> Iterator[Step]:
+    a, b, c = call.x, call.tensor(1), call.tensor(2)
+    assert b is not None
+    a = _turned(a) if call.attribute("transA", 0) else a
+    b = _turned(b) if call.attribute("transB", 0) else b
+    if c is None:
+        yield call.step("aten.mm", a, b)
+    else:
+        yield call.step("aten.addmm", c, a, b)
+
+
+def _turned(tensor: TensorSpec) -> TensorSpec:
+    """The same value seen with its last two dimensions exchanged."""
+    *batch, n, m = tensor.shape
+    return TensorSpec(tensor.value, (*batch, m, n), tensor.dtype, tensor.itemsize, tensor.parameter)
+
+
+def matmul(call: Call) -> Iterator[Step]:
+    b = call.tensor(1)
+    assert b is not None
+    if call.is_constant(1) and len(b.shape) == 2:
+        yield call.step("aten.linear", call.x, _turned(b))
+    else:
+        yield call.step("aten.matmul", call.x, b)
+
+
+def quantised_matmul(call: Call) -> Iterator[Step]:
+    """(a, its scale and zero point, b, its scale and zero point, out's)."""
+    yield call.step("aten.matmul", call.x, call.tensor(3))
+
+
+def integer_matmul(call: Call) -> Iterator[Step]:
+    yield call.step("aten.matmul", call.x, call.tensor(1))
+
+
+# Normalisation
+
+
+def batch_norm(call: Call) -> Iterator[Step]:
+    trains = call.attribute("training_mode", 0) or (
+        call.node.version < 14 and len(call.outputs) > 1
+    )
+    parameters = [call.tensor(i) for i in range(1, 5)]
+    epsilon = call.attribute("epsilon", 1e-5)
+    yield call.step("aten.native_batch_norm", call.x, *parameters, bool(trains), 0.1, epsilon)
+
+
+def instance_norm(call: Call) -> Iterator[Step]:
+    weight, bias = call.tensor(1), call.tensor(2)
+    yield call.step("aten.native_batch_norm", call.x, weight, bias, None, None, True, 0.1, 1e-5)
+
+
+def layer_norm(call: Call) -> Iterator[Step]:
+    axis = call.attribute("axis", -1)
+    shape = call.x.shape[axis:]
+    weight, bias = call.tensor(1), call.tensor(2)
+    if call.node.op == "RMSNormalization":
+        yield call.step("aten._fused_rms_norm", call.x, shape, weight, None)
+    else:
+        yield call.step("aten.native_layer_norm", call.x, shape, weight, bias, 1e-5)
+
+
+def group_norm(call: Call) -> Iterator[Step]:
+    weight, bias = call.tensor(1), call.tensor(2)
+    batch, channels, *sides = call.x.shape
+    groups = call.attribute("num_groups", 1)
+    yield call.step(
+        "aten.native_group_norm", call.x, weight, bias, batch, channels, prod(sides), groups, 1e-5
+    )
+
+
+def softmax(call: Call) -> Iterator[Step]:
+    axis = call.attribute("axis", -1 if call.node.version >= 13 else 1)
+    name = "aten._softmax" if call.node.op == "Softmax" else "aten._log_softmax"
+    yield call.step(name, call.x, axis, False)

@@ -1,0 +1,74 @@
+"""What ONNX operators do with their operands: which are weights, and which only steer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ...trace.records import TensorSpec
+
+Use = Literal["weight", "buffer", "setting", "data"]
+
+
+def use_of(op: str, index: int) -> Use:
+    """What an operator does with an operand: "weight", "buffer", "setting" or plain "data"."""
+    if index in _WEIGHTS.get(op, ()):
+        return "weight"
+    if index in _BUFFERS.get(op, ()):
+        return "buffer"
+    return "setting" if index in _SETTINGS.get(op, ()) else "data"
+
+
+_FIRST, _REST, _ALL = (0,), tuple(range(1, 9)), tuple(range(9))
+_WEIGHTS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "DeformConv", "PRelu"), (1, 2)),
+    **dict.fromkeys(("Gemm", "MatMul", "MatMulInteger", "Einsum"), (0, 1, 2)),
+    **dict.fromkeys(("BatchNormalization", "LayerNormalization", "GroupNormalization",
+                     "InstanceNormalization", "RMSNormalization"), (1, 2)),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3, 7)),
+    "Gather": _FIRST, "DequantizeLinear": _FIRST, "QLinearConv": (3, 8), "QLinearMatMul": (0, 3),
+    "com.microsoft.FusedConv": (1, 2), "com.microsoft.FusedGemm": (0, 1, 2),
+    "com.microsoft.FusedMatMul": (0, 1), "com.microsoft.Attention": (1, 2),
+    "com.microsoft.SkipLayerNormalization": (2, 3, 4), "com.microsoft.BiasGelu": (1,),
+    "com.microsoft.FastGelu": (1,),
+}  # fmt: skip
+_BUFFERS: dict[str, tuple[int, ...]] = {
+    "BatchNormalization": (3, 4), "DequantizeLinear": _REST, "QuantizeLinear": _REST,
+    "QLinearConv": (1, 2, 4, 5, 6, 7), "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "MatMulInteger": (2, 3), "ConvInteger": (2, 3), "Where": _FIRST, "Attention": (3,),
+    "LSTM": (4, 5, 6), "GRU": (4, 5), "RNN": (4, 5),
+}  # fmt: skip
+_SETTINGS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("Reshape", "Slice", "Pad", "Expand", "Tile", "Resize", "Upsample", "Unsqueeze",
+                     "Squeeze", "Split", "Clip", "TopK", "CumSum", "CumProd", "Dropout", "Trilu",
+                     "Pow", "OneHot", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin",
+                     "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
+                     "ReduceSumSquare", "NonMaxSuppression", "Compress", "ScatterND",
+                     "ScatterElements", "Scatter"), _REST),
+    **dict.fromkeys(("ConstantOfShape", "Range", "Equal", "Greater", "GreaterOrEqual", "Less",
+                     "LessOrEqual"), _ALL),
+}  # fmt: skip
+
+
+@dataclass
+class Uses:
+    """How stored tensors are used, from which follows what they are.
+
+    `made` are those that the file computes from nothing but sizes: masks and the like.
+    """
+
+    made: set[str] = field(default_factory=set)
+    _of: dict[str, set[Use]] = field(default_factory=dict)
+
+    def note(self, stored: str, use: Use) -> None:
+        self._of.setdefault(stored, set()).add(use)
+
+    def kind(self, name: str, tensor: TensorSpec) -> Literal["parameter", "buffer"] | None:
+        """A weight is a parameter, and so is what meets data in other operators, if it is a float
+        of more than one element. Statistics, scales, indices and masks are buffers."""
+        uses, several = self._of.get(name, {"data"}), tensor.numel > 1
+        if "weight" in uses and tensor.dtype not in ("int64", "bool", "string"):
+            return "parameter"
+        if "data" in uses and several and "float" in tensor.dtype and name not in self.made:
+            return "parameter"
+        return "buffer" if "buffer" in uses or ("data" in uses and several) else None

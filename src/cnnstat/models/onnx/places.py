@@ -1,0 +1,173 @@
+"""Where in the model an ONNX node stands: its modules by path and class, as far as the file tells.
+
+torch's newer exporter writes paths and classes into each node's metadata. Its older one and others
+write them into the node's name: /layer1/layer1.0/conv1/Conv, model/conv1/Conv2D.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...trace.records import Module, TensorSpec
+from .resolved import Resolved
+
+_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
+UNKNOWN = "Scope"  # the type of a module whose class is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    path: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The modules around a node, outermost first, and the node's own name among them."""
+
+    scopes: tuple[Scope, ...]
+    label: str
+
+
+def place_of(node: Resolved) -> Place:
+    op = node.type
+    scopes = _from_metadata(node)
+    if scopes is not None:
+        return Place(scopes, op.lower())
+    *around, own = [part for part in node.name.split("/") if part] or [""]
+    path, before, found = "", "", []
+    for part in around:
+        # a child of a Sequential repeats the name of its parent: block/block.0
+        inside = before and part.startswith(f"{before}.")
+        path = (path[: -len(before)] if inside else f"{path}." if path else "") + part
+        found.append(Scope(path, UNKNOWN))
+        before = part
+    is_plain = not own or re.fullmatch(rf"(node_)?{op}(_\d+)?", own, re.IGNORECASE)
+    return Place(tuple(found), op.lower() if is_plain else own)
+
+
+def _from_metadata(node: Resolved) -> tuple[Scope, ...] | None:
+    try:
+        paths = ast.literal_eval(node.metadata[_SCOPES])
+        classes = ast.literal_eval(node.metadata[_CLASSES])
+    except (KeyError, ValueError, SyntaxError):
+        return None
+    # The first is the model, the last the operator.
+    return tuple(
+        Scope(path, type_name) for path, type_name in zip(paths[1:-1], classes[1:-1], strict=False)
+    )
+
+
+_CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+_PRODUCTS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "Gemm", "MatMul",
+            "MatMulInteger", "QLinearMatMul", "com.microsoft.FusedConv", "LSTM", "GRU",
+            "RNN")  # fmt: skip
+
+
+def is_one_layer(scope: Scope, nodes: Sequence[Resolved]) -> bool:
+    """Whether the nodes of a module are one row: those of a layer of torch.nn, a single one, or a
+    product and its bias."""
+    if len(nodes) == 1 or _is_library(scope):
+        return True
+    first, *rest = nodes
+    biased = [node.op for node in rest] == ["Add"] and any(v and v.constant for v in rest[0].inputs)
+    return first.op in _PRODUCTS and biased
+
+
+def layer_of(scope: Scope, nodes: Sequence[Resolved]) -> Module:
+    """The module that runs `nodes` in `scope`."""
+    main = next((node for node in nodes if node.op in _PRODUCTS), nodes[0])
+    shown, path = scope.type.rpartition(".")[2], scope.path
+    module = module_of(path, main)
+    if main.op in _PRODUCTS and "Norm" in shown:
+        # a batch norm folded into the convolution before it leaves the norm's name
+        shown, path = main.type, _path_of_weight(main) or path
+    elif scope.type == UNKNOWN:
+        shown = main.type
+    elif _is_library(scope) and (module is None or module.base != shown):
+        module = Module(path, shown, shown, {})
+    base, settings = (module.base, module.settings) if module else ("Module", {})
+    return Module(path, shown, base, settings)
+
+
+def _is_library(scope: Scope) -> bool:
+    place, _, name = scope.type.rpartition(".")
+    return place.startswith("torch.nn.") and name not in _CONTAINERS
+
+
+def _path_of_weight(node: Resolved) -> str | None:
+    """The module that a weight is named after."""
+    weight = node.inputs[1] if len(node.inputs) > 1 else None
+    name = weight.sources[0] if weight is not None and weight.sources else ""
+    return name.removesuffix(".weight") if name.endswith(".weight") else None
+
+
+_BASES = {
+    **dict.fromkeys(("Conv", "ConvInteger", "QLinearConv", "com.microsoft.FusedConv"), "Conv{}d"),
+    "ConvTranspose": "ConvTranspose{}d", "Gemm": "Linear", "MatMul": "Linear",
+    "MatMulInteger": "Linear", "QLinearMatMul": "Linear", "com.microsoft.FusedMatMul": "Linear",
+    "com.microsoft.FusedGemm": "Linear", "BatchNormalization": "BatchNorm{}d",
+    "InstanceNormalization": "InstanceNorm{}d", "LayerNormalization": "LayerNorm",
+    "RMSNormalization": "RMSNorm", "GroupNormalization": "GroupNorm", "LRN": "LocalResponseNorm",
+    "com.microsoft.SkipLayerNormalization": "LayerNorm", "MaxPool": "MaxPool{}d",
+    "AveragePool": "AvgPool{}d", "GlobalAveragePool": "AdaptiveAvgPool{}d",
+    "GlobalMaxPool": "AdaptiveMaxPool{}d", "LpPool": "LPPool{}d", "Relu": "ReLU",
+    "LeakyRelu": "LeakyReLU", "PRelu": "PReLU", "Elu": "ELU", "Selu": "SELU", "Celu": "CELU",
+    "Gelu": "GELU", "Sigmoid": "Sigmoid", "HardSigmoid": "Hardsigmoid", "HardSwish": "Hardswish",
+    "Tanh": "Tanh", "Softplus": "Softplus", "Softsign": "Softsign", "Mish": "Mish",
+    "Softmax": "Softmax", "LogSoftmax": "LogSoftmax", "ThresholdedRelu": "Threshold",
+    "Swish": "SiLU", "Clip": "Hardtanh", "LSTM": "LSTM", "GRU": "GRU", "RNN": "RNN",
+    "Dropout": "Dropout", "Attention": "MultiheadAttention",
+    "com.microsoft.Attention": "MultiheadAttention",
+    "com.microsoft.MultiHeadAttention": "MultiheadAttention", "com.microsoft.Gelu": "GELU",
+    "com.microsoft.BiasGelu": "GELU", "com.microsoft.FastGelu": "GELU",
+    "com.microsoft.QuickGelu": "GELU",
+}  # fmt: skip
+"""The class of torch.nn that does what the operator does, from which role and configuration
+follow."""
+
+
+def module_of(path: str, node: Resolved) -> Module | None:
+    """The layer that a node is by itself; None for an operator that is none."""
+    base = _BASES.get(node.op, "")
+    operand = node.inputs[1] if len(node.inputs) > 1 else None
+    if base == "Linear" and (operand is None or not operand.constant):
+        base = ""  # a product of two activations
+    elif node.op == "Gather" and node.inputs[0] is not None and node.inputs[0].constant:
+        base = "Embedding"
+    if not base:
+        return None
+    tensors = [value.tensor if value else None for value in node.inputs]
+    dims = max(1, len(tensors[0].shape) - 2) if tensors and tensors[0] else 2
+    return Module(path, node.type, base.format(dims), _settings(base, node, tensors))
+
+
+def _settings(base: str, node: Resolved, tensors: list[TensorSpec | None]) -> dict[str, Any]:
+    x, weight = (*tensors, None, None)[:2]
+    if x is None:
+        return {}
+    if base.startswith(("BatchNorm", "InstanceNorm")):
+        return {"num_features": x.shape[1]} if len(x.shape) > 1 else {}
+    if base in ("LayerNorm", "RMSNorm"):
+        return {"normalized_shape": x.shape[node.attributes.get("axis", -1) :]}
+    if base == "GroupNorm":
+        groups = node.attributes.get("num_groups")
+        return {"num_groups": groups, "num_channels": x.shape[1]}
+    if base == "LocalResponseNorm":
+        return {"size": node.attributes.get("size")}
+    if base == "Embedding" and len(x.shape) == 2:
+        return {"num_embeddings": x.shape[0], "embedding_dim": x.shape[1]}
+    if base in ("LSTM", "GRU", "RNN") and weight is not None:
+        return {
+            "input_size": weight.shape[2],
+            "hidden_size": node.attributes.get("hidden_size"),
+            "bidirectional": weight.shape[0] == 2,
+        }
+    if base == "MultiheadAttention":
+        heads = node.attributes.get("num_heads", node.attributes.get("q_num_heads"))
+        return {"embed_dim": x.shape[-1], "num_heads": heads}
+    return {}

@@ -1,0 +1,134 @@
+"""Shapes and dtypes of ONNX types, and the types that a node's outputs have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import helper, numpy_helper, shape_inference
+
+from ...errors import ShapeError
+from ...inputs import format_shape
+
+if TYPE_CHECKING:
+    from .resolved import Value
+
+_DTYPES = {
+    "FLOAT": "float32", "DOUBLE": "float64",
+    **{n.upper(): n for n in ("float16", "bfloat16", "complex64", "complex128", "bool", "string",
+                              "int4", "int8", "int16", "int32", "int64", "uint4", "uint8",
+                              "uint16", "uint32", "uint64")},
+}  # fmt: skip
+
+
+def shape_of(proto: Any, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
+    """The sizes of a tensor type; None if one of them is not known."""
+    if proto is None or not proto.HasField("tensor_type"):
+        return None
+    if not proto.tensor_type.HasField("shape") or not proto.tensor_type.elem_type:
+        return None
+    shape = []
+    for dim in proto.tensor_type.shape.dim:
+        size = dim.dim_value if dim.HasField("dim_value") else sizes.get(dim.dim_param)
+        if size is None or size < 0:
+            return None
+        shape.append(size)
+    return tuple(shape)
+
+
+def dtype_of(code: int) -> str:
+    name: str = onnx.TensorProto.DataType.Name(code)
+    return _DTYPES.get(name, name.lower())
+
+
+def itemsize_of(dtype: str) -> int:
+    """In bytes; what is smaller than a byte counts as one."""
+    bits = re.search(r"\d+", dtype)
+    return max(1, int(bits[0]) // 8) if bits else 1
+
+
+def inferred(
+    node: onnx.NodeProto, inputs: Sequence[Value | None], outside: Mapping[str, Value],
+    opsets: Mapping[str, int],
+) -> dict[str, Any]:  # fmt: skip
+    """The types of a node's outputs as far as onnx's inference tells them.
+
+    `outside` are the values that the graphs inside the node may read.
+
+    Raises:
+        ShapeError: the shapes of the operands don't fit.
+    """
+    if node.domain == "com.microsoft":
+        contributed = _contributed(node, inputs)
+        if contributed is None:
+            return {}
+        if not isinstance(contributed, onnx.NodeProto):
+            return {node.output[0]: contributed}
+        node, inputs = contributed, inputs[: len(contributed.input)]
+    schema = _schema(node, opsets)
+    if schema is None:
+        return {}
+    values = dict(zip(node.input, inputs, strict=True))
+    if any(attribute.type in (5, 10) for attribute in node.attribute):  # graphs read outside
+        values = dict(outside)
+    types = {name: value.type for name, value in values.items() if value and value.type}
+    if any(name and name not in types for name in node.input):
+        return {}
+    data = {
+        name: numpy_helper.from_array(value.array, name)
+        for name, value in values.items()
+        if value is not None and value.array is not None and value.array.dtype != object
+    }
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    try:
+        found: dict[str, Any] = shape_inference.infer_node_outputs(
+            schema, node, types, data, opset_imports=imports
+        )
+    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        if all(value is None or value.constant for value in inputs):
+            return {}  # it is not run: what becomes of its result decides
+        shapes = [format_shape(v.tensor.shape) for v in inputs if v and v.tensor]
+        raise ShapeError(
+            f"shapes don't fit at {node.name or node.output[0]} ({node.op_type})",
+            f"{node.op_type} got {', '.join(shapes)}",
+            f"onnx says: {str(error).strip().splitlines()[-1]}",
+        ) from error
+    return found
+
+
+_LIKE = {"FusedConv": "Conv", "FusedGemm": "Gemm"}
+_KEEP_SHAPE = {"Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization"}
+
+
+def _contributed(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Any:
+    """For an operator of ONNX Runtime, whose schemas onnx lacks: a standard node of the same
+    shapes, or the type of its output."""
+    first = inputs[0] if inputs else None
+    if node.op_type in _LIKE:
+        like = onnx.NodeProto(op_type=_LIKE[node.op_type], name=node.name)
+        like.input.extend(node.input[:3])
+        like.output.extend(node.output[:1])
+        known = onnx.defs.get_schema(like.op_type, 13).attributes
+        like.attribute.extend(a for a in node.attribute if a.name in known)
+        return like
+    if first is None or first.tensor is None:
+        return None
+    if node.op_type in _KEEP_SHAPE:
+        return first.type
+    weight = inputs[1].tensor if len(inputs) > 1 and inputs[1] else None
+    plain = not any(attribute.name == "qkv_hidden_sizes" for attribute in node.attribute)
+    if node.op_type == "Attention" and weight is not None and plain:
+        code = first.type.tensor_type.elem_type
+        shape = (*first.tensor.shape[:2], weight.shape[1] // 3)
+        return helper.make_tensor_type_proto(code, shape)
+    return None
+
+
+def _schema(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Any:
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    try:
+        return onnx.defs.get_schema(node.op_type, opsets.get(domain, 1), domain)
+    except onnx.defs.SchemaError:
+        return None

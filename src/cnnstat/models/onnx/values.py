@@ -1,0 +1,220 @@
+"""What is known of each value of an ONNX graph before it runs: its shape, and small constants.
+
+Shapes come from onnx's own inference, node by node, with the values of constants that decide
+shapes (the operand of a Reshape, the result of a Shape). Arithmetic on such constants is done
+with onnx's reference evaluator; nothing larger than `SMALL` elements is ever evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from ...errors import ModelError
+from ...inputs import InputSpec
+from ...trace.records import TensorSpec
+from .folding import SMALL, evaluated, size_of
+from .operands import Uses, use_of
+from .resolved import Resolved, Value
+from .types import dtype_of, inferred, itemsize_of, shape_of
+
+_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+           "Multinomial", "Bernoulli"}  # fmt: skip
+
+
+@dataclass
+class Values:
+    """The values of a graph and the nodes that run, in order.
+
+    `opsets` are the versions of the operator sets, `sizes` those of named dimensions.
+    """
+
+    spec: str
+    opsets: Mapping[str, int]
+    sizes: Mapping[str, int]
+    values: dict[str, Value] = field(default_factory=dict)
+    nodes: list[Resolved] = field(default_factory=list)
+    stored: dict[str, TensorSpec] = field(default_factory=dict)
+    declared: dict[str, Any] = field(default_factory=dict)
+    count: int = 0
+    uses: Uses = field(default_factory=Uses)
+    _read_names: set[str] = field(default_factory=set)
+
+    def tensor(self, shape: Sequence[int], dtype: str, parameter: str | None = None) -> TensorSpec:
+        self.count += 1
+        return TensorSpec(self.count, tuple(shape), dtype, itemsize_of(dtype), parameter)
+
+    def add_input(self, name: str, given: InputSpec, elem_type: int) -> None:
+        proto = helper.make_tensor_type_proto(elem_type, given.shape)
+        self.values[name] = Value(proto, self.tensor(given.shape, given.dtype))
+
+    def add_graph(self, graph: onnx.GraphProto) -> None:
+        """Follow a graph; a branch that is known to be taken is a graph too."""
+        for tensor in graph.initializer:
+            self._store(tensor.name, tensor)
+        for sparse in graph.sparse_initializer:
+            dense = onnx.TensorProto(dims=sparse.dims, data_type=sparse.values.data_type)
+            dense.data_location = onnx.TensorProto.EXTERNAL  # its content is not read
+            self._store(sparse.values.name, dense)
+        for info in (*graph.value_info, *graph.output):
+            self.declared[info.name] = info.type
+        self._read_names |= set(_names_read(graph))
+        for node in graph.node:
+            self._follow(node)
+
+    def _follow(self, node: onnx.NodeProto) -> None:
+        inputs = tuple(self._read(node, name) for name in node.input)
+        attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
+        standard = node.domain in ("", "ai.onnx")
+        if standard and node.op_type == "Constant":
+            self._constant(node)
+        elif standard and node.op_type == "If" and inputs[0] is not None and (
+            inputs[0].array is not None
+        ):  # fmt: skip
+            taken = attributes["then_branch" if inputs[0].array.all() else "else_branch"]
+            self.add_graph(taken)
+            for inside, outside in zip(taken.output, node.output, strict=True):
+                self.values[outside] = self.values[inside.name]
+        elif standard and node.op_type in ("Shape", "Size") and inputs[0] and inputs[0].tensor:
+            array = size_of(node.op_type, inputs[0].tensor.shape, attributes)
+            self._known(node.output[0], array)
+        elif standard and node.op_type == "Identity" and inputs[0] and inputs[0].constant:
+            self.values[node.output[0]] = inputs[0]
+        else:
+            self._general(node, inputs, attributes)
+
+    def _general(
+        self, node: onnx.NodeProto, inputs: tuple[Value | None, ...], attributes: dict[str, Any]
+    ) -> None:
+        types = inferred(node, inputs, self.values, self.opsets)
+        constant = node.op_type not in _RANDOM and not _graphs(attributes) and all(
+            value is None or value.constant for value in inputs
+        ) and any(inputs)  # fmt: skip
+        outputs = tuple(
+            self._output(name, types.get(name)) if name in self._read_names else None
+            for name in node.output
+        )
+        if constant:
+            self._fold(node, inputs, outputs)
+            return
+        for name, value in zip(node.output, outputs, strict=True):
+            if value is not None:
+                self.values[name] = value
+        prefix = "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
+        self.nodes.append(
+            Resolved(prefix + node.op_type, node.name, attributes, inputs, outputs,
+                     {entry.key: entry.value for entry in node.metadata_props},
+                     self.opsets.get(node.domain if prefix else "", 1))
+        )  # fmt: skip
+
+    def _read(self, node: onnx.NodeProto, name: str) -> Value | None:
+        if name and name not in self.values:
+            place = node.name or node.op_type
+            raise ModelError(f"{self.spec} is damaged: {place} reads {name!r}, which nothing makes")
+        return self.values[name] if name else None
+
+    # Constants
+
+    def _store(self, name: str, tensor: onnx.TensorProto) -> None:
+        """A stored tensor: its content is read only if it is small and in the file itself."""
+        shape, dtype = tuple(tensor.dims), dtype_of(tensor.data_type)
+        array = None
+        if prod(shape) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            try:
+                array = numpy_helper.to_array(tensor)
+            except (ValueError, TypeError) as error:
+                raise ModelError(f"{self.spec} is damaged: tensor {name!r}", str(error)) from error
+        spec = self.tensor(shape, dtype, name)
+        self.stored[name] = spec
+        proto = helper.make_tensor_type_proto(tensor.data_type, shape)
+        self.values[name] = Value(proto, spec, True, array, (name,))
+
+    def _constant(self, node: onnx.NodeProto) -> None:
+        attribute = node.attribute[0]
+        value = helper.get_attribute_value(attribute)
+        if isinstance(value, onnx.TensorProto):
+            self._store(node.output[0], value)
+        elif isinstance(value, onnx.SparseTensorProto):
+            dense = onnx.TensorProto(dims=value.dims, data_type=value.values.data_type)
+            dense.data_location = onnx.TensorProto.EXTERNAL
+            self._store(node.output[0], dense)
+        else:
+            kind = {"value_int": "int64", "value_ints": "int64", "value_float": "float32",
+                    "value_floats": "float32"}.get(attribute.name, "object")  # fmt: skip
+            self._known(node.output[0], np.asarray(value, dtype=kind))
+
+    def _known(self, name: str, array: Any) -> None:
+        """A size, or numbers in an attribute: never a weight."""
+        code = helper.np_dtype_to_tensor_dtype(array.dtype)
+        proto = helper.make_tensor_type_proto(code, array.shape)
+        kept = array if array.size <= SMALL else None
+        self.values[name] = Value(proto, self.tensor(array.shape, dtype_of(code)), True, kept)
+
+    def _fold(
+        self, node: onnx.NodeProto, inputs: tuple[Value | None, ...],
+        outputs: tuple[Value | None, ...],
+    ) -> None:  # fmt: skip
+        """Constants of constants, evaluated where they are small."""
+        sources: dict[str, None] = {}
+        for index, operand in enumerate(inputs):
+            use = use_of(node.op_type, index)
+            for source in operand.sources if operand else ():
+                if use != "data":
+                    self.uses.note(source, use)
+                if use in ("data", "weight"):
+                    sources[source] = None
+        arrays = evaluated(node, inputs, outputs, self.opsets)
+        for index, (name, value) in enumerate(zip(node.output, outputs, strict=True)):
+            if value is None:
+                continue
+            array = arrays[index] if arrays is not None else None
+            type_, tensor, own = value.type, value.tensor, tuple(sources)
+            if array is not None:
+                code = helper.np_dtype_to_tensor_dtype(array.dtype)
+                type_ = helper.make_tensor_type_proto(code, array.shape)
+                tensor = self.tensor(array.shape, dtype_of(code))
+            if tensor is not None and not own and (array is None or "float" in tensor.dtype):
+                own = (name,)
+                self.uses.made.add(name)
+            if tensor is not None:
+                parameter = own[0] if own else None
+                tensor = self.tensor(tensor.shape, tensor.dtype, parameter)
+            if own == (name,) and tensor is not None:
+                self.stored[name] = tensor
+            kept = array if array is not None and array.size <= SMALL else None
+            self.values[name] = Value(type_, tensor, True, kept, own)
+
+    # Shapes
+
+    def _output(self, name: str, found: Any) -> Value:
+        """By inference, else as the file itself declares it."""
+        for proto in (found, self.declared.get(name)):
+            shape = shape_of(proto, self.sizes)
+            if proto is not None and shape is not None:
+                dtype = dtype_of(proto.tensor_type.elem_type)
+                own = helper.make_tensor_type_proto(proto.tensor_type.elem_type, shape)
+                return Value(own, self.tensor(shape, dtype))
+        return Value(found or self.declared.get(name), None)
+
+
+def _plain(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _names_read(graph: onnx.GraphProto) -> Iterator[str]:
+    yield from (info.name for info in graph.output)
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names_read(inner)
+
+
+def _graphs(attributes: Mapping[str, Any]) -> list[onnx.GraphProto]:
+    return [value for value in attributes.values() if isinstance(value, onnx.GraphProto)]

@@ -1,0 +1,245 @@
+"""Models in the user's own Python: `my_model.py:Net`, `package.module:build`.
+
+Importing the file runs it; it is run because the user named it, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
+from ..fast_meta.torch_import import import_rules, is_postponed
+from ..inputs import InputSpec, as_input
+from ..tracing.attempts import Builders
+from ..tracing.copies import meta_copy
+from . import torchvision_import as vision_operators
+from .construction import builders, construct, copies_of, unbuilt
+from .implied import implied_input
+from .loaded import Loaded
+from .misspelt import marked_line, meant, missing_comma, shown_path
+from .names import SOURCES
+
+
+def is_python(spec: str) -> bool:
+    """Whether a spec names something in a Python file or module."""
+    return ":" in spec or spec.endswith(".py")
+
+
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build the model that `FILE.py:NAME` or `package.module:NAME` names, on `meta`.
+
+    NAME is a class, a function that returns a model, or a model. Without inputs those of the
+    module's `example_input` are taken, or what the first layer implies.
+
+    Raises:
+        UsageError: the spec names no object, or an argument that there is not, or nothing tells
+            the input.
+        ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
+    """
+    place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
+    module = import_place(place, name)
+    if not name:
+        models = _models_in(module)
+        defined = f"it defines {', '.join(models)}" if models else "it defines no model"
+        raise UsageError(
+            f"{spec} names a file, not a model", defined,
+            hint=f"{spec}:{models[0] if models else 'Net'}",
+        )  # fmt: skip
+    if not hasattr(module, name):
+        known = [n for n, value in vars(module).items() if _is_model_like(value)]
+        close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
+        raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
+    example = getattr(module, "example_input", None)
+    made = loaded(spec, getattr(module, name), example, inputs, named, arguments)
+    return replace(made, written=spec)
+
+
+def loaded(
+    spec: str,
+    named: Any,
+    example: Any,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    file: str = "",
+) -> Loaded:
+    """Build what `spec` names: a class, a function that returns a model, or a model.
+
+    `example` stands in where no inputs are given, `file` is where it stands if `spec` does not say
+    so. Raises as `load` does.
+    """
+    model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
+    keywords = dict(named_inputs)
+    if not inputs and not keywords:
+        inputs, keywords = inputs_of(spec, model, example)
+    return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
+
+
+def import_place(place: str, name: str = "") -> ModuleType:
+    """Import a file or a module; `name` is what is wanted of it.
+
+    Raises:
+        ModelError: it cannot be imported.
+    """
+    with suppress(Exception):  # the file need not use torchvision, and says itself what it lacks
+        vision_operators.make_importable()
+    try:
+        try:
+            return _imported(place)
+        except NotImplementedError:  # by torch perhaps, for want of a rule that was postponed
+            if not is_postponed():
+                raise
+            import_rules()
+            return _imported(place)
+    except (CnnstatError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        marked = (
+            [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
+        )
+        comma = missing_comma(error)
+        raise ModelError(
+            f"{shown_path(error.filename)}:{error.lineno}: {error.msg}",
+            *marked,
+            *filter(None, [comma]),
+        ) from error
+    except BaseException as error:  # a file may do anything, leaving by sys.exit() included
+        details = [*_reason(error, place), *_misspelt_source(error, place, name)]
+        raise ModelError(f"{place} cannot be imported", *details) from error
+
+
+def _imported(place: str) -> ModuleType:
+    if place.endswith(".py"):
+        return _import_file(Path(place))
+    sys.path.insert(0, "")
+    try:
+        return importlib.import_module(place)
+    finally:
+        sys.path.remove("")
+
+
+def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
+    """What `torchvison:resnet50` means: there is no such module, but nearly such a source."""
+    if not isinstance(error, ModuleNotFoundError) or error.name != place:
+        return []
+    return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        beside = path.parent.glob("*.py") if path.parent.is_dir() else ()
+        close = nearest(path.name, [file.name for file in beside])
+        raise ModelError(f"there is no file {path}", *filter(None, [close]))
+    name = f"_cnnstat_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look a class's module up there
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # for what stands beside it, as when it is run as a script
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def _reason(error: BaseException, place: str) -> list[str]:
+    """What happened, and the innermost line of the user's own code in which it did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
+    if not own:  # a module by its name, or code it imports
+        own = [f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename]
+    reason = f"{type(error).__name__}: {error}"
+    if not own:
+        return [reason, *meant(error, None)]
+    return [*marked_line(own[-1]), reason, *meant(error, own[-1].filename)]
+
+
+def _models_in(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, nn.Module)
+        or (isinstance(value, type) and issubclass(value, nn.Module)
+            and value.__module__ == module.__name__)
+    ]  # fmt: skip
+
+
+def _is_model_like(value: Any) -> bool:
+    return callable(value) or isinstance(value, nn.Module)
+
+
+def _make(
+    spec: str, named: Any, arguments: Mapping[str, Any], file: str
+) -> tuple[nn.Module, Builders]:
+    if isinstance(named, nn.Module):
+        if arguments:
+            raise UsageError(f"{spec} is a model already: it takes no --arg")
+        return meta_copy(named), copies_of(named)
+    if not callable(named):
+        raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
+    _check_arguments(spec, named, arguments)
+    try:
+        model = construct(named, arguments)
+    except Exception as error:  # the user's code: anything may come out of it
+        failed = unbuilt(spec, arguments, *_reason(error, file))
+        failed.while_building = True
+        raise failed from error
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")
+    return model, builders(named, arguments)
+
+
+def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of a builtin: what it takes is not known
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        takes = f"it takes {signature}".replace(" -> None", "")
+        missing = "missing" in str(error)
+        raise UsageError(
+            f"{spec}: {error}", takes, hint="--arg NAME=VALUE for each" if missing else None
+        ) from error
+
+
+def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
+    """The inputs that the module's `example_input` or the first layer imply.
+
+    `example_input` is a shape, a text as for `--input`, a tensor, a tuple of them, or a dict of
+    keyword inputs.
+
+    Raises:
+        UsageError: there is no `example_input` and the first layer does not tell the sizes.
+    """
+    if isinstance(example, Mapping):
+        return (), {name: as_input(value) for name, value in example.items()}
+    if example is not None:
+        several = isinstance(example, tuple | list) and not all(type(n) is int for n in example)
+        return [as_input(value) for value in (example if several else [example])], {}
+    implied = implied_input(model)
+    if implied.certain:
+        return [InputSpec(implied.shape)], {}
+    raise UsageError(
+        f"{spec} needs an input: its first layer takes any size",
+        "or name one in its file: example_input = (…)",
+        hint=f"--input {InputSpec(implied.shape)}",
+    )

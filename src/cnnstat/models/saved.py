@@ -1,0 +1,52 @@
+"""Analyses saved as JSON, read back: `cnnstat shapes nin --output run.json`, then `run.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..analysis.results import Analysis
+from ..errors import ModelError
+from ..results import SCHEMA_VERSION
+from . import transformers
+
+
+def is_saved(spec: object) -> bool:
+    """Whether a spec names a saved analysis."""
+    named = isinstance(spec, str) and spec.endswith(".json")
+    return named and not str(spec).startswith(transformers.PREFIX)  # that one is a configuration
+
+
+def read_analysis(path: str | Path) -> Analysis:
+    """Read what `--format json` wrote.
+
+    Raises:
+        ModelError: the file is missing, is no analysis, or was written by a newer cnnstat.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}", error.strerror or str(error)) from error
+    try:
+        head: Any = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"{path} is no JSON", str(error)) from error
+    kind = head.get("kind") if isinstance(head, dict) else None
+    if kind != "analysis":
+        seen = f"its kind is {kind!r}" if kind else "it has no kind"
+        raise ModelError(
+            f"{path} is no saved analysis", seen, hint="cnnstat shapes MODEL --output run.json"
+        )
+    version = head.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ModelError(
+            f"{path} was written by a newer cnnstat: schema version {version}",
+            f"this one reads up to {SCHEMA_VERSION}",
+            hint="pip install --upgrade cnnstat",
+        )
+    try:
+        return msgspec.convert(head, Analysis)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{path} does not fit the schema of an analysis", str(error)) from error

@@ -1,0 +1,76 @@
+"""timm's models: `timm:vit_base_patch16_224`, at the input size of their default configuration."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ..errors import ModelError, UsageError, nearest
+from ..inputs import InputSpec
+from . import torchvision_import as vision_operators
+from .construction import builders, construct, told, unbuilt
+from .loaded import Loaded, given_or
+from .names import remember
+
+PREFIX = "timm:"
+
+
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build a model of timm's.
+
+    Raises:
+        UsageError: timm has no such model, or its configuration does not tell its input.
+        ModelError: timm is not installed, or the model cannot be built.
+    """
+    timm = package()
+    name = spec.removeprefix(PREFIX)
+    known = timm.list_models()
+    remember("timm", known)
+    if not timm.is_model(name):  # with a tag of its weights too: resnet50.a1_in1k
+        close = nearest(name, known)
+        raise UsageError(f"timm has no model {name!r}", *filter(None, [close]))
+    # pretrained=False: nothing is downloaded
+    chosen = {"model_name": name, "pretrained": False, **arguments}
+    try:
+        model = construct(timm.create_model, chosen)
+    except Exception as error:
+        raise unbuilt(spec, arguments, told(error)) from error
+    inputs, keywords = given_or(_default_input(model, arguments), inputs, named, spec)
+    build = builders(timm.create_model, chosen, "in_chans", "num_classes")
+    return Loaded(spec, "timm", model, build, inputs, keywords, dict(arguments))
+
+
+def package() -> Any:
+    """Import timm.
+
+    Raises:
+        ModelError: it is not installed, or cannot be imported.
+    """
+    try:
+        vision_operators.make_importable()
+        with vision_operators.quick_import("timm"):
+            timm = importlib.import_module("timm")
+        vision_operators.make_traceable()
+        return timm
+    except Exception as error:  # beside the wrong torch its import fails in many ways
+        raise ModelError(
+            "timm is needed for its models", f"{type(error).__name__}: {error}",
+            hint="pip install 'cnnstat[timm]'",
+        ) from error  # fmt: skip
+
+
+def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> tuple[InputSpec, ...]:
+    """As the default configuration says, unless an argument says otherwise."""
+    size = (getattr(model, "default_cfg", None) or {}).get("input_size")
+    if size is None:
+        return ()
+    channels, *sides = size
+    side = arguments.get("img_size")
+    if side is not None:
+        sides = [side, side] if isinstance(side, int) else list(side)
+    return (InputSpec((1, arguments.get("in_chans", channels), *sides)),)

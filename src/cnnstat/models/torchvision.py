@@ -1,0 +1,157 @@
+"""torchvision's models, `torchvision:resnet50`, in the form and size of their published figures.
+
+They are built as with published weights (frozen batch norm in detection, auxiliary heads where the
+weights have them, …), and the weights are not loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from ..errors import UsageError, nearest
+from ..inputs import InputSpec
+from ..tracing.attempts import Builders
+from . import torchvision_import as vision_operators
+from .construction import builders, construct, told, unbuilt
+from .loaded import Loaded, given_or
+from .names import remember
+from .results import Listed
+
+PREFIX = "torchvision:"
+
+# Where arguments ask for another form than the published: initial weights would take minutes, and
+# GoogLeNet's auxiliary heads exist only while training.
+_UNPUBLISHED: dict[str, dict[str, Any]] = {
+    "googlenet": {"init_weights": False, "aux_logits": False},
+    "inception_v3": {"init_weights": False},
+}
+_FRAMES = 16  # of a video, and …
+_FLOW_SIDE = 512  # … the side of a pair of frames, that torchvision states its operations for
+
+
+def load(
+    spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Loaded:
+    """Build a model of torchvision's; detectors take several inputs as a list of images.
+
+    Raises:
+        UsageError: torchvision has no such model, or nothing tells its input.
+        ModelError: torchvision is not installed, or the model cannot be built.
+    """
+    model, build, default = _build(spec, arguments)
+    if default and isinstance(default[0], list) and inputs:
+        # images without a batch dimension, of any sizes
+        inputs = [list(inputs[0] if isinstance(inputs[0], list | tuple) else inputs)]
+    chosen, keywords = given_or(default, inputs, named, spec)
+    return Loaded(spec, "torchvision", model, build, chosen, keywords, dict(arguments))
+
+
+def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, tuple[Any, ...]]:
+    """The model, how to build it anew, and its default inputs."""
+    models = vision_operators.torchvision().models
+    name = spec.removeprefix(PREFIX)
+    known = models.list_models()
+    remember("torchvision", known)
+    if name not in known:
+        close = nearest(name, known)
+        raise UsageError(f"torchvision has no model {name!r}", *filter(None, [close]))
+    weights = _smallest(models.get_model_weights(name))
+    factory = _without_weights(models.get_model_builder(name))
+    plain = {**_UNPUBLISHED.get(name, {}), "weights": None, **arguments}
+    published = (
+        {"weights": weights.meta.get("unquantized", weights), **arguments} if weights else plain
+    )
+    try:
+        try:
+            model = construct(factory, published)
+        except (ValueError, TypeError):  # the arguments contradict the weights
+            published = plain
+            model = construct(factory, plain)
+    except Exception as error:
+        raise unbuilt(spec, arguments, told(error)) from error
+    return model, builders(factory, published, "num_classes"), _default_inputs(model, weights)
+
+
+def _without_weights(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    def build(**arguments: Any) -> nn.Module:
+        with _weights_left_out(), warnings.catch_warnings():
+            # builders warn of what arguments they will take some day
+            warnings.simplefilter("ignore", FutureWarning)
+            return builder(**arguments)
+
+    return build
+
+
+@contextmanager
+def _weights_left_out() -> Iterator[None]:
+    """Inside, the weights that a builder is given shape the model; nothing is fetched or loaded."""
+    weights: Any = importlib.import_module("torchvision.models._api").WeightsEnum
+    fetch, load = weights.get_state_dict, nn.Module.load_state_dict
+    weights.get_state_dict = lambda *args, **kwargs: {}
+    nn.Module.load_state_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        weights.get_state_dict = fetch
+        nn.Module.load_state_dict = load  # type: ignore[method-assign]
+
+
+def _crop(weights: Any) -> tuple[int, ...]:
+    """The side or sides that the images are cropped (or, in segmentation, resized) to."""
+    transforms = weights.transforms()
+    size = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", None) or ()
+    return tuple(size)
+
+
+def _smallest(weights: Any) -> Any:
+    """Of several published weights those with the smallest images; None where there are none."""
+    entries = list(weights)
+    sizes = [_crop(entry) for entry in entries]
+    if len(set(sizes)) > 1:
+        return min(entries, key=_crop)
+    return getattr(weights, "DEFAULT", None)
+
+
+def _default_inputs(model: nn.Module, weights: Any) -> tuple[Any, ...]:
+    """An image, a clip, a pair of frames or a list of images, as the model takes them."""
+    task = type(model).__module__.split(".")[2]
+    if task == "detection":
+        transform: Any = model.transform
+        height, width = transform.fixed_size or (transform.min_size[-1],) * 2
+        return ([InputSpec((3, height, width))],)
+    return _stated_inputs(task, weights)
+
+
+def _stated_inputs(task: str, weights: Any) -> tuple[InputSpec, ...]:
+    """The inputs that the published weights tell of; none for detectors, which take any size."""
+    if task == "optical_flow":
+        return (InputSpec((1, 3, _FLOW_SIDE, _FLOW_SIDE)),) * 2
+    crop = _crop(weights) if weights else ()
+    if not crop:
+        return ()
+    height, width = crop * 2 if len(crop) == 1 else crop
+    frames = (_FRAMES,) if task == "video" else ()
+    return (InputSpec((1, 3, *frames, height, width)),)
+
+
+def listed(choose: Callable[[Iterable[str]], list[str]]) -> Iterator[Listed]:
+    """The models that `choose` takes of all: their default input, their published parameters.
+
+    Raises:
+        ModelError: torchvision is not installed.
+    """
+    models = vision_operators.torchvision().models
+    for name in choose(models.list_models()):
+        weights = _smallest(models.get_model_weights(name))
+        place = models.get_model_builder(name).__module__
+        inputs = _stated_inputs(place.split(".")[2], weights)
+        shape = inputs[0].shape if inputs else None
+        params = weights.meta["num_params"] if weights else None
+        yield Listed(f"{PREFIX}{name}", place, shape, params, "", "torchvision")

@@ -1,0 +1,219 @@
+"""What autograd runs for gradients: the operators that only a backward pass has.
+
+A product of the forward pass becomes one product for the gradient of each operand that wants one,
+each with as many MACs. Other operations are counted as in the forward pass: one per elementary
+operation on one element, the derivative of an activation being one.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from ..trace.records import Op, TensorSpec
+from .attention import SOFTMAX_OPS
+from .registry import Cost, free, rule
+
+
+@rule("aten.convolution_backward")
+def convolution_backward(op: Op) -> Cost:
+    # (dy, x, w, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, mask)
+    return _convolution_backward(op, transposed=op.args[7], mask=op.args[10])
+
+
+@rule("aten.convolution_backward_overrideable")  # the same without bias_sizes
+def convolution_backward_overrideable(op: Op) -> Cost:
+    return _convolution_backward(op, transposed=op.args[6], mask=op.args[9])
+
+
+def _convolution_backward(op: Op, transposed: bool, mask: tuple[bool, ...]) -> Cost:
+    # dx[n,i,p·s+k] += dy[n,o,p] · w[o,i,k]   dw[o,i,k] += dy[n,o,p] · x[n,i,p·s+k]   db[o] = Σ dy
+    # Both walk the triples (n, p, weight) of the forward pass, those of one group only.
+    dy, x, weight = op.args[:3]
+    positions = prod((x if transposed else dy).shape[2:])
+    products = x.shape[0] * positions * weight.numel
+    return Cost(products * (mask[0] + mask[1]), dy.numel * mask[2])
+
+
+@rule("aten.conv_tbc_backward")  # (dy, x, w, bias, pad) → dx, dw, db
+def conv_tbc_backward(op: Op) -> Cost:
+    dy, weight = op.args[0], op.args[2]
+    time, batch, _ = dy.shape
+    return Cost(2 * time * batch * weight.numel, dy.numel)
+
+
+@rule("torchvision._deform_conv2d_backward")  # (dy, x, w, …): columns wᵀ·dy, and dw = dy·columnsᵀ
+def deform_conv2d_backward(op: Op) -> Cost:
+    dy, weight = op.args[0], op.args[2]
+    return Cost(2 * dy.shape[0] * prod(dy.shape[2:]) * weight.numel, dy.numel)
+
+
+@rule(
+    "aten._scaled_dot_product_flash_attention_backward",
+    "aten._scaled_dot_product_flash_attention_for_cpu_backward",
+    "aten._scaled_dot_product_efficient_attention_backward",
+    "aten._scaled_dot_product_cudnn_attention_backward",
+    "aten._scaled_dot_product_fused_attention_overrideable_backward",
+)
+def scaled_dot_product_attention_backward(op: Op) -> Cost:
+    # (dy, q, k, v, …) on [b,h,·,d]: the scores were not kept, q·kᵀ is made again;
+    # dv = pᵀ·dy, dp = dy·vᵀ, dq = ds·k, dk = dsᵀ·q
+    query, key, value = (tensor.shape for tensor in op.args[1:4])
+    scores = prod(query[:-1]) * key[-2]
+    products = scores * (3 * query[-1] + 2 * value[-1])
+    return Cost(products, (SOFTMAX_OPS + _SOFTMAX_BACKWARD_OPS) * scores)
+
+
+@rule("aten.mkldnn_rnn_layer_backward")  # (x [T,N,i], W_x [g·h,i], W_h [g·h,h], …), all gradients
+def mkldnn_rnn_layer_backward(op: Op) -> Cost:
+    x, input_weight, hidden_weight = op.args[:3]
+    steps, batch, gates = x.shape[0], x.shape[1], input_weight.shape[0]
+    # per gate element its bias twice and its activation's derivative times the gradient, and
+    # twice for each element of the state what the forward pass does
+    elementwise = steps * batch * (4 * gates + 10 * hidden_weight.shape[1])
+    products = 2 * steps * batch * (input_weight.numel + hidden_weight.numel)
+    return Cost(products, elementwise)
+
+
+_SOFTMAX_BACKWARD_OPS = 4  # dx = y · (dy - Σ dy·y); of its logarithm, dy - exp(y) · Σ dy
+
+
+@rule("aten._softmax_backward_data", "aten._log_softmax_backward_data")
+def softmax_backward(op: Op) -> Cost:
+    return Cost(0, _SOFTMAX_BACKWARD_OPS * op.outputs[0].numel)
+
+
+# Normalisations, y = w·x̂ + b with x̂ = (x - mean)·r: x̂ takes 2 operations an element, db = Σ dy
+# takes 1, dw = Σ dy·x̂ takes 2 more.
+
+
+@rule("aten.native_batch_norm_backward", "aten.batch_norm_backward")
+def native_batch_norm_backward(op: Op) -> Cost:
+    # (dy, x, w, mean, var, saved mean, saved r, training, eps, mask)
+    training, mask = op.args[7], op.args[9]
+    # training: dx = w·r · (dy - db/m - x̂·dw/m) takes 4, and both sums in any case
+    # with fixed statistics: dx = w·r · dy
+    in_training, fixed = 5 + 4 * mask[0], mask[0] + 4 * mask[1] + mask[2]
+    return Cost(0, (in_training if training else fixed) * op.args[0].numel)
+
+
+@rule("aten.cudnn_batch_norm_backward", "aten.miopen_batch_norm_backward")  # training, all three
+def batch_norm_training_backward(op: Op) -> Cost:
+    return Cost(0, 9 * op.args[0].numel)
+
+
+@rule("aten.native_layer_norm_backward")  # (dy, x, shape, mean, r, w, b, mask)
+def native_layer_norm_backward(op: Op) -> Cost:
+    return _norm_backward(op, weight=op.args[5], mask=op.args[7])
+
+
+@rule("aten.native_group_norm_backward")  # (dy, x, mean, r, w, N, C, H·W, groups, mask)
+def native_group_norm_backward(op: Op) -> Cost:
+    return _norm_backward(op, weight=op.args[4], mask=op.args[9])
+
+
+def _norm_backward(op: Op, weight: TensorSpec | None, mask: tuple[bool, ...]) -> Cost:
+    # g = w·dy, dx = r · (g - Σg/m - x̂·Σ(g·x̂)/m): these sums run over other axes than dw and db
+    per_element = 2 + mask[0] * (7 + (weight is not None)) + 2 * mask[1] + mask[2]
+    return Cost(0, per_element * op.args[0].numel)
+
+
+@rule("aten._fused_rms_norm_backward")  # (dy, x, shape, r, w, mask), x̂ = x·r
+def fused_rms_norm_backward(op: Op) -> Cost:
+    # g = w·dy, dx = r · (g - x̂·Σ(g·x̂)/m), dw = Σ dy·x̂
+    weight, mask = op.args[4], op.args[5]
+    per_element = 1 + mask[0] * (5 + (weight is not None)) + 2 * mask[1]
+    return Cost(0, per_element * op.args[0].numel)
+
+
+@rule("aten._weight_norm_interface_backward")  # dv = g/‖v‖ · (dw - v · Σ(dw·v)/‖v‖²)
+def weight_norm_backward(op: Op) -> Cost:
+    return Cost(0, 5 * op.args[0].numel)
+
+
+@rule(
+    "aten.threshold_backward", "aten.leaky_relu_backward", "aten.elu_backward",
+    "aten.gelu_backward", "aten.silu_backward", "aten.mish_backward", "aten.hardtanh_backward",
+    "aten.hardswish_backward", "aten.hardsigmoid_backward", "aten.softplus_backward",
+    "aten.softshrink_backward", "aten.hardshrink_backward", "aten.sigmoid_backward",
+    "aten.tanh_backward", "aten.log_sigmoid_backward", "aten.rrelu_with_noise_backward",
+    "aten.glu_backward", "aten.logit_backward", "aten._prelu_kernel_backward",
+    "aten.native_dropout_backward", "aten.sgn",
+)  # fmt: skip
+def per_gradient(op: Op) -> Cost:
+    return Cost(0, sum(gradient.numel for gradient in op.outputs))
+
+
+@rule(
+    "aten.max_pool2d_with_indices_backward", "aten.max_pool3d_with_indices_backward",
+    "aten.adaptive_max_pool2d_backward", "aten.adaptive_max_pool3d_backward",
+    "aten.fractional_max_pool2d_backward", "aten.fractional_max_pool3d_backward",
+    "aten.reflection_pad1d_backward", "aten.reflection_pad2d_backward",
+    "aten.reflection_pad3d_backward", "aten.replication_pad1d_backward",
+    "aten.replication_pad2d_backward", "aten.replication_pad3d_backward",
+    "aten.upsample_nearest1d_backward", "aten.upsample_nearest2d_backward",
+    "aten.upsample_nearest3d_backward", "aten._upsample_nearest_exact1d_backward",
+    "aten._upsample_nearest_exact2d_backward", "aten._upsample_nearest_exact3d_backward",
+    "aten.embedding_dense_backward", "aten._embedding_bag_dense_backward", "aten.unfold_backward",
+)  # fmt: skip
+def added_once(op: Op) -> Cost:
+    # each element of the gradient is added to that of the element which was read
+    return Cost(0, op.args[0].numel)
+
+
+@rule("aten.nll_loss_backward", "aten.nll_loss2d_backward")  # (dy, x, target, …)
+def negative_log_likelihood_backward(op: Op) -> Cost:
+    return Cost(0, op.args[2].numel)
+
+
+@rule("aten.mse_loss_backward")  # (dy, x, target, …): subtract, times 2/n, times dy
+def squared_error_backward(op: Op) -> Cost:
+    return Cost(0, 3 * op.args[1].numel)
+
+
+@rule("aten.avg_pool2d_backward", "aten.avg_pool3d_backward")  # (dy, x, kernel, …)
+def average_pool_backward(op: Op) -> Cost:
+    # each element of the gradient is added to its whole window
+    kernel, dims = op.args[2], int(op.name.split("pool")[1][0])
+    window = prod(kernel) if len(kernel) == dims else kernel[0] ** dims
+    return Cost(0, op.args[0].numel * window)
+
+
+@rule("aten._adaptive_avg_pool2d_backward", "aten._adaptive_avg_pool3d_backward")  # (dy, x)
+def adaptive_average_pool_backward(op: Op) -> Cost:
+    dy, x = op.args[:2]
+    dims = int(op.name.split("pool")[1][0])
+    pairs = zip(x.shape[-dims:], dy.shape[-dims:], strict=True)
+    return Cost(0, dy.numel * prod(ceil(n / m) for n, m in pairs))
+
+
+_NEIGHBOURS = {
+    "aten.upsample_linear1d_backward": 2,
+    "aten.upsample_bilinear2d_backward": 4,
+    "aten._upsample_bilinear2d_aa_backward": 4,
+    "aten.upsample_trilinear3d_backward": 8,
+    "aten.upsample_bicubic2d_backward": 16,
+    "aten._upsample_bicubic2d_aa_backward": 16,
+}
+
+
+@rule(*_NEIGHBOURS)  # each element of the gradient is shared among the neighbours that made it
+def interpolation_backward(op: Op) -> Cost:
+    return Cost(0, _NEIGHBOURS[op.name] * op.args[0].numel)
+
+
+@rule("aten.grid_sampler_2d_backward", "aten.grid_sampler_3d_backward")
+def grid_sampler_backward(op: Op) -> Cost:
+    # (dy, x, grid, interpolation, padding, align, mask): four for x, four for the grid
+    mask = op.args[6]
+    return Cost(0, 4 * (mask[0] + mask[1]) * op.args[0].numel)
+
+
+free(
+    "data moves, nothing is computed: the gradient of a part among zeros",
+    "aten.select_backward", "aten.slice_backward", "aten.diagonal_backward",
+)  # fmt: skip
+
+free(
+    "a sparse gradient: its parts as they are",
+    "aten._sparse_coo_tensor_with_dims_and_tensors", "aten._indices", "aten._values",
+)  # fmt: skip

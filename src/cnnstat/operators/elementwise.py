@@ -1,0 +1,95 @@
+"""Operators that do one thing per element: per output element, or per input element if reducing."""
+
+from __future__ import annotations
+
+from ..trace.records import Op
+from .registry import Cost, rule
+
+ELEMENTWISE = frozenset({
+    # activations
+    "aten.relu", "aten.relu6", "aten.leaky_relu", "aten.prelu", "aten._prelu_kernel", "aten.elu",
+    "aten.celu", "aten.selu", "aten.gelu", "aten.silu", "aten.mish", "aten.hardtanh",
+    "aten.hardswish", "aten.hardsigmoid", "aten.softplus", "aten.softshrink", "aten.hardshrink",
+    "aten.sigmoid", "aten.tanh", "aten.log_sigmoid_forward", "aten.threshold", "aten.rrelu",
+    "aten.glu",
+    # arithmetic
+    "aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.neg", "aten.abs",
+    "aten.pow", "aten.square", "aten.sqrt", "aten.rsqrt", "aten.reciprocal", "aten.exp",
+    "aten.exp2", "aten.expm1", "aten.log", "aten.log2", "aten.log10", "aten.log1p", "aten.sin",
+    "aten.cos", "aten.tan", "aten.atan", "aten.atan2", "aten.asin", "aten.acos", "aten.sinh",
+    "aten.cosh", "aten.erf", "aten.erfc", "aten.sign", "aten.floor", "aten.ceil", "aten.round",
+    "aten.trunc", "aten.frac", "aten.remainder", "aten.fmod", "aten.floor_divide", "aten.clamp",
+    "aten.clamp_min", "aten.clamp_max", "aten.maximum", "aten.minimum", "aten.lerp", "aten.hypot",
+    "aten.erfinv", "aten.nan_to_num",
+    # comparison and choice
+    "aten.eq", "aten.ne", "aten.lt", "aten.le", "aten.gt", "aten.ge", "aten.where",
+    "aten.masked_fill", "aten.isnan", "aten.isinf", "aten.isfinite", "aten.logical_and",
+    "aten.logical_or", "aten.logical_not", "aten.logical_xor", "aten.bitwise_and",
+    "aten.bitwise_or", "aten.bitwise_not", "aten.bitwise_xor",
+    # products of two vectors: elementwise, nothing is accumulated
+    "aten.outer", "aten.ger",
+    # dropout while training multiplies by a scaled mask
+    "aten.native_dropout",
+})  # fmt: skip
+"""One operation per output element, which depends on the elements at its own position alone."""
+
+
+@rule(*ELEMENTWISE)
+def per_output(op: Op) -> Cost:
+    return Cost(0, op.outputs[0].numel)
+
+
+@rule("aten.cumsum", "aten.cumprod")  # an output element is the one before and one input
+def scan(op: Op) -> Cost:
+    return Cost(0, op.outputs[0].numel)
+
+
+@rule("aten.addcmul", "aten.addcdiv")  # out = x + value · a · b
+def two_per_output(op: Op) -> Cost:
+    return Cost(0, 2 * op.outputs[0].numel)
+
+
+@rule(
+    "aten.sum", "aten.mean", "aten.prod", "aten.amax", "aten.amin", "aten.max", "aten.min",
+    "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all", "aten.any", "aten.nansum",
+    "aten.histc", "aten._is_all_true",
+)  # fmt: skip
+def per_input(op: Op) -> Cost:
+    # max and min of two tensors are elementwise; a reduction reads its whole input
+    return Cost(0, _larger(op.inputs[0].numel, op.outputs[0].numel))
+
+
+def _larger(a: int, b: int) -> int:
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    from ..symbols.extremes import greatest  # sizes with letters: not on the way of a plain run
+
+    return greatest(a, b)
+
+
+@rule("aten.mse_loss")  # subtract, square, sum
+def squared_error(op: Op) -> Cost:
+    return Cost(0, 3 * op.args[0].numel)
+
+
+@rule("aten.nll_loss_forward", "aten.nll_loss2d_forward")  # (x, target, …): one of each row, summed
+def negative_log_likelihood(op: Op) -> Cost:
+    return Cost(0, op.args[1].numel)
+
+
+@rule("aten.index_add", "aten.scatter_add")  # (x, dim, index, source): each element is added once
+def indexed_add(op: Op) -> Cost:
+    return Cost(0, op.args[3].numel)
+
+
+@rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each
+def weight_norm(op: Op) -> Cost:
+    return Cost(0, 3 * op.inputs[0].numel)
+
+
+@rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.norm",
+      "aten.linalg_vector_norm")  # fmt: skip
+def two_per_input(op: Op) -> Cost:
+    # a square and a sum for each element; the mean of a variance is one more
+    per_element = 2 if "norm" in op.name else 3
+    return Cost(0, per_element * op.inputs[0].numel)

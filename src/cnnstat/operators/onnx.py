@@ -1,0 +1,206 @@
+"""Operators of ONNX that ATen has no like of, as `onnx.NAME`.
+
+The others are noted under ATen's names (`sources/onnx/operators.py`). What is listed nowhere
+(NonMaxSuppression, TopK, Loop, …) is uncounted by its name.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..trace.records import Op, TensorSpec
+from .attention import SOFTMAX_OPS
+from .registry import Cost, free, rule
+
+
+@rule("onnx.LSTM", "onnx.GRU", "onnx.RNN")
+def recurrent(op: Op) -> Cost:
+    # per step and direction: gates[g·h] = W[g·h,i] · x[i] + R[g·h,h] · h[h] + two biases
+    # X [T,N,i] ([N,T,i] with layout 1), W [directions,g·h,i], R [directions,g·h,h]
+    x, weight, recurrence = op.args[:3]
+    steps_and_batch = x.shape[0] * x.shape[1]
+    directions, gates, _ = weight.shape
+    hidden = recurrence.shape[-1]
+    biases = 2 if len(op.args) > 3 and op.args[3] is not None else 0
+    # the sum of both products, the biases, an activation; then what updates the state
+    on_state = {"onnx.LSTM": 5, "onnx.GRU": 4, "onnx.RNN": 0}[op.name]
+    elementwise = directions * ((2 + biases) * gates + on_state * hidden)
+    macs = steps_and_batch * (weight.numel + recurrence.numel)
+    return Cost(macs, steps_and_batch * elementwise)
+
+
+@rule("onnx.Einsum")  # as many products as there are combinations of indices
+def einsum(op: Op) -> Cost:
+    equation = str(op.kwargs["equation"]).replace(" ", "")
+    terms = equation.partition("->")[0].split(",")
+    sizes: dict[str, int] = {}
+    for term, tensor in zip(terms, op.inputs, strict=True):
+        named = term.replace("...", "")
+        around = len(tensor.shape) - len(named)
+        before = term.find("...") if "..." in term else len(named)
+        labels = [*named[:before], *(f".{n}" for n in range(around, 0, -1)), *named[before:]]
+        for label, size in zip(labels, tensor.shape, strict=True):
+            sizes[label] = max(size, sizes.get(label, 1))
+    products = prod(sizes.values()) * max(1, len(terms) - 1)
+    if len(terms) == 1:
+        return Cost(0, op.inputs[0].numel if op.outputs[0].numel < op.inputs[0].numel else 0)
+    summed = prod(sizes.values()) > op.outputs[0].numel
+    return Cost(products) if summed else Cost(0, products)
+
+
+@rule("onnx.Attention", "onnx.com.microsoft.MultiHeadAttention")
+def attention(op: Op) -> Cost:
+    # softmax(Q Kᵀ) V, each query head counted; Q [b,h,q,d] or [b,q,h·d], likewise K and V
+    query, key, value = op.args[:3]
+    past = op.args[4] if len(op.args) > 4 and op.name == "onnx.Attention" else None
+    heads = int(op.kwargs.get("q_num_heads", op.kwargs.get("num_heads", 1)))
+    if len(query.shape) == 4:
+        batch, heads, queries, width = query.shape
+        keys, value_width = key.shape[-2], value.shape[-1]
+    else:
+        batch, queries, joined = query.shape
+        width = joined // heads
+        keys = key.shape[1]
+        kv_heads = int(op.kwargs.get("kv_num_heads", heads))
+        value_width = value.shape[-1] // kv_heads
+    if isinstance(past, TensorSpec):
+        keys += past.shape[-2]
+    scores = batch * heads * queries * keys
+    return Cost(scores * (width + value_width), SOFTMAX_OPS * scores)
+
+
+@rule("onnx.com.microsoft.Attention")
+def microsoft_attention(op: Op) -> Cost:
+    # input [b,s,i] · weights [i,3h] + bias, then attention over its heads
+    x, weight = op.args[:2]
+    batch, length, width = x.shape
+    joined = weight.shape[1]
+    heads = int(op.kwargs.get("num_heads", 1))
+    scores = batch * heads * length * length
+    projected = batch * length * joined
+    bias = projected if len(op.args) > 2 and op.args[2] is not None else 0
+    products = projected * width + scores * 2 * (joined // 3 // heads)
+    return Cost(products, bias + SOFTMAX_OPS * scores)
+
+
+@rule("onnx.com.microsoft.FusedMatMul", "onnx.com.microsoft.FusedGemm")
+def fused_product(op: Op) -> Cost:
+    a, out = op.args[0], op.outputs[0]
+    turned = op.kwargs.get("transA", 0)
+    depth = a.shape[-2] if turned else a.shape[-1]
+    extra = out.numel if op.name.endswith("Gemm") else 0
+    return Cost(depth * out.numel, extra * (1 + (len(op.inputs) > 2)))
+
+
+@rule("onnx.com.microsoft.SkipLayerNormalization")  # a sum, then a norm of 5 per element
+def skip_layer_norm(op: Op) -> Cost:
+    return Cost(0, 6 * op.args[0].numel)
+
+
+@rule("onnx.com.microsoft.BiasGelu", "onnx.com.microsoft.FastGelu")
+def bias_gelu(op: Op) -> Cost:
+    return Cost(0, len(op.inputs) * op.outputs[0].numel)
+
+
+@rule("onnx.DeformConv")  # as torchvision.deform_conv2d
+def deformable_convolution(op: Op) -> Cost:
+    out = op.outputs[0]
+    bias = out.numel if len(op.args) > 3 and op.args[3] is not None else 0
+    return Cost(out.shape[0] * prod(out.shape[2:]) * op.args[1].numel, bias)
+
+
+@rule("onnx.LRN")  # square, sum over `size` channels, scale, shift, power, divide
+def local_response_norm(op: Op) -> Cost:
+    return Cost(0, (5 + int(op.kwargs["size"])) * op.outputs[0].numel)
+
+
+@rule("onnx.LpNormalization")  # a power, a sum, a division
+def lp_normalization(op: Op) -> Cost:
+    return Cost(0, 3 * op.outputs[0].numel)
+
+
+@rule("onnx.MeanVarianceNormalization")  # a norm without learnt parameters
+def mean_variance_normalization(op: Op) -> Cost:
+    return Cost(0, 4 * op.outputs[0].numel)
+
+
+@rule("onnx.QuantizeLinear", "onnx.RotaryEmbedding")
+# divide, round and shift; or two products and their sum
+def three_per_output(op: Op) -> Cost:
+    return Cost(0, 3 * op.outputs[0].numel)
+
+
+@rule("onnx.DequantizeLinear")  # shift and scale
+def two_per_output(op: Op) -> Cost:
+    return Cost(0, 2 * op.outputs[0].numel)
+
+
+@rule("onnx.DynamicQuantizeLinear")  # the smallest and the largest element, then as above
+def dynamic_quantize(op: Op) -> Cost:
+    return Cost(0, 5 * op.outputs[0].numel)
+
+
+@rule("onnx.Asinh", "onnx.Acosh", "onnx.Atanh", "onnx.Hardmax", "onnx.BitShift", "onnx.NonZero")
+def one_per_input(op: Op) -> Cost:
+    return Cost(0, op.inputs[0].numel)
+
+
+@rule("onnx.Softsign")  # x / (1 + |x|)
+def softsign(op: Op) -> Cost:
+    return Cost(0, 3 * op.outputs[0].numel)
+
+
+@rule("onnx.LpPool")  # likewise for each element of a window
+def lp_pool(op: Op) -> Cost:
+    return Cost(0, 2 * op.outputs[0].numel * prod(op.kwargs["kernel_shape"]))
+
+
+@rule("onnx.SwiGLU")  # x · sigmoid(x) · gate
+def swiglu(op: Op) -> Cost:
+    return Cost(0, 2 * op.outputs[0].numel)
+
+
+@rule("onnx.GlobalLpPool")  # a power and a sum for each element read
+def global_lp_pool(op: Op) -> Cost:
+    return Cost(0, 2 * op.inputs[0].numel)
+
+
+free(
+    "layout or copies: nothing is computed",
+    "onnx.Reshape", "onnx.Flatten", "onnx.Transpose", "onnx.Squeeze", "onnx.Unsqueeze",
+    "onnx.Identity", "onnx.Expand", "onnx.Slice", "onnx.Split", "onnx.Concat", "onnx.Pad",
+    "onnx.Tile", "onnx.Cast", "onnx.CastLike", "onnx.BitCast", "onnx.Dropout", "onnx.Trilu",
+    "onnx.DepthToSpace", "onnx.SpaceToDepth", "onnx.ReverseSequence", "onnx.CenterCropPad",
+)  # fmt: skip
+
+free(
+    "a look-up: values are read or written by their index",
+    "onnx.Gather", "onnx.GatherElements", "onnx.GatherND", "onnx.Compress", "onnx.MaxUnpool",
+    "onnx.TensorScatter", "onnx.OneHot",
+)  # fmt: skip
+
+free(
+    "a tensor is made",
+    "onnx.ConstantOfShape", "onnx.Range", "onnx.EyeLike", "onnx.RandomNormal",
+    "onnx.RandomNormalLike", "onnx.RandomUniform", "onnx.RandomUniformLike", "onnx.Bernoulli",
+)  # fmt: skip
+
+free(
+    "asks about a tensor, or keeps it in a list",
+    "onnx.Shape", "onnx.Size", "onnx.SequenceAt", "onnx.SequenceConstruct", "onnx.SequenceEmpty",
+    "onnx.SequenceErase", "onnx.SequenceInsert", "onnx.SequenceLength", "onnx.SplitToSequence",
+    "onnx.ConcatFromSequence", "onnx.Optional", "onnx.OptionalGetElement",
+    "onnx.OptionalHasElement",
+)  # fmt: skip
+
+free(
+    "made from weights alone: once, before the model runs",
+    "onnx.constant",
+)  # fmt: skip
+
+
+@rule("onnx.ScatterND", "onnx.ScatterElements", "onnx.Scatter")
+def scatter(op: Op) -> Cost:
+    # values are written by their index, and with a reduction combined with what is there
+    updates = op.args[2].numel
+    return Cost(0, updates if op.kwargs.get("reduction", "none") != "none" else 0)

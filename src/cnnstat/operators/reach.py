@@ -1,0 +1,94 @@
+"""What one tensor sees of the input: the values that `receptive_field` computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..trace.records import Op, TensorSpec
+
+WHOLE = "whole input"
+NOT_SPATIAL = "no spatial input"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What position 0 sees along one input axis, and how far the next position is moved."""
+
+    low: Fraction
+    high: Fraction
+    jump: Fraction
+
+    def slide(self, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
+        low = self.low - padding * self.jump
+        high = self.high + ((kernel - 1) * dilation - padding) * self.jump
+        return Reach(low, high, stride * self.jump)
+
+    def join(self, other: Reach) -> Reach | None:
+        """The union; None when the maps move at different speeds."""
+        if self.jump != other.jump:
+            return None
+        return Reach(min(self.low, other.low), max(self.high, other.high), self.jump)
+
+
+Factor = tuple[int, int | None]  # size, input axis
+Dim = tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The field of one tensor. `reason` is set where there is no field to state."""
+
+    dims: tuple[Dim, ...]
+    reaches: Mapping[int, Reach]
+    reason: str | None = None
+
+    @property
+    def size(self) -> tuple[float, ...] | None:
+        if self.reason is not None:
+            return None
+        return tuple(_plain(r.high - r.low + 1) for _, r in sorted(self.reaches.items()))
+
+    @property
+    def stride(self) -> tuple[float, ...] | None:
+        if self.reason is not None:
+            return None
+        return tuple(_plain(r.jump) for _, r in sorted(self.reaches.items()))
+
+    def axis_of(self, dim: int) -> int | None:
+        """The input axis that runs along a dimension, if exactly one does."""
+        axes = [axis for _, axis in self.dims[dim] if axis is not None]
+        return axes[0] if len(axes) == 1 else None
+
+    def is_mixed(self, dim: int) -> bool:
+        """Whether positions and something else run along a dimension: no window fits on it."""
+        factors = [axis for size, axis in self.dims[dim] if size > 1]
+        return len(factors) > 1 and any(axis is not None for axis in factors)
+
+
+NO_FIELD = Field((), {}, NOT_SPATIAL)
+
+
+def _plain(number: Fraction) -> float:
+    return int(number) if number.denominator == 1 else float(number)
+
+
+@cache
+def lost(reason: str) -> Field:
+    return Field((), {}, reason)
+
+
+def not_followed(op: Op) -> str:
+    return f"not followed through {op.name.removeprefix('aten.')}"
+
+
+def resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:
+    """The dimensions of `x` with the sizes of the output; a merged dimension keeps its factors."""
+    return tuple(
+        factors if len(factors) > 1 else ((size, factors[0][1]),)
+        for factors, size in zip(x.dims, out.shape, strict=False)
+    )

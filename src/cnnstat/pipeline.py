@@ -1,0 +1,176 @@
+"""From a spec or a module to a model that ran: loaded, traced and analysed, or diagnosed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from msgspec import structs
+from torch import nn
+
+from .analysis.results import Analysis, Model, Tool
+from .analysis.rollup import analyse
+from .diagnosis.mixed_batch import is_suspicious
+from .errors import ModelError, UsageError
+from .fast_meta.garbage import uncollected
+from .inputs import InputSpec, as_input
+from .models.construction import copies_of
+from .models.implied import implied_input
+from .models.load import load
+from .models.loaded import Loaded, Recorded
+from .trace.records import Trace
+from .tracing.attempts import LANES, LaneName, trace_on_lanes
+from .tracing.copies import meta_copy
+from .version import __version__
+
+Mode = Literal["eval", "train"]
+MODES = ("eval", "train")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; `mode` is None where it was left to the model and to `training`."""
+
+    mode: Mode | None
+    lane: LaneName | None
+    training: bool = False
+    diagnosed: bool = True  # whether a failure is to be explained
+
+    def __post_init__(self) -> None:
+        check_choice("mode", self.mode, (None, *MODES))
+        check_choice("lane", self.lane, (None, *LANES))
+
+
+def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
+    if choice not in known:
+        raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    loaded: Loaded | Recorded
+    mode: Mode
+    trace: Trace
+    analysis: Analysis
+
+    def analyse(self, variant: Trace) -> Analysis:
+        return analyse(variant, self.analysis.model, self.analysis.tool)
+
+
+def load_model(
+    model: str | nn.Module,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None,
+    call: str = "cnnstat.analyze(model, {})",
+) -> Loaded | Recorded:
+    given = [as_input(value) for value in inputs]
+    named = {name: as_input(value) for name, value in named_inputs.items()}
+    named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
+    positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
+    for value in (*positional, *named.values()):
+        if isinstance(value, InputSpec) and value.letters:
+            raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
+    if isinstance(model, str):
+        try:
+            return load(model, positional, named, arguments)
+        except ModelError as error:
+            raise _diagnosed_unbuilt(error, model, positional, named, arguments) from error
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
+            *(["it is a class: make an object of it"] if isinstance(model, type) else []),
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError("a TorchScript module cannot be copied without its data",
+                         "analyse the nn.Module that it was made from")  # fmt: skip
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    if arguments:
+        raise UsageError("arguments are for a model named by a spec; this one is built already")
+    name = type(model).__name__
+    if not positional and not named:
+        raise UsageError(f"{name} needs an input", hint=call.format(implied_input(model).shape))
+    return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
+
+
+def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
+    if loaded.mode == "eval" and options.mode == "train":
+        raise UsageError(
+            f"{loaded.spec} was exported in eval mode: its graph has no other",
+            hint="leave out --mode, or export it again in train mode",
+        )
+    mode = loaded.mode or options.mode or ("train" if options.training else "eval")
+    if isinstance(loaded, Recorded):
+        if options.lane is not None or options.training:
+            option = "--training" if options.training else "--lane"
+            raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no {option}")
+        recorded = loaded.trace
+    else:
+        try:
+            recorded = trace_on_lanes(
+                loaded.model,
+                loaded.builders,
+                loaded.inputs,
+                loaded.named_inputs,
+                mode=mode,
+                lane=options.lane,
+                training=options.training,
+            )
+        except ModelError as error:
+            if not options.diagnosed:
+                raise
+            raise _diagnosed(error, loaded, mode) from error
+    model = model_of(loaded, recorded.model)
+    with uncollected():
+        analysis = analyse(recorded, model, this_tool())
+    if options.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
+        from .diagnosis.second_run import mixed_batch
+
+        told = mixed_batch(loaded, mode, recorded)
+        analysis = structs.replace(analysis, notes=(*analysis.notes, *told))
+    return ModelRun(loaded, mode, recorded, analysis)
+
+
+def this_tool() -> Tool:
+    return Tool(__version__, str(torch.__version__), platform.python_version())
+
+
+def model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
+    return Model(
+        spec=loaded.spec, source=loaded.source, class_name=class_name, arguments=loaded.arguments
+    )
+
+
+def _diagnosed_unbuilt(
+    error: ModelError,
+    spec: str,
+    inputs: tuple[Any, ...],
+    named: dict[str, Any],
+    arguments: Mapping[str, Any] | None,
+) -> ModelError:
+    if not error.while_building or ":" not in spec:
+        return error
+    from .diagnosis.diagnose import diagnose, unbuilt, with_diagnosis
+
+    loaded = unbuilt(spec, inputs, named, dict(arguments or {}))
+    found = diagnose(loaded, "eval", None, model_of(loaded, spec.rpartition(":")[2]), this_tool())
+    return error if found is None else with_diagnosis(error, found)
+
+
+def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
+    """The failure of a run with what it means and what would mend it, as far as that is told."""
+    # Not above: a model that works needs none of it.
+    from .diagnosis.diagnose import diagnose, is_diagnosed, with_diagnosis
+
+    if not is_diagnosed(error):
+        return error
+    model = model_of(loaded, error.failure.trace.model)
+    try:
+        found = diagnose(loaded, mode, error.failure, model, this_tool())
+    except Exception as fault:  # ours; what failed is to be told all the same
+        error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
+        return error
+    return error if found is None else with_diagnosis(error, found)

@@ -1,0 +1,43 @@
+"""HTML: one file that needs nothing else; in a notebook, the same without the frame."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .blocks import Derivation, Facts, Report, Table, Text
+from .figures import svg
+from .pictures import Picture
+
+
+def render(report: Report, fragment: bool = False) -> str:
+    """The report as a page, or as a fragment to be shown inside another."""
+    template = _environment().get_template("report.html")
+    blocks = [block.as_table if isinstance(block, Derivation) else block for block in report.blocks]
+    return template.render(report=Report(report.title, tuple(blocks)), fragment=fragment)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cnnstat.render"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["picture"] = _picture
+    environment.tests["table"] = _is(Table)
+    environment.tests["facts"] = _is(Facts)
+    environment.tests["picture"] = lambda block: isinstance(block, Picture)
+    environment.tests["text"] = _is(Text)
+    return environment
+
+
+def _is(kind: Any) -> Any:
+    return lambda block: isinstance(block, kind)
+
+
+def _picture(picture: Picture) -> Markup:
+    # matplotlib escapes the names it draws
+    return Markup(svg(picture, standalone=False))

@@ -1,0 +1,66 @@
+r"""Formulas as LaTeX: `⌊(n − k) / s⌋` becomes `\left\lfloor \frac{n - k}{s} \right\rfloor`."""
+
+from __future__ import annotations
+
+import re
+
+from .blocks import Derivation, Line
+
+SIGNS = {
+    "×": r"\times", "→": r"\to", "²": "^2", "−": "-", "·": r"\cdot", "ᵀ": r"^{\mathsf T}",
+    "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "≥": r"\ge",
+    "≤": r"\le", "³": "^3",
+}  # fmt: skip
+"""What LaTeX's fonts lack in text."""
+
+_FRACTION = re.compile(r"([⌊⌈])\((.*)\) / ([^⌊⌋⌈⌉()/]+)([⌋⌉])")
+_NAME = re.compile(r"\\frac|[A-Za-z]+(?:_[A-Za-z]+)?")
+
+
+def aligned(derivation: Derivation) -> str:
+    """The lines of a derivation under one another, each = below the one before."""
+    if not derivation.lines:
+        return f"% {derivation.title}: {derivation.value.text}"
+    lines = " \\\\\n".join(_line(line, derivation.title) for line in derivation.lines)
+    body = f"\\begin{{align*}}\n{lines}\n\\end{{align*}}"
+    return f"% {derivation.title}: {derivation.value.text}\n{body}"
+
+
+def _line(line: Line, title: str) -> str:
+    parts = [part for part in (line.formula, line.numbers) if part is not None]
+    if line.result.text not in parts:
+        parts.append(line.result.text)
+    remark = rf" \quad\text{{({_text(line.remark)})}}" if line.remark else ""
+    equal = " \\\\\n&= ".join(_mathematics(part) for part in parts)
+    return rf"\text{{{_text(line.name or title.lower())}}} &= {equal}{remark}"
+
+
+def _mathematics(text: str) -> str:
+    text = _FRACTION.sub(r"\1\\frac{\2}{\3}\4", text)
+    text = re.sub(r"(?<=\d),(?=\d{3})", "{,}", text)
+    text = _NAME.sub(lambda match: _name(match[0]), text)
+    for sign, command in _IN_MATHEMATICS.items():
+        text = text.replace(sign, f"{command} ")
+    return " ".join(text.split())
+
+
+_IN_MATHEMATICS = SIGNS | {
+    "⌊": r"\left\lfloor", "⌋": r"\right\rfloor", "⌈": r"\left\lceil", "⌉": r"\right\rceil",
+}  # fmt: skip
+
+
+def _name(word: str) -> str:
+    """A letter stays one, a longer name is upright; what follows _ is an index."""
+    if word.startswith("\\"):
+        return word
+    name, _, index = word.partition("_")
+    name = name if len(name) == 1 else rf"\mathrm{{{name}}}"
+    return f"{name}_{{{_name(index)}}}" if index else name
+
+
+def _text(text: str) -> str:
+    for character in ("\\", "_", "%", "&", "#"):
+        text = text.replace(character, rf"\{character}" if character != "\\" else r"\backslash ")
+    for sign, command in SIGNS.items():
+        text = text.replace(sign, f"${command}$")
+    return text

@@ -1,0 +1,144 @@
+"""Markdown, LaTeX and CSV: the tables of a report for other documents."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+from urllib.parse import quote
+
+from tabulate import tabulate
+
+from .blocks import Block, Derivation, Facts, Report, Table, Text
+from .latex_formulas import SIGNS, aligned
+from .pictures import Curves, Picture, Roof
+from .text import render as render_text
+
+
+def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
+    """GitHub's Markdown. `pictures` maps the key of a picture to the address of its file.
+
+    Pictures without a file are drawn as text.
+    """
+    parts = [f"# {_markdown_text(report.title)}"]
+    for block in report.blocks:
+        parts += _markdown_block(block, pictures or {})
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
+    if isinstance(block, Text):
+        text = "  \n".join(_markdown_text(line) for line in block.lines)
+        return [f"**{text}**" if block.style == "lead" and len(block.lines) == 1 else text]
+    if isinstance(block, Picture):
+        title = _markdown_text(block.title)
+        if block.key in pictures:
+            return [f"![{title}]({quote(pictures[block.key])})"]
+        if isinstance(block, Roof | Curves):  # without a file: a table states the values
+            return []
+        drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
+        return [f"```text\n{drawn}```"]
+    if isinstance(block, Derivation):
+        block = block.as_table
+    grid = _grid(block, _markdown_text)
+    # tabulate must not read "1,992,166" as a number and align or round it
+    in_columns = tabulate(
+        grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=_alignment(block)
+    )
+    return [f"## {_markdown_text(block.title)}", in_columns] if block.title else [in_columns]
+
+
+def latex(report: Report) -> str:
+    r"""Tables for a document that loads `booktabs`; the titles stand in comments."""
+    worked = any(isinstance(block, Derivation) for block in report.blocks)
+    packages = "amsmath,booktabs" if worked else "booktabs"
+    parts = [f"% {report.title} (needs \\usepackage{{{packages}}})"]
+    for block in report.blocks:
+        if isinstance(block, Text):
+            parts.append("\n".join(f"% {line}" for line in block.lines))
+        elif isinstance(block, Derivation):
+            parts.append(aligned(block))
+        elif not isinstance(block, Picture):
+            grid = _grid(block, str)
+            body = tabulate(
+                grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,
+                colalign=_alignment(block),
+            )  # fmt: skip
+            for sign, command in SIGNS.items():
+                body = body.replace(sign, f"${command}$")
+            parts.append("\n".join(filter(None, [f"% {block.title}" if block.title else "", body])))
+    return "\n\n".join(parts) + "\n"
+
+
+def comma_separated(report: Report) -> str:
+    """One table: its rows, then behind an empty line `figure,value` for the totals.
+
+    Several tables: a line per cell, `table,row,column,value`.
+    """
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    tables = [table for block in report.blocks for table in _tables(block)]
+    if len(tables) > 1:
+        writer.writerow(["table", "row", "column", "value"])
+        for table in tables:
+            for number, cells in enumerate(_raw_rows(table), start=1):
+                for column, value in zip(table.columns, cells, strict=True):
+                    writer.writerow([table.title, number, column.key, value])
+        return out.getvalue()
+    for table in tables:
+        writer.writerow([column.key for column in table.columns])
+        writer.writerows(_raw_rows(table))
+    for facts in (block for block in report.blocks if isinstance(block, Facts)):
+        writer.writerow([])
+        writer.writerow(["figure", "value"])
+        writer.writerows([name, cell.raw] for name, cell in facts.items)
+    return out.getvalue()
+
+
+def _tables(block: Block) -> list[Table]:
+    if isinstance(block, Derivation):
+        return [replace(block.as_table, title=block.title)]
+    return [block] if isinstance(block, Table) else []
+
+
+def _raw_rows(table: Table) -> list[list[Any]]:
+    return [
+        [name if table.tree else row.cells[0].raw, *(cell.raw for cell in row.cells[1:])]
+        for name, row in zip(_paths(table), table.rows, strict=True)
+    ]
+
+
+def _grid(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]:
+    if isinstance(block, Facts):
+        rows = [["", ""], *([name, cell.text] for name, cell in block.items)]
+    else:
+        rows = [[column.title for column in block.columns]]
+        for row, name in zip(block.rows, _paths(block), strict=True):
+            rows.append([name, *(cell.text for cell in row.cells[1:])])
+    return [[escape(text) for text in row] for row in rows]
+
+
+def _paths(table: Table) -> list[str]:
+    """The first cells; in a tree, with the names of the rows they stand in."""
+    if not table.tree:
+        return [row.cells[0].text for row in table.rows]
+    above: list[str] = []
+    paths = []
+    for row in table.rows:
+        above[row.depth :] = [row.cells[0].text]
+        paths.append(".".join(above))
+    return paths
+
+
+def _alignment(block: Table | Facts) -> tuple[str, ...]:
+    if isinstance(block, Facts):
+        return ("left", "left")
+    return tuple("right" if column.numeric else "left" for column in block.columns)
+
+
+def _markdown_text(text: str) -> str:
+    for character in ("\\", "|", "*", "_", "<", "`", "["):
+        text = text.replace(character, f"\\{character}")
+    return text

@@ -1,0 +1,134 @@
+"""Trace → Roofline: what each call's operators take at least, summed up the tree.
+
+The roofline model: an operator takes at least as long as its arithmetic at the device's peak, and
+at least as long as its bytes at the memory's bandwidth (Williams, Waterman and Patterson 2009). Its
+arithmetic is its MACs, at two FLOP each; what is counted as other operations runs at the rate of
+the memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..analysis.results import Analysis, Layer
+from ..operators.costs import cost_of
+from ..trace.records import Op, Trace
+from .devices import peak_of
+from .fused import fused_calls
+from .results import Device, LayerWork, Optimizer, Precision, Roofline, Work
+from .traffic import Traffic, update_bytes
+
+
+@dataclass(frozen=True)
+class Question:
+    """On which device, in which precision, and whether a training step with which optimizer."""
+
+    device: Device
+    precision: Precision
+    optimizer: Optimizer | None = None
+
+    def work(self, macs: int, moved: int) -> Work:
+        """What an operator takes: the longer of its arithmetic and its traffic."""
+        arithmetic = 2 * macs / peak_of(self.device, self.precision)
+        traffic = moved / self.device.bandwidth
+        if arithmetic > traffic:
+            return Work(macs, moved, arithmetic, 0.0)
+        return Work(macs, moved, 0.0, traffic)
+
+
+def roofline_of(
+    trace: Trace, analysis: Analysis, question: Question, batch_size: int | None
+) -> Roofline:
+    """What one step takes at least. A training step needs a trace with a backward pass."""
+    layers = _layers(trace, analysis.layers, question)
+    backward = _sum(layer.backward for layer in layers if layer.backward is not None)
+    forward = _sum(layer.forward for layer in layers)
+    update = _update(analysis, question)
+    step = _sum([forward, backward, *([update] if update else [])])
+    device, batch = question.device, batch_size
+    peak = peak_of(device, question.precision)
+    totals = analysis.totals
+    return Roofline(
+        tool=analysis.tool, model=analysis.model, inputs=analysis.inputs, mode=analysis.mode,
+        lane=analysis.lane, device=device, precision=question.precision, peak_flops=peak,
+        bandwidth=device.bandwidth, ridge=peak / device.bandwidth, batch_size=batch,
+        training=trace.backward is not None, optimizer=question.optimizer,
+        forward=forward, backward=None if trace.backward is None else backward, update=update,
+        flops=step.flops, bytes=step.bytes, seconds=step.seconds,
+        examples_per_second=batch / step.seconds if batch and step.seconds else None,
+        uncounted=dict(Counter(totals.uncounted) + Counter(totals.backward_uncounted)),
+        layers=layers, notes=(*analysis.notes, *_notes(trace, analysis, question)),
+    )  # fmt: skip
+
+
+def _layers(trace: Trace, rows: Sequence[Layer], question: Question) -> tuple[LayerWork, ...]:
+    fused = fused_calls(trace, question.precision)
+    forward = _by_call(trace.ops, question, {i: moved.forward for i, moved in fused.items()})
+    backward = None
+    if trace.backward is not None:
+        moved_back = {i: moved.backward for i, moved in fused.items()}
+        backward = _by_call(trace.backward.ops, question, moved_back)
+    total = {
+        call.index: forward[call.index] + (backward[call.index] if backward else Work())
+        for call in trace.calls
+    }
+    for call in reversed(trace.calls):  # children stand behind their parents
+        if call.parent is not None:
+            total[call.parent] += total[call.index]
+    return tuple(
+        LayerWork(
+            path=row.path, call=row.call, depth=row.depth, kind=row.kind, type=row.type,
+            config=row.config, role=row.role, forward=forward[call.index],
+            backward=backward[call.index] if backward is not None else None,
+            total=total[call.index], seconds=total[call.index].seconds,
+            intensity=total[call.index].intensity, bound=total[call.index].bound,
+            exact=row.total.exact and not row.total.backward_uncounted,
+        )
+        for call, row in zip(trace.calls, rows, strict=True)
+    )  # fmt: skip
+
+
+def _by_call(ops: Sequence[Op], question: Question, fused: Mapping[int, int]) -> Mapping[int, Work]:
+    """The work of each call; `fused` calls are one operator, which moves as many bytes."""
+    traffic = Traffic(question.precision)
+    by_call: dict[int, Work] = defaultdict(Work)
+    macs_of_fused: Counter[int] = Counter()
+    for op in ops:
+        cost = cost_of(op)
+        macs = 0 if cost is None else cost.macs
+        if op.call in fused:
+            macs_of_fused[op.call] += macs
+        else:
+            by_call[op.call] += question.work(macs, traffic.of(op))
+    for index, macs in macs_of_fused.items():
+        by_call[index] += question.work(macs, fused[index])
+    return by_call
+
+
+def _update(analysis: Analysis, question: Question) -> Work | None:
+    if question.optimizer is None:
+        return None
+    trained = analysis.totals.trainable_params
+    return question.work(0, update_bytes(question.optimizer, trained, question.precision))
+
+
+def _sum(works: Iterator[Work] | Sequence[Work]) -> Work:
+    return sum(works, Work())
+
+
+def _notes(trace: Trace, analysis: Analysis, question: Question) -> Iterator[str]:
+    if question.precision == "fp32" and "tf32" in question.device.peak_flops:
+        yield (
+            "fp32 is without tensor cores; PyTorch runs convolutions in TF32 there unless "
+            "torch.backends.cudnn.allow_tf32 is False: --precision tf32"
+        )
+    fused = fused_calls(trace, question.precision)
+    if any(op.name == "aten._safe_softmax" and op.call not in fused for op in trace.ops):
+        yield (
+            "attention inside a module of torch is taken as its operators one by one, the scores "
+            "written and read; a fused kernel moves less"
+        )
+    if analysis.totals.bounded is not None:
+        yield "sizes that depend on values are taken at their largest: this is no lower bound there"

@@ -1,0 +1,81 @@
+"""The view of devices: their peaks side by side, and where the figures are from."""
+
+from __future__ import annotations
+
+from ..render.blocks import Block, Cell, Column, Facts, Report, Text, table
+from ..render.options import Options
+from ..units import format_bytes
+from .results import PRECISIONS, Device, Devices, Measured
+
+_COLUMNS = (
+    Column("name", "Name", False),
+    *(Column(p, p, True, 3 if p == "fp64" else 0) for p in PRECISIONS),
+    Column("bandwidth", "Bandwidth"),
+    Column("memory", "Memory", True, 1),
+)
+
+
+def view(devices: Devices, options: Options) -> Report:
+    """The report of the devices that can be named, or of the one that was measured."""
+    measured = [device for device in devices.devices if device.measured is not None]
+    if len(measured) == len(devices.devices) == 1:
+        return _measured_view(measured[0], devices.notes)
+    rows = [
+        [
+            Cell(device.name),
+            *(Cell(device.peak_flops.get(precision), "tera") for precision in PRECISIONS),
+            Cell(device.bandwidth, "byte_rate"),
+            Cell(device.memory_bytes, "bytes"),
+        ]
+        for device in devices.devices
+    ]
+    sources = Facts(tuple((d.name, Cell(f"{d.title}: {d.source}")) for d in devices.devices),
+                    "Sources")  # fmt: skip
+    blocks: list[Block] = [table(_COLUMNS, rows), sources]
+    if devices.notes:
+        blocks.append(Text(tuple(f"note: {note}" for note in devices.notes), "note"))
+    return Report("peaks of devices: dense products in TFLOP/s, memory", tuple(blocks))
+
+
+_STEADY = 0.1  # the spread of a machine with nothing else to do
+
+
+def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
+    measured = device.measured
+    assert measured is not None
+    columns = (
+        Column("what", "Measured", False), Column("rate", "Peak"),
+        Column("spread", "Spread (IQR)"), Column("how", "Fastest", False, 1),
+    )  # fmt: skip
+    rows = [
+        [
+            Cell(precision),
+            Cell(device.peak_flops[precision], "flop_rate"),
+            Cell(measured.peak_flops_spread.get(precision), "share"),
+            Cell(_product(measured, precision)),
+        ]
+        for precision in PRECISIONS
+        if precision in device.peak_flops
+    ]
+    arrays = f"arrays of {format_bytes(measured.bandwidth_bytes)}"
+    rows.append(
+        [
+            Cell("memory"),
+            Cell(device.bandwidth, "byte_rate"),
+            Cell(measured.bandwidth_spread, "share"),
+            Cell(f"{measured.bandwidth_kernel}, {arrays}"),
+        ]
+    )
+    if max([measured.bandwidth_spread, *measured.peak_flops_spread.values()]) > _STEADY:
+        notes = (
+            *notes,
+            "the repeats differ: with other work on the machine peaks come out too low",
+        )
+    said = (f"note: torch {measured.torch}; each peak is the median of repeats",
+            *(f"note: {note}" for note in notes))  # fmt: skip
+    return Report(f"{device.name}: {device.title}", (table(columns, rows), Text(said, "note")))
+
+
+def _product(measured: Measured, precision: str) -> str | None:
+    size = measured.matmul_size.get(precision)
+    return f"{size}×{size} matrix product" if size else None

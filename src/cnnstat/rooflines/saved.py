@@ -1,0 +1,71 @@
+"""Which device is meant: by its name, by given peaks, or by a file of one that was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError
+from ..results import SCHEMA_VERSION
+from .devices import device_named, device_of_peaks
+from .results import Device, Devices
+
+_HINT = "cnnstat devices --measure --output device.json"
+
+
+def find_device(device: str | Path | Device | None, peaks: str | None = None) -> Device:
+    """The device of a name or of a file, or one with the given peaks.
+
+    Raises:
+        UsageError: neither is given or both are, or it is not found.
+    """
+    if (device is None) == (peaks is None):
+        raise UsageError(
+            "roofline needs a device" if device is None else "a device or its peaks, not both",
+            hint="--device h100 (cnnstat devices lists them), or --device-peaks "
+            "fp32=1.2T,bandwidth=40G",
+        )
+    if peaks is not None:
+        return device_of_peaks(peaks)
+    if isinstance(device, Device):
+        return device
+    return read_device(str(device)) if str(device).endswith(".json") else device_named(str(device))
+
+
+def read_device(path: str) -> Device:
+    """Read what `cnnstat devices --measure --output FILE.json` wrote.
+
+    Raises:
+        UsageError: the file is missing, holds no device or several, or is of a newer cnnstat.
+    """
+    try:
+        head: Any = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", error.strerror or str(error), hint=_HINT) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is no JSON", str(error), hint=_HINT) from error
+    kind = head.get("kind") if isinstance(head, dict) else None
+    if kind != "devices":
+        raise UsageError(
+            f"{path} holds no device", f"its kind is {kind!r}" if kind else "it has no kind",
+            hint=_HINT,
+        )  # fmt: skip
+    version = head.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} was written by a newer cnnstat: schema version {version}",
+            f"this one reads up to {SCHEMA_VERSION}",
+            hint="pip install --upgrade cnnstat",
+        )
+    try:
+        devices = msgspec.convert(head, Devices).devices
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path} does not fit the schema of devices", str(error)) from error
+    if len(devices) != 1:
+        raise UsageError(f"{path} holds {len(devices)} devices, not one", hint=_HINT)
+    device = devices[0]
+    if not device.bandwidth > 0 or not all(peak > 0 for peak in device.peak_flops.values()):
+        raise UsageError(f"{path}: a peak is more than 0")
+    return device

@@ -1,0 +1,180 @@
+"""The view of a roofline: the layers with what limits them, the step below, and the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..analysis.roles import LAYOUT
+from ..analysis.tree import to_depth
+from ..errors import UsageError, nearest
+from ..inputs import format_shape
+from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.options import Options
+from ..render.pictures import Dot, Roof
+from ..units import format_share
+from .results import LayerWork, Roofline, Work
+
+SORTED_BY: dict[str, Callable[[Work], float]] = {
+    "time": lambda work: work.seconds,
+    "macs": lambda work: work.macs,
+    "bytes": lambda work: work.bytes,
+    "intensity": lambda work: work.intensity or 0.0,
+}
+"""What rows can be sorted by."""
+_COLUMNS = (
+    Column("layer", "Layer", False, shrinks=True),
+    Column("type", "Type", False, 3),
+    Column("macs", "MACs", True, 2),
+    Column("bytes", "Bytes", True, 1),
+    Column("intensity", "FLOP/byte"),
+    Column("bound", "Bound", False),
+    Column("seconds", "Time"),
+    Column("share", "%"),
+)
+_OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
+
+
+def view(roofline: Roofline, options: Options) -> Report:
+    """The report of one roofline.
+
+    Raises:
+        UsageError: the sort key is unknown.
+    """
+    check_sort(options.sort)
+    inputs = ", ".join(
+        (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in roofline.inputs
+    )
+    step = "a training step" if roofline.training else "inference"
+    title = f"{roofline.model.spec} on {inputs}, {step} in {roofline.precision} on "
+    blocks: tuple[Block, ...] = (
+        _layers(roofline, options), _step(roofline), Text(tuple(_notes(roofline)), "note"),
+        _picture(roofline),
+    )  # fmt: skip
+    return Report(title + roofline.device.title, blocks)
+
+
+def check_sort(key: str | None) -> None:
+    """Raise UsageError if the rows cannot be sorted by it."""
+    if key is not None and key not in SORTED_BY:
+        details = [nearest(key, SORTED_BY), f"known: {', '.join(SORTED_BY)}"]
+        raise UsageError(f"unknown sort key {key!r}", *filter(None, details))
+
+
+def _layers(roofline: Roofline, options: Options) -> Table:
+    flat = options.sort is not None or options.top is not None
+    layers = [layer for layer in roofline.layers[1:] if _is_shown(layer, options)]
+    if not layers or (options.depth == 0 and not flat):
+        layers = [roofline.layers[0]]  # the model itself
+    if not flat:
+        rows = [
+            Row(_cells(roofline, layer, layer.total, name), max(0, layer.depth - 1), group)
+            for layer, name, group in to_depth(layers, options.depth)
+        ]
+        return Table(_COLUMNS, tuple(rows), tree=True)
+    key = SORTED_BY[options.sort or "time"]
+    works = [(layer, own) for layer in layers if (own := _own(layer)).seconds]
+    works.sort(key=lambda pair: key(pair[1]), reverse=True)
+    rows = [Row(_cells(roofline, x, own, x.path + x.repetition)) for x, own in works[: options.top]]
+    return Table(_COLUMNS, tuple(rows))
+
+
+def _own(layer: LayerWork) -> Work:
+    return layer.forward + (layer.backward or Work())
+
+
+def _is_shown(layer: LayerWork, options: Options) -> bool:
+    if layer.kind == "module":
+        return True
+    tells_something = layer.type not in LAYOUT or layer.seconds > 0
+    return options.ops == "all" or (options.ops == "auto" and tells_something)
+
+
+def _cells(roofline: Roofline, layer: LayerWork, work: Work, name: str) -> tuple[Cell, ...]:
+    return (
+        Cell(name or layer.type),
+        Cell(f"{layer.type} {layer.config}".rstrip()),
+        Cell(work.macs, "count"),
+        Cell(work.bytes or None, "bytes"),
+        Cell(work.intensity or None, "intensity"),
+        Cell(work.bound),
+        Cell(work.seconds or None, "seconds"),
+        Cell(work.seconds / roofline.seconds if roofline.seconds else None, "share"),
+    )
+
+
+def _step(roofline: Roofline) -> Facts:
+    device, precision = roofline.device, roofline.precision
+    parts = [roofline.forward, roofline.backward, roofline.update]
+    step = sum((part for part in parts if part is not None), Work())
+    bandwidth_share = step.bandwidth_seconds / step.seconds if step.seconds else None
+    rate = roofline.examples_per_second
+    rounded = rate and (round(rate, 2) if rate < 100 else round(rate))
+    items = [
+        ("Peak arithmetic", Cell(roofline.peak_flops, "flop_rate")),
+        ("Memory bandwidth", Cell(device.bandwidth, "byte_rate")),
+        ("Ridge point, FLOP/byte", Cell(roofline.ridge, "intensity")),
+        ("FLOPs (2 × MACs)", Cell(roofline.flops, "count", "0", _at_least(roofline))),
+        ("Bytes moved", Cell(roofline.bytes, "bytes")),
+        ("FLOP/byte", Cell(step.intensity, "intensity")),
+        ("Time bound by bandwidth", Cell(bandwidth_share, "share", "0 %")),
+        *_times(roofline),
+        ("Step time", Cell(roofline.seconds, "seconds", bound="at least ")),
+        ("Examples per second", Cell(rounded, "number", bound="at most " if rate else "")),
+        (f"Share of the {precision} peak (MFU)",
+         Cell(_highest_mfu(roofline), "share", "0 %", "at most ")),
+        ("Source of the peaks", Cell(device.source)),
+    ]  # fmt: skip
+    return Facts(tuple(items))
+
+
+def _times(roofline: Roofline) -> Iterator[tuple[str, Cell]]:
+    if roofline.backward is not None:
+        yield "Forward pass", Cell(roofline.forward.seconds, "seconds", bound="at least ")
+        yield "Backward pass", Cell(roofline.backward.seconds, "seconds", bound="at least ")
+    if roofline.update is not None and roofline.optimizer is not None:
+        name = f"Update ({_OPTIMIZERS[roofline.optimizer]})"
+        yield name, Cell(roofline.update.seconds, "seconds", bound="at least ")
+
+
+def _highest_mfu(roofline: Roofline) -> float | None:
+    """None where operators without a rule may do more."""
+    if roofline.uncounted or not roofline.seconds:
+        return None
+    return roofline.mfu(roofline.seconds)
+
+
+def _at_least(roofline: Roofline) -> str:
+    return "at least " if roofline.uncounted else ""
+
+
+def _notes(roofline: Roofline) -> Iterator[str]:
+    yield (
+        "note: a lower bound for these operators run one by one, each reading its inputs from "
+        "memory and writing its outputs there once. Launching them, kernels below the peak and "
+        "data read twice add to it; caches and fused kernels can take less"
+    )
+    if roofline.uncounted:
+        names = ", ".join(f"{name} ({count}×)" for name, count in roofline.uncounted.items())
+        yield f"note: the arithmetic of {names} is not known: only their bytes are in it"
+    for note in roofline.notes:
+        yield note if note.startswith("warning: ") else f"note: {note}"
+
+
+def _picture(roofline: Roofline) -> Roof:
+    """Layers without MACs have no place on logarithmic axes: the caption says what they take."""
+    dots, left = [], 0.0
+    for layer in roofline.layers:
+        own = _own(layer)
+        if own.macs and own.seconds and own.intensity:
+            share = own.seconds / roofline.seconds
+            rate = own.flops / own.seconds
+            name = layer.path + layer.repetition or layer.type
+            dots.append(Dot(name, own.intensity, rate, share, layer.role))
+        else:
+            left += own.seconds
+    title = f"{roofline.model.spec} on {roofline.device.title}, {roofline.precision}"
+    share = left / roofline.seconds if roofline.seconds else 0.0
+    caption = (
+        f"not drawn, without MACs: layers with {format_share(share)} of the time" if left else ""
+    )
+    return Roof("roofline", title, caption, roofline.peak_flops, roofline.bandwidth, tuple(dots))

@@ -1,0 +1,77 @@
+"""The grammar of `--over`: what is varied, and over which values.
+
+H,W                        letters of the input, over doublings of its size
+H,W=64:512:32              both from 64 to 512 in steps of 32
+N=1:64:*2                  doubled each time
+num_classes=10,100,1000    an argument of the model's constructor
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+
+_RANGE = re.compile(r"(\d+):(\d+)(?::(\*?)(\d+))?")
+_MOST = 200
+_HINT = "--over H,W=64:512:32 or --over num_classes=10,100,1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """`names` take the same value; no `values` leaves the choice to the model's own size."""
+
+    names: tuple[str, ...]
+    values: tuple[Any, ...] = ()
+
+
+def parse_over(text: str) -> Over:
+    """Read one `--over`.
+
+    Raises:
+        UsageError: it is malformed, its range is empty, or it has too many values.
+    """
+    left, equals, right = text.partition("=")
+    names = tuple(name.strip() for name in left.split(","))
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"--over {text!r}: {name!r} is no name", hint=_HINT)
+    if len(set(names)) < len(names):
+        raise UsageError(f"--over {text!r}: a name stands twice")
+    if not equals:
+        return Over(names)
+    match = _RANGE.fullmatch(right.strip())
+    values = _range(text, match) if match else _listed(text, right)
+    if len(values) > _MOST:
+        raise UsageError(f"--over {text!r} has {len(values)} values, more than {_MOST}")
+    return Over(names, values)
+
+
+def _range(text: str, match: re.Match[str]) -> tuple[int, ...]:
+    low, high, factor = int(match[1]), int(match[2]), match[3] == "*"
+    step = int(match[4] or 1)
+    if low > high or step == 0 or low == 0 or (factor and step == 1):
+        raise UsageError(f"--over {text!r}: the range is empty", "LOW:HIGH:STEP, LOW at least 1",
+                         hint=_HINT)  # fmt: skip
+    if not factor:
+        return tuple(range(low, high + 1, step))
+    values = []
+    while low <= high:
+        values.append(low)
+        low *= step
+    return tuple(values)
+
+
+def _listed(text: str, right: str) -> tuple[Any, ...]:
+    if not right.strip():
+        raise UsageError(f"--over {text!r}: no value is given", hint=_HINT)
+    try:
+        values = ast.literal_eval(f"({right},)")
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise UsageError(
+            f"--over {text!r}: {right!r} is no range and no list of Python literals", hint=_HINT
+        ) from error
+    return tuple(values)

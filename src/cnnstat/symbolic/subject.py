@@ -1,0 +1,182 @@
+"""A model whose input sizes are letters, and the runs that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from ..analysis.results import Analysis
+from ..analysis.rollup import analyse
+from ..comparison.variants import resized
+from ..errors import CnnstatError, ModelError, UsageError
+from ..inputs import InputSpec, as_input
+from ..models.loaded import Loaded
+from ..models.saved import is_saved
+from ..pipeline import Mode, ModelRun, RunOptions, load_model, run_model
+from ..trace.records import Trace
+from ..tracing.attempts import LaneName, trace_on_lanes
+from ..tracing.copies import meta_copy
+from .figures import shapes_at
+from .letters import at_sizes, first_values, letters_in, starting_sizes, told
+from .pieces import Outcome, Piece
+from .results import LetteredInput
+
+_APART = (1, 2, 4, 8, 16, 32)  # what is added to tell two letters of one size from each other
+
+_Key = tuple[tuple[str, int], ...]
+
+
+def _key(values: Mapping[str, int]) -> _Key:
+    return tuple(sorted(values.items()))
+
+
+@dataclass
+class Subject:
+    """A model and its inputs with letters; `base` are sizes at which it runs."""
+
+    loaded: Loaded
+    inputs: tuple[Any, ...]
+    named: dict[str, Any]
+    mode: Mode
+    letters: tuple[str, ...]
+    base: dict[str, int] = field(default_factory=dict)
+    lane: LaneName | None = None
+    traces: dict[_Key, Trace] = field(default_factory=dict)
+    outcomes: dict[_Key, Outcome] = field(default_factory=dict)
+    analyses: dict[_Key, Analysis] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        model: str | nn.Module,
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        mode: Mode,
+        arguments: Mapping[str, Any] | None,
+    ) -> Subject:
+        if is_saved(model):
+            raise UsageError(f"{model} is a saved analysis: its sizes are numbers")
+        given = [as_input(value) for value in inputs]
+        keywords = {name: as_input(value) for name, value in named.items()}
+        keywords |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
+        positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
+        letters = tuple(dict.fromkeys(letters_in((positional, keywords))))
+        if not letters:
+            raise UsageError("no letter among the inputs", hint="--input 1,3,H,W")
+        starts = starting_sizes(model, positional, keywords, arguments)
+        errors: dict[str, str] = {}
+        for values in first_values(letters, starts, positional, keywords):
+            loaded = load_model(
+                model, at_sizes(positional, values), at_sizes(keywords, values), arguments
+            )
+            if not isinstance(loaded, Loaded):
+                raise UsageError(f"{model} is a graph that is not run: its sizes are numbers")
+            subject = cls(loaded, positional, keywords, mode, letters, dict(values))
+            subject.lane = subject._lane_at(values, errors)
+            if subject.lane is not None:
+                subject._tell_letters_apart()
+                return subject
+        raise ModelError(
+            "no sizes were found at which the model runs", *list(errors.values())[:3],
+            hint="--input with numbers, to see why",
+        )  # fmt: skip
+
+    def _lane_at(self, values: Mapping[str, int], errors: dict[str, str]) -> LaneName | None:
+        try:
+            lane: LaneName = self.analysis(values).lane  # type: ignore[assignment]  # str in the JSON
+        except CnnstatError as error:
+            errors.setdefault(error.message, f"{told(values)}: {error.message}")
+            return None
+        return lane
+
+    def _run(self, values: Mapping[str, int]) -> ModelRun:
+        loaded = Loaded(
+            self.loaded.spec, self.loaded.source, meta_copy(self.loaded.model),
+            self.loaded.builders, at_sizes(self.inputs, values), at_sizes(self.named, values),
+            self.loaded.arguments, self.loaded.mode,
+        )  # fmt: skip
+        return run_model(loaded, RunOptions(self.mode, self.lane, diagnosed=False))
+
+    def trace_at(self, values: Mapping[str, int]) -> Trace:
+        """The run with letters that was made at these sizes."""
+        return self.traces[_key(values)]
+
+    def analysis(self, values: Mapping[str, int]) -> Analysis:
+        key = _key(values)
+        if key not in self.analyses:
+            self.analyses[key] = self._run(values).analysis
+        return self.analyses[key]
+
+    def resized(self, values: Mapping[str, int], linear: str) -> Analysis:
+        """The model with a linear layer made as wide as these sizes need.
+
+        Raises:
+            ModelError: that layer is not what does not fit.
+        """
+        inputs = at_sizes(self.inputs, values), at_sizes(self.named, values)
+        variant = resized(self.loaded.model, inputs, self.mode, linear)
+        own = self.analysis(self.base)
+        return analyse(variant, own.model, own.tool)
+
+    def outcome(self, values: Mapping[str, int]) -> Outcome:
+        """A plain run at these sizes."""
+        key = _key(values)
+        if key not in self.outcomes:
+            self.outcomes[key] = self._outcome(values)
+        return self.outcomes[key]
+
+    def _outcome(self, values: Mapping[str, int]) -> Outcome:
+        try:
+            trace = trace_on_lanes(
+                meta_copy(self.loaded.model), self.loaded.builders,
+                at_sizes(self.inputs, values), at_sizes(self.named, values),
+                mode=self.mode, lane=self.lane,
+            )  # fmt: skip
+        except ModelError as error:
+            return Outcome(None, error.message, error.details[-1] if error.details else "")
+        return Outcome(shapes_at(trace, {}))
+
+    def with_letters(self, values: Mapping[str, int]) -> tuple[Piece | None, str]:
+        """A run with letters at these sizes, or why there is none."""
+        if self.lane != "meta":
+            return None, "the model needs values, so letters do not go through it"
+        try:
+            from ..tracing.symbolic import trace_with_letters
+
+            run = trace_with_letters(
+                self.loaded.model, self.inputs, self.named, values, mode=self.mode
+            )
+        except ModelError as error:
+            why = error.details[-1] if error.details else ""
+            return None, f"letters do not go through the model: {error.message}; {why}"
+        except ImportError as error:  # what torch offers its own compiler is no public interface
+            return None, f"letters do not go through this torch: {error}"
+        self.traces[_key(values)] = run.trace
+        layers = [f"{call.path} ({call.type})" for call in run.trace.calls]
+        return Piece(run.conditions, lambda v: shapes_at(run.trace, v), layers), ""
+
+    def _tell_letters_apart(self) -> None:
+        """Other sizes for letters that stand at 1 or at the size of another, where such run.
+
+        What holds for one size of both need not hold for two.
+        """
+        for place, name in enumerate(self.letters):
+            before = {self.base[letter] for letter in self.letters[:place]}
+            size = self.base[name]
+            if size > 1 and size not in before:
+                continue
+            for more in _APART:
+                values = {**self.base, name: size + more}
+                if size + more not in before and self.outcome(values).shapes is not None:
+                    self.base = values
+                    break
+
+    def lettered_inputs(self) -> Iterator[LetteredInput]:
+        for name, value in (*((None, i) for i in self.inputs), *self.named.items()):
+            if isinstance(value, InputSpec):
+                yield LetteredInput(name, value.sizes, value.dtype)
+            elif hasattr(value, "shape"):
+                yield LetteredInput(name, tuple(value.shape), str(value.dtype))

@@ -1,0 +1,178 @@
+"""The view of formulas: the layers' shapes in letters, and below them the legal sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..analysis.layer_table import layer_rows
+from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.options import Options
+from ..symbols.expressions import Expr, Number
+from ..symbols.notation import written, written_equation, written_shape
+from ..symbols.parsing import parse
+from .results import Domain, Formulas, LayerFormulas, Limit, Range, Size
+
+DEFAULT_COLUMNS = ("type", "output", "params", "params-share")
+
+
+def view(formulas: Formulas, options: Options) -> Report:
+    """The report of a model whose sizes are letters.
+
+    Raises:
+        UsageError: a column or sort key is unknown.
+    """
+    inputs = ", ".join(
+        (f"{i.name}=" if i.name else "") + "×".join(map(str, i.shape)) for i in formulas.inputs
+    )
+    blocks: list[Block] = [_layers(formulas, options), legal_sizes(formulas)]
+    limits = [line for domain in formulas.domains for line in limits_of(domain)]
+    if limits:
+        blocks.append(Text(tuple(dict.fromkeys(limits))))
+    blocks.append(costs(formulas))
+    notes = [f"note: {note}" for note in (*confirmations(formulas), *formulas.notes)]
+    return Report(f"{formulas.model.spec} on {inputs}", (*blocks, Text(tuple(notes), "note")))
+
+
+def _layers(formulas: Formulas, options: Options) -> Table:
+    """The table of the example, with formulas in the place of its shapes and costs."""
+    by_call = {(layer.path, layer.call): layer for layer in formulas.layers}
+    example = formulas.example
+    table, layers = layer_rows(example.layers, example.totals, options, DEFAULT_COLUMNS)
+    steps = steps_of(formulas)
+    rows = []
+    for row, layer in zip(table.rows, layers, strict=True):
+        known = by_call.get((layer.path, layer.call))
+        pairs = zip(table.columns, row.cells, strict=True)
+        cells = [_cell(*pair, known, steps) for pair in pairs] if known else row.cells
+        rows.append(Row(tuple(cells), row.depth, row.group))
+    return Table(table.columns, tuple(rows), table.title, table.tree)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A number, or the sizes of a shape, for people and for programs.
+
+    `steps` are what the letters are divisible by in every legal size.
+    """
+
+    numbers: tuple[Number, ...]
+    steps: Mapping[str, int]
+    more: str = ""
+
+    def __str__(self) -> str:
+        if len(self.numbers) == 1 and not self.more:
+            return written(self.numbers[0], self.steps)
+        return written_shape(self.numbers, self.steps) + self.more
+
+    @property
+    def plain(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+
+def _cell(column: Column, cell: Cell, layer: LayerFormulas, steps: Mapping[str, int]) -> Cell:
+    if column.key == "output" and layer.outputs:
+        more = f" +{len(layer.outputs) - 1}" if len(layer.outputs) > 1 else ""
+        return Cell(Formula(tuple(map(number_of, layer.outputs[0])), steps, more), "formula")
+    if column.key == "macs":
+        return formula_cell(layer.macs, steps)
+    if column.key == "activation":
+        return formula_cell(layer.activation_bytes, steps)
+    # what holds at one size alone is not shown where sizes are letters
+    return Cell(None) if column.key in _OF_ONE_SIZE else cell
+
+
+_OF_ONE_SIZE = frozenset({"input", "macs-share", "other-ops", "backward-macs"})
+
+
+def formula_cell(size: Size | None, steps: Mapping[str, int]) -> Cell:
+    if not size:
+        return Cell(None)
+    return Cell(Formula((number_of(size),), steps), "formula")
+
+
+def number_of(size: Size) -> Number:
+    return parse(size) if isinstance(size, str) else size
+
+
+def steps_of(formulas: Formulas) -> dict[str, int]:
+    """What letters are divisible by in all legal sizes."""
+    return {
+        domain.letter: domain.ranges[0].step
+        for domain in formulas.domains
+        if len(domain.ranges) == 1 and domain.ranges[0].lowest % domain.ranges[0].step == 0
+        and domain.ranges[0].lowest != domain.ranges[0].highest
+    }  # fmt: skip
+
+
+def legal_sizes(formulas: Formulas) -> Facts:
+    items = [(domain.letter, Cell(range_text(domain))) for domain in formulas.domains]
+    return Facts(tuple(items), "Legal sizes")
+
+
+def range_text(domain: Domain) -> str:
+    """`H ≥ 67`, `221 ≤ H ≤ 252`, `H ≥ 32, divisible by 32`."""
+    if not domain.ranges:
+        return "none found"
+    return " or ".join(_range(domain.letter, part) for part in domain.ranges)
+
+
+def _range(letter: str, part: Range) -> str:
+    if part.lowest == part.highest:
+        return f"{letter} = {part.lowest}"
+    low, high = (f"{part.lowest} ≤ {letter}", f" ≤ {part.highest}")
+    text = f"{letter} ≥ {part.lowest}" if part.highest is None else low + high
+    if part.step == 1:
+        return text
+    rest = part.lowest % part.step
+    return f"{text}, {_multiple(letter, part.step, rest)}"
+
+
+def _multiple(letter: str, step: int, rest: int) -> str:
+    return f"divisible by {step}" if not rest else f"{letter}−{rest} divisible by {step}"
+
+
+def limits_of(domain: Domain) -> list[str]:
+    """What fails outside the range, a line for each end, and what binds letters to each other."""
+    lines = [_limit(domain.letter, limit) for limit in domain.limits]
+    for joint in domain.joint:
+        number = parse(joint.number)
+        assert isinstance(number, Expr)
+        lines.append(f"{joint.layer} asks for {written_equation(number)}")
+    return lines
+
+
+def _limit(letter: str, limit: Limit) -> str:
+    reason = limit.reason.removeprefix("torch says: ")
+    return f"{letter} = {limit.size}: {limit.layer}: {reason}".rstrip(": ")
+
+
+def costs(formulas: Formulas) -> Facts:
+    totals, steps = formulas.totals, steps_of(formulas)
+    items: list[tuple[str, Any]] = [
+        ("Parameters", Cell(totals.params, "count", "0")),
+        ("MACs", formula_cell(totals.macs, steps)),
+        ("Activation memory, bytes", formula_cell(totals.activation_bytes, steps)),
+        ("Peak memory at inference, bytes", formula_cell(totals.peak_bytes, steps)),
+    ]
+    return Facts(tuple(items), "Costs")
+
+
+def confirmations(formulas: Formulas) -> list[str]:
+    """How the legal sizes were found, a sentence for each way."""
+    sentences = []
+    ways = {
+        "symbols": "from a run with letters; plain runs confirm each bound and the sizes beyond it",
+        "search": "found by trying: sizes between those that were tried may differ",
+    }
+    for way, text in ways.items():
+        domains = [domain for domain in formulas.domains if domain.found_by == way]
+        if domains:
+            names = ", ".join(domain.letter for domain in domains)
+            tried = sum(domain.tried for domain in domains)
+            sentences.append(f"legal sizes of {names} {text} ({tried} plain runs)")
+    if len(formulas.domains) > 1:
+        values = ", ".join(f"{name} = {size}" for name, size in formulas.values.items())
+        sentences.append(f"the sizes of each letter are those while the others stand at {values}")
+    return sentences

@@ -1,0 +1,1 @@
+"""What other counters count, and why they differ."""

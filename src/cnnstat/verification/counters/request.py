@@ -1,0 +1,110 @@
+"""What a referee is asked: a model, its inputs and the mode."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ...inputs import InputSpec
+from ...trace.records import Trace
+from ...tracing.copies import data_copy, meta_copy, placed_copy
+from ...tracing.inputs import placed
+from ...tracing.lanes import META, available_bytes, cpu_lane
+from ...tracing.run import trace
+from ...units import format_bytes
+
+SHARE = 0.5  # of the memory that is available
+Arguments = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
+
+
+class Skipped(Exception):
+    """The referee was not tried; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """`bytes_needed` is what a run on real tensors holds, parameters included.
+
+    `has_data`: the model and its inputs have values, for one that does not run without.
+    """
+
+    model: nn.Module
+    inputs: Sequence[Any]
+    named_inputs: Mapping[str, Any]
+    mode: str
+    bytes_needed: int
+    has_data: bool = False
+
+    def settle(self) -> None:
+        """Give lazy layers their parameters, which takes a run of the model itself."""
+        if any(is_lazy(t) for t in (*self.model.parameters(), *self.model.buffers())):
+            self._trace(self.model, composites=False)
+
+    def trace(self, composites: bool) -> Trace:
+        """What a copy of the model does, operator by operator as torch runs them."""
+        copied = data_copy if self.has_data else meta_copy
+        return self._trace(copied(self.model), composites)
+
+    def _trace(self, model: nn.Module, composites: bool) -> Trace:
+        lane = cpu_lane() if self.has_data else META
+        return trace(model, self.inputs, self.named_inputs, mode=self.mode, lane=lane, fused=False,
+                     composites=composites)  # fmt: skip
+
+    def on(self, device: str) -> Arguments:
+        """A copy of the model for one referee alone and its inputs, on `meta` or `cpu`.
+
+        On `cpu` they are zeros, which are valid indices everywhere: counts do not depend on values.
+        A model that needs values has its own, wherever it is asked for.
+
+        Raises:
+            Skipped: the machine has not enough memory.
+        """
+        if device == "cpu" or self.has_data:
+            self._check_memory()
+        if self.has_data:
+            model, place = data_copy(self.model), cpu_lane().place
+        elif device == "meta":
+            model, place = meta_copy(self.model), META.place
+        else:
+            model, place = placed_copy(self.model, _zeros), _zeros_for
+        model.train(self.mode == "train")
+        return model, placed(tuple(self.inputs), place), placed(dict(self.named_inputs), place)
+
+    def positional(self, device: str) -> tuple[nn.Module, tuple[Any, ...]]:
+        """As `on`, with all inputs by position: for referees that take no others.
+
+        Raises:
+            Skipped: they cannot be passed so.
+        """
+        model, inputs, named = self.on(device)
+        bound = inspect.signature(model.forward).bind(*inputs, **named)
+        if bound.kwargs:
+            raise Skipped(f"it takes no inputs by name, as {', '.join(bound.kwargs)} is passed")
+        return model, bound.args
+
+    def require_eval(self) -> None:
+        """Raise Skipped while training: for referees that set the model to eval mode themselves."""
+        if self.mode != "eval":
+            raise Skipped("it counts in eval mode only")
+
+    def _check_memory(self) -> None:
+        available = available_bytes()
+        if self.bytes_needed > SHARE * available:
+            raise Skipped(
+                f"needs {format_bytes(self.bytes_needed)} of real memory, of the "
+                f"{format_bytes(available)} that are available half is used at most"
+            )
+
+
+def _zeros(tensor: Tensor) -> Tensor:
+    return torch.zeros_like(tensor, device="cpu", requires_grad=False)
+
+
+def _zeros_for(value: InputSpec | Tensor) -> Tensor:
+    return _zeros(META.place(value))

@@ -1,0 +1,137 @@
+"""Trace + what another counter said → why they differ.
+
+For each referee there is a model of it: what it counts for each operator or layer, by the formulas
+in its own source. Applied to our trace it gives the differences that are to be expected; what the
+referee's result differs by beyond them is unexplained.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..analysis.results import Analysis
+from ..trace.records import Trace
+from .differences import Count, Difference, own_macs
+from .formulas import dispatch, fvcore, thop, torchinfo, torchprofile
+from .results import Bucket, LayerCheck, Referee, Verification
+
+Model = Callable[[Trace], Iterable[Difference]]
+OF_OPERATORS: dict[str, Model] = {
+    "torchinfo": torchinfo.differences,
+    "FlopCounterMode": dispatch.flop_counter_mode,
+    "ptflops": dispatch.ptflops,
+    "thop": thop.differences,
+}
+"""Models of the referees that see modules, or operators as we do."""
+OF_COMPOSITES: dict[str, Model] = {
+    "fvcore": fvcore.differences,
+    "torchprofile": torchprofile.differences,
+}
+"""Models of those that see composite operators whole."""
+
+__all__ = ["OF_COMPOSITES", "OF_OPERATORS", "Count", "Difference", "Run", "verify"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one input: what we count, and two traces of it as torch runs it.
+
+    `trace` has the operators that are dispatched, `whole` those that consist of others too.
+    """
+
+    analysis: Analysis
+    trace: Trace
+    whole: Trace
+
+
+def verify(run: Run, counts: Iterable[Count], notes: Iterable[str] = ()) -> Verification:
+    """Explain what each referee counted."""
+    analysis = run.analysis
+    referees = tuple(_referee(run, count) for count in counts)
+    modelled = {**OF_OPERATORS, **OF_COMPOSITES}
+    unmodelled = [r.name for r in referees if r.status == "ran" and r.name not in modelled]
+    unknown = (f"what {name} counts is not modelled here" for name in unmodelled)
+    return Verification(
+        tool=analysis.tool, ours=analysis, referees=referees, notes=(*notes, *unknown)
+    )
+
+
+def _referee(run: Run, count: Count) -> Referee:
+    figures, totals = count.figures, run.analysis.totals
+    if figures is None:
+        status: Literal["failed", "skipped"] = "skipped" if count.skipped else "failed"
+        return Referee(
+            name=count.name, version=count.version, device=count.device, seconds=count.seconds,
+            status=status, reason=count.skipped or count.error,
+        )  # fmt: skip
+    found = [*_expected(run, count.name), *figures.stated]
+    buckets = _buckets(found)
+    return Referee(
+        name=count.name,
+        version=count.version,
+        device=count.device,
+        seconds=count.seconds,
+        status="ran",
+        params=figures.params,
+        macs=figures.macs,
+        params_unexplained=_remainder(figures.params, totals.params, buckets, "params"),
+        macs_unexplained=_remainder(figures.macs, totals.macs, buckets, "macs"),
+        buckets=buckets,
+        layers=_layers(run.trace, figures.macs_by_module, found),
+        unsupported=dict(figures.unsupported),
+    )
+
+
+def _expected(run: Run, name: str) -> Iterable[Difference]:
+    if name in OF_COMPOSITES:
+        return OF_COMPOSITES[name](run.whole)
+    return OF_OPERATORS[name](run.trace) if name in OF_OPERATORS else ()
+
+
+def _remainder(theirs: int | None, ours: int, buckets: Iterable[Bucket], figure: str) -> int | None:
+    if theirs is None:
+        return None
+    return theirs - ours - sum(bucket.value for bucket in buckets if bucket.figure == figure)
+
+
+def _buckets(found: Iterable[Difference]) -> tuple[Bucket, ...]:
+    """The differences summed by cause, the largest first; a sum of 0 explains nothing."""
+    groups: dict[tuple[Literal["params", "macs"], str], list[Difference]] = defaultdict(list)
+    for difference in found:
+        if difference.value:
+            groups[difference.figure, difference.what].append(difference)
+    buckets = [
+        Bucket(
+            figure=figure,
+            kind=group[0].kind,
+            what=what,
+            value=sum(d.value for d in group),
+            count=len(group),
+            layers=tuple(dict.fromkeys(d.path for d in group)),
+        )
+        for (figure, what), group in groups.items()
+    ]
+    return tuple(sorted(buckets, key=lambda b: (b.figure, -abs(b.value), b.what)))
+
+
+def _layers(
+    trace: Trace, theirs: Mapping[str, int] | None, found: Iterable[Difference]
+) -> tuple[LayerCheck, ...]:
+    """Module by module, in the order in which they were called; empty without their figures."""
+    if theirs is None:
+        return ()
+    ours = own_macs(trace)
+    explained: Counter[str] = Counter()
+    for difference in found:
+        if difference.figure == "macs":
+            explained[difference.path] += difference.value
+    called = [call.path for call in trace.calls if call.path in trace.modules]
+    rows = []
+    for path in dict.fromkeys((*called, *theirs)):
+        figures = (ours[path], theirs.get(path, 0), explained[path])
+        if any(figures):
+            rows.append(LayerCheck(path, *figures, figures[1] - figures[0] - figures[2]))
+    return tuple(rows)

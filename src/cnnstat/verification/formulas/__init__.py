@@ -1,0 +1,1 @@
+"""What each of the other counters counts, from its source code."""

@@ -1,0 +1,119 @@
+"""What fvcore counts: `fvcore/nn/jit_handles.py` and `flop_count.py`, 0.1.5.
+
+Its "flop" is a multiply–accumulate. It walks a `torch.jit` graph; an operator without a handle
+counts 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import floor, prod
+
+from ...trace.records import Op, TensorSpec, Trace
+from ..differences import Difference
+from ..results import Cause
+from .units import UNUSED, Unit, units
+
+Handle = Callable[[Op], int]
+
+
+def differences(trace: Trace) -> Iterator[Difference]:
+    for unit in units(trace):
+        handle = _HANDLES.get(unit.name)
+        value = (handle(unit.op) if handle and unit.used else 0) - unit.macs
+        if value:
+            yield Difference(unit.path, *_cause(unit, handle is not None), value)
+
+
+def _cause(unit: Unit, counted: bool) -> tuple[Cause, str]:
+    name, op = unit.name, unit.op
+    if not unit.used:
+        return UNUSED
+    if not counted:
+        return "unseen", f"{_NAMES.get(name, name)}: not counted"
+    if name in _NORMS:
+        factor = _HANDLES[name](op) // max(1, op.args[0].numel)
+        return "norm", f"{name.replace('_', ' ')}: {factor} per element"
+    return _CAUSES.get(name, ("formula", f"{name}: another formula"))
+
+
+_NORMS = {"batch_norm": 1, "instance_norm": 1, "layer_norm": 2, "group_norm": 2}
+"""The position of the weight among the arguments."""
+
+_NAMES = {"_convolution_mode": "convolution with padding='same' or 'valid'"}
+_CAUSES: dict[str, tuple[Cause, str]] = {
+    "adaptive_avg_pool2d": ("pooling", "adaptive average pooling: 1 per input element"),
+    "upsample_nearest2d": ("resizing", "nearest upsampling: 1 per output element"),
+    "upsample_bilinear2d": ("resizing", "bilinear upsampling: 4 per output element"),
+    "grid_sampler": ("resizing", "grid sampling: 4 per output element"),
+    "einsum": ("formula", "einsum: NumPy's estimate, to four digits"),
+    "matmul": ("formula", "matmul: a broadcast batch counted once"),
+}
+
+
+def _product(op: Op) -> int:  # [*,n,k] @ [*,k,m], by the left operand
+    left, right = op.args[0], op.args[1]
+    return int(left.numel * right.shape[-1])
+
+
+def _addmm(op: Op) -> int:
+    return int(op.args[1].numel * op.args[2].shape[1])
+
+
+def _linear(op: Op) -> int:
+    return int(op.args[0].numel * op.args[1].shape[0])
+
+
+def _convolution(op: Op) -> int:
+    x, weight, transposed = op.args[0], op.args[1], op.args[6]
+    positions = (x if transposed else op.outputs[0]).shape[2:]
+    return int(x.shape[0] * weight.numel * prod(positions))
+
+
+def _batch_norm(op: Op) -> int:
+    affine = isinstance(op.args[1], TensorSpec)
+    return int(op.args[0].numel * ((4 if op.args[5] else 1) + affine))
+
+
+def _norm(weight: int) -> Handle:
+    def norm(op: Op) -> int:
+        return int(op.args[0].numel * (4 + isinstance(op.arg(weight, "weight"), TensorSpec)))
+
+    return norm
+
+
+def _output(factor: int) -> Handle:
+    return lambda op: factor * op.outputs[0].numel
+
+
+def _einsum(op: Op) -> int:
+    """Two equations exactly; any other as NumPy prints the cost of the best contraction order."""
+    import numpy as np
+
+    shapes = [tensor.shape for tensor in op.args[1]]
+    equation = op.args[0].replace(" ", "")
+    letters = dict.fromkeys(letter for letter in equation if letter.isalpha())
+    equation = equation.translate({ord(old): 97 + new for new, old in enumerate(letters)})
+    if equation in ("abc,abd->acd", "abc,adc->adb"):
+        return int(prod(shapes[0]) * shapes[1][2 if equation == "abc,abd->acd" else 1])
+    operands = [np.broadcast_to(np.float64(0), shape) for shape in shapes]
+    report = str(np.einsum_path(equation, *operands, optimize="optimal")[1])
+    line = next(line for line in report.splitlines() if "optimized flop" in line.lower())
+    return floor(float(line.split(":")[-1]) / 2)
+
+
+_HANDLES: dict[str, Handle] = {
+    "addmm": _addmm,
+    "bmm": _product,
+    "mm": _product,
+    "matmul": _product,
+    "linear": _linear,
+    "convolution": _convolution,
+    "einsum": _einsum,
+    "batch_norm": _batch_norm,
+    **{name: _norm(weight) for name, weight in _NORMS.items() if name != "batch_norm"},
+    "upsample_nearest2d": _output(1),
+    "upsample_bilinear2d": _output(4),
+    "grid_sampler": _output(4),
+    "adaptive_avg_pool2d": lambda op: int(op.args[0].numel),
+}
