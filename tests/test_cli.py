@@ -166,7 +166,7 @@ def test_saved_analysis_takes_no_options_of_a_run(tmp_path: Path, capsys: Captur
 
 @pytest.fixture
 def unknown_relu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(registry._RULES, "aten.relu")
+    monkeypatch.delitem(registry.DEFINITIONS, "aten.relu")
 
 
 @pytest.mark.usefixtures("unknown_relu")
@@ -187,7 +187,7 @@ def test_strict_of_a_saved_analysis(
 ) -> None:
     file = str(tmp_path / "run.json")
     with monkeypatch.context() as changed:
-        changed.delitem(registry._RULES, "aten.relu")
+        changed.delitem(registry.DEFINITIONS, "aten.relu")
         assert run(["shapes", "nin", "--output", file]) == 0
     assert run(["shapes", file, "--strict"]) == 3  # the file remembers what was not counted
     out, err = capsys.readouterr()

@@ -497,16 +497,16 @@ def test_a_duplicate_rule_is_refused():
 def test_every_file_of_rules_is_imported():
     # A file that `operators/costs.py` forgets would leave its operators uncounted.
     for module in pkgutil.iter_modules(operators.__path__):
-        before = len(registry._RULES), len(registry._FREE)
+        before = len(registry.DEFINITIONS)
         importlib.import_module(f"cnnstat.operators.{module.name}")
-        assert (len(registry._RULES), len(registry._FREE)) == before
+        assert len(registry.DEFINITIONS) == before
 
 
 # torchvision's and transformers' operators exist only where these are imported; test_onnx.py looks
 # at ONNX's.
 REGISTERED = sorted(
     name
-    for name in registry._RULES | registry._FREE
+    for name in registry.DEFINITIONS
     if not name.startswith(("torchvision.", "transformers.", "onnx."))
 )
 
@@ -522,7 +522,8 @@ def test_a_free_operator_gives_its_reason():
     assert reason_free("aten.copy_") == reason_free("aten.copy")  # in place
     assert reason_free("aten.addmm") is None
     assert reason_free("aten.digamma") is None
-    assert all(reason for reason in registry._FREE.values())
+    free = [d for d in registry.DEFINITIONS.values() if d.rule is None and d.view is None]
+    assert all(d.reason_free for d in free)
 
 
 # Forms that only a device gives: the record is written by hand, as the recorder would.

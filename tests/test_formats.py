@@ -190,7 +190,7 @@ def test_bars_in_the_terminal_name_every_group() -> None:
 
 @pytest.fixture
 def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(registry._RULES, "aten.relu")
+    monkeypatch.delitem(registry.DEFINITIONS, "aten.relu")
 
 
 @pytest.mark.usefixtures("uncounted")

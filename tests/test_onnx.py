@@ -152,11 +152,12 @@ KNOWN = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.dom
 
 
 def test_every_listed_operator_exists_in_onnx() -> None:
-    listed = {n.removeprefix("onnx.") for n in registry._RULES | registry._FREE
-              if n.startswith("onnx.")}  # fmt: skip
+    listed = {n.removeprefix("onnx.") for n in registry.DEFINITIONS if n.startswith("onnx.")}
     listed = (listed - {"constant"}) | set(_TRANSLATORS)
     assert {name for name in listed if not name.startswith("com.microsoft.")} <= KNOWN
-    translated = {name.removeprefix("onnx.") for name in registry._RULES} & set(_TRANSLATORS)
+    translated = {
+        name.removeprefix("onnx.") for name, d in registry.DEFINITIONS.items() if not d.reason_free
+    } & set(_TRANSLATORS)
     assert not translated, f"rules that are never used: {translated}"
 
 

@@ -1,11 +1,24 @@
-"""The table of rules. A rule is a pure function of an op's shapes and arguments."""
+"""The table of operators: what is known of each, found by its name.
+
+An operator that is merely counted has a rule, a pure function from the record of its execution to
+its cost. One that is fully known has a view, which names its arguments and tells its cost, the
+shapes of its outputs, what their elements depend on and how it is described; whoever asks about the
+operator asks the view and never reads `op.args`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any, Self, TypeVar
 
-from ..trace.records import Op
+from msgspec import Struct
+
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .reach import Field
+from .window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,54 +29,166 @@ class Cost:
     other_ops: int = 0
 
 
-_NOTHING = Cost()
+class Trait(Flag):
+    """What kind of work an operator does, apart from how much of it."""
+
+    NONE = 0
+    ELEMENTWISE = auto()  # each output element depends on the input elements at its position
+    REDUCTION = auto()  # sums or compares along axes
+    LAYOUT = auto()  # a view: no data moves
+    COPIES = auto()  # data moves, nothing is computed
+    LOOKUP = auto()  # reads no more of its first operand than it looks up
+    PLACES = auto()  # writes no more of its first operand than it puts there
+    CREATES = auto()  # makes a tensor, or fills one, without reading any
+    UNWRITTEN = auto()  # makes a tensor and leaves its content as it is
+    OVERWRITES = auto()  # changes its first operand in place without reading it
+    SEARCHES = auto()  # compares as often as the values require
+    QUERY = auto()  # asks about a tensor, or reads one value
+    CHECK = auto()  # checks a value
+    MARK = auto()  # marks a span for the profiler
+
+
+_STILL = Trait.LAYOUT | Trait.QUERY | Trait.CHECK | Trait.MARK
+"""The traits with which an operator moves no data."""
+
+ShapeOf = Callable[[TensorSpec], Shape]
+"""The shape of a tensor: the recorded one, or what it becomes with other settings or inputs."""
+
+
+class Misfit(Exception):
+    """The operator would be refused: its operands do not fit."""
+
+
+class View(Struct, frozen=True):
+    """One execution of an operator, its arguments by name.
+
+    A subclass has a field for each argument, and `of` fills them. It is a Struct, which is made
+    several times faster than a frozen dataclass.
+    """
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        """Read the arguments, by position or by name."""
+        raise NotImplementedError
+
+    @property
+    def window(self) -> Window | None:
+        """The window that it slides over the last axes."""
+        return None
+
+    @property
+    def reads(self) -> tuple[TensorSpec, ...] | None:
+        """The tensors that it reads from memory; None: all of its inputs."""
+        return None
+
+    def cost(self) -> Cost | None:
+        """Its arithmetic; None where that depends on values."""
+        raise NotImplementedError
+
+    def shapes(self, shape: ShapeOf) -> Sequence[Shape]:
+        """The shapes of its outputs, from those of its operands.
+
+        Raises:
+            Misfit: the operands do not fit.
+        """
+        raise NotImplementedError
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """The same execution by a layer with other settings (`kernel_size`, `stride`, …)."""
+        return self
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        """What the elements of an output depend on; None where it is not followed.
+
+        `x` is the field of the first operand that has one, `fields` those of all values.
+        """
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What is registered for an operator: its view, or a rule, or the reason why it is free."""
+
+    name: str
+    traits: Trait = Trait.NONE
+    view: type[View] | None = None
+    rule: Rule | None = None
+    reason_free: str | None = None
+
 
 Rule = Callable[[Op], Cost | None]
 """None where the cost depends on values."""
 
-_RULES: dict[str, Rule] = {}
-_FREE: dict[str, str] = {}
+_V = TypeVar("_V", bound=View)
+_NOTHING = Cost()
+DEFINITIONS: dict[str, Definition] = {}
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register the decorated function as the rule of these operators, e.g. `aten.addmm`."""
+def operator(*names: str, traits: Trait = Trait.NONE) -> Callable[[type[_V]], type[_V]]:
+    """Register the decorated view for these operators, e.g. `aten.convolution`."""
+
+    def register(view: type[_V]) -> type[_V]:
+        for name in names:
+            _add(Definition(name, traits, view=view))
+        return view
+
+    return register
+
+
+def rule(*names: str, traits: Trait = Trait.NONE) -> Callable[[Rule], Rule]:
+    """Register the decorated function as the rule of operators that are merely counted."""
 
     def register(function: Rule) -> Rule:
         for name in names:
-            _refuse_duplicate(name)
-            _RULES[name] = function
+            _add(Definition(name, traits, rule=function))
         return function
 
     return register
 
 
-def free(reason: str, *names: str) -> None:
-    """List operators that do no arithmetic."""
+def free(reason: str, *names: str, traits: Trait = Trait.NONE) -> None:
+    """List operators that do no arithmetic; the reason is for people, the traits for code."""
     for name in names:
-        _refuse_duplicate(name)
-        _FREE[name] = reason
+        _add(Definition(name, traits, reason_free=reason))
+
+
+def definition_of(name: str) -> Definition | None:
+    """What is known of an operator: `aten.add_` is `aten.add`, in place."""
+    return DEFINITIONS.get(name) or DEFINITIONS.get(name.removesuffix("_"))
+
+
+def view_of(op: Op) -> View | None:
+    """The view of one execution; None where the operator is not fully known."""
+    known = definition_of(op.name)
+    return None if known is None or known.view is None else known.view.of(op)
+
+
+def traits_of(name: str) -> Trait:
+    known = definition_of(name)
+    return Trait.NONE if known is None else known.traits
+
+
+def moves_no_data(name: str) -> bool:
+    return bool(traits_of(name) & _STILL)
 
 
 def cost_of(op: Op) -> Cost | None:
     """The cost of one execution; None when the operator is uncounted."""
-    name = _known(op.name)
-    if name in _FREE:
-        return _NOTHING
-    return _RULES[name](op) if name in _RULES else None
+    known = definition_of(op.name)
+    if known is None:
+        return None
+    if known.view is not None:
+        return known.view.of(op).cost()
+    return _NOTHING if known.rule is None else known.rule(op)
 
 
 def reason_free(name: str) -> str | None:
     """Why the operator costs nothing, None if it does or is unknown."""
-    return _FREE.get(_known(name))
+    known = definition_of(name)
+    return None if known is None else known.reason_free
 
 
-def _known(name: str) -> str:
-    """`aten.add_` costs what `aten.add` does: in-place forms need no rule of their own."""
-    if name in _RULES or name in _FREE:
-        return name
-    return name.removesuffix("_")
-
-
-def _refuse_duplicate(name: str) -> None:
-    if name in _RULES or name in _FREE:
-        raise ValueError(f"{name} is registered twice")
+def _add(definition: Definition) -> None:
+    if definition.name in DEFINITIONS:
+        raise ValueError(f"{definition.name} is registered twice")
+    DEFINITIONS[definition.name] = definition
