@@ -9,9 +9,10 @@
 
 Every part runs in a process of its own, in order of importance. After every row
 `results/cuda-DEVICE.json` and `results/cuda-DEVICE.md` are written anew, so that being cut short
-loses nothing; a part that fails or takes too long is noted, and the next one begins. Nothing is
-downloaded. Needed are this checkout, torch with CUDA, and the packages that cnnstat requires with
-its extra `bench`; timm only for the part of that name. The exit status is 1 if a part failed.
+loses nothing; a part that fails or takes too long is noted, and the next one begins. Of an earlier
+run on the same machine the other parts stay in the files. Nothing is downloaded. Needed are this
+checkout, torch with CUDA, and the packages that cnnstat requires with its extra `bench`; timm only
+for the part of that name. The exit status is 1 if a part failed.
 
 A machine without network: of what cnnstat requires, torch images usually lack msgspec and
 lightning-fabric. With network, before:
@@ -37,6 +38,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +59,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         measure(options)
         return 0
     names = options.only or (QUICK if options.quick else tuple(SECTIONS))
-    results = Results(options)
-    for name in names:
-        results.take(name)
+    signal.signal(signal.SIGTERM, interrupted)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, interrupted)
+    results = Results(options, names)
+    status = 0
+    try:
+        for name in names:
+            results.take(name)
+    except KeyboardInterrupt:
+        status = 130
     print(f"\nwritten to {results.base}.json and .md")
-    return 1 if results.failed else 0
+    return status or (1 if results.failed else 0)
+
+
+def interrupted(*_: Any) -> None:
+    """A part's process must not outlive this one: it would keep the GPU busy."""
+    raise KeyboardInterrupt
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -106,31 +120,47 @@ def measure(options: argparse.Namespace) -> None:
 class Results:
     """The results so far, and the files that hold them."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, names: Sequence[str]) -> None:
         self.options = options
+        try:
+            options.results.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sys.exit(f"cannot write into {options.results}: {error.strerror}")
         self.end = time.monotonic() + 60 * options.minutes
         facts = list(self._rows("machine", limit=120))
         if not facts:
             sys.exit(f"nothing was measured: {self.error}")
-        self.found: dict[str, Any] = {"machine": facts[0], "parts": {}}
         device = "".join(c if c.isalnum() else "-" for c in facts[0]["device"].lower())
-        options.results.mkdir(parents=True, exist_ok=True)
         self.base = options.results / f"cuda-{device}"
+        self.names = names
+        begun = {"rows": [], "seconds": None, "error": "not begun"}
+        parts = {**self._earlier(facts[0]), **{name: {**begun, "rows": []} for name in names}}
+        ordered = {name: parts[name] for name in SECTIONS if name in parts}
+        self.found: dict[str, Any] = {"machine": facts[0], "parts": ordered}
+
+    def _earlier(self, machine: dict[str, Any]) -> dict[str, Any]:
+        """The parts of an earlier run on the same machine, with the same versions."""
+        try:
+            found = json.loads(self.base.with_name(self.base.name + ".json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found["parts"] if found.get("machine") == machine else {}
 
     @property
     def failed(self) -> bool:
-        return any(part["error"] for part in self.found["parts"].values())
+        return any(self.found["parts"][name]["error"] for name in self.names)
 
     def take(self, name: str) -> None:
         """Run a part, and write what is there after each of its rows."""
-        part: dict[str, Any] = {"rows": [], "seconds": None, "error": None}
-        self.found["parts"][name] = part
+        part = self.found["parts"][name]
         left = self.end - time.monotonic()
         if left <= 0:
             part["error"] = f"not begun: the {self.options.minutes:g} minutes were over"
+            print(f"{name}: {part['error']}", flush=True)
             self._write()
             return
         start = time.monotonic()
+        part["error"] = "interrupted"
         for row in self._rows(name, min(SECTIONS[name].limit, left)):
             part["rows"].append(row)
             print(f"{name}: {json.dumps(row)}", flush=True)
@@ -159,7 +189,7 @@ class Results:
 
         def stop() -> None:
             late.set()
-            os.killpg(child.pid, signal.SIGKILL)  # the processes that it started too
+            kill(child.pid)
 
         timer = threading.Timer(limit, stop)
         timer.start()
@@ -171,7 +201,7 @@ class Results:
         finally:
             timer.cancel()
             if child.poll() is None and not late.is_set() and sys.exc_info()[0] is not None:
-                os.killpg(child.pid, signal.SIGKILL)
+                kill(child.pid)
         status = child.wait()
         listener.join(timeout=5)
         self.error: str | None = None
@@ -186,9 +216,20 @@ class Results:
         whole(self.base.with_name(self.base.name + ".md"), markdown(self.found))
 
 
+def kill(process: int) -> None:
+    """End a process and all that it started: torchrun's workers are in sessions of their own."""
+    found = [process]
+    for number in found:
+        for children in Path(f"/proc/{number}/task").glob("*/children"):  # Linux
+            found += map(int, children.read_text().split())
+    for number in found:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
 def whole(path: Path, text: str) -> None:
     """Write a file as a whole: who reads it meanwhile sees the one before."""
-    temporary = path.with_name(path.name + ".new")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 

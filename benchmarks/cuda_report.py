@@ -218,6 +218,8 @@ def markdown(found: dict[str, Any]) -> str:
     for name, part in parts.items():
         seconds = "–" if part["seconds"] is None else f"{part['seconds']:.0f}"
         lines.append(f"| {name} | {seconds} | {escaped(outcome(name, part))} |")
+    if machine["device"] == "CPU":
+        lines += ["", ON_A_CPU]
     for name, part in parts.items():
         if part["rows"]:
             lines += ["", *table(SECTIONS[name], part["rows"])]
@@ -227,6 +229,12 @@ def markdown(found: dict[str, Any]) -> str:
 def outcome(name: str, part: Part) -> str:
     said = SECTIONS[name].verdict(part["rows"]) if part["rows"] else ""
     return "; ".join(filter(None, [said, part["error"]]))
+
+
+ON_A_CPU = (
+    "Measured on a CPU, with small sizes and few steps, to try the script: memory is that of the "
+    "tensors alive, and the rates are of one round."
+)
 
 
 def table(section: Section, rows: list[Row]) -> list[str]:

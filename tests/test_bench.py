@@ -455,13 +455,24 @@ def test_an_option_for_speed_changes_nothing_that_is_learned(
     protocol: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # inductor would take a minute to compile; everything before it is as ever
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiled = []
 
-    def losses(**given: bool) -> list[float]:
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> torch.fx.GraphModule:
+        compiled.append(graph)
+        return graph
+
+    torch.compiler.reset()  # what another test compiled would not be compiled again
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+
+    def losses(**given: bool | str) -> list[float]:
         result = cnnstat.measure("small.py:Net", steps=6, **given)
         return [epoch.train_loss for epoch in result.runs[0].epochs]
 
-    assert losses(**protocol) == pytest.approx(losses(), rel=1e-4)
+    for precision in ("fp32", "bf16"):
+        compiled.clear()
+        fast = losses(precision=precision, **protocol)
+        assert bool(compiled) == ("compile" in protocol)
+        assert fast == pytest.approx(losses(precision=precision), rel=1e-3)
 
 
 def test_steps_minutes_and_inference_end_where_they_say() -> None:
@@ -536,6 +547,8 @@ def test_throttled_clocks_of_a_gpu_are_told(
     assert power.endswith("because it was at its power limit, for 40 % of the time")
     assert heat.endswith("because it was too hot, for 10 % of the time")
     assert not list(gpu_notes(before, before, seconds=10.0))
+    prints("echo '4000000, [N/A], 7, [N/A]'")
+    assert counted("GPU-1f") == {"it was at its power limit": 4.0, "it was too hot": 7e-6}
     for text in ("echo '[N/A], [N/A], [N/A], [N/A]'", "echo Field is not valid; exit 2"):
         prints(text)
         assert counted("GPU-1f") == {}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,10 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     assert "| commands |" in text
     assert "3 of 3 ended with status 0" in text
     assert not list(tmp_path.glob("*.new"))
+    before = found["parts"]["throughput"]
+    assert run(tmp_path, "--only", "peaks", "--minutes", "0") == 1  # the other parts stay
+    found = json.loads((tmp_path / "cuda-cpu.json").read_text())
+    assert found["parts"]["throughput"] == before
 
 
 def test_a_part_that_takes_too_long_leaves_its_rows(
@@ -87,6 +94,31 @@ def test_a_part_that_takes_too_long_leaves_its_rows(
     part = json.loads((tmp_path / "cuda-cpu.json").read_text())["parts"]["layers"]
     assert part == {"rows": [], "seconds": part["seconds"], "error": "stopped after 1 s"}
     assert part["seconds"] < 10
+
+
+def test_a_part_that_is_interrupted_says_so_and_leaves_no_process(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "cuda.py"), "--device", "cpu", "--model", "NiN",
+               "--only", "commands", "--only", "peaks", "--results", str(tmp_path)]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().startswith("commands:")  # torchrun is next
+        time.sleep(4)
+        started.send_signal(signal.SIGTERM)
+        started.communicate()
+    assert started.returncode == 130
+    parts = json.loads((tmp_path / "cuda-cpu.json").read_text())["parts"]
+    assert parts["commands"]["error"] == "interrupted"
+    assert parts["peaks"]["error"] == "not begun"
+    running = subprocess.run(["ps", "-ef"], capture_output=True, text=True).stdout
+    assert str(tmp_path) not in running
+    assert "cuda_networks.py:NiN" not in running
+
+
+def test_results_that_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(SystemExit, match=r"cannot write into .*file: File exists"):
+        cuda.main(["--device", "cpu", "--results", str(file)])
 
 
 def test_no_part_begins_after_the_time(tmp_path: Path) -> None:

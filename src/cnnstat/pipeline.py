@@ -15,7 +15,7 @@ from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .diagnosis.mixed_batch import is_suspicious
 from .errors import ModelError, UsageError
-from .fast_meta.garbage import uncollected
+from .fast_meta import uncollected
 from .inputs import InputSpec, as_input
 from .models.construction import copies_of
 from .models.implied import implied_input

@@ -7,6 +7,8 @@ from collections import Counter
 from ..errors import UsageError
 from .results import Job, Protocol
 
+_LARGEST_SEED = 2**32 - 1  # torch takes 64 bits; each epoch has a seed of its own made of it
+
 
 def check(job: Job) -> None:
     """Refuse what cannot be done.
@@ -33,7 +35,7 @@ def _check_limit(protocol: Protocol) -> None:
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} both say when to stop: give one of them")
     for name, value in ends.items():
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:  # nor is NaN
             raise UsageError(f"{name} {value:g} is not positive")
 
 
@@ -42,5 +44,7 @@ def _check_numbers(protocol: Protocol) -> None:
         if getattr(protocol, name) < least:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} {getattr(protocol, name)} is less than {least}")
-    if protocol.lr is not None and protocol.lr <= 0:
+    if protocol.seed > _LARGEST_SEED:
+        raise UsageError(f"--seed {protocol.seed} is more than {_LARGEST_SEED}")
+    if protocol.lr is not None and not protocol.lr > 0:
         raise UsageError(f"--lr {protocol.lr:g} is not positive", hint="--lr 0.1")

@@ -71,7 +71,9 @@ def device_kind(protocol: Protocol) -> str:
 
 def processes() -> tuple[int, int]:
     """How many processes torchrun started, and how many of them on this machine."""
-    return int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if not is_distributed():
+        return 1, 1
+    return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
 
 
 def is_distributed() -> bool:
@@ -79,12 +81,12 @@ def is_distributed() -> bool:
 
     With one process its cost is in the figures, as it is with more.
     """
-    return "WORLD_SIZE" in os.environ
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def is_first_process() -> bool:
     """Whether this is the process that writes and prints."""
-    return os.environ.get("RANK", "0") == "0"
+    return not is_distributed() or os.environ["RANK"] == "0"
 
 
 @contextmanager

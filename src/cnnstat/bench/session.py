@@ -38,22 +38,23 @@ class Session:
         self.plain = subject.build(protocol)
         if state is not None:
             self.plain.load_state_dict(state["model"])
-        model: Any = self.plain
+        model: Any = self.plain.to(place.device)  # in place: the optimizer has these parameters
         if protocol.channels_last:
             model = model.to(memory_format=torch.channels_last)
+        optimizer = None if protocol.inference else optimizer_of(protocol, model.parameters())
+        if optimizer is not None and state is not None:
+            optimizer.load_state_dict(state["optimizer"])
+            fabric.strategy.precision.load_state_dict(state["precision"])
         if protocol.compile:
             model = torch.compile(model)
-        if protocol.inference:
+        self.model: Any
+        self.optimizer: Any
+        if optimizer is None:
             self.model, self.optimizer = fabric.setup(model), None
+        elif self._is_plain():
+            self.model, self.optimizer = _Cast(model, fabric), optimizer
         else:
-            optimizer = optimizer_of(protocol, self.plain.parameters())
             self.model, self.optimizer = fabric.setup(model, optimizer)
-            if state is not None:
-                self.optimizer.load_state_dict(state["optimizer"])
-                fabric.strategy.precision.load_state_dict(state["precision"])
-            if self._is_plain():
-                self.model = _Cast(self.model.module, fabric)
-                self.optimizer = self.optimizer.optimizer
         self.readings = Readings(
             subject.loaded.spec, subject.data.classes, self.clock, self._summed,
             self.start.seconds, has_accuracy=subject.data.test is not None,

@@ -75,12 +75,12 @@ def counted(gpu: str) -> dict[str, float]:
     command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "-i", gpu]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-        found = [int(text) for text in done.stdout.split(",")]
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return {}
     seconds: dict[str, float] = {}
-    for reason, microseconds in zip(_REASONS.values(), found, strict=False):
-        seconds[reason] = max(seconds.get(reason, 0.0), microseconds / 1e6)
+    for reason, text in zip(_REASONS.values(), done.stdout.split(","), strict=False):
+        if text.strip().isdecimal():  # a GPU without power brake prints [N/A] for it
+            seconds[reason] = max(seconds.get(reason, 0.0), int(text) / 1e6)
     return seconds
 
 

@@ -23,7 +23,7 @@ def called(call: Callable[[], _T]) -> _T:
 def called_quickly(call: Callable[[], _T]) -> _T:
     """The same with stand-ins for what takes long to import; a failure is told without them."""
     with quick_import():
-        from ..fast_meta.stand_ins import quickly
+        from ..fast_meta import quickly
     return called(lambda: quickly(call, in_doubt=ModelError))
 
 

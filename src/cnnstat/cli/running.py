@@ -11,7 +11,7 @@ from ..analysis.results import Analysis
 from ..analysis.sight import sight
 from ..comparison.results import Comparison
 from ..errors import UsageError
-from ..fast_meta.torch_import import rules_postponed
+from ..fast_meta import rules_postponed
 from ..inputs import InputSpec, parse_input
 from ..memory_usage.limit import limit_bytes
 from ..models.saved import is_saved, read_analysis

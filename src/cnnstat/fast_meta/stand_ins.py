@@ -22,16 +22,14 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
+from . import Missing
+
 _T = TypeVar("_T")
 _INERT = {"Replicate", "Shard", "Partial"}
 """How a parameter would be spread over devices: noted in tables at import, read by nobody here."""
 
 _MARKING = {"disable", "allow_in_graph", "assume_constant_result"}
 """What torch._dynamo marks a function with for compilation: without one they change nothing."""
-
-
-class Missing(BaseException):
-    """The quick import did not do. Not an Exception: no model's code is to take it for its own."""
 
 
 _wanted = False

@@ -15,9 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
-from ..fast_meta.garbage import uncollected
-from ..fast_meta.kernels.mode import OwnRules
-from ..fast_meta.torch_import import import_rules
+from ..fast_meta import import_rules, own_rules, uncollected
 from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.operators import on_one_device
@@ -93,7 +91,7 @@ def _parameters_leaving() -> Iterator[None]:
 
 @contextmanager
 def _without_data() -> Iterator[None]:
-    with uncollected(), OwnRules(), WithoutData():  # type: ignore[no-untyped-call]  # torch declares no types
+    with uncollected(), own_rules(), WithoutData():
         yield
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
-from ..fast_meta.torch_import import import_rules, is_postponed
+from ..fast_meta import import_rules
 from ..inputs import InputSpec, as_input
 from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
@@ -101,9 +101,8 @@ def import_place(place: str, name: str = "") -> ModuleType:
         try:
             return _imported(place)
         except NotImplementedError:  # by torch perhaps, for want of a rule that was postponed
-            if not is_postponed():
+            if not import_rules():
                 raise
-            import_rules()
             return _imported(place)
     except (CnnstatError, KeyboardInterrupt):
         raise

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..fast_meta.stand_ins import is_wanted, left_out
+from ..fast_meta import is_quick, left_out
 
 
 def torchvision() -> Any:
@@ -40,7 +40,7 @@ _COMPILER = "torch._dynamo"
 
 def quick_import(library: str) -> AbstractContextManager[None]:
     """Inside, torchvision or timm may be imported; without torch's compiler if that is wanted."""
-    quick = is_wanted(library) and _COMPILER not in sys.modules
+    quick = is_quick(library) and _COMPILER not in sys.modules
     return left_out(_COMPILER) if quick else nullcontext()
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..fast_meta.kernels import rearranging
-from ..fast_meta.torch_import import import_rules
+from ..fast_meta import import_rules
 
 _MASKS = (torch.bool, torch.uint8)
 
@@ -35,7 +34,7 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     """A mask stands for the positions where it is true: as many vectors as it has dimensions."""
     if not any(i is not None and i.dtype in _MASKS for i in indices):
-        return rearranging.index(x, indices)
+        return NotImplemented
     positions: list[Tensor | None] = []
     for i in indices:
         if i is not None and i.dtype in _MASKS:

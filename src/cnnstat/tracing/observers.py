@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ..fast_meta.garbage import uncollected
+from ..fast_meta import uncollected
 from .copies import Substitutes, meta_copy
 from .functions import Functions
 from .operators import Operators

@@ -11,10 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..fast_meta.kernels import KERNELS
-from ..fast_meta.kernels.mode import by_torchs_rules, taken_apart
-from ..fast_meta.kernels.registry import Kernel
-from ..fast_meta.torch_import import import_rules
+from .. import fast_meta
 from .bounds import LARGEST
 from .checks import DTYPE_CHECKS, SHAPE_CHECKS
 from .lanes import Lane
@@ -22,6 +19,8 @@ from .nested import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .open_calls import Attempt
 from .recorder import Recorder
 
+Kernel = Callable[..., Any]
+"""Answers an operator without data; NotImplemented where it leaves that to torch."""
 _Known = tuple[str, str, Callable[..., Any] | None, bool, Callable[..., Any]]
 """Of an operator: its name and overload, our kernel, whether it is composite, how to run it."""
 
@@ -38,14 +37,14 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
     ) -> None:
         """`kernels` answer before ours do, where there is no data."""
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kernels = {**KERNELS, **(kernels or {})}
+        self.kernels: Mapping[str, Kernel] = {**fast_meta.shape_kernels(), **(kernels or {})}
         self.recorder = recorder
         self.lane = lane
         self.fast = fast
         self._known: dict[Any, _Known] = {}
         self._modules = len(sys.modules)
         if not fast or lane.name == "fake":
-            import_rules()
+            fast_meta.import_rules()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,7 +93,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         result = None  # an exception leaves none
         try:
             with self:
-                result = taken_apart(func)(*args, **kwargs)
+                result = fast_meta.taken_apart(func)(*args, **kwargs)
         finally:
             self.recorder.close_composite(name, overload, args, kwargs, result)
         return result
@@ -111,11 +110,25 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         composite = _is_composite(func)
         kernel = None
         if not self.lane.has_data:
-            kernel = LARGEST.get(full) or (self.kernels.get(full) if self.fast else None)
+            kernel = self.kernels.get(full) if self.fast else None
+            if full in LARGEST:
+                kernel = _first_of(LARGEST[full], kernel)
         wrapped = self.lane.wrapped
         kernel = kernel and wrapped(kernel)
-        run = wrapped(func if self.lane.has_data else by_torchs_rules(func))
+        run = wrapped(func if self.lane.has_data else fast_meta.by_torchs_rules(func))
         return packet.replace("::", "."), overload or "default", kernel, composite, run
+
+
+def _first_of(kernel: Kernel, other: Kernel | None) -> Kernel:
+    """The first kernel, and the other where that one does not answer."""
+    if other is None:
+        return kernel
+
+    def either(*args: Any, **kwargs: Any) -> Any:
+        result = kernel(*args, **kwargs)
+        return other(*args, **kwargs) if result is NotImplemented else result
+
+    return either
 
 
 def _is_composite(func: Any) -> bool:

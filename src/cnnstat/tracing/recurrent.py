@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..fast_meta.kernels.registry import alike, empty
-
 OPERATORS = {"lstm": "aten.lstm", "gru": "aten.gru", "rnn_tanh": "aten.rnn_tanh",
              "rnn_relu": "aten.rnn_relu"}  # fmt: skip
 
@@ -35,7 +33,7 @@ def answer(
     [steps, batch, directions · hidden] and the states.
     """
     states = tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
-    if not alike(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
+    if not _are_alike(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
         return None
     directions = 2 if bidirectional else 1
     rows = layers * directions
@@ -45,4 +43,17 @@ def answer(
     if len(weights) % rows or x.shape[2] != weights[0].shape[1]:
         return None
     width = directions * states[0].shape[2]
-    return empty((*x.shape[:2], width), x), *(empty(state.shape, state) for state in states)
+    return _empty((*x.shape[:2], width), x), *(_empty(state.shape, state) for state in states)
+
+
+def _are_alike(*tensors: Any) -> bool:
+    """Tensors without data, of one floating dtype and not empty."""
+    return all(
+        isinstance(t, Tensor) and t.is_meta and t.is_floating_point() and 0 not in t.shape
+        and t.dtype is tensors[0].dtype
+        for t in tensors
+    )  # fmt: skip
+
+
+def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    return torch.empty(tuple(shape), dtype=like.dtype, device="meta")

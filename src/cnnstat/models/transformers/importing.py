@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import ModelError
-from ...fast_meta.garbage import uncollected
-from ...fast_meta.stand_ins import Missing, is_wanted, left_out, was_used_for
+from ...fast_meta import Missing, is_quick, left_out, uncollected, was_quick
 from ..torchvision_import import make_importable
 
 _AUTO = "transformers.models.auto.modeling_auto"
@@ -37,7 +36,7 @@ def import_transformers() -> Any:
     Raises:
         ModelError: transformers is not installed, or cannot be imported.
     """
-    quick = was_used_for("transformers") or (is_wanted("transformers") and _was_tried())
+    quick = was_quick("transformers") or (is_quick("transformers") and _was_tried())
     try:
         if not quick:
             make_importable()  # transformers imports torchvision where it is installed
@@ -53,7 +52,7 @@ def import_transformers() -> Any:
 
 def attribute(name: str) -> Any:
     """A class of transformers by its name, wherever it is defined; None if there is none."""
-    if was_used_for("transformers"):
+    if was_quick("transformers"):
         raise Missing(name)
     return getattr(importlib.import_module("transformers"), name, None)
 
@@ -61,7 +60,7 @@ def attribute(name: str) -> Any:
 @contextmanager
 def importing(quick: bool | None = None) -> Iterator[None]:
     """Inside, modules of transformers may be imported; with stand-ins if this is the quick way."""
-    if not (was_used_for("transformers") if quick is None else quick):
+    if not (was_quick("transformers") if quick is None else quick):
         yield
         return
     hidden = "torchvision" not in sys.modules  # only its image processors need it
