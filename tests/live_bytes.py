@@ -126,11 +126,15 @@ def differentiate(
 
 
 def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = None) -> LiveBytes:
-    """The most that a forward pass holds."""
+    """The most that a forward pass holds, as under `torch.inference_mode`.
+
+    There autocast keeps no casts of weights. The mode itself is not used: it would show operators
+    made of others as one, and what they make inside would not be seen.
+    """
     model.eval()
-    with torch.inference_mode(), LiveBytes() as bytes_:
+    with torch.no_grad(), LiveBytes() as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch])
         bytes_.reset()
-        with torch.autocast("cpu", lower, enabled=lower is not None):
+        with torch.autocast("cpu", lower, enabled=lower is not None, cache_enabled=False):
             model(batch)
     return bytes_
