@@ -1,7 +1,7 @@
 """The linear layers that a network ends in: where they are and what they cost.
 
 Which variants of them to trace is decided here; the tracing itself needs torch and is done in
-`tracing/variants.py`.
+`comparison/variants.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a model that fails to its diagnosis: what failed, why, and edits that were tried.
 
-The model is run again, watched; what may mend it is proposed by `analysis/diagnosis/` from the
+The model is run again, watched; what may mend it is proposed from the
 record; every proposal is carried out, and what runs to the end is a fix. Where none does, the one
 that comes furthest is assumed and the search goes on from there: so one diagnosis tells of all
 errors.

@@ -2,7 +2,7 @@
 
 Where ATen has the operator, it is noted under ATen's name with ATen's arguments, so that costs,
 receptive fields and configurations are those of an eager model. What ATen lacks keeps its own
-name, `onnx.LSTM`, and has a rule in `costs/onnx.py`.
+name, `onnx.LSTM`, and has a rule in `operators/onnx.py`.
 """
 
 from __future__ import annotations
