@@ -2,49 +2,17 @@
 
 A product of the forward pass becomes one product for the gradient of each operand that wants one,
 each with as many MACs. Other operations are counted as in the forward pass: one per elementary
-operation on one element, the derivative of an activation being one.
+operation on one element, the derivative of an activation being one. Those of convolutions and pools
+that have views of their own are beside them.
 """
 
 from __future__ import annotations
 
-from math import ceil, prod
+from math import prod
 
 from ..trace.records import Op, TensorSpec
 from .attention import SOFTMAX_OPS
 from .registry import Cost, free, rule
-
-
-@rule("aten.convolution_backward")
-def convolution_backward(op: Op) -> Cost:
-    # (dy, x, w, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, mask)
-    return _convolution_backward(op, transposed=op.args[7], mask=op.args[10])
-
-
-@rule("aten.convolution_backward_overrideable")  # the same without bias_sizes
-def convolution_backward_overrideable(op: Op) -> Cost:
-    return _convolution_backward(op, transposed=op.args[6], mask=op.args[9])
-
-
-def _convolution_backward(op: Op, transposed: bool, mask: tuple[bool, ...]) -> Cost:
-    # dx[n,i,p·s+k] += dy[n,o,p] · w[o,i,k]   dw[o,i,k] += dy[n,o,p] · x[n,i,p·s+k]   db[o] = Σ dy
-    # Both walk the triples (n, p, weight) of the forward pass, those of one group only.
-    dy, x, weight = op.args[:3]
-    positions = prod((x if transposed else dy).shape[2:])
-    products = x.shape[0] * positions * weight.numel
-    return Cost(products * (mask[0] + mask[1]), dy.numel * mask[2])
-
-
-@rule("aten.conv_tbc_backward")  # (dy, x, w, bias, pad) → dx, dw, db
-def conv_tbc_backward(op: Op) -> Cost:
-    dy, weight = op.args[0], op.args[2]
-    time, batch, _ = dy.shape
-    return Cost(2 * time * batch * weight.numel, dy.numel)
-
-
-@rule("torchvision._deform_conv2d_backward")  # (dy, x, w, …): columns wᵀ·dy, and dw = dy·columnsᵀ
-def deform_conv2d_backward(op: Op) -> Cost:
-    dy, weight = op.args[0], op.args[2]
-    return Cost(2 * dy.shape[0] * prod(dy.shape[2:]) * weight.numel, dy.numel)
 
 
 @rule(
@@ -168,22 +136,6 @@ def negative_log_likelihood_backward(op: Op) -> Cost:
 @rule("aten.mse_loss_backward")  # (dy, x, target, …): subtract, times 2/n, times dy
 def squared_error_backward(op: Op) -> Cost:
     return Cost(0, 3 * op.args[1].numel)
-
-
-@rule("aten.avg_pool2d_backward", "aten.avg_pool3d_backward")  # (dy, x, kernel, …)
-def average_pool_backward(op: Op) -> Cost:
-    # each element of the gradient is added to its whole window
-    kernel, dims = op.args[2], int(op.name.split("pool")[1][0])
-    window = prod(kernel) if len(kernel) == dims else kernel[0] ** dims
-    return Cost(0, op.args[0].numel * window)
-
-
-@rule("aten._adaptive_avg_pool2d_backward", "aten._adaptive_avg_pool3d_backward")  # (dy, x)
-def adaptive_average_pool_backward(op: Op) -> Cost:
-    dy, x = op.args[:2]
-    dims = int(op.name.split("pool")[1][0])
-    pairs = zip(x.shape[-dims:], dy.shape[-dims:], strict=True)
-    return Cost(0, dy.numel * prod(ceil(n / m) for n, m in pairs))
 
 
 _NEIGHBOURS = {

@@ -1,57 +1,328 @@
-"""Convolutions of any number of dimensions, grouped, dilated, transposed."""
+"""Convolutions of any number of dimensions, grouped, dilated, transposed, and their gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from typing import Any
 
-from ..trace.records import Op
-from .registry import Cost, rule
+from msgspec.structs import replace
 
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .reach import Field, slid
+from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .window import Window
+from .windows import fitting, per_axis, transposed_size, window_size
 
-@rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
-def convolution(op: Op) -> Cost:
-    # out[n,o,p] = bias[o] + Σ_{i < c_in/g, k} x[n,i,p·s+k] · w[o,i,k]   weight: c_out × c_in/g × K
-    # transposed: each input position meets every weight                 weight: c_in × c_out/g × K
-    transposed = bool(op.arg(6, "transposed", False))
-    positions = prod((op.args[0] if transposed else op.outputs[0]).shape[2:])
-    return _convolution(op, positions)
+# The arguments of each operator in their order, by the names of torch's schemas. The first two are
+# the input and the weight everywhere; what is not used here is left out at the end.
+_ORDERS = {
+    **dict.fromkeys(
+        ("aten.convolution", "aten._convolution", "aten.convolution_overrideable"),
+        "input weight bias stride padding dilation transposed output_padding groups",
+    ),
+    "aten.cudnn_convolution": "self weight padding stride dilation groups",
+    "aten.mkldnn_convolution": "self weight bias padding stride dilation groups",
+    "aten.cudnn_convolution_transpose": "self weight padding output_padding stride dilation groups",
+    **dict.fromkeys(
+        ("aten.thnn_conv2d", "aten._slow_conv2d_forward", "aten.slow_conv3d_forward"),
+        "self weight kernel_size bias stride padding",
+    ),
+    **dict.fromkeys(
+        ("aten.slow_conv_dilated2d", "aten.slow_conv_dilated3d", "aten._conv_depthwise2d",
+         "aten.conv_depthwise3d"),
+        "self weight kernel_size bias stride padding dilation",
+    ),
+    **dict.fromkeys(
+        ("aten.slow_conv_transpose2d", "aten.slow_conv_transpose3d"),
+        "self weight kernel_size bias stride padding output_padding dilation",
+    ),
+}  # fmt: skip
+_PLACES = {name: tuple(enumerate(order.split())) for name, order in _ORDERS.items()}
+_GEOMETRY = (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
 
-
-@rule(
-    "aten.cudnn_convolution",
-    "aten.mkldnn_convolution",
-    "aten._slow_conv2d_forward",
-    "aten.slow_conv3d_forward",
-    "aten.slow_conv_dilated2d",
-    "aten.slow_conv_dilated3d",
-    "aten.thnn_conv2d",
-    "aten._conv_depthwise2d",
-    "aten.conv_depthwise3d",
-)
-def convolution_on_a_device(op: Op) -> Cost:  # the same equation, under a backend's name
-    return _convolution(op, prod(op.outputs[0].shape[2:]))
-
-
-@rule("aten.cudnn_convolution_transpose", "aten.slow_conv_transpose2d",
-      "aten.slow_conv_transpose3d")  # fmt: skip
-def transposed_convolution_on_a_device(op: Op) -> Cost:
-    return _convolution(op, prod(op.args[0].shape[2:]))
-
-
-def _convolution(op: Op, positions: int) -> Cost:
-    batch, weight = op.args[0].shape[0], op.args[1]
-    # Every operand after the weight is the bias.
-    bias = op.outputs[0].numel if len(op.inputs) > 2 else 0
-    return Cost(batch * positions * weight.numel, bias)
-
-
-@rule("aten.conv_tbc")  # out[t,n,o] = bias[o] + Σ_{k,i} x[t+k,n,i] · w[k,i,o]
-def conv_tbc(op: Op) -> Cost:
-    time, batch, _ = op.outputs[0].shape
-    return Cost(time * batch * op.args[1].numel, op.outputs[0].numel)
+CONVOLUTIONS = frozenset(_ORDERS)
 
 
-@rule("torchvision.deform_conv2d")  # N · c_out·H·W · c_in/g · k·k, bilinear sampling not counted
-def deform_conv2d(op: Op) -> Cost:
-    out = op.outputs[0]
-    return Cost(out.shape[0] * prod(out.shape[2:]) * op.args[1].numel, out.numel)
+@operator(*_ORDERS, traits=Trait.WINDOW)
+class Convolution(View, frozen=True):
+    """out[n,o,p] = bias[o] + Σ_{i < c_in/g, k} x[n,i,p·s+k] · w[o,i,k], under every backend's name.
+
+    The weight is c_out × c_in/g × K; transposed it is c_in × c_out/g × K, and each position of the
+    input meets all of it. `padding_behind` is None where it is the same as in front.
+    """
+
+    x: TensorSpec
+    weight: TensorSpec
+    bias: TensorSpec | None
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    transposed: bool
+    output_padding: Shape
+    groups: int
+    padding_behind: Shape | None = None
+    out: TensorSpec | None = None  # None where the operator was refused
+
+    @classmethod
+    def of(cls, op: Op) -> Convolution:
+        out = op.outputs[0] if op.outputs else None
+        behind = op.kwargs.get("padding_behind") if op.kwargs else None
+        if op.name == "aten.convolution" and len(op.args) == 9:  # most of them
+            x, weight, bias, *geometry = op.args
+            stride, padding, dilation, transposed, extra, groups = geometry
+            return cls(x, weight, bias, stride, padding, dilation, transposed, extra, groups,
+                       behind, out)  # fmt: skip
+        x, weight = op.args[:2]
+        given = {name: op.arg(place, name) for place, name in _PLACES[op.name]}
+        dims = len(weight.shape) - 2
+        stride, padding, dilation, extra = (
+            per_axis(default if given.get(name) is None else given[name], dims)
+            for name, default in _GEOMETRY
+        )
+        transposed = bool(given.get("transposed", "transpose" in op.name))
+        groups = given.get("groups") or _groups(x, weight, transposed)
+        return cls(x, weight, given.get("bias"), stride, padding, dilation, transposed, extra,
+                   groups, behind, out)  # fmt: skip
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments of `aten.convolution`, for what puts an operator together."""
+        return (self.x, self.weight, self.bias, self.stride, self.padding, self.dilation,
+                self.transposed, self.output_padding, self.groups)  # fmt: skip
+
+    @property
+    def window(self) -> Window:
+        return Window(self.weight.shape[2:], self.stride, self.padding, self.dilation)
+
+    @property
+    def remark(self) -> str:
+        if self.groups <= 1:
+            return ""
+        return " depthwise" if self.groups == self.x.shape[1] else f" groups {self.groups}"
+
+    @property
+    def positions(self) -> Shape:
+        """The sizes of the map whose every position meets the whole kernel."""
+        return (self.x if self.transposed or self.out is None else self.out).shape[2:]
+
+    @property
+    def channels_taken(self) -> int:
+        return channels_taken(self.weight.shape, self.transposed, self.groups)
+
+    def cost(self) -> Cost:
+        macs = self.x.shape[0] * prod(self.positions) * self.weight.numel
+        return Cost(macs, self.out.numel if self.bias is not None and self.out is not None else 0)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        bias = None if self.bias is None else shape(self.bias)
+        geometry = (*self.args[3:], self.padding_behind)
+        return [convolved(shape(self.x), shape(self.weight), bias, *geometry)]
+
+    def changed(self, settings: Mapping[str, Any]) -> Convolution:
+        dims = len(self.weight.shape) - 2
+        sizes = {name: per_axis(settings[name], dims) for name in ("stride", "padding", "dilation")}
+        return replace(self, groups=settings["groups"], **sizes)
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        return slid(self.window, x, out, transposed=self.transposed)
+
+
+def _groups(x: TensorSpec, weight: TensorSpec, transposed: bool) -> int:
+    """What the channels tell, for a backend that is not told; transposed ones have no groups."""
+    return 1 if transposed else x.shape[1] // weight.shape[1]
+
+
+def channels_taken(weight: Sequence[int], transposed: bool, groups: int) -> int:
+    """The channels of the input that a convolution takes, from the shape of its weight."""
+    return weight[0] if transposed else weight[1] * groups
+
+
+def convolved(
+    x: Sequence[int],
+    weight: Sequence[int],
+    bias: Sequence[int] | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+    padding_behind: Sequence[int] | None = None,
+) -> Shape:
+    """The shape of the output, from shapes and numbers alone.
+
+    Raises:
+        Misfit: torch would refuse the operands.
+    """
+    # The order matters where sizes have letters: each comparison is noted as a condition.
+    dims = len(weight) - 2
+    fits = (
+        len(x) == len(weight)
+        and len(stride) == len(padding) == len(dilation) == dims
+        and min(stride) > 0
+        and min(padding) >= 0
+        and min(dilation) > 0
+        and groups > 0
+        and x[1] == channels_taken(weight, transposed, groups)
+        and weight[0] % groups == 0
+    )
+    if not fits:
+        raise Misfit
+    made = weight[1] * groups if transposed else weight[0]
+    if bias is not None and tuple(bias) != (made,):
+        raise Misfit
+    axes = list(zip(x[2:], weight[2:], stride, padding, dilation, strict=True))
+    if transposed:
+        if any(a >= max(s, d) for a, s, d in zip(output_padding, stride, dilation, strict=True)):
+            raise Misfit
+        sizes = [transposed_size(*axis, a) for axis, a in zip(axes, output_padding, strict=True)]
+    else:
+        behind = padding_behind or padding
+        sizes = [window_size(*axis, behind=q) for axis, q in zip(axes, behind, strict=True)]
+    return (x[0], made, *fitting(sizes))
+
+
+class _Gradients(View, frozen=True):
+    """dx[n,i,p·s+k] += dy[n,o,p] · w[o,i,k], dw[o,i,k] += dy[n,o,p] · x[n,i,p·s+k], db[o] = Σ dy.
+
+    Both products walk the triples (n, p, weight) of the forward pass, those of one group only.
+    `wanted` tells for each of dx, dw and db whether it is computed.
+    """
+
+    dy: TensorSpec
+    x: TensorSpec
+    weight: TensorSpec
+    transposed: bool
+    wanted: tuple[bool, bool, bool]
+
+    def cost(self) -> Cost:
+        positions = prod((self.x if self.transposed else self.dy).shape[2:])
+        products = self.x.shape[0] * positions * self.weight.numel
+        return Cost(products * (self.wanted[0] + self.wanted[1]), self.dy.numel * self.wanted[2])
+
+    @property
+    def reads(self) -> tuple[TensorSpec, ...]:  # dx of dy and w, dw of dy and x
+        of_input, of_weight, _ = self.wanted
+        return tuple(self._read(of_input, of_weight))
+
+    def _read(self, of_input: bool, of_weight: bool) -> Iterator[TensorSpec]:
+        yield self.dy
+        if of_weight:
+            yield self.x
+        if of_input:
+            yield self.weight
+
+
+@operator("aten.convolution_backward")
+class ConvolutionBackward(_Gradients, frozen=True):
+    @classmethod
+    def of(cls, op: Op) -> ConvolutionBackward:
+        dy, x, weight, _bias_sizes, _stride, _padding, _dilation, transposed, *rest = op.args
+        return cls(dy, x, weight, transposed, rest[-1])
+
+
+@operator("aten.convolution_backward_overrideable")  # the same without bias_sizes
+class ConvolutionBackwardOverrideable(_Gradients, frozen=True):
+    @classmethod
+    def of(cls, op: Op) -> ConvolutionBackwardOverrideable:
+        dy, x, weight, _stride, _padding, _dilation, transposed, *rest = op.args
+        return cls(dy, x, weight, transposed, rest[-1])
+
+
+@operator("aten.conv_tbc")
+class TimeFirstConvolution(View, frozen=True):
+    """out[t,n,o] = bias[o] + Σ_{k,i} x[t+k,n,i] · w[k,i,o], padded with `pad` on both sides."""
+
+    x: TensorSpec
+    weight: TensorSpec
+    pad: int
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> TimeFirstConvolution:
+        x, weight = op.args[:2]
+        return cls(x, weight, op.arg(3, "pad", 0), op.outputs[0] if op.outputs else None)
+
+    def cost(self) -> Cost | None:
+        if self.out is None:
+            return None
+        time, batch, _ = self.out.shape
+        return Cost(time * batch * self.weight.numel, self.out.numel)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        (time, batch, channels), (kernel, taken, made) = shape(self.x), shape(self.weight)
+        if channels != taken:
+            raise Misfit
+        return [(*fitting([window_size(time, kernel, 1, self.pad)]), batch, made)]
+
+
+@operator("aten.conv_tbc_backward")
+class TimeFirstConvolutionBackward(View, frozen=True):
+    """(dy, x, w, bias, pad) → dx, dw, db."""
+
+    dy: TensorSpec
+    weight: TensorSpec
+
+    @classmethod
+    def of(cls, op: Op) -> TimeFirstConvolutionBackward:
+        dy, _x, weight = op.args[:3]
+        return cls(dy, weight)
+
+    def cost(self) -> Cost:
+        time, batch, _ = self.dy.shape
+        return Cost(2 * time * batch * self.weight.numel, self.dy.numel)
+
+
+@operator("torchvision.deform_conv2d")
+class DeformableConvolution(View, frozen=True):
+    """A convolution whose taps are moved by learnt offsets; sampling between pixels is not counted.
+
+    It has no window: what it sees depends on the offsets.
+    """
+
+    x: TensorSpec
+    weight: TensorSpec
+    bias: TensorSpec
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    groups: int
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> DeformableConvolution:
+        x, weight, _offset, _mask, bias, *sizes = op.args
+        stride, padding, dilation = (tuple(sizes[i : i + 2]) for i in (0, 2, 4))
+        out = op.outputs[0] if op.outputs else None
+        return cls(x, weight, bias, stride, padding, dilation, sizes[6], out)
+
+    def cost(self) -> Cost | None:  # N · c_out·H·W · c_in/g · k·k
+        if self.out is None:
+            return None
+        positions = prod(self.out.shape[2:])
+        return Cost(self.out.shape[0] * positions * self.weight.numel, self.out.numel)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        return [
+            convolved(shape(self.x), shape(self.weight), shape(self.bias), self.stride,
+                      self.padding, self.dilation, False, (0, 0), self.groups)
+        ]  # fmt: skip
+
+
+@operator("torchvision._deform_conv2d_backward")
+class DeformableConvolutionBackward(View, frozen=True):
+    """(dy, x, w, …): columns wᵀ·dy, and dw = dy·columnsᵀ."""
+
+    dy: TensorSpec
+    weight: TensorSpec
+
+    @classmethod
+    def of(cls, op: Op) -> DeformableConvolutionBackward:
+        dy, _x, weight = op.args[:3]
+        return cls(dy, weight)
+
+    def cost(self) -> Cost:
+        positions = prod(self.dy.shape[2:])
+        return Cost(2 * self.dy.shape[0] * positions * self.weight.numel, self.dy.numel)

@@ -1,71 +1,230 @@
-"""Pooling and resizing: one operation per element read."""
+"""Pools with a kernel, and adaptive ones that are told the size of their output."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import Any
 
-from ..trace.records import Op
-from .registry import Cost, rule
+from msgspec.structs import replace
 
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .reach import WHOLE, Field, lost, resized, slid
+from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .window import Window
+from .windows import ceil_div, fitting, per_axis, window_size
 
-@rule(
-    "aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices", "aten.max_pool2d",
-    "aten.max_pool1d", "aten.avg_pool1d", "aten.avg_pool2d", "aten.avg_pool3d",
-    "aten.mkldnn_max_pool2d",
-)  # fmt: skip
-def pool(op: Op) -> Cost:
-    # each output reads its window: a kernel given as one number holds for all spatial dimensions
-    out, kernel = op.outputs[0], op.args[1]
-    dims = int(op.name.split("pool")[1][0])
-    sizes = kernel if isinstance(kernel, tuple) else (kernel,)
-    window = prod(sizes) if len(sizes) == dims else sizes[0] ** dims
-    return Cost(0, out.numel * window)
-
-
-@rule(
-    "aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d", "aten.adaptive_avg_pool2d",
-    "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d", "aten.adaptive_avg_pool1d",
-)  # fmt: skip
-def adaptive_pool(op: Op) -> Cost:
-    # windows differ by one in size where the sizes do not divide: ⌈in/out⌉ is the largest
-    x, out = op.args[0], op.outputs[0]
-    dims = len(op.args[1]) if isinstance(op.args[1], tuple) else 2
-    pairs = zip(x.shape[-dims:], out.shape[-dims:], strict=True)
-    return Cost(0, out.numel * prod(-(-n // m) if m != 0 else 0 for n, m in pairs))
+# The arguments behind the input in their order, by the names of torch's schemas.
+_MAX = "kernel_size stride padding dilation ceil_mode"
+_AVERAGE = "kernel_size stride padding ceil_mode count_include_pad divisor_override"
+_NAMES: dict[tuple[int, str], str] = {
+    (1, _MAX): "max_pool1d max_pool1d_with_indices",
+    (2, _MAX): "max_pool2d max_pool2d_with_indices mkldnn_max_pool2d",
+    (3, _MAX): "max_pool3d max_pool3d_with_indices mkldnn_max_pool3d",
+    (1, _AVERAGE): "avg_pool1d",
+    (2, _AVERAGE): "avg_pool2d",
+    (3, _AVERAGE): "avg_pool3d",
+}
+_ORDERS = {
+    f"aten.{name}": (dims, tuple(enumerate(order.split(), 1)))
+    for (dims, order), names in _NAMES.items()
+    for name in names.split()
+}
 
 
-@rule("aten.upsample_bilinear2d", "aten._upsample_bilinear2d_aa")  # four neighbours
-def bilinear(op: Op) -> Cost:
-    return Cost(0, 4 * op.outputs[0].numel)
+@operator(*_ORDERS, traits=Trait.WINDOW)
+class Pool(View, frozen=True):
+    """The largest element or the mean of each window: one operation for each element read.
+
+    `dilation` is None for averages. `padding_behind` is None where it is the same as in front.
+    """
+
+    x: TensorSpec
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape | None
+    ceil_mode: bool
+    padding_behind: Shape | None = None
+    outputs: tuple[TensorSpec, ...] = ()  # with the indices of the largest, where they are kept
+
+    @classmethod
+    def of(cls, op: Op) -> Pool:
+        dims, places = _ORDERS[op.name]
+        given = {name: op.arg(place, name) for place, name in places}
+        kernel = per_axis(given["kernel_size"], dims)
+        stride = per_axis(given["stride"] or kernel, dims)
+        padding = per_axis(given["padding"] or 0, dims)
+        dilation = per_axis(given["dilation"] or 1, dims) if "dilation" in given else None
+        behind = op.kwargs.get("padding_behind") if op.kwargs else None
+        up = bool(given["ceil_mode"])
+        return cls(op.args[0], kernel, stride, padding, dilation, up, behind, op.outputs)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments of the operator, for what puts one together."""
+        dilation = () if self.dilation is None else (self.dilation,)
+        return (self.x, self.kernel, self.stride, self.padding, *dilation, self.ceil_mode)
+
+    @property
+    def is_max(self) -> bool:
+        return self.dilation is not None
+
+    @property
+    def window(self) -> Window:
+        dilation = self.dilation or (1,) * len(self.kernel)
+        return Window(self.kernel, self.stride, self.padding, dilation)
+
+    def cost(self) -> Cost:
+        return Cost(0, sum(out.numel for out in self.outputs[:1]) * prod(self.kernel))
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        window = self.window
+        geometry = (window.stride, window.padding, window.dilation, self.ceil_mode)
+        made = pooled(shape(self.x), window.kernel, *geometry, self.padding_behind)
+        return [made] * max(1, len(self.outputs))
+
+    def changed(self, settings: Mapping[str, Any]) -> Pool:
+        dims = len(self.kernel)
+        kernel = per_axis(settings["kernel_size"], dims)
+        return replace(
+            self,
+            kernel=kernel,
+            stride=per_axis(settings["stride"] or kernel, dims),
+            padding=per_axis(settings["padding"], dims),
+            dilation=per_axis(settings.get("dilation", 1), dims) if self.is_max else None,
+        )
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        return slid(self.window, x, out)
 
 
-@rule("aten.upsample_linear1d")  # two neighbours
-def linear1d(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel)
+def pooled(
+    x: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    padding_behind: Sequence[int] | None = None,
+) -> Shape:
+    """The shape of the output, from shapes and numbers alone, those of the window for each axis.
+
+    Raises:
+        Misfit: torch would refuse the operands.
+    """
+    dims = len(kernel)
+    given = (stride, padding, dilation)
+    if len(x) not in (dims + 1, dims + 2) or any(len(value) != dims for value in given):
+        raise Misfit
+    sizes = []
+    axes = zip(x[-dims:], kernel, *given, padding_behind or padding, strict=True)
+    for n, k, s, p, d, behind in axes:
+        # one axis after the other: of sizes with letters each comparison is noted as a condition
+        if k < 1 or s < 1 or d < 1 or not 0 <= 2 * p <= k:
+            raise Misfit
+        sizes.append(window_size(n, k, s, p, d, ceil_mode, behind))
+    return (*x[:-dims], *fitting(sizes))
 
 
-@rule("aten.upsample_trilinear3d")  # eight neighbours
-def trilinear3d(op: Op) -> Cost:
-    return Cost(0, 8 * op.outputs[0].numel)
+_ADAPTIVE: dict[int, str] = {
+    1: "adaptive_avg_pool1d adaptive_max_pool1d",
+    2: "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d mkldnn_adaptive_avg_pool2d",
+    3: "_adaptive_avg_pool3d adaptive_avg_pool3d adaptive_max_pool3d",
+}
+_ADAPTIVE_DIMS = {f"aten.{name}": dims for dims, names in _ADAPTIVE.items()
+                  for name in names.split()}  # fmt: skip
 
 
-@rule("aten.upsample_bicubic2d", "aten._upsample_bicubic2d_aa")  # sixteen neighbours
-def bicubic(op: Op) -> Cost:
-    return Cost(0, 16 * op.outputs[0].numel)
+@operator(*_ADAPTIVE_DIMS)
+class AdaptivePool(View, frozen=True):
+    """Output m of M is made of the inputs from ⌊m·n/M⌋ up to ⌈(m+1)·n/M⌉, without the last."""
+
+    x: TensorSpec
+    size: Shape  # the last dimensions of the output
+    outputs: tuple[TensorSpec, ...] = ()
+
+    @classmethod
+    def of(cls, op: Op) -> AdaptivePool:
+        dims = _ADAPTIVE_DIMS[op.name]
+        size = op.outputs[0].shape[-dims:] if op.outputs else per_axis(op.args[1], dims)
+        return cls(op.args[0], size, op.outputs)
+
+    @property
+    def sides(self) -> Shape:
+        """The sizes of the map that it reads."""
+        return self.x.shape[-len(self.size) :]
+
+    @property
+    def largest(self) -> Shape:
+        """⌈n / m⌉ along each axis: windows differ by one where the sizes do not divide."""
+        pairs = zip(self.sides, self.size, strict=True)
+        return tuple(ceil_div(n, m) if m != 0 else 0 for n, m in pairs)
+
+    @property
+    def as_window(self) -> Window | None:
+        """The window of the plain pool that it is where the sizes divide."""
+        pairs = list(zip(self.sides, self.size, strict=True))
+        if any(not m or n % m for n, m in pairs):
+            return None
+        kernel, dims = tuple(n // m for n, m in pairs), len(pairs)
+        return Window(kernel, kernel, (0,) * dims, (1,) * dims)
+
+    def cost(self) -> Cost:
+        return Cost(0, sum(out.numel for out in self.outputs[:1]) * prod(self.largest))
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        made = (*shape(self.x)[: -len(self.size)], *self.size)
+        return [made] * max(1, len(self.outputs))
+
+    def changed(self, settings: Mapping[str, Any]) -> AdaptivePool:
+        return replace(self, size=per_axis(settings["output_size"], len(self.size)))
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        reaches = dict(x.reaches)
+        sizes = zip(self.sides, self.size, strict=True)
+        for dim, (n, m) in enumerate(sizes, len(out.shape) - len(self.size)):
+            axis = x.axis_of(dim)
+            if axis is None:
+                continue
+            if m == 1 and n > 1:
+                return lost(WHOLE)
+            if not m or n % m:
+                return None
+            reaches[axis] = reaches[axis].slide(n // m, n // m, 0, 1)
+        return Field(resized(x, out), reaches)
 
 
-@rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
-def grid_sampler(op: Op) -> Cost:
-    return Cost(0, 4 * op.outputs[0].numel)
+@operator("aten.avg_pool2d_backward", "aten.avg_pool3d_backward")
+class AveragePoolBackward(View, frozen=True):
+    """(dy, x, kernel, …): each element of the gradient is added to its whole window."""
+
+    dy: TensorSpec
+    kernel: Shape
+
+    @classmethod
+    def of(cls, op: Op) -> AveragePoolBackward:
+        dy, _x, kernel = op.args[:3]
+        return cls(dy, per_axis(kernel, 2 if "2d" in op.name else 3))
+
+    def cost(self) -> Cost:
+        return Cost(0, self.dy.numel * prod(self.kernel))
 
 
-@rule("torchvision.roi_align")  # each output is the mean of ratio² samples, four neighbours each
-def roi_align(op: Op) -> Cost | None:
-    ratio = op.args[5]
-    # without a ratio the number of samples depends on the size of each box
-    return Cost(0, 4 * ratio**2 * op.outputs[0].numel) if ratio > 0 else None
+@operator("aten._adaptive_avg_pool2d_backward", "aten._adaptive_avg_pool3d_backward")
+class AdaptivePoolBackward(View, frozen=True):
+    """(dy, x): likewise, for windows of ⌈n / m⌉ at most."""
 
+    dy: TensorSpec
+    x: TensorSpec
+    dims: int
 
-@rule("aten.col2im")  # patches summed where they overlap: an addition for each element read
-def col2im(op: Op) -> Cost:
-    return Cost(0, op.args[0].numel)
+    @classmethod
+    def of(cls, op: Op) -> AdaptivePoolBackward:
+        dy, x = op.args[:2]
+        return cls(dy, x, 2 if "2d" in op.name else 3)
+
+    def cost(self) -> Cost:
+        pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)
+        return Cost(0, self.dy.numel * prod(ceil_div(n, m) for n, m in pairs))

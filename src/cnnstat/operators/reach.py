@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import lcm
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..trace.records import Op, TensorSpec
+    from .window import Window
 
 WHOLE = "whole input"
 NOT_SPATIAL = "no spatial input"
@@ -27,6 +29,19 @@ class Reach:
         low = self.low - padding * self.jump
         high = self.high + ((kernel - 1) * dilation - padding) * self.jump
         return Reach(low, high, stride * self.jump)
+
+    def slide_transposed(self, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
+        """Output p of a transposed convolution meets the inputs i with i·s + t·d = p + padding.
+
+        Of the taps t those meet one output whose distance is a multiple of the stride: the widest
+        span of them is ⌊(k-1)·d / lcm(s,d)⌋ · lcm(s,d) / s inputs. Where s > 1, some outputs see
+        less.
+        """
+        step = lcm(stride, dilation)
+        span = (kernel - 1) * dilation // step * step // stride
+        last = padding // stride
+        low, high = self.low + (last - span) * self.jump, self.high + last * self.jump
+        return Reach(low, high, self.jump / stride)
 
     def join(self, other: Reach) -> Reach | None:
         """The union; None when the maps move at different speeds."""
@@ -92,3 +107,20 @@ def resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:
         factors if len(factors) > 1 else ((size, factors[0][1]),)
         for factors, size in zip(x.dims, out.shape, strict=False)
     )
+
+
+def slid(window: Window, x: Field, out: TensorSpec, transposed: bool = False) -> Field | None:
+    """The field after a window slid over the last dimensions; None where it is not followed."""
+    offset = len(out.shape) - len(window.kernel)
+    if offset < 0 or len(x.dims) != len(out.shape):
+        return None
+    if any(x.is_mixed(dim) for dim in range(offset, len(x.dims))):
+        return None
+    slide = Reach.slide_transposed if transposed else Reach.slide
+    reaches = dict(x.reaches)
+    sizes = zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
+    for dim, size in enumerate(sizes, offset):
+        axis = x.axis_of(dim)
+        if axis is not None:
+            reaches[axis] = slide(reaches[axis], *size)
+    return Field(resized(x, out), reaches)

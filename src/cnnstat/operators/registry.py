@@ -46,6 +46,7 @@ class Trait(Flag):
     QUERY = auto()  # asks about a tensor, or reads one value
     CHECK = auto()  # checks a value
     MARK = auto()  # marks a span for the profiler
+    WINDOW = auto()  # slides a window over the last axes
 
 
 _STILL = Trait.LAYOUT | Trait.QUERY | Trait.CHECK | Trait.MARK
@@ -75,6 +76,11 @@ class View(Struct, frozen=True):
     def window(self) -> Window | None:
         """The window that it slides over the last axes."""
         return None
+
+    @property
+    def remark(self) -> str:
+        """What the configuration of a layer says beside its window; may be empty."""
+        return ""
 
     @property
     def reads(self) -> tuple[TensorSpec, ...] | None:

@@ -13,19 +13,22 @@ from typing import Any
 from .registry import Misfit
 
 
-def window_size(n: Any, k: Any, s: Any, p: Any, d: Any = 1, ceil_mode: bool = False) -> Any:
+def window_size(
+    n: Any, k: Any, s: Any, p: Any, d: Any = 1, ceil_mode: bool = False, behind: Any = None
+) -> Any:
     """⌊(n + 2·p − d·(k − 1) − 1) / s⌋ + 1; with `ceil_mode` rounded up.
 
-    n: the size of the input, k: of the kernel, s: stride, p: padding on both sides, d: dilation.
+    n: the size of the input, k: of the kernel, s: stride, p: padding, d: dilation. The padding is
+    `p` on both sides, unless that `behind` is another.
     """
     if not ceil_mode:
-        return _span(n, k, p, d) // s + 1
-    size = size_rounded_up(n, k, s, p, d)
+        return _span(n, k, p, d, behind) // s + 1
+    size = size_rounded_up(n, k, s, p, d, behind)
     return size - 1 if starts_in_padding(n, size, s, p) else size
 
 
-def size_rounded_up(n: Any, k: Any, s: Any, p: Any, d: Any = 1) -> Any:
-    return ceil_div(_span(n, k, p, d), s) + 1
+def size_rounded_up(n: Any, k: Any, s: Any, p: Any, d: Any = 1, behind: Any = None) -> Any:
+    return ceil_div(_span(n, k, p, d, behind), s) + 1
 
 
 def starts_in_padding(n: Any, size: Any, s: Any, p: Any) -> bool:
@@ -38,9 +41,10 @@ def transposed_size(n: Any, k: Any, s: Any, p: Any, d: Any = 1, extra: Any = 0) 
     return (n - 1) * s + (k if _is_one(d) else d * (k - 1) + 1) + extra - 2 * p
 
 
-def _span(n: Any, k: Any, p: Any, d: Any) -> Any:
+def _span(n: Any, k: Any, p: Any, d: Any, behind: Any) -> Any:
     # a dilation of 1 is left out, for `explain` prints this
-    return n + 2 * p - k if _is_one(d) else n + 2 * p - d * (k - 1) - 1
+    padded = n + 2 * p if behind is None or behind is p else n + p + behind
+    return padded - k if _is_one(d) else padded - d * (k - 1) - 1
 
 
 def _is_one(d: Any) -> bool:
@@ -49,7 +53,13 @@ def _is_one(d: Any) -> bool:
 
 def ceil_div(a: Any, b: Any) -> Any:
     own = getattr(a, "ceil_div", None)  # what is printed writes ⌈ ⌉
-    return -(-a // b) if own is None else own(b)
+    return (a + (b - 1)) // b if own is None else own(b)
+
+
+def per_axis(value: Any, dims: int) -> tuple[Any, ...]:
+    """A size given once holds for all dimensions, as in torch."""
+    sizes = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return sizes * dims if len(sizes) == 1 else sizes
 
 
 def fitting(sizes: Iterable[Any]) -> tuple[Any, ...]:

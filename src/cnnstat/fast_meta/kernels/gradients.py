@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .layout import elementwise
 from .registry import alike, empty, in_mixed_precision, kernel
-from .windows import convolution, pooled
+from .windows import convolution, pooled_shape
 
 
 def _like(gradient: Tensor, x: Tensor) -> bool:
@@ -113,7 +113,7 @@ def max_pool2d_backward(
     ceil_mode: bool,
     indices: Tensor,
 ) -> Any:
-    shape = pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
+    shape = pooled_shape(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
     plain = x.is_contiguous() and gradient.is_contiguous()
     fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) == tuple(indices.shape)
     return empty(x.shape, x) if fits else NotImplemented
@@ -130,7 +130,7 @@ def avg_pool2d_backward(
     count_include_pad: bool,
     divisor_override: int | None,
 ) -> Any:
-    shape = pooled(2, x, kernel, stride or kernel, padding, (1,), ceil_mode)
+    shape = pooled_shape(2, x, kernel, stride or kernel, padding, (1,), ceil_mode)
     plain = x.is_contiguous() and gradient.is_contiguous()
     fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) and divisor_override != 0
     return empty(x.shape, x) if fits else NotImplemented

@@ -9,6 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...operators.convolution import convolved
+from ...operators.pooling import pooled
+from ...operators.registry import Misfit
+from ...operators.windows import per_axis
 from .registry import KERNELS, alike, empty, kernel, suggested
 
 
@@ -24,31 +28,16 @@ def convolution(
     output_padding: Sequence[int],
     groups: int,
 ) -> Any:
-    """out = ⌊(in + 2·padding - dilation·(kernel - 1) - 1) / stride⌋ + 1, per spatial dimension."""
-    kernel = weight.shape[2:]
-    dims = len(kernel)
-    fits = (
-        not transposed
-        and alike(x, weight, bias)
-        and x.dim() == weight.dim() == dims + 2
-        and len(stride) == len(padding) == len(dilation) == dims
-        and min(stride) > 0
-        and min(padding) >= 0
-        and min(dilation) > 0
-        and groups > 0
-        and x.shape[1] == weight.shape[1] * groups
-        and weight.shape[0] % groups == 0
-        and (bias is None or bias.shape == weight.shape[:1])
-    )
-    if not fits:
+    if transposed or not alike(x, weight, bias):
         return NotImplemented
-    sizes = [
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-    ]
-    if any(size < 1 for size in sizes):
+    try:
+        shape = convolved(
+            x.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation,
+            transposed, output_padding, groups,
+        )  # fmt: skip
+    except Misfit:  # torch says what does not fit
         return NotImplemented
-    return empty((x.shape[0], weight.shape[0], *sizes), x)
+    return empty(shape, x)
 
 
 @kernel("aten::max_pool2d_with_indices")
@@ -60,7 +49,7 @@ def max_pool2d(
     dilation: Sequence[int] = (1,),
     ceil_mode: bool = False,
 ) -> Any:
-    shape = pooled(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
+    shape = pooled_shape(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
     result = None if shape is None else suggested(shape, x)
     return NotImplemented if result is None else (result, result.to(torch.int64))
 
@@ -77,7 +66,7 @@ def _avg_pool(
 ) -> Any:
     if divisor_override == 0:
         return NotImplemented
-    shape = pooled(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
+    shape = pooled_shape(dims, x, kernel, stride or kernel, padding, (1,), ceil_mode)
     result = None if shape is None else suggested(shape, x)
     return NotImplemented if result is None else result
 
@@ -86,7 +75,7 @@ KERNELS["aten::avg_pool2d"] = partial(_avg_pool, 2)
 KERNELS["aten::avg_pool3d"] = partial(_avg_pool, 3)
 
 
-def pooled(
+def pooled_shape(
     dims: int,
     x: Tensor,
     kernel: Sequence[int],
@@ -95,23 +84,18 @@ def pooled(
     dilation: Sequence[int],
     ceil_mode: bool,
 ) -> tuple[int, ...] | None:
-    """As a convolution; with `ceil_mode` rounded up, unless a window would start in the padding."""
-    given = (kernel, stride, padding, dilation)
+    """None where torch is to decide."""
     if not alike(x) or x.dim() != dims + 2:
         return None
-    if any(len(value) not in (1, dims) for value in given):
+    kernel, stride, padding, dilation = (
+        per_axis(value, dims) for value in (kernel, stride, padding, dilation)
+    )
+    if len(kernel) != dims:
         return None
-    sizes = []
-    window = (tuple(value) * dims if len(value) == 1 else tuple(value) for value in given)
-    for n, k, s, p, d in zip(x.shape[2:], *window, strict=True):
-        if k < 1 or s < 1 or d < 1 or not 0 <= 2 * p <= k:
-            return None
-        span = n + 2 * p - d * (k - 1) - 1
-        size = (span + (s - 1 if ceil_mode else 0)) // s + 1
-        if ceil_mode and (size - 1) * s >= n + p:
-            size -= 1
-        sizes.append(size)
-    return None if any(size < 1 for size in sizes) else (*x.shape[:2], *sizes)
+    try:
+        return pooled(x.shape, kernel, stride, padding, dilation, ceil_mode)
+    except Misfit:
+        return None
 
 
 @kernel("aten::upsample_bilinear2d", "aten::upsample_nearest2d")
