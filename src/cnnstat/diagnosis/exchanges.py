@@ -32,7 +32,10 @@ def _constructor(module: nn.Module, arguments: dict[str, Any]) -> str:
         if parameter.default is parameter.empty:
             texts.append(repr(value))
         elif value != parameter.default and not (
-            name == "stride" and value == _short(arguments.get("kernel_size"))
+            # of a pool, whose stride is its kernel where none is given
+            name == "stride"
+            and parameter.default is None
+            and value == _short(arguments.get("kernel_size"))
         ):
             texts.append(f"{name}={value!r}")
     return f"nn.{type(module).__name__}({', '.join(texts)})"
