@@ -173,13 +173,14 @@ def convolved(
     made = weight[1] * groups if transposed else weight[0]
     if bias is not None and tuple(bias) != (made,):
         raise Misfit
+    behind = padding_behind or padding
     axes = list(zip(x[2:], weight[2:], stride, padding, dilation, strict=True))
     if transposed:
         if any(a >= max(s, d) for a, s, d in zip(output_padding, stride, dilation, strict=True)):
             raise Misfit
-        sizes = [transposed_size(*axis, a) for axis, a in zip(axes, output_padding, strict=True)]
+        ends = zip(axes, output_padding, behind, strict=True)
+        sizes = [transposed_size(*axis, a, q) for axis, a, q in ends]
     else:
-        behind = padding_behind or padding
         sizes = [window_size(*axis, behind=q) for axis, q in zip(axes, behind, strict=True)]
     return (x[0], made, *fitting(sizes))
 

@@ -36,9 +36,12 @@ def starts_in_padding(n: Any, size: Any, s: Any, p: Any) -> bool:
     return bool((size - 1) * s >= n + p)
 
 
-def transposed_size(n: Any, k: Any, s: Any, p: Any, d: Any = 1, extra: Any = 0) -> Any:
+def transposed_size(
+    n: Any, k: Any, s: Any, p: Any, d: Any = 1, extra: Any = 0, behind: Any = None
+) -> Any:
     """(n − 1)·s + d·(k − 1) + 1 + extra − 2·p, with `extra` the output padding."""
-    return (n - 1) * s + (k if _is_one(d) else d * (k - 1) + 1) + extra - 2 * p
+    size = (n - 1) * s + (k if _is_one(d) else d * (k - 1) + 1) + extra
+    return size - 2 * p if behind is None or behind is p else size - p - behind
 
 
 def _span(n: Any, k: Any, p: Any, d: Any, behind: Any) -> Any:

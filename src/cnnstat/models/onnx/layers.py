@@ -4,56 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
+from typing import Any
 
 from ...errors import ShapeError
+from ...operators.convolution import Convolution, channels_taken
+from ...operators.pooling import Pool
+from ...operators.windows import ceil_div
+from ...results import Shape
 from ...trace.records import TensorSpec
 from .node_call import Call, Step, Translator
 
 # Convolution and pooling
 
 
-def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[int, ...]:
-    """Padding in front of each spatial dimension. SAME pads to ⌈size / stride⌉ positions."""
+def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[Shape, Shape | None]:
+    """Padding in front of each spatial dimension, and behind it where that differs.
+
+    SAME pads to ⌈size / stride⌉ positions.
+    """
     dims = len(kernel)
     auto = call.attribute("auto_pad", "NOTSET")
-    if auto not in ("SAME_UPPER", "SAME_LOWER"):
-        return tuple(call.attribute("pads", [0] * 2 * dims)[:dims]) if auto == "NOTSET" else (
-            (0,) * dims
-        )  # fmt: skip
-    strides = call.attribute("strides", [1] * dims)
-    dilations = call.attribute("dilations", [1] * dims)
-    total = (
-        max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
-        for n, k, s, d in zip(x.shape[-dims:], kernel, strides, dilations, strict=True)
-    )
-    return tuple(-(-t // 2) if auto == "SAME_LOWER" else t // 2 for t in total)
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        strides = call.attribute("strides", [1] * dims)
+        dilations = call.attribute("dilations", [1] * dims)
+        total = [
+            max(0, (ceil_div(n, s) - 1) * s + (k - 1) * d + 1 - n)
+            for n, k, s, d in zip(x.shape[-dims:], kernel, strides, dilations, strict=True)
+        ]
+        less, more = [t // 2 for t in total], [ceil_div(t, 2) for t in total]
+        front, behind = (more, less) if auto == "SAME_LOWER" else (less, more)
+    else:
+        pads = call.attribute("pads", [0] * 2 * dims) if auto == "NOTSET" else [0] * 2 * dims
+        front, behind = pads[:dims], pads[dims:]
+    return tuple(front), None if front == behind else tuple(behind)
 
 
 def convolution(call: Call) -> Iterator[Step]:
-    x, weight = call.x, call.tensor(1)
+    weight = call.tensor(1)
     assert weight is not None
-    kernel = weight.shape[2:]
-    dims = len(kernel)
     transposed = call.node.op == "ConvTranspose"
-    takes = weight.shape[0] if transposed else weight.shape[1] * call.attribute("group", 1)
-    if x.shape[1] != takes:  # onnx's inference lets it pass
+    takes = channels_taken(weight.shape, transposed, call.attribute("group", 1))
+    if call.x.shape[1] != takes:  # onnx's inference lets it pass
         raise ShapeError(
             f"shapes don't fit at {call.node.name or call.node.op} ({call.node.op})",
-            f"the layer takes {takes} channels, the input has {x.shape[1]}",
+            f"the layer takes {takes} channels, the input has {call.x.shape[1]}",
         )
-    yield call.step(
-        "aten.convolution", x, weight, call.tensor(2),
-        tuple(call.attribute("strides", [1] * dims)), _padding(call, kernel, x),
-        tuple(call.attribute("dilations", [1] * dims)), transposed,
-        tuple(call.attribute("output_padding", [0] * dims)), call.attribute("group", 1),
-    )  # fmt: skip
+    yield _convolution(call, call.x, weight, call.tensor(2), transposed)
+
+
+def _convolution(
+    call: Call, x: TensorSpec, weight: TensorSpec, bias: TensorSpec | None, transposed: bool = False
+) -> Step:
+    dims = len(weight.shape) - 2
+    padding, behind = _padding(call, weight.shape[2:], x)
+    strides, dilations = (
+        tuple(call.attribute(name, [1] * dims)) for name in ("strides", "dilations")
+    )
+    beyond = tuple(call.attribute("output_padding", [0] * dims)) if transposed else (0,) * dims
+    groups = call.attribute("group", 1)
+    view = Convolution(x, weight, bias, strides, padding, dilations, transposed, beyond, groups)
+    return _step("aten.convolution", view.args, behind, call.outputs)
+
+
+def _step(
+    name: str, args: tuple[Any, ...], behind: Shape | None, outputs: tuple[TensorSpec, ...]
+) -> Step:
+    """ATen pads both sides alike: the padding behind is noted where it differs."""
+    return Step(name, args, outputs, kwargs=None if behind is None else {"padding_behind": behind})
 
 
 def fused_convolution(call: Call) -> Iterator[Step]:
     """A convolution and an activation."""
     between = call.like(call.out.shape)
     for step in convolution(call):
-        yield Step(step.name, step.args, (between,))
+        yield Step(step.name, step.args, (between,), kwargs=step.kwargs)
     name = str(call.attribute("activation", "Relu"))
     yield call.step("aten.relu" if name == "Relu" else f"aten.{name.lower()}", between)
 
@@ -62,38 +86,29 @@ def integer_convolution(call: Call) -> Iterator[Step]:
     """(x, weight, zero points): the product of a convolution, without a bias."""
     weight = call.tensor(1)
     assert weight is not None
-    yield from _quantised(call, call.x, weight, None)
+    yield _convolution(call, call.x, weight, None)
 
 
 def quantised_convolution(call: Call) -> Iterator[Step]:
     """(x, its scale and zero point, weight, its scale and zero point, out's, bias)."""
     weight = call.tensor(3)
     assert weight is not None
-    yield from _quantised(call, call.x, weight, call.tensor(8))
-
-
-def _quantised(
-    call: Call, x: TensorSpec, weight: TensorSpec, bias: TensorSpec | None
-) -> Iterator[Step]:
-    dims = len(weight.shape) - 2
-    yield call.step(
-        "aten.convolution", x, weight, bias, tuple(call.attribute("strides", [1] * dims)),
-        _padding(call, weight.shape[2:], x), tuple(call.attribute("dilations", [1] * dims)),
-        False, (0,) * dims, call.attribute("group", 1),
-    )  # fmt: skip
+    yield _convolution(call, call.x, weight, call.tensor(8))
 
 
 def pool(call: Call) -> Iterator[Step]:
     kernel = tuple(call.attribute("kernel_shape"))
     dims = len(kernel)
     strides = tuple(call.attribute("strides", [1] * dims))
-    padding = _padding(call, kernel, call.x)
+    padding, behind = _padding(call, kernel, call.x)
+    up = bool(call.attribute("ceil_mode", 0))
     if call.node.op == "MaxPool":
         name = "aten.max_pool1d" if dims == 1 else f"aten.max_pool{dims}d_with_indices"
         dilations = tuple(call.attribute("dilations", [1] * dims))
-        yield call.step(name, call.x, kernel, strides, padding, dilations)
     else:
-        yield call.step(f"aten.avg_pool{dims}d", call.x, kernel, strides, padding)
+        name, dilations = f"aten.avg_pool{dims}d", None
+    view = Pool(call.x, kernel, strides, padding, dilations, up)
+    yield _step(name, view.args, behind, call.outputs)
 
 
 def global_pool(name: str) -> Translator:
