@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import log2
 
 from ..inputs import InputSpec
+from ..operators.convolution import CONVOLUTIONS, Convolution
 from ..trace.records import Failure
 from .changes import Change, Proposal
 from .mismatch import mismatch_of
@@ -101,8 +102,8 @@ def _axes(failure: Failure, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int,
 
 def _taken_as_one(failure: Failure, shape: tuple[int, ...]) -> bool:
     """Whether the first convolution took the input for a single map without a batch axis."""
-    first = next((op for op in failure.trace.ops if op.name == "aten.convolution"), None)
-    return first is not None and len(first.args[1].shape) == len(shape) + 1
+    first = next((op for op in failure.trace.ops if op.name in CONVOLUTIONS), None)
+    return first is not None and len(Convolution.of(first).weight.shape) == len(shape) + 1
 
 
 def _sides(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+from ..operators.convolution import Convolution
+from ..operators.registry import view_of
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
 from .resizing import TAKES
@@ -70,8 +72,9 @@ ELEMENTWISE = {"add", "sub", "rsub", "mul", "div", "where", "maximum", "minimum"
 
 def _of_op(op: Op) -> Mismatch | None:
     name = op.name.removeprefix("aten.").rstrip("_")
-    if name == "convolution":
-        return _of_convolution(op)
+    view = view_of(op)
+    if isinstance(view, Convolution):
+        return _of_convolution(view)
     if name in ("addmm", "mm", "bmm"):
         x, weight = (op.args[1], op.args[2]) if name == "addmm" else (op.args[0], op.args[1])
         is_layer = weight.parameter is not None
@@ -93,17 +96,16 @@ def _of_op(op: Op) -> Mismatch | None:
         per_row = abs(prod(wanted))
         return Mismatch("view", x, per_row, prod(x.shape), tuple(_of_view(x.shape, wanted)))
     if "pool" in name:
-        return Mismatch("window", op.args[0])
+        return Mismatch("window", op.inputs[0])
     if name in ELEMENTWISE and len(op.inputs) > 1:
         return _of_broadcast(op)
     return None
 
 
-def _of_convolution(op: Op) -> Mismatch | None:
-    x, weight, transposed, groups = op.args[0], op.args[1], op.args[6], op.args[8]
+def _of_convolution(view: Convolution) -> Mismatch | None:
+    x, weight, expected = view.x, view.weight, view.channels_taken
     if len(x.shape) != len(weight.shape):
         return Mismatch("dims", x, len(weight.shape), len(x.shape))
-    expected = weight.shape[0] if transposed else weight.shape[1] * groups
     if x.shape[1] != expected:
         return Mismatch("channels", x, expected, x.shape[1], ((expected, x.shape[1]),))
     return Mismatch("window", x)

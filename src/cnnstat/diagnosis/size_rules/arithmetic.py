@@ -1,4 +1,4 @@
-"""Products, norms, recurrent layers, and what goes element by element."""
+"""Products, norms, recurrent layers, means, and what goes element by element."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ...trace.records import Op
 from ..literals import plain
-from .rule import Misfit, Shape, ShapeOf, Unknown
+from .rule import Misfit, Shape, ShapeOf, Unknown, tuple_of
 
 
 def product(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
@@ -55,6 +55,16 @@ def recurrent(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
         raise Unknown
     states = [(*out.shape[:-1], hidden) for out in op.outputs[1:]]
     return [(*x[:-1], both * hidden), *states]
+
+
+def mean(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
+    x = shape(op.args[0])
+    dims = op.args[1] if len(op.args) > 1 and op.args[1] else range(len(x))
+    dims = {dim % len(x) for dim in dims}
+    if settings is not None and "output_size" in settings:  # what an adaptive pooling to 1 runs
+        return [(*x[: -len(dims)], *tuple_of(settings["output_size"], len(dims)))]
+    keep = bool(op.arg(2, "keepdim", False))
+    return [tuple(1 if i in dims else n for i, n in enumerate(x) if keep or i not in dims)]
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:

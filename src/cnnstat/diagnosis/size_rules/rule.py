@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...trace.records import Op, TensorSpec
+from ...operators.registry import Misfit, ShapeOf
+from ...trace.records import Op
 from ..literals import plain
+
+__all__ = ["Misfit", "Rule", "Shape", "ShapeOf", "Unknown", "tuple_of"]
 
 Shape = tuple[int, ...]
 
@@ -15,11 +18,6 @@ class Unknown(Exception):
     """It cannot be told without running the model."""
 
 
-class Misfit(Exception):
-    """The operator would be refused."""
-
-
-ShapeOf = Callable[[TensorSpec], Shape]
 Rule = Callable[[Op, ShapeOf, "dict[str, Any] | None"], Sequence[Shape]]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from . import arithmetic, layouts, windows
-from .rule import Rule
+from collections.abc import Sequence
+from typing import Any
+
+from ...operators.registry import definition_of, view_of
+from ...trace.records import Op
+from ..literals import plain
+from . import arithmetic, layouts
+from .rule import Rule, Shape, ShapeOf, Unknown
 
 _RULES: dict[str, Rule] = {
-    "aten.convolution": windows.convolution,
     **dict.fromkeys(["aten.mm", "aten.addmm", "aten.bmm"], arithmetic.product),
     "aten.cat": layouts.cat,
     "aten.stack": layouts.stack,
@@ -14,7 +19,7 @@ _RULES: dict[str, Rule] = {
     "aten.slice": layouts.sliced,
     "aten.embedding": arithmetic.embedding,
     **dict.fromkeys(["aten.view", "aten._unsafe_view", "aten.reshape"], layouts.view),
-    "aten.mean": windows.mean,
+    "aten.mean": arithmetic.mean,
     **dict.fromkeys(["aten.t", "aten.transpose", "aten.permute"], layouts.permuted),
 }
 
@@ -24,14 +29,27 @@ _RECURRENT = {"aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu"}
 
 def rule_for(name: str) -> Rule:
     """The rule for an operator: without one of its own, that of elementwise operators."""
+    known = definition_of(name)
+    if known is not None and known.view is not None:
+        return _of_view
     if name in _RECURRENT:
         return arithmetic.recurrent
     if name in _RULES:
         return _RULES[name]
     if "_norm" in name and "backward" not in name and "linalg" not in name:
         return arithmetic.norm
-    if "adaptive" in name:
-        return windows.adaptive
-    if "pool" in name:
-        return windows.pool
     return arithmetic.elementwise
+
+
+def _of_view(op: Op, shape: ShapeOf, settings: dict[str, Any] | None) -> Sequence[Shape]:
+    view = view_of(op)
+    assert view is not None
+    if settings is not None:
+        given = {name: plain(value) for name, value in settings.items()}
+        if isinstance(given.get("padding"), str):  # "same"
+            raise Unknown
+        view = view.changed(given)
+    try:
+        return view.shapes(shape)
+    except NotImplementedError:
+        raise Unknown from None
