@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from ..operators.costs import cost_of
+from ..operators.pooling import AdaptivePool, Pool
 from ..operators.recurrent import RECURRENT
+from ..operators.registry import view_of
 from ..trace.records import Op
 from .expression import Expression, number, product
 from .products import GATES, Term, summed
@@ -42,19 +42,18 @@ def _worked(subject: Subject, op: Op, operations: int) -> _Worked:
 
 def _windows(subject: Subject, op: Op) -> _Worked | None:
     sliding = sliding_in(subject)
-    if sliding is None or sliding.op is not op or "pool" not in op.name:
+    if sliding is None or sliding.op is not op or not isinstance(sliding.view, Pool):
         return None
     factors = [*op.outputs[0].shape, *sliding.window.kernel]
     return product(factors), "each output reads its window"
 
 
 def _bins(op: Op) -> _Worked | None:
-    """⌈n / m⌉ along each axis: windows differ by one where the sizes do not divide."""
-    if "adaptive" not in op.name:
+    view = view_of(op)
+    if not isinstance(view, AdaptivePool):
         return None
-    before, after = op.inputs[0].shape, op.outputs[0].shape
-    largest = [ceil(n / m) for n, m in zip(before[2:], after[2:], strict=True)]
-    return product([*after, *largest]), "each output reads its window, of ⌈n / m⌉ at most"
+    factors = [*op.outputs[0].shape, *view.largest]
+    return product(factors), "each output reads its window, of ⌈n / m⌉ at most"
 
 
 def _recurrent(op: Op, operations: int) -> _Worked | None:

@@ -46,6 +46,12 @@ class Expression:
     def __truediv__(self, other: Term) -> Expression:
         return Expression("/", (self, number(other)))
 
+    def __floordiv__(self, other: Term) -> Expression:
+        return floor(self / other)
+
+    def ceil_div(self, other: Term) -> Expression:
+        return ceil(self / other)
+
     @property
     def value(self) -> int | float:
         exact = self._exact()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..operators.convolution import CONVOLUTIONS, Convolution
 from ..operators.recurrent import RECURRENT
 from ..trace.records import Op, Parameter
 from .expression import Expression, letter, product
@@ -53,8 +54,9 @@ def _is_read_by(op: Op, parameter: Parameter) -> bool:
 
 def _in_letters(subject: Subject, op: Op, parameter: Parameter) -> Expression | None:
     bias = len(parameter.shape) == 1
-    if op.name == "aten.convolution":
-        return letter("c_out", parameter.shape[0]) if bias else product(weight_factors(op))
+    if op.name in CONVOLUTIONS:
+        weight = weight_factors(Convolution.of(op))
+        return letter("c_out", parameter.shape[0]) if bias else product(weight)
     if subject.layer.role == "linear" and len(parameter.shape) < 3:
         out = letter("out", parameter.shape[0])
         return out if bias else out * letter("in", parameter.shape[1])

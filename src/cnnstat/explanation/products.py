@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from ..operators.convolution import CONVOLUTIONS, Convolution
 from ..operators.costs import cost_of
 from ..operators.recurrent import RECURRENT
 from ..trace.records import Op
@@ -77,10 +78,10 @@ def _named(subject: Subject, terms: list[tuple[str, Expression]]) -> list[tuple[
     return [(names.get(place, name), term) for place, (name, term) in enumerate(terms)]
 
 
-def weight_factors(op: Op) -> list[Expression]:
+def weight_factors(view: Convolution) -> list[Expression]:
     """c_out, c_in / g, and the sides of the kernel; what is grouped changes when transposed."""
-    weight, groups = op.args[1].shape, op.args[8]
-    names = ("c_in", "c_out") if op.args[6] else ("c_out", "c_in")
+    weight, groups = view.weight.shape, view.groups
+    names = ("c_in", "c_out") if view.transposed else ("c_out", "c_in")
     kernel = [letter(k, n) for k, n in zip(KERNELS[len(weight) - 2], weight[2:], strict=True)]
     second = letter(names[1], weight[1] * groups)
     grouped = second / letter("g", groups) if groups > 1 else second
@@ -88,14 +89,13 @@ def weight_factors(op: Op) -> list[Expression]:
 
 
 def _convolution(subject: Subject, op: Op) -> Expression | None:
-    dims = len(op.args[1].shape) - 2
+    view = Convolution.of(op)
+    dims = len(view.positions)
     if dims not in SIDES:
         return None
-    transposed = bool(op.args[6])
-    sides = (op.args[0] if transposed else op.outputs[0]).shape[2:]
-    names = SIDES[dims] if transposed else [f"{side}_out" for side in SIDES[dims]]
-    places = [letter(name, side) for name, side in zip(names, sides, strict=True)]
-    return product([letter("N", op.args[0].shape[0]), *places, *weight_factors(op)])
+    names = SIDES[dims] if view.transposed else [f"{side}_out" for side in SIDES[dims]]
+    places = [letter(name, side) for name, side in zip(names, view.positions, strict=True)]
+    return product([letter("N", view.x.shape[0]), *places, *weight_factors(view)])
 
 
 def _matrices(subject: Subject, op: Op) -> Expression | None:
@@ -154,7 +154,7 @@ def _recurrent(op: Op) -> Iterator[tuple[str, Expression]]:
 
 
 _BY_OP: dict[str, Callable[[Subject, Op], Expression | None]] = {
-    "aten.convolution": _convolution,
+    **dict.fromkeys(CONVOLUTIONS, _convolution),
     **dict.fromkeys(
         ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten._addmm_activation"), _matrices
     ),

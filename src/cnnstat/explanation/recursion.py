@@ -17,8 +17,11 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..analysis.receptive_field.fields import field_after, field_of_input, spatial_dims
-from ..operators.describe import dims_of, window_of
+from ..operators.convolution import Convolution
+from ..operators.describe import dims_of, last_axes, window_of
+from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool
 from ..operators.reach import Field
+from ..operators.registry import view_of
 from ..operators.window import Window
 from ..trace.records import Call, Op, Trace
 from .expression import Expression, floor, letter, number
@@ -92,7 +95,8 @@ class Path:
             step = FieldStep(layer, window.kernel, window.dilation, window.stride, *fields)
             if (step.field_after, step.jump_after) == _slid(step):
                 return step
-            if op.name == "aten.convolution" and op.args[6]:
+            view = view_of(op)
+            if isinstance(view, Convolution) and view.transposed:
                 return replace(step, remark=TRANSPOSED)
         if fields[:2] == fields[2:]:
             return None
@@ -101,11 +105,10 @@ class Path:
 
 def _window(op: Op, call: Call) -> Window | None:
     """An adaptive pool to a divisor of its input is a pool like others."""
-    if "adaptive" not in op.name:
-        return window_of([op], dims_of(call))
-    pairs = list(zip(op.inputs[0].shape, op.outputs[0].shape, strict=True))[-(dims_of(call) or 2) :]
-    sizes = tuple(n // m for n, m in pairs)
-    return Window(sizes, sizes, (0,) * len(sizes), (1,) * len(sizes))
+    dims = dims_of(call)
+    if op.name not in ADAPTIVE_POOLS:
+        return window_of([op], dims)
+    return last_axes(AdaptivePool.of(op).as_window, dims)
 
 
 def _slid(step: FieldStep) -> tuple[tuple[Number, ...], tuple[Number, ...]]:

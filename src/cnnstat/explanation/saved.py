@@ -12,6 +12,9 @@ from math import prod
 from typing import Any
 
 from ..analysis.results import Analysis, Layer
+from ..operators.convolution import Convolution
+from ..operators.pooling import Pool
+from ..operators.windows import transposed_size, window_size
 from ..results import Shape
 from ..trace.records import Call, Module, Op, Parameter, TensorSpec
 from .arithmetic import other_op_steps
@@ -133,9 +136,9 @@ def _convolution(row: Layer) -> _Operator | None:
     beyond = _output_padding(row) if transposed else (0,) * dims
     named = [_tensor(shape, 4, f"{row.path}.{name}") for name, shape in weights.items()]
     bias = named[1] if len(named) > 1 else None
-    args = (_tensor(x), named[0], bias, window.stride, window.padding, window.dilation,
-            transposed, beyond, groups)  # fmt: skip
-    return _op("aten.convolution", args, out), weights
+    view = Convolution(_tensor(x), named[0], bias, window.stride, window.padding, window.dilation,
+                       transposed, beyond, groups)  # fmt: skip
+    return _op("aten.convolution", view.args, out), weights
 
 
 def _output_padding(row: Layer) -> Shape:
@@ -144,7 +147,7 @@ def _output_padding(row: Layer) -> Shape:
     assert window is not None
     sizes = zip(row.inputs[0][2:], row.outputs[0][2:], window.kernel, window.stride, window.padding,
                 window.dilation, strict=True)  # fmt: skip
-    return tuple(m - ((n - 1) * s + d * (k - 1) + 1 - 2 * p) for n, m, k, s, p, d in sizes)
+    return tuple(m - transposed_size(n, k, s, p, d) for n, m, k, s, p, d in sizes)
 
 
 def _pooling(row: Layer) -> Op | None:
@@ -153,10 +156,10 @@ def _pooling(row: Layer) -> Op | None:
     kind = "max" if "max" in row.type.lower() else "avg"
     sizes = zip(x[-len(window.kernel) :], out[-len(window.kernel) :], window.kernel, window.stride,
                 window.padding, window.dilation, strict=True)  # fmt: skip
-    floored = all(m == (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, m, k, s, p, d in sizes)
-    dilation = (window.dilation,) if kind == "max" else ()
-    args = (_tensor(x), window.kernel, window.stride, window.padding, *dilation, not floored)
-    return _op(f"aten.{kind}_pool{len(window.kernel)}d", args, out)
+    floored = all(m == window_size(n, k, s, p, d) for n, m, k, s, p, d in sizes)
+    view = Pool(_tensor(x), window.kernel, window.stride, window.padding,
+                window.dilation if kind == "max" else None, not floored)  # fmt: skip
+    return _op(f"aten.{kind}_pool{len(window.kernel)}d", view.args, out)
 
 
 def _linear(row: Layer) -> _Operator | None:

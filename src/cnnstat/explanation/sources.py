@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..operators.pooling import Pool
 from .results import Source, Step
 from .subject import Subject
 from .windows import sliding_in
@@ -59,13 +60,11 @@ def _window(subject: Subject) -> str | None:
     sliding = sliding_in(subject)
     if sliding is None:
         return None
-    kind = "MaxPool" if "max_pool" in sliding.op.name else "AvgPool"
-    if sliding.op.name == "aten.convolution":
-        kind = "ConvTranspose" if sliding.transposed else "Conv"
-    if sliding.transposed:
-        relation = "relationship 14"
-    elif "Pool" in kind:
-        relation = "relationship 7"
+    if isinstance(sliding.view, Pool):
+        kind, relation = "MaxPool" if sliding.view.is_max else "AvgPool", "relationship 7"
+    elif sliding.transposed:
+        kind, relation = "ConvTranspose", "relationship 14"
     else:
-        relation = "relationship 15" if max(sliding.window.dilation) > 1 else "relationship 6"
+        dilated = max(sliding.window.dilation) > 1
+        kind, relation = "Conv", "relationship 15" if dilated else "relationship 6"
     return f"torch.nn.{kind}{sliding.dims}d, Shape; {_DUMOULIN}, {relation}"

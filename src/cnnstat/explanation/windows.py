@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..operators.convolution import Convolution
 from ..operators.describe import dims_of, window_of
+from ..operators.pooling import Pool
+from ..operators.registry import view_of
 from ..operators.window import Window
+from ..operators.windows import size_rounded_up, starts_in_padding, transposed_size, window_size
 from ..results import Shape
 from ..trace.records import Op
-from .expression import Expression, ceil, floor, letter
+from .expression import Expression, letter
 from .letters import AXES
 from .results import Step
 from .subject import Subject, derived
@@ -27,21 +31,21 @@ class Sliding:
     """An operator that slides a window over the last `dims` dimensions of what it is given."""
 
     op: Op
+    view: Convolution | Pool
     window: Window
     dims: int
 
     @property
     def sides(self) -> Shape:
-        return self.op.inputs[0].shape[-self.dims :]
+        return self.view.x.shape[-self.dims :]
 
     @property
     def transposed(self) -> bool:
-        return self.op.name == "aten.convolution" and bool(self.op.args[6])
+        return isinstance(self.view, Convolution) and self.view.transposed
 
     @property
     def ceil_mode(self) -> bool:
-        place = 5 if "max" in self.op.name else 4
-        return "pool" in self.op.name and bool(self.op.arg(place, "ceil_mode", False))
+        return isinstance(self.view, Pool) and self.view.ceil_mode
 
 
 def sliding_in(subject: Subject) -> Sliding | None:
@@ -49,9 +53,9 @@ def sliding_in(subject: Subject) -> Sliding | None:
     if subject.layer.role not in ("conv", "pool"):
         return None
     for op in subject.ops:
-        window = window_of([op], dims_of(subject.call))
-        if window is not None:
-            return Sliding(op, window, len(window.kernel))
+        window, view = window_of([op], dims_of(subject.call)), view_of(op)
+        if window is not None and isinstance(view, Convolution | Pool):
+            return Sliding(op, view, window, len(window.kernel))
     return None
 
 
@@ -61,21 +65,22 @@ def sizes_after(sliding: Sliding) -> list[tuple[Expression, str | None]]:
 
 
 def _size(sliding: Sliding, axis: int) -> tuple[Expression, str | None]:
-    window = sliding.window
-    side = sliding.sides[axis]
+    window, view = sliding.window, sliding.view
+    side, stride = sliding.sides[axis], window.stride[axis]
+    padding, dilation = window.padding[axis], window.dilation[axis]
     n, k = letter("n", side), letter("k", window.kernel[axis])
-    s, p = letter("s", window.stride[axis]), letter("p", window.padding[axis])
-    dilated = window.dilation[axis] > 1
-    d = letter("d", window.dilation[axis])
-    if sliding.transposed:
-        a = letter("a", tuple(sliding.op.args[7])[-sliding.dims :][axis])
-        reach = d * (k - 1) + 1 if dilated else k
-        return (n - 1) * s + reach + a - 2 * p, None
-    span = n + 2 * p - d * (k - 1) - 1 if dilated else n + 2 * p - k
+    s, p = letter("s", stride), letter("p", padding)
+    d = letter("d", dilation) if dilation > 1 else 1
+    behind = None
+    if view.padding_behind is not None and view.padding_behind[-sliding.dims :][axis] != padding:
+        behind = letter("q", view.padding_behind[-sliding.dims :][axis])
+    if isinstance(view, Convolution) and view.transposed:
+        a = letter("a", view.output_padding[-sliding.dims :][axis])
+        return transposed_size(n, k, s, p, d, a, behind), None
     if not sliding.ceil_mode:
-        return floor(span / s) + 1, None
-    size = ceil(span / s) + 1
-    if (int(size.value) - 1) * window.stride[axis] >= side + window.padding[axis]:
+        return window_size(n, k, s, p, d, behind=behind), None
+    size = size_rounded_up(n, k, s, p, d, behind)
+    if starts_in_padding(side, int(size.value), stride, padding):
         return size - 1, "the last window would begin in the padding: there is none"
     return size, None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from ..trace.records import Call, Op
+from .registry import Trait, View, traits_of, view_of
 from .window import Window
-
-_POOLS = ("max_pool", "avg_pool")
 
 
 def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
@@ -18,20 +17,29 @@ def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
     `dims` is the number of spatial dimensions of the layer where it is known: torch runs some 1-d
     layers as 2-d operators.
     """
+    view = next(_sliding(ops), None)
+    return None if view is None else last_axes(view.window, dims)
+
+
+def _sliding(ops: Sequence[Op]) -> Iterator[View]:
     for op in ops:
-        if op.name == "aten.convolution":
-            kernel = op.args[1].shape[2:]
-            stride, padding, dilation = (_sizes(op.args[i], len(kernel)) for i in (3, 4, 5))
-        elif (pooled := pool_dims(op.name)) is not None:
-            kernel = _sizes(op.args[1], pooled)
-            stride = _sizes(op.arg(2, "stride") or kernel, pooled)
-            padding = _sizes(op.arg(3, "padding", 0), pooled)
-            dilation = _sizes(op.arg(4, "dilation", 1) if "max" in op.name else 1, pooled)
-        else:
-            continue
-        last = slice(-(dims or len(kernel)), None)
-        return Window(kernel[last], stride[last], padding[last], dilation[last])
-    return None
+        view = view_of(op) if slides_a_window(op.name) else None
+        if view is not None:
+            yield view
+
+
+@cache
+def slides_a_window(name: str) -> bool:
+    """Whether the operator is a convolution or a pool with a kernel."""
+    return Trait.WINDOW in traits_of(name)
+
+
+def last_axes(window: Window | None, dims: int | None) -> Window | None:
+    """The window along the last axes: torch runs some 1-d layers as 2-d operators."""
+    if window is None or dims is None or dims >= len(window.kernel):
+        return window
+    sizes = (window.kernel, window.stride, window.padding, window.dilation)
+    return Window(*(size[-dims:] for size in sizes))
 
 
 def dims_of(call: Call) -> int | None:
@@ -44,23 +52,13 @@ def _digit_in(name: str) -> int | None:
     return next((int(c) for c in name if c.isdigit()), None)
 
 
-@cache
-def pool_dims(name: str) -> int | None:
-    """2 for `aten.max_pool2d_with_indices`; None for what is no pooling with a kernel."""
-    if any(f".{pool}" in name for pool in _POOLS):
-        return int(name.split("pool")[1][0])
-    return None
-
-
 def config_of(call: Call, ops: Sequence[Op]) -> str:
     """What distinguishes the call from others of its type; may be empty."""
     if any("local_response" in name or "LocalResponse" in name for name in _kinds(call)):
         return _local_response_norm(call)
     for op in ops:
-        if op.name == "aten.convolution":
-            return _convolution(op, dims_of(call))
-        if pool_dims(op.name) is not None:
-            return _strided(window_of([op], dims_of(call)))
+        for view in _sliding([op]):
+            return _strided(last_axes(view.window, dims_of(call))) + view.remark
         if op.name in ("aten.addmm", "aten.mm", "aten.linear") and _kind(call) == "linear":
             return _product(op)
     settings = call.module.settings if call.module else {}
@@ -82,14 +80,6 @@ def _kind(call: Call) -> str:
 
 def _spatial(call: Call) -> tuple[int, ...]:
     return call.outputs[0].shape[-(dims_of(call) or 2) :]
-
-
-def _convolution(op: Op, dims: int | None) -> str:
-    groups = op.args[8]
-    text = _strided(window_of([op], dims))
-    if groups > 1:
-        text += " depthwise" if groups == op.args[0].shape[1] else f" groups {groups}"
-    return text
 
 
 def _strided(window: Window | None) -> str:
@@ -147,9 +137,3 @@ _BY_SETTINGS: dict[str, Any] = {
     "MultiheadAttention": lambda s: ", ".join(_attention(s)),
     **dict.fromkeys(["RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"], _recurrent),
 }
-
-
-def _sizes(value: Any, dims: int) -> tuple[int, ...]:
-    """A size given once holds for all dimensions, as in torch."""
-    sizes = value if isinstance(value, tuple) else (value,)
-    return sizes * dims if len(sizes) == 1 else sizes

@@ -137,6 +137,9 @@ _ADAPTIVE_DIMS = {f"aten.{name}": dims for dims, names in _ADAPTIVE.items()
                   for name in names.split()}  # fmt: skip
 
 
+ADAPTIVE_POOLS = frozenset(_ADAPTIVE_DIMS)
+
+
 @operator(*_ADAPTIVE_DIMS)
 class AdaptivePool(View, frozen=True):
     """Output m of M is made of the inputs from ⌊m·n/M⌋ up to ⌈(m+1)·n/M⌉, without the last."""
