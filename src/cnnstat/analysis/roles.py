@@ -6,6 +6,7 @@ is known, the ops that ran decide, so a layer written by hand still counts as wh
 
 from __future__ import annotations
 
+from ..operators.convolution import CONVOLUTIONS
 from ..operators.costs import cost_of
 from ..trace.records import Call, Op
 from .results import Role
@@ -88,7 +89,7 @@ def _role_of_products(ops: list[Op]) -> Role:
     for op in ops:
         cost = cost_of(op)
         if cost is not None and cost.macs:
-            if "conv" in op.name:
+            if op.name in CONVOLUTIONS:
                 return "conv"
             return "linear" if any(t.parameter for t in op.inputs) else "attention"
     return "other"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..operators.costs import reason_free
+from ..operators.registry import view_of
 from ..trace.records import Op, TensorSpec
 from .results import Optimizer, Precision
 
@@ -95,10 +96,9 @@ def _written(op: Op) -> Iterable[TensorSpec]:
 def _read(op: Op) -> Iterable[TensorSpec]:
     if op.name in _OVERWRITING:
         return op.inputs[1:]
-    if op.name == "aten.convolution_backward":  # dx of dy and w, dw of dy and x
-        (dy, x, weight), mask = op.args[:3], op.args[10]
-        return (dy, *([x] if mask[1] else []), *([weight] if mask[0] else []))
-    return op.inputs
+    view = view_of(op)
+    reads = None if view is None else view.reads
+    return op.inputs if reads is None else reads
 
 
 def _distinct(tensors: Iterable[TensorSpec]) -> list[TensorSpec]:

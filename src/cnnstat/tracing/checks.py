@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..operators.convolution import channels_taken
+
 
 class Refused(RuntimeError):  # as torch refuses: models catch that
     """An operator would not run. `what` does not fit: "shapes" or "dtypes"."""
@@ -30,7 +32,7 @@ def _same_dtype(*positions: int) -> Callable[[Any], None]:
 def _channels(args: Any) -> None:
     """torch's rule for `meta` lets it pass if transposed, and is slow to refuse it if not."""
     x, weight, transposed, groups = args[0], args[1], args[6], args[8]
-    takes = weight.shape[0] if transposed else weight.shape[1] * groups
+    takes = channels_taken(weight.shape, transposed, groups)
     if x.dim() == weight.dim() and x.shape[1] != takes:
         reason = f"the layer takes {takes} channels, the input has {x.shape[1]}"
         raise Refused("shapes", reason)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import LaneError, ModelError, ShapeError
 from ..inputs import format_shape
+from ..operators.convolution import channels_taken
 from ..trace.records import Failure, Op, Trace
 from .checks import Refused
 from .lanes import Lane
@@ -157,7 +158,7 @@ def _mismatch(attempt: Attempt) -> str | None:
     args = attempt.args
     if attempt.name == "aten.convolution" and not args[6]:
         x, weight, groups = args[0], args[1], args[8]
-        takes = weight.shape[1] * groups
+        takes = channels_taken(weight.shape, False, groups)
         if x.dim() != weight.dim():
             return f"the layer takes {weight.dim()} dimensions, the input has {x.dim()}"
         if x.shape[1] != takes:

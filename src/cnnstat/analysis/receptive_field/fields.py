@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from ...operators.describe import dims_of, pool_dims, window_of
+from ...operators.describe import dims_of, window_of
 from ...operators.elementwise import ELEMENTWISE
 from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, not_followed
+from ...operators.registry import view_of
 from ...trace.records import Op, TensorSpec, Trace
 from . import layouts, meeting, windows
 
@@ -67,10 +68,11 @@ def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     first = next(fields[t.value] for t in op.inputs if t.value in fields)
     if first.reason is not None:
         return lost(first.reason)
-    if name in _HANDLERS:
+    view = view_of(op)
+    if view is not None:
+        field = view.field(first, out, fields) or lost(not_followed(op))
+    elif name in _HANDLERS:
         field = _HANDLERS[name](op, first, out, fields)
-    elif pool_dims(name) is not None:
-        field = windows.slide(op, first, out, fields)
     elif name in ELEMENTWISE or name in _AT_ITS_POSITION:
         field = meeting.elementwise(op, first, out, fields)
     else:
@@ -89,7 +91,6 @@ _AT_ITS_POSITION = frozenset({
     "onnx.LRN", "onnx.LpNormalization", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
 })  # fmt: skip
 _HANDLERS: dict[str, Any] = {
-    "aten.convolution": windows.slide,
     "aten.cat": meeting.cat,
     "aten.slice": windows.sliced,
     "aten.permute": layouts.permute,
@@ -102,7 +103,6 @@ _HANDLERS: dict[str, Any] = {
         ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.matmul", "aten.linear"),
         meeting.matmul,
     ),
-    **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d"), windows.adaptive),
     **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), windows.pad),
     **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), meeting.softmax),
     **dict.fromkeys(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...trace.records import Op, TensorSpec, Trace
+from ...operators.convolution import Convolution
+from ...trace.records import Op, Trace
 from ..differences import Difference, macs_of, module_paths
 
 _PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm"}
@@ -30,7 +31,7 @@ def ptflops(trace: Trace) -> Iterator[Difference]:
         if op.name == "aten.addmm":
             value = op.outputs[0].numel
             yield Difference(path, "bias", "bias of linear layers: 1 per output element", value)
-        elif op.name in _CONVOLUTIONS and isinstance(op.args[2], TensorSpec):
+        elif op.name in _CONVOLUTIONS and Convolution.of(op).bias is not None:
             value = op.outputs[0].numel
             yield Difference(path, "bias", "bias of convolutions: 1 per output element", value)
     frozen = sum(p.numel for p in trace.parameters if not p.buffer and not p.trainable)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import floor, prod
 
+from ...operators.convolution import Convolution
+from ...operators.pooling import AdaptivePool
 from ...trace.records import Op, TensorSpec, Trace
 from ..differences import Difference
 from ..results import Cause
@@ -65,9 +67,8 @@ def _linear(op: Op) -> int:
 
 
 def _convolution(op: Op) -> int:
-    x, weight, transposed = op.args[0], op.args[1], op.args[6]
-    positions = (x if transposed else op.outputs[0]).shape[2:]
-    return int(x.shape[0] * weight.numel * prod(positions))
+    view = Convolution.of(op)
+    return view.x.shape[0] * view.weight.numel * prod(view.positions)
 
 
 def _batch_norm(op: Op) -> int:
@@ -115,5 +116,5 @@ _HANDLES: dict[str, Handle] = {
     "upsample_nearest2d": _output(1),
     "upsample_bilinear2d": _output(4),
     "grid_sampler": _output(4),
-    "adaptive_avg_pool2d": lambda op: int(op.args[0].numel),
+    "adaptive_avg_pool2d": lambda op: AdaptivePool.of(op).x.numel,
 }

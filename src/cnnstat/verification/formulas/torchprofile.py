@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import prod
 
+from ...operators.convolution import Convolution
 from ...trace.records import Op, TensorSpec, Trace
 from ..differences import Difference
 from ..results import Cause
@@ -60,9 +61,9 @@ def _norm(weight: int) -> Callable[[Op], int]:
 
 
 def _convolution(op: Op) -> int:
-    out, weight = op.outputs[0], op.args[1].shape
+    out, weight = op.outputs[0], Convolution.of(op).weight.shape
     transposed = out.shape[1] != weight[0]
-    return int(out.numel * weight[0 if transposed else 1] * prod(weight[2:]))
+    return out.numel * weight[0 if transposed else 1] * prod(weight[2:])
 
 
 def _lstm(op: Op) -> int:
