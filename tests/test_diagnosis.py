@@ -15,6 +15,7 @@ from torch import nn
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.diagnosis.changes import Change
+from cnnstat.diagnosis.exchanges import _constructor
 from cnnstat.diagnosis.literals import (
     Literal,
     Span,
@@ -227,6 +228,70 @@ def test_a_live_model_is_told_which_layer_to_exchange():
     assert net.fc.__dict__ == before
     net.fc = nn.Linear(864, 10)
     assert cnnstat.analyze(net, (1, 1, 28, 28)).layers[0].outputs == ((1, 10),)
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [(nn.Conv2d(3, 8, 3), "nn.Conv2d(3, 8, 3)"),
+     (nn.Conv2d(3, 8, 3, stride=3), "nn.Conv2d(3, 8, 3, stride=3)"),
+     (nn.Conv2d(3, 8, 1), "nn.Conv2d(3, 8, 1)"),
+     (nn.MaxPool2d(2), "nn.MaxPool2d(2)"), (nn.MaxPool2d(3, 3), "nn.MaxPool2d(3)"),
+     (nn.AvgPool2d(3, 2), "nn.AvgPool2d(3, stride=2)")],
+    ids=repr,
+)  # fmt: skip
+def test_a_stride_equal_to_the_kernel_is_left_out_of_pools_alone(layer, text):
+    assert _constructor(layer, constructor_arguments(layer)) == text
+
+
+class Strided(nn.Module):
+    """Its last layer takes what a stride of 3 leaves of 9."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.fc = nn.Linear(8 * 3 * 3, 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).flatten(1))
+
+
+def test_no_fix_is_what_it_replaces():
+    (fault,) = diagnosis_of(Strided(), (1, 3, 9, 9)).errors
+    edits = [fix.edit for fix in fault.fixes]
+    assert "net.conv = nn.Conv2d(3, 8, 3, stride=3)" in edits
+    for fix in fault.fixes:
+        assert fix.edit.partition(" = ")[2] != fix.instead_of
+
+
+ROUNDED = """
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pool = nn.MaxPool2d(4, 3, ceil_mode=True)
+            self.fc = nn.Linear(16, 2)
+
+        def forward(self, x):
+            return self.fc(self.pool(x).flatten(1))
+
+    example_input = (1, 1, 20, 20)
+"""
+
+
+def test_a_pool_that_rounds_up_is_replayed_as_torch_runs_it(tmp_path):
+    """The kernel may be larger than the input: ⌈(n − 4) / 3⌉ + 1, one window for n = 2."""
+    file = tmp_path / "rounded.py"
+    file.write_text(textwrap.dedent(ROUNDED))
+    loaded = load(f"{file}:Net")
+    failure = subject_of(loaded, "eval").run(watched=True).failure
+    assert failure is not None
+    value = failure.trace.inputs[0].tensor.value
+    for side in (1, 2, 3, 4, 11, 12, 13, 14):
+        runs = subject_of(loaded, "eval").run(Change(inputs=(InputSpec((1, 1, side, side)),)))
+        assert fits(failure, {}, {value: (1, 1, side, side)}) is (runs.failure is None), side
+    one = {"fc": {**failure.trace.modules["fc"].settings, "in_features": 1}}
+    assert fits(failure, one, {value: (1, 1, 2, 2)}) is True
 
 
 def test_a_built_in_network_is_told_which_input_it_takes():

@@ -241,6 +241,35 @@ def test_classes_from_the_newer_exporter() -> None:
     ]  # fmt: skip
 
 
+WINDOWS: list[tuple[str, dict[str, Any], str]] = [
+    # (operator, attributes, the size of its output along both axes, of 8×8)
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]}, "⌊(8 + 2 · 0 − 3) / 2⌋ + 1"),
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+     "⌈(8 + 2 · 0 − 3) / 2⌉ + 1"),
+    ("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+     "⌈(8 + 2 · 0 − 3) / 2⌉ + 1"),
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1]},
+     "⌊(8 + 0 + 1 − 3) / 2⌋ + 1"),
+    ("AveragePool", {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"},
+     "⌊(8 + 0 + 1 − 2) / 1⌋ + 1"),
+    ("AveragePool", {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"},
+     "⌊(8 + 1 + 0 − 2) / 1⌋ + 1"),
+    ("Conv", {"strides": [2, 2], "pads": [0, 0, 1, 1]}, "⌊(8 + 0 + 1 − 3) / 2⌋ + 1"),
+    ("Conv", {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, "⌊(8 + 0 + 1 − 3) / 2⌋ + 1"),
+    ("ConvTranspose", {"strides": [2, 2], "pads": [0, 0, 1, 1]}, "(8 − 1) · 2 + 3 + 0 − 0 − 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "attributes", "formula"), WINDOWS)
+def test_windows_round_and_pad_as_the_file_says(op, attributes, formula) -> None:
+    weights = [] if "Pool" in op else [tensor("w", 4, 4, 3, 3)]
+    inputs = ["x"] if "Pool" in op else ["x", "w"]
+    path = save([named(op, inputs, ["y"], f"/a/{op}", **attributes)], X, weights)
+    explained = cnnstat.explain(path, "a")
+    (size,) = (step for step in explained.steps if step.name == "height, width")
+    assert size.numbers == formula
+
+
 def test_shared_weights_count_once() -> None:
     nodes = [
         named("Conv", ["x", "w"], ["a"], "/a/Conv", pads=[1] * 4),

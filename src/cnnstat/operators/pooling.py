@@ -15,9 +15,10 @@ from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
 from .window import Window
 from .windows import ceil_div, fitting, per_axis, window_size
 
-# The arguments behind the input in their order, by the names of torch's schemas.
+# The arguments behind the input in their order, by the names of torch's schemas; what is not used
+# here is left out at the end.
 _MAX = "kernel_size stride padding dilation ceil_mode"
-_AVERAGE = "kernel_size stride padding ceil_mode count_include_pad divisor_override"
+_AVERAGE = "kernel_size stride padding ceil_mode"
 _NAMES: dict[tuple[int, str], str] = {
     (1, _MAX): "max_pool1d max_pool1d_with_indices",
     (2, _MAX): "max_pool2d max_pool2d_with_indices mkldnn_max_pool2d",
