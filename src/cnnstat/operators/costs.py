@@ -14,7 +14,6 @@ from . import (
     convolution,
     elementwise,
     free,
-    interpolation,
     linear,
     normalization,
     onnx,
@@ -28,6 +27,6 @@ __all__ = ["Cost", "cost_of", "reason_free"]
 
 # Importing a file of rules registers them.
 _RULES = (
-    attention, backward, convolution, elementwise, free, interpolation, linear, normalization, onnx,
-    pooling, recurrent, transforms,
+    attention, backward, convolution, elementwise, free, linear, normalization, onnx, pooling,
+    recurrent, transforms,
 )  # fmt: skip
