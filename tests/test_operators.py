@@ -221,6 +221,13 @@ def test_padding_behind_that_is_not_that_in_front():
     assert convolved(x, (4, 6, 3), None, *pads, True, (0,), 1, (1,)) == (1, 6, 18)
 
 
+def test_a_padding_that_is_given_once_is_that_of_all_axes():
+    """As `padding="valid"` leaves it in the record."""
+    op = record("convolution", tensor(1, 3, 9, 9), tensor(8, 3, 3, 3), None, (1, 1), (0,), (1, 1),
+                False, (0, 0), 1, out=tensor(1, 8, 7, 7))  # fmt: skip
+    assert window_of([op]) == Window((3, 3), (1, 1), (0, 0), (1, 1))
+
+
 def test_a_transposed_convolution_between_strides_sees_one_input():
     op = record("convolution", tensor(1, 4, 8), tensor(4, 2, 2), None, (2,), (0,), (1,), True, (0,),
                 1, out=tensor(1, 2, 16))  # fmt: skip

@@ -13,7 +13,7 @@ from ..operators.window import Window
 from ..operators.windows import size_rounded_up, starts_in_padding, transposed_size, window_size
 from ..results import Shape
 from ..trace.records import Op
-from .expression import Expression, letter
+from .expression import Expression, letter, number
 from .letters import AXES
 from .results import Step
 from .subject import Subject, derived
@@ -71,15 +71,14 @@ def _size(sliding: Sliding, axis: int) -> tuple[Expression, str | None]:
     n, k = letter("n", side), letter("k", window.kernel[axis])
     s, p = letter("s", stride), letter("p", padding)
     d = letter("d", dilation) if dilation > 1 else 1
-    behind = None
-    if view.padding_behind is not None and view.padding_behind[-sliding.dims :][axis] != padding:
-        behind = letter("q", view.padding_behind[-sliding.dims :][axis])
+    behind = (view.padding_behind or view.padding)[-sliding.dims :][axis]
+    q = None if behind == padding else letter("q", number(padding) + behind)
     if isinstance(view, Convolution) and view.transposed:
         a = letter("a", view.output_padding[-sliding.dims :][axis])
-        return transposed_size(n, k, s, p, d, a, behind), None
+        return transposed_size(n, k, s, p, d, a, q), None
     if not sliding.ceil_mode:
-        return window_size(n, k, s, p, d, behind=behind), None
-    size = size_rounded_up(n, k, s, p, d, behind)
+        return window_size(n, k, s, p, d, both=q), None
+    size = size_rounded_up(n, k, s, p, d, q)
     if starts_in_padding(side, int(size.value), stride, padding):
         return size - 1, "the last window would begin in the padding: there is none"
     return size, None

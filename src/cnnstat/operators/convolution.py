@@ -13,7 +13,7 @@ from ..trace.records import Op, TensorSpec
 from .reach import Field, slid
 from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
 from .window import Window
-from .windows import fitting, per_axis, transposed_size, window_size
+from .windows import both_sides, fitting, per_axis, transposed_size, window_size
 
 # The arguments of each operator in their order, by the names of torch's schemas. The first two are
 # the input and the weight everywhere; what is not used here is left out at the end.
@@ -72,8 +72,9 @@ class Convolution(View, frozen=True):
         if op.name == "aten.convolution" and len(op.args) == 9:  # most of them
             x, weight, bias, *geometry = op.args
             stride, padding, dilation, transposed, extra, groups = geometry
-            return cls(x, weight, bias, stride, padding, dilation, transposed, extra, groups,
-                       behind, out)  # fmt: skip
+            if len(stride) == len(padding) == len(dilation) == len(weight.shape) - 2:
+                return cls(x, weight, bias, stride, padding, dilation, transposed, extra, groups,
+                           behind, out)  # fmt: skip
         x, weight = op.args[:2]
         given = {name: op.arg(place, name) for place, name in _PLACES[op.name]}
         dims = len(weight.shape) - 2
@@ -173,15 +174,15 @@ def convolved(
     made = weight[1] * groups if transposed else weight[0]
     if bias is not None and tuple(bias) != (made,):
         raise Misfit
-    behind = padding_behind or padding
+    both = both_sides(padding, padding_behind)
     axes = list(zip(x[2:], weight[2:], stride, padding, dilation, strict=True))
     if transposed:
         if any(a >= max(s, d) for a, s, d in zip(output_padding, stride, dilation, strict=True)):
             raise Misfit
-        ends = zip(axes, output_padding, behind, strict=True)
+        ends = zip(axes, output_padding, both, strict=True)
         sizes = [transposed_size(*axis, a, q) for axis, a, q in ends]
     else:
-        sizes = [window_size(*axis, behind=q) for axis, q in zip(axes, behind, strict=True)]
+        sizes = [window_size(*axis, both=q) for axis, q in zip(axes, both, strict=True)]
     return (x[0], made, *fitting(sizes))
 
 

@@ -13,7 +13,7 @@ from ..trace.records import Op, TensorSpec
 from .reach import WHOLE, Field, lost, resized, slid
 from .registry import Cost, Misfit, ShapeOf, Trait, View, operator, rule
 from .window import Window
-from .windows import ceil_div, fitting, per_axis, window_size
+from .windows import both_sides, ceil_div, fitting, per_axis, window_size
 
 # The arguments behind the input in their order, by the names of torch's schemas; what is not used
 # here is left out at the end.
@@ -120,12 +120,12 @@ def pooled(
     if len(x) not in (dims + 1, dims + 2) or any(len(value) != dims for value in given):
         raise Misfit
     sizes = []
-    axes = zip(x[-dims:], kernel, *given, padding_behind or padding, strict=True)
-    for n, k, s, p, d, behind in axes:
+    axes = zip(x[-dims:], kernel, *given, both_sides(padding, padding_behind), strict=True)
+    for n, k, s, p, d, both in axes:
         # one axis after the other: of sizes with letters each comparison is noted as a condition
         if k < 1 or s < 1 or d < 1 or not 0 <= 2 * p <= k:
             raise Misfit
-        sizes.append(window_size(n, k, s, p, d, ceil_mode, behind))
+        sizes.append(window_size(n, k, s, p, d, ceil_mode, both))
     return (*x[:-dims], *fitting(sizes))
 
 
