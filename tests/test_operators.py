@@ -142,6 +142,23 @@ def test_an_adaptive_pool_of_either_kind_is_a_pool_where_the_sizes_divide():
         assert cost_of(uneven) == Cost(0, 4 * 3 * 3 * 3 * 3)  # ⌈8/3⌉ · ⌈9/3⌉
 
 
+def test_a_pool_of_one_axis_that_runs_as_one_of_two_is_changed_along_its_own():
+    x = tensor(2, 4, 1, 30)  # what MaxPool1d(3) and AdaptiveAvgPool1d(5) run on
+    op = record("max_pool2d_with_indices", x, (1, 3), (1, 3), (0, 0), (1, 1), False,
+                out=tensor(2, 4, 1, 10))  # fmt: skip
+    settings = {"kernel_size": 4, "stride": None, "padding": 2, "dilation": 1}
+    changed = Pool.of(op).changed(settings)
+    assert changed.window == Window((1, 4), (1, 4), (0, 2), (1, 1))
+    assert changed.shapes(lambda spec: spec.shape) == [(2, 4, 1, 8)]  # ⌊(30 + 4 − 4) / 4⌋ + 1
+    op = record("_adaptive_avg_pool2d", x, (1, 5), out=tensor(2, 4, 1, 5))
+    changed = AdaptivePool.of(op).changed({"output_size": 3})
+    assert changed.shapes(lambda spec: spec.shape) == [(2, 4, 1, 3)]
+    square = Pool.of(record("max_pool2d", *POOL, out=POOLED))
+    assert square.changed({**settings, "stride": (2, 1)}).window == Window(
+        (4, 4), (2, 1), (2, 2), (1, 1)
+    )
+
+
 def test_the_gradients_of_a_convolution_read_what_they_need():
     dy, x, weight = tensor(2, 6, 9, 9), tensor(2, 4, 9, 9, value=1), tensor(6, 4, 1, 1, value=2)
     geometry = ((1, 1), (0, 0), (1, 1), False, (0, 0), 1)

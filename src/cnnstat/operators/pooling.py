@@ -87,18 +87,31 @@ class Pool(View, frozen=True):
         return [made] * max(1, len(self.outputs))
 
     def changed(self, settings: Mapping[str, Any]) -> Pool:
-        dims = len(self.kernel)
-        kernel = per_axis(settings["kernel_size"], dims)
+        one = _is_of_one_axis(self.kernel, settings["kernel_size"])
+
+        def sizes(given: Any, recorded: Shape) -> Shape:
+            return (*recorded[:-1], *per_axis(given, 1)) if one else per_axis(given, len(recorded))
+
+        kernel = sizes(settings["kernel_size"], self.kernel)
+        stride, padding = settings["stride"], settings["padding"]
         return replace(
             self,
             kernel=kernel,
-            stride=per_axis(settings["stride"] or kernel, dims),
-            padding=per_axis(settings["padding"], dims),
-            dilation=per_axis(settings.get("dilation", 1), dims) if self.is_max else None,
+            stride=sizes(stride, self.stride) if stride else kernel,
+            padding=sizes(padding, self.padding),
+            dilation=self.dilation and sizes(settings.get("dilation", 1), self.dilation),
         )
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         return slid(self.window, x, out)
+
+
+def _is_of_one_axis(recorded: Shape, given: Any) -> bool:
+    """Whether a layer is 1-d and its operator 2-d: one number is given, and not both axes had it.
+
+    torch runs `MaxPool1d(3)` as a pool of 1×3.
+    """
+    return len(per_axis(given, 1)) == 1 and len(set(recorded)) > 1
 
 
 def pooled(
@@ -183,7 +196,10 @@ class AdaptivePool(View, frozen=True):
         return [made] * max(1, len(self.outputs))
 
     def changed(self, settings: Mapping[str, Any]) -> AdaptivePool:
-        return replace(self, size=per_axis(settings["output_size"], len(self.size)))
+        given = settings["output_size"]
+        if _is_of_one_axis(self.size, given):
+            return replace(self, size=(*self.size[:-1], *per_axis(given, 1)))
+        return replace(self, size=per_axis(given, len(self.size)))
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         reaches = dict(x.reaches)
