@@ -6,8 +6,8 @@ are not counted); it is found here from the data flow, so it holds for networks 
 
 from __future__ import annotations
 
-from ..operators.costs import cost_of
-from ..operators.recurrent import RECURRENT
+from ..operators.costs import cost_of, view_of
+from ..operators.recurrent import Recurrent
 from ..trace.records import Op, Trace
 
 
@@ -29,4 +29,5 @@ def _layers(op: Op) -> int:
     cost = cost_of(op)
     if cost is None or not cost.macs or not any(t.parameter for t in op.inputs):
         return 0
-    return int(op.args[4]) if op.name in RECURRENT else 1
+    view = view_of(op)
+    return view.layers if isinstance(view, Recurrent) else 1

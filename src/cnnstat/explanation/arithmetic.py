@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ..operators.costs import cost_of
 from ..operators.pooling import AdaptivePool, Pool
-from ..operators.recurrent import RECURRENT
+from ..operators.recurrent import Recurrent
 from ..operators.registry import view_of
 from ..trace.records import Op
 from .expression import Expression, number, product
-from .products import GATES, Term, summed
+from .products import Term, summed
 from .results import Step
 from .subject import Subject
 from .windows import sliding_in
@@ -34,7 +34,7 @@ _Worked = tuple[Expression, str]
 
 def _worked(subject: Subject, op: Op, operations: int) -> _Worked:
     """The operations in numbers, and what they are counted by."""
-    for worked in (_windows(subject, op), _bins(op), _recurrent(op, operations)):
+    for worked in (_windows(subject, op), _bins(op), _recurrent(op)):
         if worked is not None and worked[0].value == operations:
             return worked
     return _per_element(op, operations)
@@ -56,15 +56,14 @@ def _bins(op: Op) -> _Worked | None:
     return product(factors), "each output reads its window, of ⌈n / m⌉ at most"
 
 
-def _recurrent(op: Op, operations: int) -> _Worked | None:
-    if op.name not in RECURRENT:
+def _recurrent(op: Op) -> _Worked | None:
+    view = view_of(op)
+    if not isinstance(view, Recurrent):
         return None
-    x, ways = op.args[0], 2 if op.args[7] else 1
-    hidden = op.args[2][0].shape[0] // GATES[op.name]
-    factors = [*x.shape[:2], op.args[4], ways, hidden]
-    each = operations // int(product(factors).value)
+    each = view.other_ops_per_feature
+    factors = [*view.x.shape[:2], view.layers, view.directions, view.hidden_size, each]
     remark = f"{each} for each step, example, layer, direction and hidden feature"
-    return product([*factors, each]), remark
+    return product(factors), remark
 
 
 def _per_element(op: Op, operations: int) -> _Worked:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..operators.convolution import CONVOLUTIONS, Convolution
-from ..operators.recurrent import RECURRENT
+from ..operators.embedding import Embedding
+from ..operators.recurrent import Recurrent
+from ..operators.registry import view_of
 from ..trace.records import Op, Parameter
 from .expression import Expression, letter, product
-from .products import GATES, summed, weight_factors
+from .products import summed, weight_factors
 from .results import Step
 from .subject import Subject, stated
 
@@ -62,15 +64,13 @@ def _in_letters(subject: Subject, op: Op, parameter: Parameter) -> Expression | 
         return out if bias else out * letter("in", parameter.shape[1])
     if "norm" in op.name and bias:
         return letter("c", parameter.shape[0])
-    if op.name == "aten.embedding":
+    view = view_of(op)
+    if isinstance(view, Embedding):
         return letter("V", parameter.shape[0]) * letter("E", parameter.shape[1])
-    if op.name in RECURRENT:
-        return _recurrent(op, parameter)
-    return None
+    return _recurrent(view.gates, parameter) if isinstance(view, Recurrent) else None
 
 
-def _recurrent(op: Op, parameter: Parameter) -> Expression | None:
-    gates = GATES[op.name]
+def _recurrent(gates: int, parameter: Parameter) -> Expression:
     if "weight_hr" in parameter.name:
         return letter("y", parameter.shape[0]) * letter("h", parameter.shape[1])
     rows = letter("G", gates) * letter("h", parameter.shape[0] // gates)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from ..operators.attention import Attention
 from ..operators.convolution import CONVOLUTIONS, Convolution
 from ..operators.costs import cost_of
-from ..operators.recurrent import RECURRENT
+from ..operators.linear import Matmul
+from ..operators.recurrent import Recurrent
+from ..operators.registry import View, view_of
 from ..trace.records import Op
 from .expression import Expression, letter, number, product, total
 from .letters import KERNELS, SIDES
@@ -47,17 +50,23 @@ def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
     cost = cost_of(op)
     if cost is None or not cost.macs:
         return
-    if op.name in RECURRENT:
-        terms = list(_recurrent(op))
-        if sum(term.value for _, term in terms) == cost.macs:
-            yield from terms
-            return
-    for rule in (_BY_OP.get(op.name, _per_output), _per_output):
-        term = rule(subject, op)
+    view = view_of(op)
+    if isinstance(view, Recurrent):
+        yield from _recurrent(view)
+        return
+    for term in (_in_letters(subject, op, view), _per_output(op, cost.macs)):
         if term is not None and term.value == cost.macs:
             yield _name(subject, op), term
             return
     yield _name(subject, op), number(cost.macs)
+
+
+def _in_letters(subject: Subject, op: Op, view: View | None) -> Expression | None:
+    if op.name in CONVOLUTIONS:
+        return _convolution(subject, op)
+    if isinstance(view, Matmul) and view.has_matrices:
+        return _matrices(subject, view)
+    return _attention(view) if isinstance(view, Attention) else None
 
 
 def _name(subject: Subject, op: Op) -> str:
@@ -98,10 +107,9 @@ def _convolution(subject: Subject, op: Op) -> Expression | None:
     return product([letter("N", view.x.shape[0]), *places, *weight_factors(view)])
 
 
-def _matrices(subject: Subject, op: Op) -> Expression | None:
-    """[A,C] @ [C,B], with a bias before them or without."""
-    place = 1 if "add" in op.name else 0
-    first, second = op.args[place].shape, op.args[place + 1].shape
+def _matrices(subject: Subject, view: Matmul) -> Expression:
+    """[A,C] @ [C,B], or a batch of M."""
+    first, second = view.a.shape, view.b.shape
     *batch, rows, inner = first
     if subject.layer.role == "linear" and not batch and len(subject.output) > 1:
         leading = subject.output[:-1]
@@ -112,52 +120,30 @@ def _matrices(subject: Subject, op: Op) -> Expression | None:
     return product([letter("M", batch[0]), *factors] if batch else factors)
 
 
-def _attention(subject: Subject, op: Op) -> Expression | None:
-    query, key, value = (tensor.shape for tensor in op.inputs[:3])
+def _attention(view: Attention) -> Expression:
+    query, key, value = view.query.shape, view.key.shape, view.value.shape
     pairs = letter("b", product(query[:-2])) * letter("t", query[-2]) * letter("u", key[-2])
     return pairs * (letter("w", query[-1]) + letter("v", value[-1]))
 
 
-def _per_output(subject: Subject, op: Op) -> Expression | None:
+def _per_output(op: Op, macs: int) -> Expression | None:
     """Each element of the output is a sum of as many products."""
-    cost = cost_of(op)
     elements = op.outputs[0].numel
-    if cost is None or not elements or cost.macs % elements:
+    if not elements or macs % elements:
         return None
-    return product([*op.outputs[0].shape, cost.macs // elements])
+    return product([*op.outputs[0].shape, macs // elements])
 
 
-GATES = {"aten.lstm": 4, "aten.gru": 3, "aten.rnn_tanh": 1, "aten.rnn_relu": 1}
-
-
-def _recurrent(op: Op) -> Iterator[tuple[str, Expression]]:
+def _recurrent(view: Recurrent) -> Iterator[tuple[str, Expression]]:
     """At each step both matrices of a layer meet the batch: G·h × x and G·h × h."""
-    steps, batch = op.args[0].shape[:2]
-    if op.arg(8, "batch_first", False):
-        steps, batch = batch, steps
-    ways = 2 if op.args[7] else 1
-    matrices = [w.shape for w in op.args[2] if len(w.shape) == 2]
-    each = len(matrices) // (op.args[4] * ways)
-    gates = GATES[op.name]
-    for place in range(0, len(matrices), each):
-        by_input, by_state, *projection = matrices[place : place + each]
-        hidden = letter("h", by_input[0] // gates)
-        rows = letter("G", gates) * hidden
-        handed_on = letter("y", by_state[1]) if projection else hidden
-        weights = rows * letter("x", by_input[1]) + rows * handed_on
-        if projection:
-            weights = weights + handed_on * hidden
-        row = place // each
-        backward = ", backward" if row % ways else ""
-        name = f"layer {row // ways + 1}{backward}"
-        yield name, letter("T", steps) * letter("N", batch) * weights
-
-
-_BY_OP: dict[str, Callable[[Subject, Op], Expression | None]] = {
-    **dict.fromkeys(CONVOLUTIONS, _convolution),
-    **dict.fromkeys(
-        ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten._addmm_activation"), _matrices
-    ),
-    "aten.scaled_dot_product_attention": _attention,
-    "aten._scaled_dot_product_flash_attention_for_cpu": _attention,
-}
+    steps, batch = view.steps_and_batch
+    hidden = letter("h", view.hidden_size)
+    features = letter("y", view.proj_size) if view.proj_size else hidden
+    rows = letter("G", view.gates) * hidden
+    for number_of_layer, taken in enumerate(view.layer_inputs, 1):
+        weights = rows * letter("x", taken) + rows * features
+        if view.proj_size:
+            weights = weights + features * hidden
+        for direction in ("", ", backward")[: view.directions]:
+            name = f"layer {number_of_layer}{direction}"
+            yield name, letter("T", steps) * letter("N", batch) * weights

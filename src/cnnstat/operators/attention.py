@@ -1,15 +1,23 @@
-"""Scaled dot-product attention where a device runs it as one operator.
+"""Scaled dot-product attention where a device runs it as one operator, and the softmax.
 
-On `meta` it decomposes into products and a softmax, which have rules of their own.
+On `meta` attention decomposes into products and a softmax, which have costs of their own.
 """
 
 from __future__ import annotations
 
-from ..trace.records import Op
-from .registry import Cost, rule
+from collections.abc import Mapping
+from math import prod
+from typing import Self
+
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .reach import WHOLE, Field, lost
+from .registry import Cost, Misfit, ShapeOf, View, operator
+
+SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
 
 
-@rule(
+@operator(
     "aten._scaled_dot_product_flash_attention",
     "aten._scaled_dot_product_flash_attention_for_cpu",
     "aten._scaled_dot_product_efficient_attention",
@@ -18,20 +26,58 @@ from .registry import Cost, rule
     "aten._scaled_dot_product_attention_math",
     "aten.scaled_dot_product_attention",
 )
-def scaled_dot_product_attention(op: Op) -> Cost:
-    # [b,h,q,d] @ [b,h,k,d]ᵀ, softmax over k, @ [b,h,k,v]; a causal mask is not discounted, and
-    # with grouped queries each query head counts
-    query, key, value = (tensor.shape for tensor in op.inputs[:3])
-    *batch_and_heads, queries, width = query
-    scores = queries * key[-2]
-    for size in batch_and_heads:
-        scores *= size
-    return Cost(scores * (width + value[-1]), SOFTMAX_OPS * scores)
+class Attention(View, frozen=True):
+    """[b,h,q,d] @ [b,h,k,d]ᵀ, softmax over k, @ [b,h,k,v] → [b,h,q,v]
+
+    A causal mask is not discounted, and with grouped queries each query head counts.
+    """
+
+    query: TensorSpec
+    key: TensorSpec
+    value: TensorSpec
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        query, key, value = op.args[:3]
+        return cls(query, key, value, op.outputs[0] if op.outputs else None)
+
+    @property
+    def scores(self) -> int:
+        """Pairs of a query and a key, in all heads."""
+        return prod(self.query.shape[:-1]) * self.key.shape[-2]
+
+    def cost(self) -> Cost:
+        widths = self.query.shape[-1] + self.value.shape[-1]
+        return Cost(self.scores * widths, SOFTMAX_OPS * self.scores)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        """Of the first output: how backends pad the statistics of the softmax differs."""
+        query, key, value = shape(self.query), shape(self.key), shape(self.value)
+        if min(len(query), len(key), len(value)) < 2:
+            raise Misfit
+        if query[-1] != key[-1] or key[-2] != value[-2]:
+            raise Misfit
+        return [(*query[:-1], value[-1])]
 
 
-SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
+@operator("aten._softmax", "aten._log_softmax", "aten._safe_softmax")
+class Softmax(View, frozen=True):
+    """y = exp(x) / Σ exp(x) along an axis, or its logarithm."""
 
+    x: TensorSpec
+    dim: int
+    out: TensorSpec | None = None
 
-@rule("aten._softmax", "aten._log_softmax", "aten._safe_softmax")
-def softmax(op: Op) -> Cost:
-    return Cost(0, SOFTMAX_OPS * op.outputs[0].numel)
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        return cls(op.args[0], op.args[1], op.outputs[0] if op.outputs else None)
+
+    def cost(self) -> Cost:
+        return Cost(0, SOFTMAX_OPS * self.x.numel)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        return [shape(self.x)]
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
+        return x if x.axis_of(self.dim % len(x.dims)) is None else lost(WHOLE)

@@ -12,7 +12,9 @@ from . import (
     attention,
     backward,
     convolution,
+    einsum,
     elementwise,
+    embedding,
     free,
     linear,
     normalization,
@@ -21,12 +23,12 @@ from . import (
     recurrent,
     transforms,
 )
-from .registry import Cost, cost_of, reason_free
+from .registry import Cost, cost_of, reason_free, view_of
 
-__all__ = ["Cost", "cost_of", "reason_free"]
+__all__ = ["Cost", "cost_of", "reason_free", "view_of"]
 
 # Importing a file of rules registers them.
 _RULES = (
-    attention, backward, convolution, elementwise, free, linear, normalization, onnx, pooling,
-    recurrent, transforms,
+    attention, backward, convolution, einsum, elementwise, embedding, free, linear, normalization,
+    onnx, pooling, recurrent, transforms,
 )  # fmt: skip

@@ -28,7 +28,7 @@ free(
 
 free(
     "a look-up: values are read by their index",
-    "aten.embedding", "aten.index", "aten.index_select", "aten.gather", "aten.take",
+    "aten.index", "aten.index_select", "aten.gather", "aten.take",
     "aten.index_put", "aten.scatter", "aten.masked_select", "aten._unsafe_index",
 )  # fmt: skip
 

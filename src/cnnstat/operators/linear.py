@@ -2,67 +2,189 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import prod
+from typing import Any, Self
 
-from ..trace.records import Op
-from .registry import Cost, rule
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .broadcasting import broadcast
+from .reach import WHOLE, Field, lost
+from .registry import Cost, Misfit, ShapeOf, View, operator, recorded, rule
 
-
-@rule("aten.mm")  # [n,m] = [n,k] @ [k,m]
-def mm(op: Op) -> Cost:
-    (n, k), (_, m) = op.args[0].shape, op.args[1].shape
-    return Cost(n * k * m)
-
-
-@rule("aten.addmm", "aten._addmm_activation")  # [n,m] = bias[m] + [n,k] @ [k,m]
-def addmm(op: Op) -> Cost:
-    (n, k), (_, m) = op.args[1].shape, op.args[2].shape
-    return Cost(n * k * m, n * m)
-
-
-@rule("aten.bmm")  # [b,n,m] = [b,n,k] @ [b,k,m]
-def bmm(op: Op) -> Cost:
-    (b, n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
-    return Cost(b * n * k * m)
-
-
-@rule("aten.baddbmm")  # [b,n,m] = c[b,n,m] + [b,n,k] @ [b,k,m]
-def baddbmm(op: Op) -> Cost:
-    (b, n, k), (_, _, m) = op.args[1].shape, op.args[2].shape
-    return Cost(b * n * k * m, b * n * m)
+_PLACES: dict[str, tuple[int, int, int | None]] = {
+    **dict.fromkeys(
+        ("aten.mm", "aten.bmm", "aten.matmul", "aten.mv", "aten.dot", "aten.vdot"), (0, 1, None)
+    ),
+    **dict.fromkeys(
+        ("aten.addmm", "aten._addmm_activation", "aten.baddbmm", "aten.addbmm", "aten.addmv"),
+        (1, 2, 0),
+    ),
+    **dict.fromkeys(("aten.linear", "aten.mkldnn_linear"), (0, 1, 2)),
+}
+"""The places of both factors, and of what is added, among the arguments."""
+_LAYERS = ("aten.linear", "aten.mkldnn_linear")  # their second factor is stored as [m,k]
+_MIXING_FEATURES = frozenset(_PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", "aten.dot",
+                                         "aten.vdot"}  # fmt: skip
+"""Products that keep the rows of their first factor."""
 
 
-@rule("aten.addbmm")  # [n,m] = c[n,m] + Σ_b [b,n,k] @ [b,k,m]
-def addbmm(op: Op) -> Cost:
-    (b, n, k), (_, _, m) = op.args[1].shape, op.args[2].shape
-    return Cost(b * n * k * m, n * m)
+@operator(*_PLACES)
+class Matmul(View, frozen=True):
+    """A product of two matrices, of two batches of them, or of vectors: `added` + `a` @ `b`.
+
+    name: the operator, e.g. `aten.addmm`. out: None where it was refused.
+    """
+
+    name: str
+    a: TensorSpec
+    b: TensorSpec
+    added: TensorSpec | None = None
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        name = op.name.removesuffix("_")  # addmm_ is addmm, in place
+        a, b, added = _PLACES[name]
+        bias = None if added is None else op.arg(added, "bias")
+        out = op.outputs[0] if op.outputs else None
+        return cls(name, op.args[a], op.args[b], bias, out)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments in the operator's order, for those who put one together."""
+        places = zip(_PLACES[self.name], (self.a, self.b, self.added), strict=True)
+        tensors = {place: tensor for place, tensor in places if place is not None}
+        return tuple(tensors[place] for place in sorted(tensors))
+
+    @property
+    def inner(self) -> int:
+        """k of [n,k] @ [k,m]: what is summed over."""
+        return self.a.shape[-1]
+
+    @property
+    def rows_of_b(self) -> int:
+        """k as the second factor has it."""
+        return self.b.shape[-1 if self.name in _LAYERS or len(self.b.shape) == 1 else -2]
+
+    @property
+    def has_matrices(self) -> bool:
+        """Whether two matrices are multiplied, or as many of one batch as of another."""
+        return _SHAPES[self.name] in (of_matrices, of_batches)
+
+    def cost(self) -> Cost:
+        # a sum over k for each element of the output; addbmm sums over its batch too
+        out = self.out.numel if self.out else prod(self.shapes(recorded)[0])
+        batch = self.a.shape[0] if self.name == "aten.addbmm" else 1
+        return Cost(batch * self.inner * out, 0 if self.added is None else out)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        made = _SHAPES[self.name](shape(self.a), shape(self.b))
+        if self.added is not None:
+            made = with_added(shape(self.added), made)
+        return [made]
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        """A product with weights mixes the features of a row; positions among them see all."""
+        if self.name not in _MIXING_FEATURES:
+            return None
+        if any(axis is not None for size, axis in x.dims[-1] if size > 1):
+            return lost(WHOLE)
+        operands = (self.a, self.b, self.added)
+        activations = sum(tensor is not None and tensor.value in fields for tensor in operands)
+        if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
+            return lost(WHOLE)
+        return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
 
 
-@rule("aten.mv")  # [n] = [n,k] @ [k]
-def mv(op: Op) -> Cost:
-    return Cost(op.args[0].numel)
+def matrix_product(a: TensorSpec, b: TensorSpec, added: TensorSpec | None = None) -> Matmul:
+    """[n,k] @ [k,m], as a linear layer runs it: addmm with a bias, mm without."""
+    return Matmul("aten.mm" if added is None else "aten.addmm", a, b, added)
 
 
-@rule("aten.addmv")  # [n] = c[n] + [n,k] @ [k]
-def addmv(op: Op) -> Cost:
-    return Cost(op.args[1].numel, op.outputs[0].numel)
+# Shapes: pure functions, which the fast kernels call too. The comparisons are made in this order
+# and no others: of sizes with letters each is noted as a condition.
 
 
-@rule("aten.dot", "aten.vdot")  # [] = [k] · [k]
-def dot(op: Op) -> Cost:
-    return Cost(op.args[0].numel)
+def of_matrices(a: Shape, b: Shape) -> Shape:
+    """[n,k] @ [k,m] → [n,m]"""
+    if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+        raise Misfit
+    return (a[0], b[1])
+
+
+def of_batches(a: Shape, b: Shape) -> Shape:
+    """[b,n,k] @ [b,k,m] → [b,n,m]"""
+    if len(a) != 3 or len(b) != 3 or a[0] != b[0] or a[2] != b[1]:
+        raise Misfit
+    return (a[0], a[1], b[2])
+
+
+def with_added(added: Shape, product: Shape) -> Shape:
+    """The shape of a product to which something is added that broadcasts to it."""
+    if tuple(added) not in (product[-1:], product):  # a bias, or as large as the product
+        fits = all(n in (1, m) for n, m in zip(reversed(added), reversed(product), strict=False))
+        if len(added) > len(product) or not fits:
+            raise Misfit
+    return product
+
+
+def _summed_over_batches(a: Shape, b: Shape) -> Shape:
+    """Σ_b [b,n,k] @ [b,k,m] → [n,m]"""
+    return of_batches(a, b)[1:]
+
+
+def _of_matrix_and_vector(a: Shape, b: Shape) -> Shape:
+    """[n,k] @ [k] → [n]"""
+    if len(a) != 2 or len(b) != 1 or a[1] != b[0]:
+        raise Misfit
+    return a[:1]
+
+
+def _of_vectors(a: Shape, b: Shape) -> Shape:
+    """[k] · [k] → []"""
+    if len(a) != 1 or len(b) != 1 or a[0] != b[0]:
+        raise Misfit
+    return ()
+
+
+def _of_any(a: Shape, b: Shape) -> Shape:
+    """[*,n,k] @ [*,k,m] → [*,n,m]; a vector on either side has no n or no m."""
+    if not a or not b:
+        raise Misfit
+    left = a if len(a) > 1 else (1, *a)
+    right = b if len(b) > 1 else (*b, 1)
+    if left[-1] != right[-2]:
+        raise Misfit
+    batch = broadcast([left[:-2], right[:-2]])
+    return (*batch, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
+
+
+def _of_layer(x: Shape, weight: Shape) -> Shape:
+    """[*,k] @ [m,k]ᵀ → [*,m]"""
+    if not x or len(weight) not in (1, 2) or x[-1] != weight[-1]:
+        raise Misfit
+    return (*x[:-1], *weight[:-1])
+
+
+_SHAPES: dict[str, Callable[[Shape, Shape], Shape]] = {
+    **dict.fromkeys(("aten.mm", "aten.addmm", "aten._addmm_activation"), of_matrices),
+    **dict.fromkeys(("aten.bmm", "aten.baddbmm"), of_batches),
+    "aten.addbmm": _summed_over_batches,
+    **dict.fromkeys(("aten.mv", "aten.addmv"), _of_matrix_and_vector),
+    **dict.fromkeys(("aten.dot", "aten.vdot"), _of_vectors),
+    "aten.matmul": _of_any,
+    **dict.fromkeys(_LAYERS, _of_layer),
+}
+
+
+# Merely counted
 
 
 @rule("aten.addr")  # [n,m] = c[n,m] + [n] ⊗ [m]
 def addr(op: Op) -> Cost:
     return Cost(op.outputs[0].numel, op.outputs[0].numel)
-
-
-@rule("aten.linear", "aten.mkldnn_linear")  # [*,m] = bias[m] + [*,k] @ [m,k]ᵀ
-def linear(op: Op) -> Cost:
-    x, out = op.args[0], op.outputs[0]
-    bias = op.arg(2, "bias")
-    return Cost(x.shape[-1] * out.numel, 0 if bias is None else out.numel)
 
 
 @rule("aten._grouped_mm", "transformers.grouped_mm_fallback")
@@ -75,11 +197,6 @@ def grouped_mm(op: Op) -> Cost:
 @rule("aten.linalg_solve_triangular")  # [b,n,m] = [b,n,n]⁻¹ @ [b,n,m], row by row: no product
 def solve_triangular(op: Op) -> Cost:
     return Cost(0, op.args[0].shape[-1] * op.outputs[0].numel)
-
-
-@rule("aten.matmul")  # [*,n,m] = [*,n,k] @ [*,k,m]; a vector on either side has no n or no m
-def matmul(op: Op) -> Cost:
-    return Cost(op.args[0].shape[-1] * op.outputs[0].numel)
 
 
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]

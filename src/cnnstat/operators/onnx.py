@@ -29,25 +29,6 @@ def recurrent(op: Op) -> Cost:
     return Cost(macs, steps_and_batch * elementwise)
 
 
-@rule("onnx.Einsum")  # as many products as there are combinations of indices
-def einsum(op: Op) -> Cost:
-    equation = str(op.kwargs["equation"]).replace(" ", "")
-    terms = equation.partition("->")[0].split(",")
-    sizes: dict[str, int] = {}
-    for term, tensor in zip(terms, op.inputs, strict=True):
-        named = term.replace("...", "")
-        around = len(tensor.shape) - len(named)
-        before = term.find("...") if "..." in term else len(named)
-        labels = [*named[:before], *(f".{n}" for n in range(around, 0, -1)), *named[before:]]
-        for label, size in zip(labels, tensor.shape, strict=True):
-            sizes[label] = max(size, sizes.get(label, 1))
-    products = prod(sizes.values()) * max(1, len(terms) - 1)
-    if len(terms) == 1:
-        return Cost(0, op.inputs[0].numel if op.outputs[0].numel < op.inputs[0].numel else 0)
-    summed = prod(sizes.values()) > op.outputs[0].numel
-    return Cost(products) if summed else Cost(0, products)
-
-
 @rule("onnx.Attention", "onnx.com.microsoft.MultiHeadAttention")
 def attention(op: Op) -> Cost:
     # softmax(Q Kᵀ) V, each query head counted; Q [b,h,q,d] or [b,q,h·d], likewise K and V

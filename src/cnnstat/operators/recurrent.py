@@ -2,36 +2,127 @@
 
 from __future__ import annotations
 
-from ..trace.records import Op
-from .registry import Cost, rule
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from msgspec.structs import replace
+
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .registry import Cost, Misfit, ShapeOf, View, operator, rule
 
 
-@rule("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu")
-def recurrent_layers(op: Op) -> Cost:
-    # (x[T,N,i], state(s)[l·d,N,h], weights, biases?, l, …) per step each matrix meets the batch
-    # once: W_x[g·h,i], W_h[g·h,h] and, in an LSTM with a projection, W_r[p,h]
-    x, weights = op.args[0], op.args[2]
-    examples = x.shape[0] * x.shape[1]
-    matrices = [w for w in weights if len(w.shape) == 2]
-    # per gate element the sum of both products, its biases, an activation
-    gate_ops = 4 if op.args[3] else 2
-    gates, state_ops = _CELLS[op.name]
-    rows = op.args[4] * (2 if op.args[7] else 1)
-    hidden = matrices[0].shape[0] // gates
-    elementwise = rows * hidden * (gates * gate_ops + state_ops)
-    return Cost(examples * sum(w.numel for w in matrices), examples * elementwise)
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many gates a cell has, and what it does to an element of its state beside them."""
+
+    gates: int
+    state_ops: int
 
 
-# gates, and what is done to an element of the state: LSTM forget, input, their sum, its
-# activation, output; GRU reset, and the new state between the candidate and the old one
 _CELLS = {
-    "aten.lstm": (4, 5),
-    "aten.gru": (3, 4),
-    "aten.rnn_tanh": (1, 0),
-    "aten.rnn_relu": (1, 0),
+    "aten.lstm": Cell(4, 5),  # forget, input, their sum, its activation, output
+    "aten.gru": Cell(3, 4),  # reset, and the new state between the candidate and the old one
+    "aten.rnn_tanh": Cell(1, 0),
+    "aten.rnn_relu": Cell(1, 0),
 }
-RECURRENT = frozenset(_CELLS)
-"""Operators that run all the layers of a recurrent network: argument 4 is their number."""
+
+
+@operator(*_CELLS)
+class Recurrent(View, frozen=True):
+    """All the layers and directions of a recurrent network, at all steps.
+
+    (x [T,N,i] or with `batch_first` [N,T,i], states [l·d,N,h], …) → ([T,N,d·h], states). In each
+    layer and direction the matrices W_x [g·h,i], W_h [g·h,h] and, in an LSTM with a projection to
+    p features, W_r [p,h] meet the batch once a step; the layers behind the first take d·h or d·p
+    features.
+
+    proj_size: 0 without a projection.
+    """
+
+    name: str
+    x: TensorSpec
+    states: int
+    input_size: int
+    hidden_size: int
+    proj_size: int
+    layers: int
+    bidirectional: bool
+    has_biases: bool
+    batch_first: bool
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        x, states, weights, has_biases, layers, _, _, bidirectional = op.args[:8]
+        matrices = [w.shape for w in weights if len(w.shape) == 2]
+        by_input, by_state = matrices[:2]
+        hidden = by_input[0] // _CELLS[op.name].gates
+        projected = len(matrices) > 2 * layers * (2 if bidirectional else 1)
+        return cls(
+            op.name, x, len(states) if isinstance(states, tuple) else 1, by_input[1], hidden,
+            by_state[1] if projected else 0, layers, bool(bidirectional), bool(has_biases),
+            bool(op.arg(8, "batch_first", False)),
+        )  # fmt: skip
+
+    @property
+    def gates(self) -> int:
+        return _CELLS[self.name].gates
+
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def features(self) -> int:
+        """What a layer hands on in one direction."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def steps_and_batch(self) -> tuple[int, int]:
+        first, second = self.x.shape[:2]
+        return (second, first) if self.batch_first else (first, second)
+
+    @property
+    def layer_inputs(self) -> tuple[int, ...]:
+        """The features that each layer takes."""
+        return (self.input_size,) + (self.directions * self.features,) * (self.layers - 1)
+
+    @property
+    def other_ops_per_feature(self) -> int:
+        """For each step, example, layer, direction and hidden feature."""
+        # per gate element the sum of both products, its biases, an activation
+        return self.gates * (4 if self.has_biases else 2) + _CELLS[self.name].state_ops
+
+    def cost(self) -> Cost:
+        examples = self.x.shape[0] * self.x.shape[1]
+        rows = self.gates * self.hidden_size
+        weights = sum(rows * (taken + self.features) for taken in self.layer_inputs)
+        weights += self.layers * self.proj_size * self.hidden_size
+        features = self.layers * self.directions * self.hidden_size
+        return Cost(
+            examples * self.directions * weights, examples * features * self.other_ops_per_feature
+        )
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        x = shape(self.x)
+        if len(x) != 3 or x[2] != self.input_size:
+            raise Misfit
+        rows, batch = self.layers * self.directions, x[0 if self.batch_first else 1]
+        states = [(rows, batch, self.features), (rows, batch, self.hidden_size)]  # h, and c
+        return [(*x[:2], self.directions * self.features), *states[: self.states]]
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """The states are those that torch makes for these settings."""
+        return replace(
+            self,
+            input_size=settings["input_size"],
+            hidden_size=settings["hidden_size"],
+            proj_size=settings.get("proj_size", 0),
+            layers=settings["num_layers"],
+            bidirectional=settings["bidirectional"],
+            has_biases=settings["bias"],
+        )
 
 
 @rule("aten.mkldnn_rnn_layer")  # per step: gates[4h] = W_x[4h,i] · x[i] + W_h[4h,h] · h[h]

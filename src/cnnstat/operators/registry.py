@@ -56,6 +56,11 @@ ShapeOf = Callable[[TensorSpec], Shape]
 """The shape of a tensor: the recorded one, or what it becomes with other settings or inputs."""
 
 
+def recorded(tensor: TensorSpec) -> Shape:
+    """The shape of a tensor as it was recorded."""
+    return tensor.shape
+
+
 class Misfit(Exception):
     """The operator would be refused: its operands do not fit."""
 
@@ -130,12 +135,17 @@ _NOTHING = Cost()
 DEFINITIONS: dict[str, Definition] = {}
 
 
-def operator(*names: str, traits: Trait = Trait.NONE) -> Callable[[type[_V]], type[_V]]:
-    """Register the decorated view for these operators, e.g. `aten.convolution`."""
+def operator(
+    *names: str, traits: Trait = Trait.NONE, reason_free: str | None = None
+) -> Callable[[type[_V]], type[_V]]:
+    """Register the decorated view for these operators, e.g. `aten.convolution`.
+
+    `reason_free` says why an operator that does no arithmetic costs nothing.
+    """
 
     def register(view: type[_V]) -> type[_V]:
         for name in names:
-            _add(Definition(name, traits, view=view))
+            _add(Definition(name, traits, view=view, reason_free=reason_free))
         return view
 
     return register

@@ -1,0 +1,40 @@
+"""Embeddings: rows of a table, looked up by their index."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+
+
+@operator(
+    "aten.embedding",
+    traits=Trait.LOOKUP,
+    reason_free="a look-up: values are read by their index",
+)
+class Embedding(View, frozen=True):
+    """(table [V,E], indices [*]) → [*,E]"""
+
+    table: TensorSpec
+    indices: TensorSpec
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        return cls(op.args[0], op.args[1], op.outputs[0] if op.outputs else None)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments in the operator's order, for those who put one together."""
+        return (self.table, self.indices)
+
+    def cost(self) -> Cost:
+        return Cost()
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        table = shape(self.table)
+        if len(table) != 2:
+            raise Misfit
+        return [(*shape(self.indices), table[1])]
