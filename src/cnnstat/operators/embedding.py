@@ -34,7 +34,11 @@ class Embedding(View, frozen=True):
         return Cost()
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        table = shape(self.table)
-        if len(table) != 2:
-            raise Misfit
-        return [(*shape(self.indices), table[1])]
+        return [looked_up(shape(self.table), shape(self.indices))]
+
+
+def looked_up(table: Shape, indices: Shape) -> Shape:
+    """[V,E] at [*] → [*,E]"""
+    if len(table) != 2:
+        raise Misfit
+    return (*indices, table[1])

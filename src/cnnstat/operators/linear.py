@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
+from operator import itemgetter
 from typing import Any, Self
 
 from ..results import Shape
@@ -55,8 +56,8 @@ class Matmul(View, frozen=True):
     def args(self) -> tuple[Any, ...]:
         """The arguments in the operator's order, for those who put one together."""
         places = zip(_PLACES[self.name], (self.a, self.b, self.added), strict=True)
-        tensors = {place: tensor for place, tensor in places if place is not None}
-        return tuple(tensors[place] for place in sorted(tensors))
+        given = [(place, tensor) for place, tensor in places if place is not None and tensor]
+        return tuple(tensor for _, tensor in sorted(given, key=itemgetter(0)))
 
     @property
     def inner(self) -> int:

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...operators.linear import of_batches, of_matrices, with_added
+from ...operators.registry import Misfit
+from ...results import Shape
 from .layout import elementwise
 from .registry import alike, empty, in_mixed_precision, kernel, of_one_dtype
 
 
 @kernel("aten::addmm")
 def addmm(bias: Tensor, x: Tensor, weight: Tensor, **scale: Any) -> Any:
-    if not alike(bias, x, weight) or x.dim() != 2 or weight.dim() != 2:
-        return NotImplemented
-    if x.shape[1] != weight.shape[0]:
-        return NotImplemented
-    if tuple(bias.shape) not in ((weight.shape[1],), (x.shape[0], weight.shape[1])):
-        return NotImplemented
-    return empty((x.shape[0], weight.shape[1]), x)
+    return _product(of_matrices, x, weight, bias)
 
 
 @kernel("aten::mm")
 def mm(x: Tensor, y: Tensor) -> Any:
-    if not alike(x, y) or x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[0]:
-        return NotImplemented
-    return empty((x.shape[0], y.shape[1]), x)
+    return _product(of_matrices, x, y)
 
 
 @kernel("aten::bmm")
 def bmm(x: Tensor, y: Tensor) -> Any:
-    if not alike(x, y) or x.dim() != 3 or y.dim() != 3:
+    return _product(of_batches, x, y)
+
+
+def _product(
+    shape_of: Callable[[Shape, Shape], Shape], x: Tensor, y: Tensor, added: Tensor | None = None
+) -> Any:
+    if not alike(x, y, added):
         return NotImplemented
-    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
+    try:
+        shape = shape_of(x.shape, y.shape)
+        return empty(shape if added is None else with_added(added.shape, shape), x)
+    except Misfit:  # torch says it better
         return NotImplemented
-    return empty((x.shape[0], x.shape[1], y.shape[2]), x)
 
 
 @kernel("aten::_softmax", "aten::_log_softmax")

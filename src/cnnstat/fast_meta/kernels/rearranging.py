@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...operators.embedding import looked_up
 from .layout import elementwise
 from .registry import alike, empty, kernel, of_one_dtype, suggested
 
@@ -87,7 +88,7 @@ def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
 def embedding(table: Tensor, indices: Tensor, *args: Any) -> Any:
     if not alike(table) or table.dim() != 2 or not _positions(indices):
         return NotImplemented
-    return empty((*indices.shape, table.shape[1]), table)
+    return empty(looked_up(table.shape, indices.shape), table)
 
 
 @kernel("aten::gather")
