@@ -7,6 +7,7 @@ from math import prod
 
 from ..inputs import format_shape
 from ..operators.describe import dims_of, window_of
+from ..operators.linear import Matmul
 from ..trace.records import Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
 from .naming import counted, first_line, name_of
@@ -180,10 +181,11 @@ class _Explained:
     def _product(self) -> Iterator[str]:
         op = self.failure.op
         assert op is not None
-        a, b = [spec for spec in op.inputs if len(spec.shape) > 1][-2:]
+        product = Matmul.of(op)
+        a, b = product.a, product.b
         yield (
             f"a product of {format_shape(a.shape)} and {format_shape(b.shape)}: "
-            f"{a.shape[-1]} columns meet {b.shape[-2]} rows"
+            f"{product.inner} columns meet {product.rows_of_b} rows"
         )
         for spec in (a, b):
             yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+from ..operators.broadcasting import broadcast
 from ..operators.convolution import Convolution
-from ..operators.registry import view_of
+from ..operators.linear import Matmul
+from ..operators.registry import Misfit, view_of
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
 from .resizing import TAKES
-from .size_rules.arithmetic import broadcast
-from .size_rules.rule import Misfit
 
 Kind = Literal[
     "features",
@@ -75,14 +75,8 @@ def _of_op(op: Op) -> Mismatch | None:
     view = view_of(op)
     if isinstance(view, Convolution):
         return _of_convolution(view)
-    if name in ("addmm", "mm", "bmm"):
-        x, weight = (op.args[1], op.args[2]) if name == "addmm" else (op.args[0], op.args[1])
-        is_layer = weight.parameter is not None
-        expected, seen = weight.shape[-2], x.shape[-1]
-        if expected == seen:
-            return None
-        kind: Kind = "features" if is_layer else "product"
-        return Mismatch(kind, x, expected, seen, ((expected, seen),))
+    if isinstance(view, Matmul):
+        return _of_product(view)
     if "batch_norm" in name or "group_norm" in name or "instance_norm" in name:
         return _of_norm(op)
     if name == "cat":
@@ -109,6 +103,16 @@ def _of_convolution(view: Convolution) -> Mismatch | None:
     if x.shape[1] != expected:
         return Mismatch("channels", x, expected, x.shape[1], ((expected, x.shape[1]),))
     return Mismatch("window", x)
+
+
+def _of_product(product: Matmul) -> Mismatch | None:
+    if not product.a.shape or not product.b.shape:  # a number
+        return None
+    expected, seen = product.rows_of_b, product.inner
+    if expected == seen:
+        return None
+    kind: Kind = "features" if product.b.parameter is not None else "product"
+    return Mismatch(kind, product.a, expected, seen, ((expected, seen),))
 
 
 def _of_norm(op: Op) -> Mismatch | None:

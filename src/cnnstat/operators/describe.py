@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from ..trace.records import Call, Op
+from .linear import Matmul
 from .registry import Trait, View, traits_of, view_of
 from .window import Window
 
@@ -60,7 +61,7 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
         for view in _sliding([op]):
             return _strided(last_axes(view.window, dims_of(call))) + view.remark
         if op.name in ("aten.addmm", "aten.mm", "aten.linear") and _kind(call) == "linear":
-            return _product(op)
+            return f"{Matmul.of(op).inner}→{op.outputs[0].shape[-1]}"
     settings = call.module.settings if call.module else {}
     for name in _kinds(call):
         if name in _BY_SETTINGS:
@@ -95,11 +96,6 @@ def _strided(window: Window | None) -> str:
 
 def _short(sizes: Sequence[int]) -> str:
     return str(sizes[0]) if len(set(sizes)) == 1 else "×".join(map(str, sizes))
-
-
-def _product(op: Op) -> str:
-    x, out = op.args[1 if op.name == "aten.addmm" else 0], op.outputs[0]
-    return f"{x.shape[-1]}→{out.shape[-1]}"
 
 
 def _local_response_norm(call: Call) -> str:

@@ -1,26 +1,14 @@
-"""Products, norms, recurrent layers, means, and what goes element by element."""
+"""Norms, means, and what goes element by element."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from ...operators.broadcasting import broadcast
 from ...trace.records import Op
 from ..literals import plain
 from .rule import Misfit, Shape, ShapeOf, Unknown, tuple_of
-
-
-def product(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
-    a, b = shape(op.args[-2]), shape(op.args[-1])
-    if op.name == "aten.addmm":
-        a, b = shape(op.args[1]), shape(op.args[2])
-    if len(a) != len(b) or a[-1] != b[-2] or a[:-2] != b[:-2]:
-        raise Misfit
-    return [(*a[:-1], b[-1])]
-
-
-def embedding(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
-    return [(*shape(op.args[1]), shape(op.args[0])[-1])]
 
 
 def norm(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
@@ -39,24 +27,6 @@ def norm(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
     return [x if out.shape == op.args[0].shape else out.shape for out in op.outputs] or [x]
 
 
-def recurrent(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
-    """(…, hidden · directions), and the states of (layers · directions, …, hidden)."""
-    x = shape(op.args[0])
-    recorded = op.outputs[0].shape
-    if settings is None:
-        if x[-1] != op.args[0].shape[-1]:
-            raise Misfit
-        return [(*x[:-1], recorded[-1]), *(out.shape for out in op.outputs[1:])]
-    if x[-1] != plain(settings["input_size"]):
-        raise Misfit
-    hidden = plain(settings["hidden_size"])
-    both = 2 if settings["bidirectional"] else 1
-    if plain(settings.get("proj_size", 0)):
-        raise Unknown
-    states = [(*out.shape[:-1], hidden) for out in op.outputs[1:]]
-    return [(*x[:-1], both * hidden), *states]
-
-
 def mean(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
     x = shape(op.args[0])
     dims = op.args[1] if len(op.args) > 1 and op.args[1] else range(len(x))
@@ -65,19 +35,6 @@ def mean(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:
         return [(*x[: -len(dims)], *tuple_of(settings["output_size"], len(dims)))]
     keep = bool(op.arg(2, "keepdim", False))
     return [tuple(1 if i in dims else n for i, n in enumerate(x) if keep or i not in dims)]
-
-
-def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The common shape of operands; raises `Misfit` where there is none."""
-    longest = max(map(len, shapes))
-    padded = [(1,) * (longest - len(shape)) + shape for shape in shapes]
-    sizes = []
-    for axis in zip(*padded, strict=True):
-        distinct = {size for size in axis if size != 1}
-        if len(distinct) > 1:
-            raise Misfit
-        sizes.append(distinct.pop() if distinct else 1)
-    return tuple(sizes)
 
 
 def elementwise(op: Op, shape: ShapeOf, settings: Any) -> Sequence[Shape]:

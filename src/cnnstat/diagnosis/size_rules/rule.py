@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...operators.registry import Misfit, ShapeOf
+from ...results import Shape
 from ...trace.records import Op
 from ..literals import plain
 
 __all__ = ["Misfit", "Rule", "Shape", "ShapeOf", "Unknown", "tuple_of"]
-
-Shape = tuple[int, ...]
 
 
 class Unknown(Exception):

@@ -12,19 +12,14 @@ from . import arithmetic, layouts
 from .rule import Rule, Shape, ShapeOf, Unknown
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(["aten.mm", "aten.addmm", "aten.bmm"], arithmetic.product),
     "aten.cat": layouts.cat,
     "aten.stack": layouts.stack,
     "aten.select": layouts.selected,
     "aten.slice": layouts.sliced,
-    "aten.embedding": arithmetic.embedding,
     **dict.fromkeys(["aten.view", "aten._unsafe_view", "aten.reshape"], layouts.view),
     "aten.mean": arithmetic.mean,
     **dict.fromkeys(["aten.t", "aten.transpose", "aten.permute"], layouts.permuted),
 }
-
-
-_RECURRENT = {"aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu"}
 
 
 def rule_for(name: str) -> Rule:
@@ -32,8 +27,6 @@ def rule_for(name: str) -> Rule:
     known = definition_of(name)
     if known is not None and known.view is not None:
         return _of_view
-    if name in _RECURRENT:
-        return arithmetic.recurrent
     if name in _RULES:
         return _RULES[name]
     if "_norm" in name and "backward" not in name and "linalg" not in name:
@@ -47,6 +40,8 @@ def _of_view(op: Op, shape: ShapeOf, settings: dict[str, Any] | None) -> Sequenc
     if settings is not None:
         given = {name: plain(value) for name, value in settings.items()}
         if isinstance(given.get("padding"), str):  # "same"
+            raise Unknown
+        if given.get("proj_size"):  # a projection is seldom what was forgotten: not searched for
             raise Unknown
         view = view.changed(given)
     try:
