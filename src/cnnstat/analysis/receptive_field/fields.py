@@ -99,12 +99,7 @@ _HANDLERS: dict[str, Any] = {
         ("aten.view", "aten._unsafe_view", "aten.squeeze", "aten.unsqueeze"), layouts.view
     ),
     **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), meeting.reduce),
-    **dict.fromkeys(
-        ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.matmul", "aten.linear"),
-        meeting.matmul,
-    ),
     **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), windows.pad),
-    **dict.fromkeys(("aten._softmax", "aten._safe_softmax", "aten._log_softmax"), meeting.softmax),
     **dict.fromkeys(
         ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk"), layouts.split
     ),

@@ -49,10 +49,6 @@ def cat(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field
     return elementwise(op, x, out, fields, cat_dim=dim)
 
 
-def softmax(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-    return x if x.axis_of(op.args[1] % len(x.dims)) is None else lost(WHOLE)
-
-
 def reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
     """A mean or sum over positions sees all of them."""
     wanted = op.arg(1, "dim")
@@ -68,13 +64,3 @@ def reduce(op: Op, x: Field, out: TensorSpec, _: Any) -> Field:
         for dim, factors in enumerate(x.dims) if keep or dim not in reduced
     )  # fmt: skip
     return replace(x, dims=dims)
-
-
-def matmul(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-    """A product with weights mixes the features of a row; positions among them see all others."""
-    if any(axis is not None for size, axis in x.dims[-1] if size > 1):
-        return lost(WHOLE)
-    activations = sum(tensor.value in fields for tensor in op.inputs)
-    if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
-        return lost(WHOLE)
-    return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
