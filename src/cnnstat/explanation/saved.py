@@ -13,6 +13,7 @@ from typing import Any
 
 from ..analysis.results import Analysis, Layer
 from ..operators.convolution import Convolution
+from ..operators.linear import matrix_product
 from ..operators.pooling import Pool
 from ..operators.windows import transposed_size, window_size
 from ..results import Shape
@@ -172,10 +173,9 @@ def _linear(row: Layer) -> _Operator | None:
         weights["bias"] = (out[-1],)
     weight = _tensor((x[-1], out[-1]), 4, f"{row.path}.weight")
     vectors = _tensor((rows, x[-1]))
-    if "bias" in weights:
-        bias = _tensor((out[-1],), 4, f"{row.path}.bias")
-        return _op("aten.addmm", (bias, vectors, weight), (rows, out[-1])), weights
-    return _op("aten.mm", (vectors, weight), (rows, out[-1])), weights
+    bias = _tensor((out[-1],), 4, f"{row.path}.bias") if "bias" in weights else None
+    view = matrix_product(vectors, weight, bias)
+    return _op(view.name, view.args, (rows, out[-1])), weights
 
 
 def _op(name: str, args: tuple[Any, ...], out: Shape) -> Op:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import ShapeError
 from ...operators.convolution import Convolution, channels_taken
+from ...operators.linear import Matmul, matrix_product
 from ...operators.pooling import Pool
 from ...operators.windows import ceil_div
 from ...results import Shape
@@ -136,10 +137,11 @@ def gemm(call: Call) -> Iterator[Step]:
     assert b is not None
     a = _turned(a) if call.attribute("transA", 0) else a
     b = _turned(b) if call.attribute("transB", 0) else b
-    if c is None:
-        yield call.step("aten.mm", a, b)
-    else:
-        yield call.step("aten.addmm", c, a, b)
+    yield _product(call, matrix_product(a, b, c))
+
+
+def _product(call: Call, product: Matmul) -> Step:
+    return call.step(product.name, *product.args)
 
 
 def _turned(tensor: TensorSpec) -> TensorSpec:
@@ -152,18 +154,22 @@ def matmul(call: Call) -> Iterator[Step]:
     b = call.tensor(1)
     assert b is not None
     if call.is_constant(1) and len(b.shape) == 2:
-        yield call.step("aten.linear", call.x, _turned(b))
+        yield _product(call, Matmul("aten.linear", call.x, _turned(b)))
     else:
-        yield call.step("aten.matmul", call.x, b)
+        yield _product(call, Matmul("aten.matmul", call.x, b))
 
 
 def quantised_matmul(call: Call) -> Iterator[Step]:
     """(a, its scale and zero point, b, its scale and zero point, out's)."""
-    yield call.step("aten.matmul", call.x, call.tensor(3))
+    b = call.tensor(3)
+    assert b is not None
+    yield _product(call, Matmul("aten.matmul", call.x, b))
 
 
 def integer_matmul(call: Call) -> Iterator[Step]:
-    yield call.step("aten.matmul", call.x, call.tensor(1))
+    b = call.tensor(1)
+    assert b is not None
+    yield _product(call, Matmul("aten.matmul", call.x, b))
 
 
 # Normalisation

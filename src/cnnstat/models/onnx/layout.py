@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...operators.embedding import Embedding
 from .node_call import Call, Step, Translator, as_it_is
 
 
@@ -63,7 +64,9 @@ def gather(call: Call) -> Iterator[Step]:
     index = call.node.inputs[1]
     axis = call.attribute("axis", 0)
     if call.is_constant(0) and len(call.x.shape) == 2 and axis == 0:
-        yield call.step("aten.embedding", call.x, call.tensor(1))
+        indices = call.tensor(1)
+        assert indices is not None
+        yield call.step("aten.embedding", *Embedding(call.x, indices).args)
     elif index is not None and index.array is not None and index.array.ndim == 0:
         yield call.step("aten.select", call.x, axis, int(index.array), view=True)
     else:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from math import floor, prod
 
 from ...operators.convolution import Convolution
+from ...operators.einsum import Einsum
+from ...operators.linear import Matmul
 from ...operators.pooling import AdaptivePool
 from ...trace.records import Op, TensorSpec, Trace
 from ..differences import Difference
@@ -54,16 +56,13 @@ _CAUSES: dict[str, tuple[Cause, str]] = {
 
 
 def _product(op: Op) -> int:  # [*,n,k] @ [*,k,m], by the left operand
-    left, right = op.args[0], op.args[1]
-    return int(left.numel * right.shape[-1])
-
-
-def _addmm(op: Op) -> int:
-    return int(op.args[1].numel * op.args[2].shape[1])
+    product = Matmul.of(op)
+    return product.a.numel * product.b.shape[-1]
 
 
 def _linear(op: Op) -> int:
-    return int(op.args[0].numel * op.args[1].shape[0])
+    product = Matmul.of(op)
+    return product.a.numel * product.b.shape[0]
 
 
 def _convolution(op: Op) -> int:
@@ -91,8 +90,8 @@ def _einsum(op: Op) -> int:
     """Two equations exactly; any other as NumPy prints the cost of the best contraction order."""
     import numpy as np
 
-    shapes = [tensor.shape for tensor in op.args[1]]
-    equation = op.args[0].replace(" ", "")
+    view = Einsum.of(op)
+    shapes, equation = [tensor.shape for tensor in view.operands], view.equation
     letters = dict.fromkeys(letter for letter in equation if letter.isalpha())
     equation = equation.translate({ord(old): 97 + new for new, old in enumerate(letters)})
     if equation in ("abc,abd->acd", "abc,adc->adb"):
@@ -104,7 +103,7 @@ def _einsum(op: Op) -> int:
 
 
 _HANDLES: dict[str, Handle] = {
-    "addmm": _addmm,
+    "addmm": _product,
     "bmm": _product,
     "mm": _product,
     "matmul": _product,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from math import prod
 
 from ...operators.convolution import Convolution
+from ...operators.einsum import Einsum
 from ...trace.records import Op, TensorSpec, Trace
 from ..differences import Difference
 from ..results import Cause
@@ -67,7 +68,7 @@ def _convolution(op: Op) -> int:
 
 
 def _lstm(op: Op) -> int:
-    x, (out, state) = op.args[0], op.outputs[:2]
+    x, (out, state) = op.inputs[0], op.outputs[:2]  # packed sequences too
     hidden = state.shape[-1]
     directions = out.shape[-1] // hidden
     layers = state.shape[0] // directions
@@ -76,12 +77,12 @@ def _lstm(op: Op) -> int:
 
 
 def _einsum(op: Op) -> int:
-    equation, operands = op.args[0], op.args[1]
-    if "..." in equation:
+    view = Einsum.of(op)
+    if "..." in view.equation:
         return 0
     sizes: dict[str, int] = {}
-    for subscripts, tensor in zip(equation.split("->")[0].split(","), operands, strict=True):
-        sizes.update(zip(subscripts.replace(" ", ""), tensor.shape, strict=True))
+    for subscripts, tensor in zip(view.subscripts, view.operands, strict=True):
+        sizes.update(zip(subscripts, tensor.shape, strict=True))
     return prod(sizes.values())
 
 
