@@ -12,13 +12,13 @@ import torch
 from cnnstat.diagnosis.size_rules.rule import Unknown
 from cnnstat.diagnosis.size_rules.table import rule_for
 from cnnstat.operators.attention import Attention
-from cnnstat.operators.costs import Cost, cost_of, view_of
+from cnnstat.operators.costs import Cost, cost_of
 from cnnstat.operators.einsum import Einsum
 from cnnstat.operators.embedding import Embedding
 from cnnstat.operators.linear import Matmul, matrix_product
 from cnnstat.operators.reach import WHOLE, Field, Reach
 from cnnstat.operators.recurrent import Recurrent
-from cnnstat.operators.registry import Misfit, recorded
+from cnnstat.operators.registry import Misfit, recorded, view_of
 from cnnstat.results import Shape
 from cnnstat.trace.records import Op, TensorSpec
 

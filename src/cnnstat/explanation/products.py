@@ -54,18 +54,18 @@ def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
     if isinstance(view, Recurrent):
         yield from _recurrent(view)
         return
-    for term in (_in_letters(subject, op, view), _per_output(op, cost.macs)):
-        if term is not None and term.value == cost.macs:
-            yield _name(subject, op), term
-            return
-    yield _name(subject, op), number(cost.macs)
+    term = _in_letters(subject, op, view)
+    if term is None or term.value != cost.macs:
+        term = _counted(op, cost.macs)
+    yield _name(subject, op), term
 
 
 def _in_letters(subject: Subject, op: Op, view: View | None) -> Expression | None:
     if op.name in CONVOLUTIONS:
         return _convolution(subject, op)
-    if isinstance(view, Matmul) and view.has_matrices:
-        return _matrices(subject, view)
+    if isinstance(view, Matmul):
+        each = view.products_per_output
+        return _matrices(subject, view) if view.has_matrices else _per_output(op, each)
     return _attention(view) if isinstance(view, Attention) else None
 
 
@@ -126,12 +126,17 @@ def _attention(view: Attention) -> Expression:
     return pairs * (letter("w", query[-1]) + letter("v", value[-1]))
 
 
-def _per_output(op: Op, macs: int) -> Expression | None:
-    """Each element of the output is a sum of as many products."""
+def _counted(op: Op, macs: int) -> Expression:
+    """By the rule of an operator that says no more than how many MACs there are."""
     elements = op.outputs[0].numel
     if not elements or macs % elements:
-        return None
-    return product([*op.outputs[0].shape, macs // elements])
+        return number(macs)
+    return _per_output(op, macs // elements)
+
+
+def _per_output(op: Op, products: int) -> Expression:
+    """Each element of the output is a sum of as many products."""
+    return product([*op.outputs[0].shape, products])
 
 
 def _recurrent(view: Recurrent) -> Iterator[tuple[str, Expression]]:

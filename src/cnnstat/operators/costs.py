@@ -23,9 +23,9 @@ from . import (
     recurrent,
     transforms,
 )
-from .registry import Cost, cost_of, reason_free, view_of
+from .registry import Cost, cost_of, reason_free
 
-__all__ = ["Cost", "cost_of", "reason_free", "view_of"]
+__all__ = ["Cost", "cost_of", "reason_free"]
 
 # Importing a file of rules registers them.
 _RULES = (

@@ -6,13 +6,13 @@ from typing import Any, Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .registry import Misfit, ShapeOf, Trait, View, operator
 
 
 @operator(
     "aten.embedding",
     traits=Trait.LOOKUP,
-    reason_free="a look-up: values are read by their index",
+    reason="a look-up: values are read by their index",
 )
 class Embedding(View, frozen=True):
     """(table [V,E], indices [*]) → [*,E]"""
@@ -29,9 +29,6 @@ class Embedding(View, frozen=True):
     def args(self) -> tuple[Any, ...]:
         """The arguments in the operator's order, for those who put one together."""
         return (self.table, self.indices)
-
-    def cost(self) -> Cost:
-        return Cost()
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         return [looked_up(shape(self.table), shape(self.indices))]

@@ -74,11 +74,14 @@ class Matmul(View, frozen=True):
         """Whether two matrices are multiplied, or as many of one batch as of another."""
         return _SHAPES[self.name] in (of_matrices, of_batches)
 
+    @property
+    def products_per_output(self) -> int:
+        """k; addbmm sums over its batch too."""
+        return self.inner * (self.a.shape[0] if self.name == "aten.addbmm" else 1)
+
     def cost(self) -> Cost:
-        # a sum over k for each element of the output; addbmm sums over its batch too
         out = self.out.numel if self.out else prod(self.shapes(recorded)[0])
-        batch = self.a.shape[0] if self.name == "aten.addbmm" else 1
-        return Cost(batch * self.inner * out, 0 if self.added is None else out)
+        return Cost(self.products_per_output * out, 0 if self.added is None else out)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         made = _SHAPES[self.name](shape(self.a), shape(self.b))

@@ -65,6 +65,10 @@ class Misfit(Exception):
     """The operator would be refused: its operands do not fit."""
 
 
+class Unknown(Exception):
+    """The record does not say how a shape follows from those of the operands."""
+
+
 class View(Struct, frozen=True):
     """One execution of an operator, its arguments by name.
 
@@ -101,8 +105,9 @@ class View(Struct, frozen=True):
 
         Raises:
             Misfit: the operands do not fit.
+            Unknown: the record does not say.
         """
-        raise NotImplementedError
+        raise Unknown
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
         """The same execution by a layer with other settings (`kernel_size`, `stride`, …)."""
@@ -118,7 +123,7 @@ class View(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What is registered for an operator: its view, or a rule, or the reason why it is free."""
+    """What is registered for an operator: its view or a rule, or only the reason why it is free."""
 
     name: str
     traits: Trait = Trait.NONE
@@ -136,16 +141,16 @@ DEFINITIONS: dict[str, Definition] = {}
 
 
 def operator(
-    *names: str, traits: Trait = Trait.NONE, reason_free: str | None = None
+    *names: str, traits: Trait = Trait.NONE, reason: str | None = None
 ) -> Callable[[type[_V]], type[_V]]:
     """Register the decorated view for these operators, e.g. `aten.convolution`.
 
-    `reason_free` says why an operator that does no arithmetic costs nothing.
+    `reason` says why they are free, if they are.
     """
 
     def register(view: type[_V]) -> type[_V]:
         for name in names:
-            _add(Definition(name, traits, view=view, reason_free=reason_free))
+            _add(Definition(name, traits, view=view, reason_free=reason))
         return view
 
     return register
@@ -193,9 +198,11 @@ def cost_of(op: Op) -> Cost | None:
     known = definition_of(op.name)
     if known is None:
         return None
+    if known.reason_free is not None:
+        return _NOTHING
     if known.view is not None:
         return known.view.of(op).cost()
-    return _NOTHING if known.rule is None else known.rule(op)
+    return None if known.rule is None else known.rule(op)
 
 
 def reason_free(name: str) -> str | None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...operators.registry import Misfit, ShapeOf
+from ...operators.registry import Misfit, ShapeOf, Unknown
 from ...results import Shape
 from ...trace.records import Op
 from ..literals import plain
 
 __all__ = ["Misfit", "Rule", "Shape", "ShapeOf", "Unknown", "tuple_of"]
-
-
-class Unknown(Exception):
-    """It cannot be told without running the model."""
 
 
 Rule = Callable[[Op, ShapeOf, "dict[str, Any] | None"], Sequence[Shape]]

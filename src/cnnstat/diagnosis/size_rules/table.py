@@ -44,7 +44,4 @@ def _of_view(op: Op, shape: ShapeOf, settings: dict[str, Any] | None) -> Sequenc
         if given.get("proj_size"):  # a projection is seldom what was forgotten: not searched for
             raise Unknown
         view = view.changed(given)
-    try:
-        return view.shapes(shape)
-    except NotImplementedError:
-        raise Unknown from None
+    return view.shapes(shape)
