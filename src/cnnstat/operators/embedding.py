@@ -27,7 +27,7 @@ class Embedding(View, frozen=True):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments in the operator's order, for those who put one together."""
+        """The arguments in the operator's order: for ONNX, which records it."""
         return (self.table, self.indices)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:

@@ -14,7 +14,7 @@ from .broadcasting import broadcast
 from .reach import WHOLE, Field, lost
 from .registry import Cost, Misfit, ShapeOf, View, operator, recorded, rule
 
-_PLACES: dict[str, tuple[int, int, int | None]] = {
+PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(
         ("aten.mm", "aten.bmm", "aten.matmul", "aten.mv", "aten.dot", "aten.vdot"), (0, 1, None)
     ),
@@ -25,13 +25,14 @@ _PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(("aten.linear", "aten.mkldnn_linear"), (0, 1, 2)),
 }
 """The places of both factors, and of what is added, among the arguments."""
+
 _LAYERS = ("aten.linear", "aten.mkldnn_linear")  # their second factor is stored as [m,k]
-_MIXING_FEATURES = frozenset(_PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", "aten.dot",
+_MIXING_FEATURES = frozenset(PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", "aten.dot",
                                          "aten.vdot"}  # fmt: skip
 """Products that keep the rows of their first factor."""
 
 
-@operator(*_PLACES)
+@operator(*PLACES)
 class Matmul(View, frozen=True):
     """A product of two matrices, of two batches of them, or of vectors: `added` + `a` @ `b`.
 
@@ -47,15 +48,15 @@ class Matmul(View, frozen=True):
     @classmethod
     def of(cls, op: Op) -> Self:
         name = op.name.removesuffix("_")  # addmm_ is addmm, in place
-        a, b, added = _PLACES[name]
+        a, b, added = PLACES[name]
         bias = None if added is None else op.arg(added, "bias")
         out = op.outputs[0] if op.outputs else None
         return cls(name, op.args[a], op.args[b], bias, out)
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments in the operator's order, for those who put one together."""
-        places = zip(_PLACES[self.name], (self.a, self.b, self.added), strict=True)
+        """The arguments in the operator's order: for ONNX and saved analyses, which record it."""
+        places = zip(PLACES[self.name], (self.a, self.b, self.added), strict=True)
         given = [(place, tensor) for place, tensor in places if place is not None and tensor]
         return tuple(tensor for _, tensor in sorted(given, key=itemgetter(0)))
 
@@ -80,7 +81,7 @@ class Matmul(View, frozen=True):
         return self.inner * (self.a.shape[0] if self.name == "aten.addbmm" else 1)
 
     def cost(self) -> Cost:
-        out = self.out.numel if self.out else prod(self.shapes(recorded)[0])
+        out = prod(self.shapes(recorded)[0]) if self.out is None else self.out.numel
         return Cost(self.products_per_output * out, 0 if self.added is None else out)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..operators.convolution import channels_taken
+from ..operators.linear import PLACES
 
 
 class Refused(RuntimeError):  # as torch refuses: models catch that
@@ -51,16 +52,14 @@ def _product(left: int, right: int) -> Callable[[Any], None]:
 
 DTYPE_CHECKS: dict[str, Callable[[Any], None]] = {
     "aten.convolution": _same_dtype(0, 1, 2),
-    "aten.mm": _same_dtype(0, 1),
-    "aten.bmm": _same_dtype(0, 1),
-    "aten.addmm": _same_dtype(1, 2, 0),
-    "aten.baddbmm": _same_dtype(1, 2, 0),
+    **{
+        name: _same_dtype(*(place for place in PLACES[name] if place is not None))
+        for name in ("aten.mm", "aten.bmm", "aten.addmm", "aten.baddbmm")
+    },
 }
 """Not under autocast: it casts what differs, but not on `meta`."""
 
 SHAPE_CHECKS: dict[str, Callable[[Any], None]] = {
     "aten.convolution": _channels,
-    "aten.mm": _product(0, 1),
-    "aten.bmm": _product(0, 1),
-    "aten.addmm": _product(1, 2),
+    **{name: _product(*PLACES[name][:2]) for name in ("aten.mm", "aten.bmm", "aten.addmm")},
 }

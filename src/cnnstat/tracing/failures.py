@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import LaneError, ModelError, ShapeError
 from ..inputs import format_shape
 from ..operators.convolution import channels_taken
+from ..operators.linear import PLACES
 from ..trace.records import Failure, Op, Trace
 from .checks import Refused
 from .lanes import Lane
@@ -164,7 +165,8 @@ def _mismatch(attempt: Attempt) -> str | None:
         if x.shape[1] != takes:
             return f"the layer takes {takes} channels, the input has {x.shape[1]}"
     if attempt.name in ("aten.addmm", "aten.mm"):
-        x, weight = args[-2], args[-1]
+        left, right, _ = PLACES[attempt.name]
+        x, weight = args[left], args[right]
         if x.shape[-1] != weight.shape[0]:
             return f"the layer takes {weight.shape[0]} features, the input has {x.shape[-1]}"
     return None
