@@ -45,6 +45,10 @@ class Reshape(_Regrouping, frozen=True):
         sizes = op.arg(1, "size", op.kwargs.get("shape"))
         return cls(op.args[0], sizes if isinstance(sizes, tuple) else None, first_output(op))
 
+    @property
+    def args(self) -> tuple[Any, ...]:
+        return self.x, self.sizes
+
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         if self.sizes is None:
             raise Unknown
@@ -83,6 +87,10 @@ class Unsqueeze(_Regrouping, frozen=True):
     @classmethod
     def of(cls, op: Op) -> Unsqueeze:
         return cls(op.args[0], op.arg(1, "dim"))
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        return self.x, self.dim
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         x = shape(self.x)
@@ -140,7 +148,7 @@ class Transpose(Reordering, frozen=True):
     def order(self, rank: int) -> Shape:
         order = list(range(rank))
         if rank > 1:  # a vector stays as it is
-            a, b = self.dims
+            a, b = (axis_in(dim, rank) for dim in self.dims)
             order[a], order[b] = order[b], order[a]
         return tuple(order)
 
