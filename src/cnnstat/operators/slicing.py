@@ -67,7 +67,8 @@ class Slice(Rearrangement, frozen=True):
         """An axis that was sliced whole stays whole; where a part ends may depend on its size."""
         if self.out is None:
             raise Unknown
-        x, axis = shape(self.x), axis_in(self.dim, len(shape(self.x)))
+        x = shape(self.x)
+        axis = axis_in(self.dim, len(x))
         before, after = self.x.shape[axis], self.out.shape[axis]
         if x[axis] != before and after != before:
             raise Unknown
