@@ -64,6 +64,6 @@ def padded(x: Sequence[int], amounts: Sequence[int]) -> Shape:
     for place in range(0, len(amounts), 2):
         sizes[-1 - place // 2] += amounts[place] + amounts[place + 1]
     # only a cut is compared: with letters, each comparison is noted as a condition
-    if min(amounts, default=0) < 0 and min(sizes) < 0:
+    if min(amounts, default=0) < 0 and any(size < 0 for size in sizes):
         raise Misfit
     return tuple(sizes)

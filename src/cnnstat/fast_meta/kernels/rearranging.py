@@ -67,15 +67,13 @@ def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any
 @kernel("aten::constant_pad_nd")
 def constant_pad_nd(x: Tensor, pad: Sequence[int], value: Any = 0) -> Any:
     plain = alike(x) and x.is_contiguous() and 1 not in x.shape[1:]
-    if not plain:
+    if not plain or min(pad, default=0) < 0:  # a cut: of sizes with letters, it asks for conditions
         return NotImplemented
     try:
         shape = padded(x.shape, pad)
     except Misfit:
         return NotImplemented
-    if min(pad, default=0) < 0 or 0 in shape:
-        return NotImplemented
-    return empty(shape, x)
+    return NotImplemented if 0 in shape else empty(shape, x)
 
 
 @kernel("aten::roll")
