@@ -200,6 +200,7 @@ OUTPUTS = [
      "channels", "3 + 5", 8),
     (Function(lambda x: F.pad(x, (1, 2))), [(1, 3, 4)], "dimension 2", "4 + 3", 7),
     (Function(lambda x: F.interpolate(x, scale_factor=1.5)), [(1, 3, 5)], "length", "⌊5 · 1.5⌋", 7),
+    (Function(lambda x: x.t()), [(2, 3)], "all", None, (3, 2)),
     (nn.LSTM(3, 4, bidirectional=True), [(5, 2, 3)], "features", "2 · 4", 8),
     (Function(lambda x, y: x @ y), [(2, 3, 4), (2, 4, 5)], "columns", None, 5),
     (nn.AdaptiveAvgPool2d(1), [(1, 3, 7, 7)], "height", None, 1),
@@ -214,6 +215,20 @@ def test_output_sizes_of_other_layers(module, shapes, name, numbers, result):
     layer = "" if not isinstance(module, Function) else _only_function(module, shapes)
     found = {step[0]: step[2:] for step in steps_of(module, shapes, layer)}
     assert found[name] == (numbers, result)
+
+
+ORDERS = [
+    (Function(lambda x: x.t()), (2, 3), "1, 0"),
+    (Function(lambda x: x.transpose(-1, 0)), (2, 3, 4), "2, 1, 0"),
+    (Function(lambda x: x.permute(0, -1, 1)), (2, 3, 4), "0, 2, 1"),
+]
+
+
+@pytest.mark.parametrize(("module", "shape", "order"), ORDERS)
+def test_reordered_dimensions(module, shape, order):
+    explanation = cnnstat.explain(module, _only_function(module, [shape]), shape)
+    remarks = [step.remark for step in explanation.steps]
+    assert f"the input's dimensions in the order {order}" in remarks
 
 
 def _only_function(module, shapes):

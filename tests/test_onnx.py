@@ -17,6 +17,7 @@ from cnnstat.models.onnx.file import read_onnx
 from cnnstat.models.onnx.operators import _TRANSLATORS
 from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost, cost_of
+from cnnstat.operators.registry import view_of
 from cnnstat.trace.records import Op, TensorSpec
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
@@ -111,6 +112,35 @@ def test_parameters_macs_and_shapes(
     assert analysis.layers[0].outputs == (output,)
     assert analysis.totals.exact
     assert sum(layer.params for layer in analysis.layers) == figures[0]
+
+
+def numbers(name: str, *values: int) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.array(values, np.int64), name)
+
+
+REARRANGED = [  # (node, what it is noted as, the arguments behind the tensor)
+    (node("Squeeze", ["x", "n"], ["y"]), [0, -2], "aten.squeeze", ((0, -2),)),
+    (node("Squeeze", ["x"], ["y"]), [], "aten.squeeze", ()),
+    (node("Unsqueeze", ["x", "n"], ["y"]), [-1], "aten.unsqueeze", (-1,)),
+    (node("Unsqueeze", ["x", "n"], ["y"]), [0, 2], "aten.view", ((1, 1, 1, 3, 1, 4),)),
+    (node("Transpose", ["x"], ["y"], perm=[1, 0, 3, 2]), [], "aten.permute", ((1, 0, 3, 2),)),
+    (node("Split", ["x", "n"], ["y", "z"], axis=1), [1, 2], "aten.split_with_sizes", ((1, 2), 1)),
+]
+
+
+@pytest.mark.parametrize(("written", "values", "name", "arguments"), REARRANGED)
+def test_what_is_rearranged_has_the_arguments_of_aten(
+    written: onnx.NodeProto, values: list[int], name: str, arguments: tuple
+) -> None:
+    stored = [numbers("n", *values)] if values else []
+    trace, _ = read_onnx(
+        save([written], {"x": [1, 3, 1, 4]}, stored, tuple(written.output)), (), {}
+    )
+    (op,) = trace.ops
+    assert (op.name, op.args[1:]) == (name, arguments)
+    view = view_of(op)
+    assert view is not None
+    assert view.shapes(lambda tensor: tensor.shape) == [out.shape for out in op.outputs]
 
 
 def spec(*shape: int) -> TensorSpec:

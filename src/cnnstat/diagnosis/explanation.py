@@ -7,14 +7,15 @@ from math import prod
 
 from ..inputs import format_shape
 from ..operators.describe import dims_of, window_of
+from ..operators.joins import Join
 from ..operators.linear import Matmul
+from ..operators.registry import view_of
+from ..operators.views import Reshape
 from ..trace.records import Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
 from .naming import counted, first_line, name_of
 from .placing import Places
 from .provenance import Provenance
-
-_LAYOUT = ("aten.view", "aten._unsafe_view", "aten.reshape", "aten.flatten")
 
 
 def explanation(failure: Failure, places: Places, signature: str = "") -> tuple[str, ...]:
@@ -77,8 +78,9 @@ class _Explained:
         """`512 = 32 × 4 × 4, from features (MaxPool2d) flattened at my_model.py:18`."""
         assert m.operand is not None
         made = self.past.made_by(m.operand)
-        if made is not None and made.name in _LAYOUT and m.kind == "features":
-            before: TensorSpec = made.args[0]
+        view = None if made is None else view_of(made)
+        if made is not None and isinstance(view, Reshape) and m.kind == "features":
+            before = view.x
             product = format_shape(before.shape[1:]).replace("×", " × ")
             source = self.past.producer(before)
             if prod(before.shape[1:]) == m.seen and len(before.shape) > 2:
@@ -98,12 +100,12 @@ class _Explained:
         return f"{counted(m.seen, unit)} come{'s' if m.seen == 1 else ''} from {producer}"
 
     def _join(self) -> Iterator[str]:
-        op = self.failure.op
         call = self.failure.calls[-1] if self.failure.calls else None
-        tensors: Sequence[TensorSpec] = (
-            op.args[0] if op is not None else (call.inputs if call else ())
-        )
-        dim = (op.arg(1, "dim", 0) if op is not None else 0) % max(1, len(tensors[0].shape))
+        view = None if self.failure.op is None else view_of(self.failure.op)
+        tensors: Sequence[TensorSpec] = call.inputs if call else ()
+        dim = 0
+        if isinstance(view, Join):
+            tensors, dim = view.tensors, view.dim % max(1, len(view.tensors[0].shape))
         name = call.type if call else "cat"
         shapes = ", ".join(format_shape(t.shape) for t in tensors)
         if name != "stack":
@@ -167,14 +169,15 @@ class _Explained:
     def _view(self) -> Iterator[str]:
         m, op = self.mismatch, self.failure.op
         assert m.operand is not None
-        if op is None:
+        view = None if op is None else view_of(op)
+        if not isinstance(view, Reshape) or view.sizes is None:
             shape = format_shape(m.operand.shape)
             yield f"{shape} has {m.seen:,} elements: {first_line(self.failure)}"
             return
-        wanted = ", ".join(map(str, op.args[1]))
-        per_row = abs(prod(op.args[1]))
+        wanted = ", ".join(map(str, view.sizes))
+        per_row = abs(prod(view.sizes))
         total = f"{format_shape(m.operand.shape)} has {m.seen:,} elements"
-        what = f"no multiple of {per_row:,}" if -1 in op.args[1] else f"({wanted}) has {per_row:,}"
+        what = f"no multiple of {per_row:,}" if -1 in view.sizes else f"({wanted}) has {per_row:,}"
         yield f"{total}, {what}"
         yield f"{format_shape(m.operand.shape)} comes from {self.past.came_from(m.operand)}"
 

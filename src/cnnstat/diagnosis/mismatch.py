@@ -9,8 +9,10 @@ from typing import Literal
 
 from ..operators.broadcasting import broadcast
 from ..operators.convolution import Convolution
+from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
 from ..operators.registry import Misfit, view_of
+from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
 from .resizing import TAKES
@@ -79,16 +81,13 @@ def _of_op(op: Op) -> Mismatch | None:
         return _of_product(view)
     if "batch_norm" in name or "group_norm" in name or "instance_norm" in name:
         return _of_norm(op)
-    if name == "cat":
-        pairs = tuple(_differing([s.shape for s in op.args[0]], op.arg(1, "dim", 0)))
+    if isinstance(view, Join):
+        joined = view.dim if isinstance(view, Cat) else None
+        pairs = tuple(_differing([tensor.shape for tensor in view.tensors], joined))
         return Mismatch("join", None, pairs=pairs) if pairs else None
-    if name == "stack":
-        pairs = tuple(_differing([s.shape for s in op.args[0]], None))
-        return Mismatch("join", None, pairs=pairs) if pairs else None
-    if name in ("view", "_unsafe_view", "reshape"):
-        x, wanted = op.args[0], op.args[1]
-        per_row = abs(prod(wanted))
-        return Mismatch("view", x, per_row, prod(x.shape), tuple(_of_view(x.shape, wanted)))
+    if isinstance(view, Reshape) and view.sizes is not None:
+        x, sizes = view.x, view.sizes
+        return Mismatch("view", x, abs(prod(sizes)), prod(x.shape), tuple(_of_view(x.shape, sizes)))
     if "pool" in name:
         return Mismatch("window", op.inputs[0])
     if name in ELEMENTWISE and len(op.inputs) > 1:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from ..operators.joins import Cat
+from ..operators.registry import View, view_of
+from ..operators.slicing import Select
+from ..operators.views import Squeeze, Unsqueeze
 from ..trace.records import Call, Failure, Op, TensorSpec
 from .naming import name_of
 from .placing import Places
@@ -53,13 +57,14 @@ class Provenance:
                 )
             call = self.calls.get(made.call)
             source = next((s for s in made.inputs if s.parameter is None), None)
-            if source is not None and axis > 0 and _batch_axis(made):
-                spec, axis = source, axis - _batch_axis(made)
+            view = view_of(made)
+            if source is not None and axis > 0 and _batch_axis(view):
+                spec, axis = source, axis - _batch_axis(view)
                 continue
-            chooses = any(word in made.name for word in _PRODUCING) or made.name == "aten.cat"
+            chooses = isinstance(view, Cat) or any(word in made.name for word in _PRODUCING)
             kept = (
                 source is not None
-                and (len(source.shape) == len(spec.shape) or _takes_one_of(made, source, axis))
+                and (len(source.shape) == len(spec.shape) or _keeps_last_axis(view, axis))
                 and source.shape[axis] == spec.shape[axis]
             )
             if chooses or not kept or source is None:
@@ -115,13 +120,16 @@ class Provenance:
         return name_of(call) + (f" at {place}" if place else "")
 
 
-def _takes_one_of(op: Op, source: TensorSpec, axis: int) -> bool:
-    """Whether the op is `x[:, -1]`, which keeps the last axis: one step of a sequence, say."""
-    rank = len(source.shape)
-    return op.name == "aten.select" and axis == -1 and op.args[1] % rank != rank - 1
+def _keeps_last_axis(view: View | None, axis: int) -> bool:
+    """Whether it is `x[:, -1]`, one step of a sequence, say, and the last axis is asked for."""
+    if not isinstance(view, Select) or axis != -1:
+        return False
+    rank = len(view.x.shape)
+    return view.dim % rank != rank - 1
 
 
-def _batch_axis(op: Op) -> int:
-    """1 where a batch axis is added, as layers do to a single map; -1 where it is taken off."""
-    first = len(op.args) > 1 and op.args[1] == 0
-    return first * {"aten.unsqueeze": 1, "aten.squeeze": -1}.get(op.name, 0)
+def _batch_axis(view: View | None) -> int:
+    """1 where a batch axis is added, as layers do to a single map; -1 where it is removed."""
+    if isinstance(view, Unsqueeze) and view.dim == 0:
+        return 1
+    return -1 if isinstance(view, Squeeze) and view.dims == (0,) else 0

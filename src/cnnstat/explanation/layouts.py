@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from ..operators.padding import Pad
+from ..operators.views import Reordering
 from ..results import Shape
 from .expression import product, total
 from .results import Step
@@ -52,15 +54,10 @@ def _groups(before: Shape, after: Shape) -> list[tuple[Shape, Shape]]:
 
 
 def reordered(subject: Subject) -> Lines:
-    op = next((op for op in subject.ops if op.name in ("aten.permute", "aten.transpose")), None)
-    if op is None:
+    view = next((view for view in subject.views if isinstance(view, Reordering)), None)
+    if view is None:
         return []
-    order = list(range(len(subject.output)))
-    if op.name == "aten.permute":
-        order = [axis % len(order) for axis in op.args[1]]
-    else:
-        a, b = op.args[1:3]
-        order[a], order[b] = order[b], order[a]
+    order = view.order(len(subject.output))
     listed = ", ".join(map(str, order))
     remark = f"the input's dimensions in the order {listed}"
     return [stated("output", "all", subject.output, remark, range(len(order)))]
@@ -100,12 +97,12 @@ def stack(subject: Subject) -> Lines:
 
 
 def pad(subject: Subject) -> Lines:
-    op = next((op for op in subject.ops if "pad" in op.name), None)
-    if op is None:
+    view = next((view for view in subject.views if isinstance(view, Pad)), None)
+    if view is None:
         return []
     rank = len(subject.output)
-    sizes = pad_sizes(op, rank)
-    changed = [axis for axis in range(rank) if sizes[axis].value != op.inputs[0].shape[axis]]
+    sizes = pad_sizes(view, rank)
+    changed = [axis for axis in range(rank) if view.added(axis)]
     lines = [
         stated("output", f"dimension {a}", subject.output[a], KEPT, [a])
         for a in range(rank)

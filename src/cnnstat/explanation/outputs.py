@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from ..analysis.results import Layer
 from ..inputs import format_shape
+from ..operators.resizing import Interpolation
 from ..results import Shape
 from . import layouts
 from .expression import Expression, floor, letter, number
@@ -150,11 +151,10 @@ def _recurrent(subject: Subject) -> Lines:
 
 
 def _resize(subject: Subject) -> Lines:
-    op = next((op for op in subject.ops if "upsample" in op.name), None)
-    if op is None:
+    view = next((view for view in subject.views if isinstance(view, Interpolation)), None)
+    if view is None:
         return []
-    before, dims = op.inputs[0].shape[2:], len(subject.output) - 2
-    scales = [value for value in op.args[2:] if isinstance(value, float)][-dims:]
+    dims, scales = view.dims, view.scales
     lines = [*_batch(subject, 1), _kept(subject, "channels", 1)]
     if len(scales) < dims:
         remark = "asked for"
@@ -165,7 +165,7 @@ def _resize(subject: Subject) -> Lines:
         ]
     grown = [
         (floor(letter("n", n) * letter("f", _fraction(f))), None)
-        for n, f in zip(before, scales, strict=True)
+        for n, f in zip(view.x.shape[2:], scales, strict=True)
     ]
     return lines + merged(AXES[dims], grown, 2)
 

@@ -22,6 +22,7 @@ from ..operators.describe import dims_of, last_axes, window_of
 from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool
 from ..operators.reach import Field
 from ..operators.registry import view_of
+from ..operators.resizing import Interpolation
 from ..operators.window import Window
 from ..trace.records import Call, Op, Trace
 from .expression import Expression, floor, letter, number
@@ -149,7 +150,7 @@ class _Axis:
 
 
 def _why(op: Op) -> str:
-    if "upsample" in op.name:
+    if isinstance(view_of(op), Interpolation):
         return "resized: its neighbours are read, in smaller steps"
     if len(op.inputs) > 1:
         return "branches meet: all that any of them sees"

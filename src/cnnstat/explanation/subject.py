@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..analysis.results import Layer
+from ..operators.registry import View, view_of
 from ..results import Shape
 from ..trace.records import Call, Op, Parameter
 from .expression import Expression
@@ -28,6 +29,12 @@ class Subject:
     @property
     def output(self) -> Shape:
         return self.call.outputs[0].shape if self.call.outputs else ()
+
+    @property
+    def views(self) -> list[View]:
+        """The operators of which all is known, by their arguments."""
+        views = (view_of(op) for op in self.ops)
+        return [view for view in views if view is not None]
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..operators.convolution import Convolution
 from ..operators.describe import dims_of, window_of
+from ..operators.padding import Pad
 from ..operators.pooling import Pool
 from ..operators.registry import view_of
 from ..operators.window import Window
@@ -17,13 +18,6 @@ from .expression import Expression, letter, number
 from .letters import AXES
 from .results import Step
 from .subject import Subject, derived
-
-_PADS = (
-    "aten.constant_pad_nd",
-    "aten.reflection_pad",
-    "aten.replication_pad",
-    "aten._pad_circular",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +84,18 @@ def padded(subject: Subject, sliding: Sliding) -> list[Step]:
     for op in subject.ops:
         if op is sliding.op:
             break
-        if op.name.startswith(_PADS) and len(op.inputs[0].shape) == len(op.outputs[0].shape):
-            sides = pad_sizes(op, sliding.dims)
+        view = view_of(op)
+        if isinstance(view, Pad):
+            sides = pad_sizes(view, sliding.dims)
             steps += merged(AXES[sliding.dims], [(side, None) for side in sides], None, "padded ")
     return steps
 
 
-def pad_sizes(op: Op, dims: int) -> list[Expression]:
-    """Padding lists its sizes from the last dimension on: before, after, before, after, …"""
-    around, shape = op.args[1], op.inputs[0].shape
-    sizes = []
-    for dim in range(len(shape) - dims, len(shape)):
-        place = 2 * (len(shape) - 1 - dim)
-        added = sum(around[place : place + 2]) if place < len(around) else 0
-        sizes.append(letter("n", shape[dim]) + letter("q", added))
-    return sizes
+def pad_sizes(pad: Pad, dims: int) -> list[Expression]:
+    """The sizes of the last axes of what was padded."""
+    shape = pad.x.shape
+    axes = range(len(shape) - dims, len(shape))
+    return [letter("n", shape[axis]) + letter("q", pad.added(axis)) for axis in axes]
 
 
 def merged(

@@ -138,21 +138,6 @@ def squared_error_backward(op: Op) -> Cost:
     return Cost(0, 3 * op.args[1].numel)
 
 
-_NEIGHBOURS = {
-    "aten.upsample_linear1d_backward": 2,
-    "aten.upsample_bilinear2d_backward": 4,
-    "aten._upsample_bilinear2d_aa_backward": 4,
-    "aten.upsample_trilinear3d_backward": 8,
-    "aten.upsample_bicubic2d_backward": 16,
-    "aten._upsample_bicubic2d_aa_backward": 16,
-}
-
-
-@rule(*_NEIGHBOURS)  # each element of the gradient is shared among the neighbours that made it
-def interpolation_backward(op: Op) -> Cost:
-    return Cost(0, _NEIGHBOURS[op.name] * op.args[0].numel)
-
-
 @rule("aten.grid_sampler_2d_backward", "aten.grid_sampler_3d_backward")
 def grid_sampler_backward(op: Op) -> Cost:
     # (dy, x, grid, interpolation, padding, align, mask): four for x, four for the grid

@@ -16,12 +16,17 @@ from . import (
     elementwise,
     embedding,
     free,
+    joins,
     linear,
     normalization,
     onnx,
+    padding,
     pooling,
     recurrent,
+    resizing,
+    slicing,
     transforms,
+    views,
 )
 from .registry import Cost, cost_of, reason_free
 
@@ -29,6 +34,6 @@ __all__ = ["Cost", "cost_of", "reason_free"]
 
 # Importing a file of rules registers them.
 _RULES = (
-    attention, backward, convolution, einsum, elementwise, embedding, free, linear, normalization,
-    onnx, pooling, recurrent, transforms,
+    attention, backward, convolution, einsum, elementwise, embedding, free, joins, linear,
+    normalization, onnx, padding, pooling, recurrent, resizing, slicing, transforms, views,
 )  # fmt: skip

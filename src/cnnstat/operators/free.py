@@ -1,29 +1,24 @@
-"""Operators that do no arithmetic, each with the reason."""
+"""Operators that do no arithmetic and have no view, each with the reason."""
 
+from .joins import MOVED
 from .registry import free
+from .views import VIEW
 
 free(
-    "layout only: a view, no data moves",
-    "aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.permute",
-    "aten.transpose", "aten.t", "aten.expand", "aten.squeeze", "aten.unsqueeze", "aten.slice",
-    "aten.select", "aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk",
-    "aten.unsafe_chunk", "aten.unbind", "aten.narrow", "aten.as_strided", "aten.diagonal",
+    VIEW,
+    "aten._reshape_alias", "aten.unbind", "aten.narrow", "aten.as_strided", "aten.diagonal",
     "aten.unfold", "aten.detach", "aten.alias", "aten.view_as_real", "aten.view_as_complex",
     "aten.real", "aten.imag", "aten.movedim", "aten.swapaxes", "aten.numpy_T", "aten.lift_fresh",
-    "aten.set", "aten.resize", "aten.unsafe_split_with_sizes", "aten.conj", "aten._conj",
+    "aten.set", "aten.resize", "aten.conj", "aten._conj",
 )  # fmt: skip
 
 free(
-    "data moves, nothing is computed",
-    "aten.cat", "aten.stack", "aten.clone", "aten.copy", "aten.contiguous", "aten._to_copy",
-    "aten.to", "aten.repeat", "aten.repeat_interleave", "aten.flip", "aten.roll", "aten.tril",
-    "aten.triu", "aten.constant_pad_nd", "aten.reflection_pad1d", "aten.reflection_pad2d",
-    "aten.reflection_pad3d", "aten.replication_pad1d", "aten.replication_pad2d",
-    "aten.replication_pad3d", "aten.pixel_shuffle", "aten.pixel_unshuffle",
-    "aten.channel_shuffle", "aten.native_channel_shuffle", "aten.upsample_nearest1d",
-    "aten.upsample_nearest2d", "aten.upsample_nearest3d", "aten._upsample_nearest_exact1d",
-    "aten._upsample_nearest_exact2d", "aten._upsample_nearest_exact3d", "aten.im2col",
-    "aten.slice_scatter", "aten.select_scatter", "aten.block_diag", "aten.lift_fresh_copy",
+    MOVED,
+    "aten.clone", "aten.copy", "aten.contiguous", "aten._to_copy", "aten.to", "aten.repeat",
+    "aten.repeat_interleave", "aten.flip", "aten.roll", "aten.tril", "aten.triu",
+    "aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle",
+    "aten.native_channel_shuffle", "aten.im2col", "aten.slice_scatter", "aten.select_scatter",
+    "aten.block_diag", "aten.lift_fresh_copy",
 )  # fmt: skip
 
 free(

@@ -1,4 +1,4 @@
-"""Pools with a kernel, adaptive ones that are told the size of their output, and resizing."""
+"""Pools with a kernel, adaptive ones that are told the size of their output, and sampling."""
 
 from __future__ import annotations
 
@@ -248,26 +248,6 @@ class AdaptivePoolBackward(View, frozen=True):
     def cost(self) -> Cost:
         pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)
         return Cost(0, self.dy.numel * prod(ceil_div(n, m) for n, m in pairs))
-
-
-@rule("aten.upsample_bilinear2d", "aten._upsample_bilinear2d_aa")  # four neighbours
-def bilinear(op: Op) -> Cost:
-    return Cost(0, 4 * op.outputs[0].numel)
-
-
-@rule("aten.upsample_linear1d")  # two neighbours
-def linear1d(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel)
-
-
-@rule("aten.upsample_trilinear3d")  # eight neighbours
-def trilinear3d(op: Op) -> Cost:
-    return Cost(0, 8 * op.outputs[0].numel)
-
-
-@rule("aten.upsample_bicubic2d", "aten._upsample_bicubic2d_aa")  # sixteen neighbours
-def bicubic(op: Op) -> Cost:
-    return Cost(0, 16 * op.outputs[0].numel)
 
 
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")

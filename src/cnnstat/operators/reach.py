@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -124,3 +124,40 @@ def slid(window: Window, x: Field, out: TensorSpec, transposed: bool = False) ->
         if axis is not None:
             reaches[axis] = slide(reaches[axis], *size)
     return Field(resized(x, out), reaches)
+
+
+def met(
+    tensors: Iterable[TensorSpec],
+    out: TensorSpec,
+    fields: Mapping[int, Field],
+    broadcast: bool = True,
+) -> Field | None:
+    """What depends on several tensors at each position: the union of their fields.
+
+    None where it is not followed. `broadcast` asks that the tensors have the shape of the output
+    or be broadcast to it.
+    """
+    reaches: dict[int, Reach] = {}
+    dims: tuple[Dim, ...] | None = None
+    for tensor in tensors:
+        field = fields.get(tensor.value)
+        if field is None:
+            continue
+        if field.reason is not None:
+            return lost(field.reason)
+        if broadcast and not _broadcasts(tensor.shape, out.shape):
+            return None
+        if len(tensor.shape) == len(out.shape) and dims is None:
+            dims = field.dims
+        for axis, reach in field.reaches.items():
+            union = reach.join(reaches[axis]) if axis in reaches else reach
+            if union is None:
+                return lost("branches of different strides meet")
+            reaches[axis] = union
+    return None if dims is None else Field(resized(Field(dims, reaches), out), reaches)
+
+
+def _broadcasts(shape: Sequence[int], out: Sequence[int]) -> bool:
+    return len(shape) <= len(out) and all(
+        n in (1, m) for n, m in zip(reversed(shape), reversed(out), strict=False)
+    )

@@ -25,7 +25,7 @@ from ...operators.elementwise import ELEMENTWISE
 from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, not_followed
 from ...operators.registry import view_of
 from ...trace.records import Op, TensorSpec, Trace
-from . import layouts, meeting, windows
+from . import meeting
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
@@ -87,32 +87,9 @@ _AT_ITS_POSITION = frozenset({
     "aten.addcmul", "aten.addcdiv", "aten.native_batch_norm", "aten.native_layer_norm",
     "aten.native_group_norm", "aten._native_batch_norm_legit", "aten._fused_rms_norm",
     "aten._native_batch_norm_legit_no_training", "aten.cudnn_batch_norm", "aten.contiguous",
-    "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli", "aten.expand",
+    "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli",
     "onnx.LRN", "onnx.LpNormalization", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
 })  # fmt: skip
 _HANDLERS: dict[str, Any] = {
-    "aten.cat": meeting.cat,
-    "aten.slice": windows.sliced,
-    "aten.permute": layouts.permute,
-    **dict.fromkeys(("aten.transpose", "aten.t"), layouts.transpose),
-    **dict.fromkeys(
-        ("aten.view", "aten._unsafe_view", "aten.squeeze", "aten.unsqueeze"), layouts.view
-    ),
     **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), meeting.reduce),
-    **dict.fromkeys(("aten.constant_pad_nd", "aten.reflection_pad2d"), windows.pad),
-    **dict.fromkeys(
-        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.chunk"), layouts.split
-    ),
-    "aten.select": layouts.selected,
-    **dict.fromkeys(
-        (
-            *(f"aten.upsample_nearest{dims}d" for dims in (1, 2, 3)),
-            *(f"aten._upsample_nearest_exact{dims}d" for dims in (1, 2, 3)),
-            "aten.upsample_linear1d",
-            "aten.upsample_bilinear2d",
-            "aten.upsample_bicubic2d",
-            "aten.upsample_trilinear3d",
-        ),
-        windows.resize,
-    ),
 }

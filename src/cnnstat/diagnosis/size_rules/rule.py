@@ -12,7 +12,6 @@ from ..literals import plain
 
 __all__ = ["Misfit", "Rule", "Shape", "ShapeOf", "Unknown", "tuple_of"]
 
-
 Rule = Callable[[Op, ShapeOf, "dict[str, Any] | None"], Sequence[Shape]]
 
 

@@ -8,22 +8,16 @@ from typing import Any
 from ...operators.registry import definition_of, view_of
 from ...trace.records import Op
 from ..literals import plain
-from . import arithmetic, layouts
+from . import arithmetic
 from .rule import Rule, Shape, ShapeOf, Unknown
 
 _RULES: dict[str, Rule] = {
-    "aten.cat": layouts.cat,
-    "aten.stack": layouts.stack,
-    "aten.select": layouts.selected,
-    "aten.slice": layouts.sliced,
-    **dict.fromkeys(["aten.view", "aten._unsafe_view", "aten.reshape"], layouts.view),
     "aten.mean": arithmetic.mean,
-    **dict.fromkeys(["aten.t", "aten.transpose", "aten.permute"], layouts.permuted),
 }
 
 
 def rule_for(name: str) -> Rule:
-    """The rule for an operator: without one of its own, that of elementwise operators."""
+    """The rule for an operator: its view's, or without one that of elementwise operators."""
     known = definition_of(name)
     if known is not None and known.view is not None:
         return _of_view

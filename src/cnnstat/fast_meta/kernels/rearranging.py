@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from ...operators.embedding import looked_up
+from ...operators.joins import concatenated, stacked
+from ...operators.padding import padded
+from ...operators.registry import Misfit
 from .layout import elementwise
 from .registry import alike, empty, kernel, of_one_dtype, suggested
 
@@ -19,15 +22,11 @@ _OF_NUMBERS = (torch.int64, torch.int32, torch.float32)
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
     if not tensors or not of_one_dtype(*tensors):
         return NotImplemented
+    try:
+        shape = concatenated([t.shape for t in tensors], dim)
+    except Misfit:  # torch says it better
+        return NotImplemented
     first = tensors[0]
-    if not -first.dim() <= dim < first.dim():
-        return NotImplemented
-    axis = dim % first.dim()
-    rest = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors]
-    if any(t.dim() != first.dim() for t in tensors) or any(r != rest[0] for r in rest):
-        return NotImplemented
-    total = sum(t.shape[axis] for t in tensors)
-    shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
     if first.dim() not in (4, 5) or any(t.stride(-1) < t.stride(1) for t in tensors):
         return empty(shape, first)  # one operand that is surely not channels-last decides
     if first.dim() == 5 or any(suggested(t.shape, t) is None for t in tensors):
@@ -46,13 +45,14 @@ def triangle(x: Tensor, diagonal: int = 0) -> Any:
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
     if not tensors or not of_one_dtype(*tensors):
         return NotImplemented
-    first = tensors[0]
-    if any(t.shape != first.shape for t in tensors) or not -first.dim() - 1 <= dim <= first.dim():
+    try:
+        shape = stacked([t.shape for t in tensors], dim)
+    except Misfit:
         return NotImplemented
+    first = tensors[0]
     if first.dim() in (4, 5) and any(t.stride() != empty(t.shape, t).stride() for t in tensors):
         return NotImplemented  # images and volumes may be stacked channels-last
-    axis = dim % (first.dim() + 1)
-    return empty((*first.shape[:axis], len(tensors), *first.shape[axis:]), first)
+    return empty(shape, first)
 
 
 @kernel("aten::clone")
@@ -67,14 +67,13 @@ def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any
 @kernel("aten::constant_pad_nd")
 def constant_pad_nd(x: Tensor, pad: Sequence[int], value: Any = 0) -> Any:
     plain = alike(x) and x.is_contiguous() and 1 not in x.shape[1:]
-    if not plain or len(pad) % 2 or len(pad) > 2 * x.dim():
+    if not plain or min(pad, default=0) < 0:  # a cut: of sizes with letters, it asks for conditions
         return NotImplemented
-    shape = list(x.shape)
-    for place in range(0, len(pad), 2):  # the last dimension first
-        shape[-1 - place // 2] += pad[place] + pad[place + 1]
-    if min(pad, default=0) < 0 or 0 in shape:
+    try:
+        shape = padded(x.shape, pad)
+    except Misfit:
         return NotImplemented
-    return empty(shape, x)
+    return NotImplemented if 0 in shape else empty(shape, x)
 
 
 @kernel("aten::roll")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...operators.embedding import Embedding
+from ...operators.joins import Cat
+from ...operators.padding import Pad
+from ...operators.slicing import Select, Slice, Split
+from ...operators.views import Permute, Reshape, Squeeze, Unsqueeze
 from .node_call import Call, Step, Translator, as_it_is
 
 
@@ -15,19 +19,33 @@ def view(name: str) -> Translator:
     return translate
 
 
+def squeeze(call: Call) -> Iterator[Step]:
+    axes = call.numbers(1, "axes")
+    dims = None if axes is None else tuple(axes)
+    yield call.step("aten.squeeze", *Squeeze(call.x, dims).args, view=True)
+
+
+def unsqueeze(call: Call) -> Iterator[Step]:
+    axes = call.numbers(1, "axes")
+    if axes is not None and len(axes) == 1:
+        yield call.step("aten.unsqueeze", *Unsqueeze(call.x, axes[0]).args, view=True)
+    else:  # ATen adds one axis at a time
+        yield call.step("aten.view", *Reshape(call.x, call.out.shape).args, view=True)
+
+
 def transpose(call: Call) -> Iterator[Step]:
     order = call.attribute("perm") or range(len(call.x.shape) - 1, -1, -1)
-    yield call.step("aten.permute", call.x, tuple(order), view=True)
+    yield call.step("aten.permute", *Permute(call.x, tuple(order)).args, view=True)
 
 
 def concat(call: Call) -> Iterator[Step]:
-    yield call.step("aten.cat", call.tensors, call.attribute("axis", 1))
+    yield call.step("aten.cat", *Cat(call.tensors, call.attribute("axis", 1)).args)
 
 
 def split(call: Call) -> Iterator[Step]:
     axis = call.attribute("axis", 0)
     sizes = tuple(tensor.shape[axis] for tensor in call.outputs)
-    yield call.step("aten.split_with_sizes", call.x, sizes, axis, view=True)
+    yield call.step("aten.split_with_sizes", *Split(call.x, sizes, axis).args, view=True)
 
 
 def slice(call: Call) -> Iterator[Step]:
@@ -44,7 +62,8 @@ def slice(call: Call) -> Iterator[Step]:
         shape[axis] = call.out.shape[axis]
         last = number == len(axes) - 1
         out = call.out if last else call.like(shape)
-        yield Step("aten.slice", (tensor, axis % rank, start, end, step), (out,), view=True)
+        part = Slice(tensor, axis % rank, start, end, step)
+        yield Step("aten.slice", part.args, (out,), view=True)
         tensor = out
 
 
@@ -57,7 +76,7 @@ def pad(call: Call) -> Iterator[Step]:
     pairs = [n for d in range(rank - 1, -1, -1) for n in (pads[d], pads[d + rank])]
     while len(pairs) > 2 and not any(pairs[-2:]):
         pairs = pairs[:-2]
-    yield call.step("aten.constant_pad_nd", call.x, tuple(pairs))
+    yield call.step("aten.constant_pad_nd", *Pad(call.x, tuple(pairs)).args)
 
 
 def gather(call: Call) -> Iterator[Step]:
@@ -68,6 +87,7 @@ def gather(call: Call) -> Iterator[Step]:
         assert indices is not None
         yield call.step("aten.embedding", *Embedding(call.x, indices).args)
     elif index is not None and index.array is not None and index.array.ndim == 0:
-        yield call.step("aten.select", call.x, axis, int(index.array), view=True)
+        one = Select(call.x, axis, int(index.array))
+        yield call.step("aten.select", *one.args, view=True)
     else:
         yield call.step("aten.index_select", call.x, axis, call.tensor(1))

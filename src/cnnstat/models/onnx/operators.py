@@ -124,8 +124,9 @@ _TRANSLATORS: dict[str, Translator] = {
                     _reduction("aten.linalg_vector_norm")),
     **dict.fromkeys(("Reshape", "Flatten"), layout.view("view")),
     **{op: layout.view(name) for op, name in
-       {"Squeeze": "squeeze", "Unsqueeze": "unsqueeze", "Identity": "alias", "Expand": "expand",
-        "Dropout": "alias"}.items()},
+       {"Identity": "alias", "Expand": "expand", "Dropout": "alias"}.items()},
+    "Squeeze": layout.squeeze,
+    "Unsqueeze": layout.unsqueeze,
     "Transpose": layout.transpose,
     "Concat": layout.concat,
     "Split": layout.split,

@@ -1,0 +1,85 @@
+"""Interpolation: maps are read at other places, from one neighbour or between several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import floor
+from typing import Any
+
+from ..results import Shape
+from ..trace.records import Op, TensorSpec
+from .joins import MOVED
+from .reach import Field, resized
+from .registry import Cost, ShapeOf, Trait, Unknown, View, operator, rule
+from .views import first_output
+
+_NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")
+            for dims in (1, 2, 3)]  # fmt: skip
+# How many neighbours each output element is made of, along an axis.
+_PER_AXIS = {
+    **dict.fromkeys(_NEAREST, 1),
+    "aten.upsample_linear1d": 2,
+    "aten.upsample_bilinear2d": 2,
+    "aten._upsample_bilinear2d_aa": 2,
+    "aten.upsample_trilinear3d": 2,
+    "aten.upsample_bicubic2d": 4,
+    "aten._upsample_bicubic2d_aa": 4,
+}
+_WEIGHTED = [name for name, neighbours in _PER_AXIS.items() if neighbours > 1]
+
+
+@operator(*_WEIGHTED)
+@operator(*_NEAREST, traits=Trait.COPIES, reason=MOVED)
+class Interpolation(View, frozen=True):
+    """`x` is [batch, channels, *sizes]; `scales` are the factors, where those were asked for."""
+
+    x: TensorSpec
+    neighbours: int
+    antialiased: bool = False
+    scales: tuple[float, ...] = ()
+    out: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Interpolation:
+        # (x, sizes, [align_corners,] a factor or None for each axis)
+        scales = tuple(value for value in op.args[2:] if isinstance(value, float))
+        neighbours, antialiased = _PER_AXIS[op.name], op.name.endswith("_aa")
+        return cls(op.args[0], neighbours, antialiased, scales, first_output(op))
+
+    @property
+    def dims(self) -> int:
+        return len(self.x.shape) - 2
+
+    def cost(self) -> Cost:
+        if self.neighbours == 1 or self.out is None:
+            return Cost()
+        return Cost(0, self.neighbours**self.dims * self.out.numel)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        x = shape(self.x)
+        if len(self.scales) != len(x) - 2:  # the sizes may be those of another tensor
+            raise Unknown
+        sides = zip(x[2:], self.scales, strict=True)
+        return [(*x[:2], *(floor(size * scale) for size, scale in sides))]
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        """Its neighbours are read, in smaller steps; antialiasing reads more of them."""
+        if self.antialiased:
+            return None
+        reaches = dict(x.reaches)
+        for dim in range(2, len(out.shape)):
+            axis = x.axis_of(dim)
+            if axis is not None:
+                reach = reaches[axis].slide(self.neighbours, 1, 0, 1)
+                jump = reach.jump * self.x.shape[dim] / out.shape[dim]
+                reaches[axis] = replace(reach, jump=jump)
+        return Field(resized(x, out), reaches)
+
+
+@rule(*(f"{name}_backward" for name in _WEIGHTED))
+def interpolation_backward(op: Op) -> Cost:
+    # each element of the gradient is shared among the neighbours that made it
+    gradient: Any = op.args[0]
+    neighbours = _PER_AXIS[op.name.removesuffix("_backward")]
+    return Cost(0, neighbours ** (len(gradient.shape) - 2) * gradient.numel)
