@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
 # From the ground to the roof: a file imports only from its own floor or from those above it here.
 FLOORS = [
-    ("version", "errors", "units", "inputs", "results"),
+    ("version", "errors", "choices", "units", "inputs", "results"),
     ("symbols",),
     ("trace",),
     ("operators",),
@@ -31,11 +31,11 @@ FLOORS = [
     ("cli", "__main__"),
     ("__init__",),
 ]
-STDLIB_ONLY = ("version", "errors", "units", "inputs", "symbols", "fast_meta.garbage",
+STDLIB_ONLY = ("version", "errors", "choices", "units", "inputs", "symbols", "fast_meta.garbage",
                "fast_meta.torch_import")  # fmt: skip
 WITHOUT_TORCH = (
-    "version", "errors", "units", "inputs", "results", "symbols", "trace", "operators", "render",
-    "analysis", "explanation", "cli", "models.saved", "models.names", "models.pyproject",
+    "version", "errors", "choices", "units", "inputs", "results", "symbols", "trace", "operators",
+    "render", "analysis", "explanation", "cli", "models.saved", "models.names", "models.pyproject",
     "models.user_names", "models.listing", "models.zoo.catalog",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from .analysis.results import Analysis
+from .choices import LaneName, Mode
 from .comparison.compare import compare as compare_analyses
 from .comparison.heads import classifier_of_run, classifier_of_saved
 from .comparison.results import Classifier, Comparison
@@ -24,8 +25,7 @@ from .errors import ModelError, ShapeError, UsageError
 from .inputs import InputSpec, as_input, format_shape
 from .models.loaded import Recorded
 from .models.saved import is_saved, read_analysis
-from .pipeline import Mode, RunOptions, load_model, run_model
-from .tracing.attempts import LaneName
+from .pipeline import RunOptions, load_model, run_model
 from .tracing.copies import meta_copy
 from .verification.results import Verification
 

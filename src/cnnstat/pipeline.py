@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from msgspec import structs
@@ -13,6 +13,7 @@ from torch import nn
 
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
+from .choices import LANES, MODES, LaneName, Mode, check_choice
 from .diagnosis.mixed_batch import is_suspicious
 from .errors import ModelError, UsageError
 from .fast_meta import uncollected
@@ -22,12 +23,9 @@ from .models.implied import implied_input
 from .models.load import load
 from .models.loaded import Loaded, Recorded
 from .trace.records import Trace
-from .tracing.attempts import LANES, LaneName, trace_on_lanes
+from .tracing.attempts import trace_on_lanes
 from .tracing.copies import meta_copy
 from .version import __version__
-
-Mode = Literal["eval", "train"]
-MODES = ("eval", "train")
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ class RunOptions:
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, (None, *MODES))
         check_choice("lane", self.lane, (None, *LANES))
-
-
-def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
-    if choice not in known:
-        raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import torch
 
+from ..choices import PRECISIONS
 from ..errors import ModelError, UsageError
 from ..memory_usage.predict import memory
 from ..memory_usage.results import Memory
-from ..memory_usage.results import Precision as MemoryPrecision
 from ..models.batch_size import with_batch
 from ..pipeline import RunOptions, run_model
 from ..rooflines.bounds import Question, roofline_of
@@ -17,10 +17,6 @@ from ..rooflines.results import Device
 from ..rooflines.saved import find_device
 from .building import Subject
 from .results import Prediction, Protocol
-
-_MEMORY_PRECISIONS: dict[str, MemoryPrecision] = {
-    "fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16",
-}  # fmt: skip
 
 
 def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
@@ -99,7 +95,8 @@ def _memory(
             (protocol.batch_size, *subject.image),
             optimizer=protocol.optimizer,
             inference=protocol.inference,
-            precision=_MEMORY_PRECISIONS[protocol.precision],
+            # TF32 is fp32 in memory
+            precision="fp32" if PRECISIONS[protocol.precision].tf32 else protocol.precision,
             device="cuda" if device.type == "cuda" else "cpu",
             device_memory=room,
             accumulate=protocol.accumulate,

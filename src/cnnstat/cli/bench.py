@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..choices import BenchPrecision, OptimizerName, TrainingDevice, learning_rates
 from .options import ArgOption, FormatOption, InputOption, arguments_of, model_argument
 
 
@@ -54,13 +55,13 @@ def command(
         int, typer.Option("--accumulate", metavar="N", help="Batches for one step.")
     ] = 1,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"],
+        OptimizerName,
         typer.Option("--optimizer"),
     ] = "sgd",
     lr: Annotated[
         float | None,
         typer.Option("--lr", metavar="RATE", show_default=False,
-                     help="Learning rate. [default: 0.1; 0.001 for adam, adamw and rmsprop]"),
+                     help=f"Learning rate. [default: {learning_rates()}]"),
     ] = None,
     momentum: Annotated[
         float, typer.Option("--momentum", help="Of the optimizers momentum and nesterov.")
@@ -78,9 +79,9 @@ def command(
     augment: Annotated[
         bool, typer.Option("--augment", help="Random crops and flips of the training images.")
     ] = False,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device")] = "auto",
+    device: Annotated[TrainingDevice, typer.Option("--device")] = "auto",
     precision: Annotated[
-        Literal["fp32", "tf32", "bf16", "fp16"],
+        BenchPrecision,
         typer.Option("--precision", help="bf16 and fp16 are mixed; tf32 and fp16 need a GPU."),
     ] = "fp32",
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import DeviceKind
 from .options import FormatOption, OutputOption
 
 
@@ -15,7 +16,7 @@ def command(
         typer.Option("--measure", help="Measure this machine instead: about 15 seconds."),
     ] = False,
     on: Annotated[
-        Literal["cpu", "cuda"] | None,
+        DeviceKind | None,
         typer.Option("--on", show_default=False,
                      help="What of it to measure. [default: cuda where there is one]"),
     ] = None,

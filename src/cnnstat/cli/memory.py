@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -29,21 +30,20 @@ def command(
                      help="Examples in a batch. [default: those of the input]"),
     ] = None,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta",
-                "adamax", "nadam", "radam"],
+        OptimizerName,
         typer.Option("--optimizer", help="torch's optimizer, with its defaults."),
     ] = "sgd",
     inference: Annotated[
         bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
     ] = False,
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"],
+        MemoryPrecision,
         typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
                      "(true), or of what torch.autocast casts (mixed); with --fsdp of what is "
                      "gathered."),
     ] = "fp32",
     device: Annotated[
-        Literal["cuda", "cpu"],
+        DeviceKind,
         typer.Option("--device", help="The kind of device: its forms of attention, dropout and "
                      "optimizer, and of CUDA the rounding to blocks."),
     ] = "cuda",
@@ -86,7 +86,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: Annotated[
-        Literal["eval", "train"] | None,
+        Mode | None,
         typer.Option("--mode", show_default=False,
                      help="What the modules are set to. [default: train; eval with --inference]"),
     ] = None,

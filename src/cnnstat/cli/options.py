@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from ..choices import LaneOrAuto, Mode
 from ..errors import UsageError
 from ..render.options import Format
 from .completion import complete_model
@@ -34,11 +35,9 @@ ArgOption = Annotated[
         help="Argument of the model, a Python literal: num_classes=10. Repeatable.",
     ),
 ]  # fmt: skip
-ModeOption = Annotated[
-    Literal["eval", "train"], typer.Option("--mode", help="What the modules are set to.")
-]
+ModeOption = Annotated[Mode, typer.Option("--mode", help="What the modules are set to.")]
 ModeOrTrainingOption = Annotated[
-    Literal["eval", "train"] | None,
+    Mode | None,
     typer.Option(
         "--mode", show_default=False,
         help="What the modules are set to. [default: eval; train with --training]",
@@ -52,7 +51,7 @@ TrainingOption = Annotated[
     ),
 ]  # fmt: skip
 LaneOption = Annotated[
-    Literal["auto", "meta", "fake", "cpu"],
+    LaneOrAuto,
     typer.Option(
         "--lane", help="How the model is run: without data (meta, fake) or for real (cpu). "
         "auto takes the first that works.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import OptimizerName, RooflinePrecision
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,
@@ -39,7 +40,7 @@ def command(
                      help="Peaks of your own, in FLOP/s and bytes/s: fp32=1.2T,bandwidth=40G."),
     ] = None,
     precision: Annotated[
-        Literal["fp32", "tf32", "bf16", "fp16", "fp64"],
+        RooflinePrecision,
         typer.Option("--precision", help="Of the arithmetic and of the tensors in memory."),
     ] = "fp32",
     batch_size: Annotated[
@@ -51,7 +52,7 @@ def command(
         bool, typer.Option("--training", help="A step with backward pass and update.")
     ] = False,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"] | None,
+        OptimizerName | None,
         typer.Option("--optimizer", show_default=False,
                      help="Of the update. [default: sgd with --training]"),
     ] = None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from ..analysis.layer_table import check_options
 from ..analysis.results import Analysis
 from ..analysis.sight import sight
+from ..choices import DeviceKind, LaneOrAuto, Mode
 from ..comparison.results import Comparison
 from ..errors import UsageError
 from ..fast_meta import rules_postponed
@@ -25,9 +26,6 @@ from .calls import called, called_quickly, quick_import
 if TYPE_CHECKING:
     from ..explanation.results import Explanation
     from ..memory_usage.results import Memory
-
-Mode = Literal["eval", "train"]
-Lane = Literal["auto", "meta", "fake", "cpu"]
 
 
 def options_of(
@@ -48,7 +46,7 @@ def analysis_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     mode: Mode | None,
-    lane: Lane,
+    lane: LaneOrAuto,
     training: bool,
 ) -> Analysis:
     specs = parse_inputs(inputs)
@@ -83,7 +81,7 @@ def formulas_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     mode: Mode | None,
-    lane: Lane,
+    lane: LaneOrAuto,
     training: bool,
 ) -> Formulas:
     specs = parse_inputs(inputs)
@@ -123,7 +121,7 @@ def comparison_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     mode: Mode | None,
-    lane: Lane,
+    lane: LaneOrAuto,
     training: bool,
 ) -> Comparison:
     if len(specs) < 2:
@@ -158,7 +156,7 @@ def roofline_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     mode: Mode | None,
-    lane: Lane,
+    lane: LaneOrAuto,
     device: str | None,
     device_peaks: str | None,
     **step: Any,
@@ -175,7 +173,7 @@ def roofline_of(
     )
 
 
-def devices_of(measure: bool, on: Literal["cpu", "cuda"] | None) -> Devices:
+def devices_of(measure: bool, on: DeviceKind | None) -> Devices:
     if not measure:
         if on is not None:
             raise UsageError("--on says what to measure", hint="add --measure")
@@ -193,7 +191,7 @@ def explanation_of(
     inputs: list[str] | None,
     arguments: dict[str, Any],
     mode: Mode,
-    lane: Lane,
+    lane: LaneOrAuto,
 ) -> Explanation:
     specs = parse_inputs(inputs)
     with quick_import(), rules_postponed():

@@ -9,15 +9,24 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..choices import (
+    DEVICE_KINDS,
+    MODES,
+    OPTIMIZERS,
+    PRECISIONS,
+    DeviceKind,
+    MemoryPrecision,
+    Mode,
+    OptimizerName,
+    check_choice,
+    precisions_of,
+)
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..models.batch_size import batch_of, described_inputs, with_batch
 from ..models.loaded import Loaded
 from ..models.saved import is_saved
 from ..pipeline import (
-    MODES,
-    Mode,
     RunOptions,
-    check_choice,
     load_model,
     model_of,
     run_model,
@@ -25,21 +34,13 @@ from ..pipeline import (
 )
 from ..trace.step_records import Step
 from ..tracing.copies import meta_copy
-from ..tracing.devices import DEVICES, DeviceKind
-from ..tracing.optimizers import OPTIMIZERS, OptimizerName
 from ..tracing.sharding import Sharding
 from ..tracing.step import StepOptions, trace_step
 from .largest_batch import largest_batch
 from .limit import limit_bytes
 from .notes import notes_of
-from .results import BatchFit, Memory, Precision, Sharded
+from .results import BatchFit, Memory, Sharded
 from .timeline import Timeline
-
-_DTYPES: dict[Precision, torch.dtype] = {
-    "fp32": torch.float32, "bf16": torch.float32, "bf16-true": torch.bfloat16,
-    "fp16": torch.float32, "fp16-true": torch.float16,
-}  # fmt: skip
-_AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def memory(
@@ -49,7 +50,7 @@ def memory(
     optimizer: OptimizerName = "sgd",
     inference: bool = False,
     mode: Mode | None = None,
-    precision: Precision = "fp32",
+    precision: MemoryPrecision = "fp32",
     device: DeviceKind = "cuda",
     device_memory: int | str | None = None,
     checkpoint: Sequence[str] = (),
@@ -101,9 +102,9 @@ def memory(
             shapes don't fit.
     """
     check_choice("mode", mode, (None, *MODES))
-    check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_choice("precision", precision, tuple(_DTYPES))
-    check_choice("device", device, DEVICES)
+    check_choice("optimizer", optimizer, tuple(OPTIMIZERS))
+    check_choice("precision", precision, precisions_of("memory"))
+    check_choice("device", device, DEVICE_KINDS)
     if inference:
         _refuse_training_options(bool(checkpoint), ddp, accumulate)
     if accumulate < 1:
@@ -126,15 +127,25 @@ def memory(
         mode=loaded.mode or mode or ("eval" if inference else "train"),
         optimizer=None if inference else optimizer,
         device=device,
-        dtype=_DTYPES[precision],
+        dtype=_dtype(PRECISIONS[precision].parameters),
         checkpoint=tuple(checkpoint),
         ddp=ddp,
-        autocast=None if sharding else _AUTOCAST.get(precision),
+        autocast=None if sharding else _autocast(precision),
         fsdp=sharding,
         accumulated=accumulate > 1,
     )
     subject = _Subject(loaded, options, precision, accumulate)
     return subject.result(batch_size, limit)
+
+
+def _autocast(precision: MemoryPrecision) -> torch.dtype | None:
+    lower = PRECISIONS[precision].autocast
+    return None if lower is None else _dtype(lower)
+
+
+def _dtype(name: str) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 def _refuse_training_options(checkpoint: bool, ddp: bool, accumulate: int) -> None:
@@ -148,7 +159,9 @@ def _refuse_training_options(checkpoint: bool, ddp: bool, accumulate: int) -> No
                          hint="leave out --accumulate or --inference")  # fmt: skip
 
 
-def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -> Sharding | None:
+def _sharding(
+    ranks: int | None, units: tuple[str, ...], precision: MemoryPrecision
+) -> Sharding | None:
     if ranks is None:
         if units:
             raise UsageError("units are FSDP's: over how many ranks?", hint="--fsdp 8")
@@ -158,7 +171,7 @@ def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -
     if precision == "fp16":
         raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
                          hint="--precision bf16")  # fmt: skip
-    return Sharding(ranks, units, _AUTOCAST.get(precision))
+    return Sharding(ranks, units, _autocast(precision))
 
 
 @dataclass(frozen=True)
@@ -167,7 +180,7 @@ class _Subject:
 
     loaded: Loaded
     options: StepOptions
-    precision: Precision
+    precision: MemoryPrecision
     accumulate: int
 
     def result(self, batch_size: int | None, limit: int | None) -> Memory:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..analysis.results import Analysis, Layer
+from ..choices import OptimizerName, RooflinePrecision
 from ..operators.costs import cost_of
 from ..trace.records import Op, Trace
 from .devices import peak_of
 from .fused import fused_calls
-from .results import Device, LayerWork, Optimizer, Precision, Roofline, Work
+from .results import Device, LayerWork, Roofline, Work
 from .traffic import Traffic, update_bytes
 
 
@@ -26,8 +27,8 @@ class Question:
     """On which device, in which precision, and whether a training step with which optimizer."""
 
     device: Device
-    precision: Precision
-    optimizer: Optimizer | None = None
+    precision: RooflinePrecision
+    optimizer: OptimizerName | None = None
 
     def work(self, macs: int, moved: int) -> Work:
         """What an operator takes: the longer of its arithmetic and its traffic."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from torch import nn
 
+from ..choices import (
+    OPTIMIZERS,
+    LaneName,
+    Mode,
+    OptimizerName,
+    RooflinePrecision,
+    check_choice,
+    precisions_of,
+)
 from ..errors import UsageError
 from ..models.batch_size import batch_of, with_batch
 from ..models.loaded import Loaded
 from ..models.saved import is_saved
-from ..pipeline import Mode, RunOptions, check_choice, load_model, run_model
-from ..tracing.attempts import LaneName
+from ..pipeline import RunOptions, load_model, run_model
 from .bounds import Question, roofline_of
 from .devices import peak_of
-from .results import PRECISIONS, Device, Optimizer, Precision, Roofline
+from .results import Device, Roofline
 from .saved import find_device
 
 
@@ -25,10 +33,10 @@ def roofline(
     *inputs: Any,
     device: str | Path | Device | None = None,
     device_peaks: str | None = None,
-    precision: Precision = "fp32",
+    precision: RooflinePrecision = "fp32",
     batch_size: int | None = None,
     training: bool = False,
-    optimizer: Optimizer | None = None,
+    optimizer: OptimizerName | None = None,
     mode: Mode | None = None,
     lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -47,15 +55,15 @@ def roofline(
             state stay in fp32 between the steps (fp64 with fp64).
         batch_size: the size of the first dimension of every input that shares it.
         training: whether a step has a backward pass and an update of the parameters.
-        optimizer: of that update: sgd (the default), momentum, nesterov, adam, adamw or rmsprop.
+        optimizer: of that update, as `memory` has it; "sgd" by default.
 
     Raises:
         UsageError: the device, the precision or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
     chosen = find_device(device, device_peaks)
-    check_choice("precision", precision, PRECISIONS)
-    check_choice("optimizer", optimizer, (None, *get_args(Optimizer)))
+    check_choice("precision", precision, precisions_of("roofline"))
+    check_choice("optimizer", optimizer, (None, *OPTIMIZERS))
     if optimizer is not None and not training:
         raise UsageError("an optimizer belongs to a training step", hint="add --training")
     peak_of(chosen, precision)

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from ..analysis.results import Analysis
+from ..choices import Mode
 from ..errors import ModelError
-from ..pipeline import Mode
 from ..trace.records import Trace
 from .domain import domain_of
 from .figures import layer_formulas, shapes_at, total_formulas

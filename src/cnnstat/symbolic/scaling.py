@@ -12,11 +12,11 @@ from msgspec import structs
 
 from ..analysis.results import Analysis, Tool
 from ..api import analyze
+from ..choices import Mode
 from ..comparison.classifier import find_site
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, as_input
 from ..models.load import load
-from ..pipeline import Mode
 from ..symbols.parsing import parse
 from ..symbols.values import at
 from ..version import __version__

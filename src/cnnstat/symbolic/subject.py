@@ -10,14 +10,15 @@ from torch import nn
 
 from ..analysis.results import Analysis
 from ..analysis.rollup import analyse
+from ..choices import LaneName, Mode
 from ..comparison.variants import resized
 from ..errors import CnnstatError, ModelError, UsageError
 from ..inputs import InputSpec, as_input
 from ..models.loaded import Loaded
 from ..models.saved import is_saved
-from ..pipeline import Mode, ModelRun, RunOptions, load_model, run_model
+from ..pipeline import ModelRun, RunOptions, load_model, run_model
 from ..trace.records import Trace
-from ..tracing.attempts import LaneName, trace_on_lanes
+from ..tracing.attempts import trace_on_lanes
 from ..tracing.copies import meta_copy
 from .figures import shapes_at
 from .letters import at_sizes, first_values, letters_in, starting_sizes, told
