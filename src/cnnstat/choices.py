@@ -31,6 +31,11 @@ DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
 """Where `bench` trains; `auto` is the best there is."""
 
+Schedule = Literal["constant", "cosine", "step"]
+"""Of the learning rate."""
+Init = Literal["xavier", "default"]
+"""Of the weights; `default` is what the model's constructor makes."""
+
 
 @dataclass(frozen=True)
 class Optimizer:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import get_args
 
-from ..choices import OPTIMIZERS, TrainingDevice, check_choice, precisions_of
+from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, precisions_of
 from ..errors import UsageError
-from .results import Init, Job, Protocol, Schedule
+from .results import Job, Protocol
 
 _CHOICES = {
     "optimizer": tuple(OPTIMIZERS),

@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..analysis.results import Model, Tool
-from ..choices import BenchPrecision, OptimizerName, TrainingDevice
+from ..choices import BenchPrecision, Init, OptimizerName, Schedule, TrainingDevice
 from ..results import Record, Result, Shape
 
-Schedule = Literal["constant", "cosine", "step"]
-Init = Literal["xavier", "default"]
 Status = Literal["finished", "interrupted", "diverged"]
 Phase = Literal["data", "forward", "backward", "optimizer"]
 

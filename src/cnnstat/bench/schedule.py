@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..choices import OPTIMIZERS
-from .results import Protocol, Schedule
+from ..choices import OPTIMIZERS, Schedule
+from .results import Protocol
 
 _EPOCHS = 10
 _TIMED_STEPS = 100  # where there is nothing to learn

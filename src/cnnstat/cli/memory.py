@@ -13,6 +13,7 @@ from .options import (  # fmt: skip
     InputOption,
     OutputOption,
     arguments_of,
+    inputs_of,
     model_argument,
 )
 
@@ -99,15 +100,18 @@ def command(
     piece of memory is followed from the operator that makes it until it is freed. The largest batch
     that fits is a figure: the exit status stays 0 if the batch that was asked for does not.
     """
+    from ..api import memory
     from ..render.options import Options
-    from .emit import destination, emit
-    from .running import memory_of
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    step = memory_of(
-        model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
-        inference=inference, mode=mode, precision=precision, device=device,
-        device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
-        ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    step = result_of(
+        lambda: memory(
+            model, *specs, arguments=arguments, batch_size=batch_size, optimizer=optimizer,
+            inference=inference, mode=mode, precision=precision, device=device,
+            device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
+            ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
+        )
     )  # fmt: skip
     emit(step, to, Options(top=top))

@@ -17,6 +17,8 @@ from .options import (  # fmt: skip
     OutputOption,
     StrictOption,
     arguments_of,
+    inputs_of,
+    lane_of,
     model_argument,
 )
 
@@ -85,18 +87,23 @@ def command(
     An operator takes as long as its arithmetic at the device's peak or its bytes at the memory's
     bandwidth, whichever is longer. --output FILE.svg draws the layers under the device's roof.
     """
+    from ..api import roofline
     from ..render.options import Options
     from ..rooflines.view import check_sort
-    from .checks import require_counted
-    from .emit import destination, emit
-    from .running import roofline_of
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
     check_sort(sort)
-    roofline = roofline_of(
-        model, input, arguments_of(arg), mode, lane, device=device, device_peaks=device_peaks,
-        precision=precision, batch_size=batch_size, training=training, optimizer=optimizer,
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    step = result_of(
+        lambda: roofline(
+            model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane), device=device,
+            device_peaks=device_peaks, precision=precision, batch_size=batch_size,
+            training=training, optimizer=optimizer,
+        )
     )  # fmt: skip
-    emit(roofline, to, Options(depth, (), sort, top, ops))
+    emit(step, to, Options(depth, (), sort, top, ops))
     if strict:
-        require_counted(roofline)
+        from ..rooflines.bounds import require_counted
+
+        require_counted(step)

@@ -8,7 +8,6 @@ reads before it writes is not counted.
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -66,20 +65,8 @@ class _Timer:
             torch.cuda.synchronize()
 
 
-def measure_device(
-    device: str | None = None, clock: Callable[[], float] = time.perf_counter
-) -> Device:
-    """Measure the peaks of this machine: `"cpu"`, or `"cuda"` by default where there is one.
-
-    `clock` gives seconds; with one thread on a machine that others use too, `time.process_time`
-    leaves out what the others take.
-
-    Of several sizes the fastest counts, its rate being the median of repeats after a warm-up, with
-    the device synchronised before each reading of the clock. Takes some 15 seconds.
-
-    Raises:
-        UsageError: there is no such device.
-    """
+def measured_device(device: str | None, clock: Callable[[], float]) -> Device:
+    """The peaks of this machine, by a clock that gives seconds."""
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind not in _SIZES or (kind == "cuda" and not torch.cuda.is_available()):
         known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
