@@ -3,6 +3,7 @@ themselves."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cnnstat
+from cnnstat import api
 from cnnstat.analysis.results import Input
 from cnnstat.render import render
 
@@ -359,3 +361,52 @@ def test_saved_analysis_shows_itself_in_a_fresh_session(tmp_path: Path) -> None:
         "sys.stdout.reconfigure(encoding='utf-8'); print(a); assert 'torch' not in sys.modules"
     )
     assert _python(program, str(file)) == repr(analysis) + "\n"
+
+
+def test_every_public_function_is_in_api() -> None:
+    functions = {n for n in cnnstat.__all__ if inspect.isfunction(getattr(cnnstat, n))}
+    written = {n for n, v in vars(api).items() if inspect.isfunction(v) and n[0] != "_"}
+    assert functions == {n for n in written if getattr(api, n).__module__ == "cnnstat.api"}
+    for name in functions:
+        assert getattr(cnnstat, name) is getattr(api, name)
+        assert getattr(api, name).__doc__
+
+
+WITHOUT_TORCH = """
+import sys
+import cnnstat
+def refused(call, *given, **options):
+    try:
+        call(*given, **options)
+    except cnnstat.UsageError:
+        return
+    sys.exit(f"{call} is not refused")
+cnnstat.list_models()
+cnnstat.list_devices()
+assert cnnstat.analyze("run.json") == cnnstat.read_analysis("run.json")
+refused(cnnstat.analyze, "nin", mode="evaluate")
+refused(cnnstat.analyze, "run.json", mode="train")
+refused(cnnstat.compare, "nin")
+refused(cnnstat.explain, "nin", "conv1", lane="tpu")
+refused(cnnstat.memory, "nin", optimizer="sgdd")
+refused(cnnstat.memory, "nin", device_memory="24 apples")
+refused(cnnstat.roofline, "nin", device="h1000")
+refused(cnnstat.roofline, "nin", device="h100", optimizer="adam")
+refused(cnnstat.scale, "nin", over="H,W=")
+refused(cnnstat.verify, "run.json")
+assert "torch" not in sys.modules
+"""
+
+
+def test_what_needs_no_model_imports_no_torch(tmp_path: Path) -> None:
+    saved = render(cnnstat.analyze("lenet"), "json").text
+    (tmp_path / "run.json").write_text(saved, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("given", [{"mode": "eval"}, {"mode": "train"}, {"lane": "cpu"}])
+def test_a_saved_analysis_has_its_mode_and_lane(tmp_path: Path, given: dict[str, str]) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(render(cnnstat.analyze("lenet"), "json").text, encoding="utf-8")
+    with pytest.raises(cnnstat.UsageError, match="it takes no mode and no lane"):
+        cnnstat.analyze(str(file), **given)

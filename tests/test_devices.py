@@ -10,19 +10,20 @@ import pytest
 import torch
 
 import cnnstat
+from cnnstat.choices import precisions_of
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.render import render
 from cnnstat.render.json import schema
 from cnnstat.rooflines import measuring
 from cnnstat.rooflines.devices import DEVICES, SHORT, device_named, device_of_peaks
-from cnnstat.rooflines.results import PRECISIONS, Device, Devices, Measured
+from cnnstat.rooflines.results import Device, Devices, Measured
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
 def test_peaks_are_consistent(device) -> None:
     peaks = device.peak_flops
-    assert set(peaks) <= set(PRECISIONS)
+    assert set(peaks) <= set(precisions_of("roofline"))
     in_order = [peaks[p] for p in ("fp64", "fp32", "tf32", "fp16") if p in peaks]
     assert in_order == sorted(in_order)
     if "bf16" in peaks:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 import cnnstat
-from cnnstat import api
+from cnnstat import pipeline
 from cnnstat.cli.main import run as run_command
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.explanation.explainer import Explainer
@@ -25,6 +25,7 @@ from cnnstat.explanation.results import Explanation
 from cnnstat.explanation.saved import explain_saved
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
+from cnnstat.run_config import RunConfig
 from tests.test_random_trees import trees
 
 SIGNS = {"−": "-", "·": "*", "⌊": "floor(", "⌈": "ceil(", "⌋": ")", "⌉": ")"}
@@ -116,8 +117,8 @@ def check_formulas(explanation):
 
 def explained_rows(model, *inputs, **options):
     """The explanation of every row of a model."""
-    run = api.run_model(
-        api.load_model(model, inputs, {}, None), api.RunOptions("eval", None, **options)
+    run = pipeline.run_model(
+        pipeline.load_model(model, inputs, {}, None), RunConfig("eval", None, **options)
     )
     explainer = Explainer(run.trace, run.analysis)
     return [explainer.of(row) for row in run.analysis.layers]
@@ -370,7 +371,7 @@ def test_a_layer_that_was_not_called():
 def test_a_saved_analysis_explains_what_its_figures_suffice_for(name, tmp_path):
     name = "torchvision:mobilenet_v2" if name == "mobilenet" else name
     file = tmp_path / "run.json"
-    run = api.run_model(api.load_model(name, (), {}, None), api.RunOptions("eval", None))
+    run = pipeline.run_model(pipeline.load_model(name, (), {}, None), RunConfig("eval", None))
     file.write_text(render(run.analysis, "json").text)
     analysis, live = cnnstat.read_analysis(file), Explainer(run.trace, run.analysis)
     for row in analysis.layers:

@@ -10,24 +10,30 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .analysis.results import Analysis
-    from .api import analyze, compare, explain, verify
-    from .bench.measuring import measure, resume
+    from .api import (
+        analyze,
+        compare,
+        explain,
+        formulas,
+        list_devices,
+        list_models,
+        measure,
+        measure_device,
+        memory,
+        read_analysis,
+        register,
+        resume,
+        roofline,
+        scale,
+        verify,
+    )
     from .bench.results import Benchmark
     from .comparison.results import Comparison
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .explanation.results import Explanation
-    from .memory_usage.predict import memory
     from .memory_usage.results import Memory
-    from .models.listing import list_models
-    from .models.saved import read_analysis
-    from .models.user_names import register
-    from .rooflines.listing import list_devices
-    from .rooflines.measuring import measure_device
-    from .rooflines.predict import roofline
     from .rooflines.results import Device, Devices, Roofline
-    from .symbolic.formulas import formulas
     from .symbolic.results import Formulas, Scaling
-    from .symbolic.scaling import scale
     from .verification.results import Verification
 
 __all__ = [
@@ -76,32 +82,18 @@ _HOMES = {
     "Roofline": "rooflines.results",
     "Scaling": "symbolic.results",
     "Verification": "verification.results",
-    "analyze": "api",
-    "compare": "api",
-    "explain": "api",
-    "verify": "api",
     "CnnstatError": "errors",
     "ModelError": "errors",
     "ShapeError": "errors",
     "UsageError": "errors",
-    "memory": "memory_usage.predict",
-    "formulas": "symbolic.formulas",
-    "list_devices": "rooflines.listing",
-    "measure_device": "rooflines.measuring",
-    "roofline": "rooflines.predict",
-    "scale": "symbolic.scaling",
-    "list_models": "models.listing",
-    "measure": "bench.measuring",
-    "resume": "bench.measuring",
-    "read_analysis": "models.saved",
-    "register": "models.user_names",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'cnnstat' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = _HOMES.get(name, "api")  # a function
+    return getattr(import_module(f".{home}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from msgspec import structs
@@ -13,6 +13,7 @@ from torch import nn
 
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
+from .choices import Mode
 from .diagnosis.mixed_batch import is_suspicious
 from .errors import ModelError, UsageError
 from .fast_meta import uncollected
@@ -21,32 +22,11 @@ from .models.construction import copies_of
 from .models.implied import implied_input
 from .models.load import load
 from .models.loaded import Loaded, Recorded
+from .run_config import RunConfig
 from .trace.records import Trace
-from .tracing.attempts import LANES, LaneName, trace_on_lanes
+from .tracing.attempts import trace_on_lanes
 from .tracing.copies import meta_copy
 from .version import __version__
-
-Mode = Literal["eval", "train"]
-MODES = ("eval", "train")
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run; `mode` is None where it was left to the model and to `training`."""
-
-    mode: Mode | None
-    lane: LaneName | None
-    training: bool = False
-    diagnosed: bool = True  # whether a failure is to be explained
-
-    def __post_init__(self) -> None:
-        check_choice("mode", self.mode, (None, *MODES))
-        check_choice("lane", self.lane, (None, *LANES))
-
-
-def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
-    if choice not in known:
-        raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
 
 
 @dataclass(frozen=True)
@@ -96,16 +76,16 @@ def load_model(
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
-def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
-    if loaded.mode == "eval" and options.mode == "train":
+def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
+    if loaded.mode == "eval" and config.mode == "train":
         raise UsageError(
             f"{loaded.spec} was exported in eval mode: its graph has no other",
             hint="leave out --mode, or export it again in train mode",
         )
-    mode = loaded.mode or options.mode or ("train" if options.training else "eval")
+    mode = loaded.mode or config.mode or ("train" if config.training else "eval")
     if isinstance(loaded, Recorded):
-        if options.lane is not None or options.training:
-            option = "--training" if options.training else "--lane"
+        if config.lane is not None or config.training:
+            option = "--training" if config.training else "--lane"
             raise UsageError(f"{loaded.spec} is a graph that is not run: it takes no {option}")
         recorded = loaded.trace
     else:
@@ -116,17 +96,17 @@ def run_model(loaded: Loaded | Recorded, options: RunOptions) -> ModelRun:
                 loaded.inputs,
                 loaded.named_inputs,
                 mode=mode,
-                lane=options.lane,
-                training=options.training,
+                lane=config.lane,
+                training=config.training,
             )
         except ModelError as error:
-            if not options.diagnosed:
+            if not config.diagnosed:
                 raise
             raise _diagnosed(error, loaded, mode) from error
     model = model_of(loaded, recorded.model)
     with uncollected():
         analysis = analyse(recorded, model, this_tool())
-    if options.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
+    if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         from .diagnosis.second_run import mixed_batch
 
         told = mixed_batch(loaded, mode, recorded)

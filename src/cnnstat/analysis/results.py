@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import field
 
+from ..choices import Mode
 from ..operators.window import Window
 from ..results import Record, Result, Shape
 
@@ -203,7 +204,7 @@ class Analysis(Result, frozen=True, kw_only=True):
     tool: Tool
     model: Model
     inputs: tuple[Input, ...]
-    mode: Literal["eval", "train"]
+    mode: Mode
     lane: str
     totals: Totals
     by_role: dict[str, RoleTally]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from .results import Analysis
 from .stages import last_map
 
 
-def sight(analysis: Analysis, side: int) -> Iterator[str]:
+def with_sight(analysis: Analysis, side: int) -> Analysis:
+    """The analysis with what its receptive field is to objects of a size."""
+    return structs.replace(analysis, notes=(*analysis.notes, *_sight(analysis, side)))
+
+
+def _sight(analysis: Analysis, side: int) -> Iterator[str]:
     """Sentences about the last feature map, for objects of `side` pixels."""
     last = last_map(analysis.layers)
     if last is None or not last.receptive_field:

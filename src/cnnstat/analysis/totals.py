@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import CheckError
 from ..render.blocks import Cell, Facts
 from .results import Analysis, BoundedPart
 from .stages import last_map
@@ -106,3 +107,14 @@ def _part(part: BoundedPart) -> str:
 
 def _times(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} ({count}×)" for name, count in counts.items())
+
+
+def require_exact(*analyses: Analysis) -> None:
+    """Raise CheckError if any total is a lower bound."""
+    for analysis in analyses:
+        totals = analysis.totals
+        if not totals.exact or totals.backward_uncounted:
+            raise CheckError(
+                f"{analysis.model.spec}: the totals are lower bounds",
+                "not counted: " + ", ".join(totals.uncounted | totals.backward_uncounted),
+            )

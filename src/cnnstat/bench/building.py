@@ -13,7 +13,8 @@ from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, format_shape
 from ..models.loaded import Loaded, Recorded
-from ..pipeline import ModelRun, RunOptions, load_model, run_model
+from ..pipeline import ModelRun, load_model, run_model
+from ..run_config import RunConfig
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
 from .results import Protocol
@@ -79,7 +80,7 @@ def subject(
     loaded = _trainable(load_model(spec, inputs, {}, arguments))
     channels, *sides = _image(loaded)
     if protocol.data == "synthetic":
-        run = run_model(loaded, RunOptions(None, None))
+        run = run_model(loaded, RunConfig())
         data = synthetic(protocol, (channels, *sides), _outputs(run))
         return Subject(loaded, run.analysis, data, (channels, *sides))
     data = load_data(protocol, sides)
@@ -88,7 +89,7 @@ def subject(
         channels = chosen.get(taken[_CHANNELS], channels)
         size = InputSpec((2, channels, *sides))
         loaded = _trainable(load_model(spec, [size], {}, chosen))
-    run = run_model(loaded, RunOptions(None, None))
+    run = run_model(loaded, RunConfig())
     _check_classes(run, data, taken[_CLASSES] if taken[_CLASSES] in chosen else None)
     return Subject(loaded, run.analysis, data, (channels, *sides))
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
+from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, precisions_of
 from ..errors import UsageError
 from .results import Job, Protocol
+
+_CHOICES = {
+    "optimizer": tuple(OPTIMIZERS),
+    "precision": precisions_of("bench"),
+    "device": get_args(TrainingDevice),
+    "schedule": get_args(Schedule),
+    "init": get_args(Init),
+}
 
 _LARGEST_SEED = 2**32 - 1  # torch takes 64 bits; each epoch has a seed of its own made of it
 
@@ -21,6 +31,8 @@ def check(job: Job) -> None:
         raise UsageError(f"{twice[0]} is named twice: its steps could not be told apart")
     if not job.models:
         raise UsageError("bench takes at least one model", hint="cnnstat bench lenet")
+    for name, known in _CHOICES.items():
+        check_choice(name, getattr(job.protocol, name), known)
     _check_limit(job.protocol)
     _check_numbers(job.protocol)
     if job.protocol.inference and job.protocol.augment:

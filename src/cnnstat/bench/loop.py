@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..choices import Schedule
 from .batches import Batches
 from .clock import Laps, Mark
-from .results import Schedule
 from .schedule import Limit, Position, rate
 
 

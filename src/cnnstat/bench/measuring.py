@@ -1,4 +1,4 @@
-"""`measure`: models trained one after the other by one protocol, and what was measured."""
+"""Models trained one after the other by one protocol, and what was measured."""
 
 from __future__ import annotations
 
@@ -24,32 +24,15 @@ from .timing import comparison_notes
 from .work import Started, Watch, Work
 
 
-def measure(
-    *models: str,
-    input: str | tuple[int, ...] | None = None,
-    arguments: Mapping[str, Any] | None = None,
-    output: str | Path | None = None,
-    watch: Watch | None = None,
-    **protocol: Any,
+def measure_models(
+    models: tuple[str, ...],
+    input: str | tuple[int, ...] | None,
+    arguments: Mapping[str, Any] | None,
+    output: str | Path | None,
+    watch: Watch | None,
+    protocol: Mapping[str, Any],
 ) -> Benchmark:
-    """Train models for real and measure them: loss, accuracy, step times, throughput, memory.
-
-    Args:
-        models: specs as for `analyze`; what is trained are classifiers of images.
-        input: N×C×H×W; images are resized to it. Without it each model's own.
-        arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
-            data where a model takes them.
-        output: a folder for the configuration, every step, checkpoints and the report.
-        watch: called with every step and epoch as it happens.
-        protocol: the fields of `Protocol`: `data="fashion-mnist"`, `epochs=10`, `lr=0.1`, …;
-            `batch_size="auto"` takes the largest that fits.
-
-    Raises:
-        UsageError: an argument cannot be understood.
-        ModelError: a model does not fit the data or cannot be trained; DivergedError if its loss
-            is no number any more.
-        OutputError: the folder cannot be written.
-    """
+    """Train models one after the other; `protocol` has fields of `Protocol`."""
     fitted = protocol.get("batch_size") == "auto"
     chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
     sizes = () if input is None else (str(as_input(input)),)
@@ -62,12 +45,8 @@ def measure(
     return _done(job, folder, watch or _unwatched, resumed=False, fitted=fitted)
 
 
-def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
-    """Go on with a run that was interrupted, from the end of its last whole epoch.
-
-    Raises:
-        ModelError: the folder holds no run.
-    """
+def resume_run(output: str | Path, watch: Watch | None) -> Benchmark:
+    """Go on with the run in a folder."""
     folder = RunFolder(Path(output))
     return _done(folder.job(), folder, watch or _unwatched, resumed=True)
 

@@ -12,14 +12,11 @@ from typing import Any
 
 import torch
 
+from ..choices import PRECISIONS, BenchPrecision
 from ..errors import ModelError, UsageError
 from ..rooflines.measuring import processor_name
 from .extra import needed
-from .results import Environment, Precision, Protocol
-
-_PRECISIONS: dict[Precision, str] = {
-    "fp32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed",
-}  # fmt: skip
+from .results import Environment, Protocol
 
 
 @contextmanager
@@ -37,7 +34,8 @@ def placed(protocol: Protocol) -> Iterator[Any]:
     count, here = processes()
     fabric = fabric_package.Fabric(
         accelerator=kind, devices=here, num_nodes=max(1, count // here),
-        strategy="ddp" if is_distributed() else "auto", precision=_PRECISIONS[protocol.precision],
+        strategy="ddp" if is_distributed() else "auto",
+        precision=PRECISIONS[protocol.precision].fabric,
     )  # fmt: skip
     with _products_in(protocol.precision):
         fabric.launch()
@@ -90,12 +88,12 @@ def is_first_process() -> bool:
 
 
 @contextmanager
-def _products_in(precision: Precision) -> Iterator[None]:
+def _products_in(precision: BenchPrecision) -> Iterator[None]:
     """fp32 means fp32: by default torch lets convolutions on a GPU round to TF32."""
     cudnn: Any = torch.backends.cudnn
     before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    cudnn.allow_tf32 = precision == "tf32"
+    torch.set_float32_matmul_precision("high" if PRECISIONS[precision].tf32 else "highest")
+    cudnn.allow_tf32 = PRECISIONS[precision].tf32
     try:
         yield
     finally:

@@ -5,22 +5,20 @@ from __future__ import annotations
 
 import torch
 
+from ..choices import PRECISIONS
 from ..errors import ModelError, UsageError
-from ..memory_usage.predict import memory
+from ..memory_usage.config import MemoryConfig
+from ..memory_usage.predict import predict_memory
 from ..memory_usage.results import Memory
-from ..memory_usage.results import Precision as MemoryPrecision
 from ..models.batch_size import with_batch
-from ..pipeline import RunOptions, run_model
+from ..pipeline import run_model
 from ..rooflines.bounds import Question, roofline_of
 from ..rooflines.devices import device_named, peak_of
 from ..rooflines.results import Device
 from ..rooflines.saved import find_device
+from ..run_config import RunConfig
 from .building import Subject
 from .results import Prediction, Protocol
-
-_MEMORY_PRECISIONS: dict[str, MemoryPrecision] = {
-    "fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16",
-}  # fmt: skip
 
 
 def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
@@ -51,9 +49,7 @@ def predicted(subject: Subject, protocol: Protocol, device: torch.device, ddp: b
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     peaks = peaks_of(protocol, name)
     training = not protocol.inference
-    run = run_model(
-        with_batch(subject.loaded, protocol.batch_size), RunOptions(None, None, training)
-    )
+    run = run_model(with_batch(subject.loaded, protocol.batch_size), RunConfig(training=training))
     totals = run.analysis.totals
     macs = totals.macs + (totals.backward_macs or 0)
     seconds = peak = None
@@ -93,18 +89,19 @@ def _memory(
     reason = _unpredictable(protocol, device)
     if reason is not None:
         return None, (f"no memory is predicted {reason}",)
+    asked = MemoryConfig(
+        optimizer=protocol.optimizer,
+        inference=protocol.inference,
+        # TF32 is fp32 in memory
+        precision="fp32" if PRECISIONS[protocol.precision].tf32 else protocol.precision,
+        device="cuda" if device.type == "cuda" else "cpu",
+        device_memory=room,
+        accumulate=protocol.accumulate,
+        ddp=ddp and not protocol.inference,
+    )
+    image = (protocol.batch_size, *subject.image)
     try:
-        step = memory(
-            subject.loaded.model,
-            (protocol.batch_size, *subject.image),
-            optimizer=protocol.optimizer,
-            inference=protocol.inference,
-            precision=_MEMORY_PRECISIONS[protocol.precision],
-            device="cuda" if device.type == "cuda" else "cpu",
-            device_memory=room,
-            accumulate=protocol.accumulate,
-            ddp=ddp and not protocol.inference,
-        )
+        step = predict_memory(subject.loaded.model, (image,), {}, None, asked)
     except ModelError as error:
         return None, (f"no memory is predicted: {error.message}",)
     return step, ()

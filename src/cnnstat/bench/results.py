@@ -8,13 +8,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..analysis.results import Model, Tool
+from ..choices import BenchPrecision, Init, OptimizerName, Schedule, TrainingDevice
 from ..results import Record, Result, Shape
 
-Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
-Schedule = Literal["constant", "cosine", "step"]
-Precision = Literal["fp32", "tf32", "bf16", "fp16"]
-Init = Literal["xavier", "default"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Status = Literal["finished", "interrupted", "diverged"]
 Phase = Literal["data", "forward", "backward", "optimizer"]
 
@@ -33,19 +29,19 @@ class Protocol(Record, frozen=True, kw_only=True):
     minutes: float | None = None
     batch_size: int = 128
     accumulate: int = 1
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerName = "sgd"
     lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: Schedule = "constant"
     init: Init = "xavier"
     augment: bool = False
-    precision: Precision = "fp32"
+    precision: BenchPrecision = "fp32"
     compile: bool = False
     channels_last: bool = False
     workers: int = 2
     seed: int = 0
-    device: Device = "auto"
+    device: TrainingDevice = "auto"
     inference: bool = False
     layers: bool = False
     device_peaks: str | None = None

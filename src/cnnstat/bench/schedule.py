@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from .results import Optimizer, Protocol, Schedule
+from ..choices import OPTIMIZERS, Schedule
+from .results import Protocol
 
-RATES: dict[Optimizer, float] = {
-    "sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3,
-}  # fmt: skip
 _EPOCHS = 10
 _TIMED_STEPS = 100  # where there is nothing to learn
 
@@ -55,7 +53,7 @@ def limit_of(protocol: Protocol) -> Limit:
 
 
 def base_rate(protocol: Protocol) -> float:
-    return RATES[protocol.optimizer] if protocol.lr is None else protocol.lr
+    return OPTIMIZERS[protocol.optimizer].learning_rate if protocol.lr is None else protocol.lr
 
 
 def rate(schedule: Schedule, base: float, share: float) -> float:
@@ -72,15 +70,13 @@ def rate(schedule: Schedule, base: float, share: float) -> float:
 
 
 def optimizer_of(protocol: Protocol, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    kind, optim = protocol.optimizer, torch.optim
-    momentum = {"momentum": protocol.momentum} if kind in ("momentum", "nesterov") else {}
-    classes: dict[Optimizer, Any] = {
-        "sgd": optim.SGD, "momentum": optim.SGD, "nesterov": optim.SGD,
-        "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop,
-    }  # fmt: skip
-    extra: dict[str, Any] = {**momentum, **({"nesterov": True} if kind == "nesterov" else {})}
-    made: torch.optim.Optimizer = classes[kind](
+    row = OPTIMIZERS[protocol.optimizer]
+    settings = dict(row.settings)
+    if "momentum" in settings:
+        settings["momentum"] = protocol.momentum
+    torch_class: Any = getattr(torch.optim, row.torch_class)
+    optimizer: torch.optim.Optimizer = torch_class(
         [p for p in parameters if p.requires_grad],
-        lr=base_rate(protocol), weight_decay=protocol.weight_decay, **extra,
+        lr=base_rate(protocol), weight_decay=protocol.weight_decay, **settings,
     )  # fmt: skip
-    return made
+    return optimizer

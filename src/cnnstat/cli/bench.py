@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ArgOption, FormatOption, InputOption, arguments_of, model_argument
+from ..choices import (
+    BenchPrecision,
+    Init,
+    OptimizerName,
+    Schedule,
+    TrainingDevice,
+    learning_rates,
+)
+from ..errors import UsageError
+from ..render.options import Format
+from .options import (  # fmt: skip
+    ArgOption,
+    FormatOption,
+    InputOption,
+    arguments_of,
+    model_argument,
+    one_input,
+)
+
+if TYPE_CHECKING:
+    from ..bench.results import Benchmark
+
+_ALLOWED_WITH_RESUME = {"resume", "format"}
 
 
 def command(
@@ -54,33 +76,33 @@ def command(
         int, typer.Option("--accumulate", metavar="N", help="Batches for one step.")
     ] = 1,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"],
+        OptimizerName,
         typer.Option("--optimizer"),
     ] = "sgd",
     lr: Annotated[
         float | None,
         typer.Option("--lr", metavar="RATE", show_default=False,
-                     help="Learning rate. [default: 0.1; 0.001 for adam, adamw and rmsprop]"),
+                     help=f"Learning rate. [default: {learning_rates()}]"),
     ] = None,
     momentum: Annotated[
         float, typer.Option("--momentum", help="Of the optimizers momentum and nesterov.")
     ] = 0.9,
     weight_decay: Annotated[float, typer.Option("--weight-decay")] = 0.0,
     schedule: Annotated[
-        Literal["constant", "cosine", "step"],
+        Schedule,
         typer.Option("--schedule", help="step: a tenth at the middle and at three quarters."),
     ] = "constant",
     init: Annotated[
-        Literal["xavier", "default"],
+        Init,
         typer.Option("--init", help="xavier: uniform, conv and linear weights. default: as the "
                      "model's constructor draws them."),
     ] = "xavier",
     augment: Annotated[
         bool, typer.Option("--augment", help="Random crops and flips of the training images.")
     ] = False,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device")] = "auto",
+    device: Annotated[TrainingDevice, typer.Option("--device")] = "auto",
     precision: Annotated[
-        Literal["fp32", "tf32", "bf16", "fp16"],
+        BenchPrecision,
         typer.Option("--precision", help="bf16 and fp16 are mixed; tf32 and fp16 need a GPU."),
     ] = "fp32",
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
@@ -124,20 +146,75 @@ def command(
 
     Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
     """
-    from ..bench.results import Protocol
-    from .benching import batch_size_of, benchmark_of, emit_benchmark, given_options, resumed
+    from ..api import measure
+    from ..api import resume as resumed
+    from .progress import watched
 
     if resume is not None:
-        result = resumed(resume, given_options(context))
+        if given := _given_options(context):
+            raise UsageError(
+                f"--resume goes on with what {resume}/config.json says: "
+                f"leave out {', '.join(given)}"
+            )
+        result = watched(lambda watch: resumed(resume, watch))
     else:
-        protocol = Protocol(
-            data=data, data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
-            minutes=minutes, accumulate=accumulate, optimizer=optimizer,
-            lr=lr, momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
-            augment=augment, precision=precision, compile=compile, channels_last=channels_last,
-            workers=workers, seed=seed, device=device, inference=inference, layers=layers,
-            device_peaks=device_peaks,
+        size = _batch_size_of(batch_size)
+        arguments = arguments_of(arg)
+        spec = one_input(input, "bench trains all models on one --input")
+        result = watched(
+            lambda watch: measure(
+                *models or [], input=str(spec) if spec else None, arguments=arguments,
+                output=output, watch=watch, batch_size=size, data=data,
+                data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
+                minutes=minutes, accumulate=accumulate, optimizer=optimizer, lr=lr,
+                momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
+                augment=augment, precision=precision, compile=compile,
+                channels_last=channels_last, workers=workers, seed=seed, device=device,
+                inference=inference, layers=layers, device_peaks=device_peaks,
+            )
         )  # fmt: skip
-        size = batch_size_of(batch_size)
-        result = benchmark_of(models or [], input, arguments_of(arg), protocol, size, output)
-    emit_benchmark(result, format, output or resume)
+    _emit(result, format, output or resume)
+
+
+def _batch_size_of(text: str) -> int | str:
+    """Read `--batch-size`.
+
+    Raises:
+        UsageError: it is neither a whole number nor `auto`.
+    """
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--batch-size {text!r} is neither a whole number nor auto") from None
+
+
+def _given_options(context: typer.Context) -> list[str]:
+    """The options that were typed, but for those that go with `--resume`."""
+    typed = [
+        name for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]  # fmt: skip
+    return [
+        "MODEL" if name == "models" else f"--{name.replace('_', '-')}"
+        for name in typed
+        if name not in _ALLOWED_WITH_RESUME
+    ]
+
+
+def _emit(result: Benchmark, format: Format | None, folder: Path | None) -> None:
+    """Print the result; then end as Ctrl-C does if it is that of an interrupted run.
+
+    Under torchrun only the first process prints.
+    """
+    from ..bench.placing import is_first_process
+    from .emit import Destination, emit
+
+    if is_first_process():
+        emit(result, Destination(format or "table", None))
+        if any(run.status == "interrupted" for run in result.runs):
+            how = f"\n  to go on: cnnstat bench --resume {folder}" if folder else ""
+            typer.echo(f"interrupted: what was measured until then is shown{how}", err=True)
+    if any(run.status == "interrupted" for run in result.runs):
+        raise KeyboardInterrupt

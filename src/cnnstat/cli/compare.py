@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from .options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
@@ -18,7 +19,9 @@ from .options import (  # fmt: skip
     TrainingOption,
     arguments_of,
     columns_of,
+    lane_of,
     model_argument,
+    one_input,
 )
 
 
@@ -50,13 +53,28 @@ def command(
     Shows totals and ratios, parameters and MACs by role and by spatial resolution, and what fully
     connected layers cost beside a head of 1x1 convolution and global average pooling.
     """
-    from .checks import require_exact
-    from .emit import destination, emit
-    from .running import comparison_of, options_of
+    from ..analysis.layer_table import check_options
+    from ..analysis.totals import require_exact
+    from ..api import compare
+    from ..render.options import Options
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    shown = options_of(depth, columns_of(columns))
-    comparison = comparison_of(models, input, arguments_of(arg), mode, lane, training)
+    shown = Options(depth, columns_of(columns))
+    check_options(shown)
+    spec = one_input(input, "compare runs all models on one --input")
+    if spec is not None and spec.letters:
+        raise UsageError(
+            f"compare takes sizes that are numbers, not --input {spec}",
+            hint=f"cnnstat scale {' '.join(models)} --over H,W",
+        )
+    arguments = arguments_of(arg)
+    comparison = result_of(
+        lambda: compare(
+            *models, input=spec, arguments=arguments, mode=mode, lane=lane_of(lane),
+            training=training,
+        )
+    )  # fmt: skip
     emit(comparison, to, shown)
     if strict:
         require_exact(*comparison.analyses)

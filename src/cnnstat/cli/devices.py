@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import DeviceKind
 from .options import FormatOption, OutputOption
 
 
@@ -15,7 +16,7 @@ def command(
         typer.Option("--measure", help="Measure this machine instead: about 15 seconds."),
     ] = False,
     on: Annotated[
-        Literal["cpu", "cuda"] | None,
+        DeviceKind | None,
         typer.Option("--on", show_default=False,
                      help="What of it to measure. [default: cuda where there is one]"),
     ] = None,
@@ -27,10 +28,14 @@ def command(
     `cnnstat devices --measure --output here.json` keeps them for
     `cnnstat roofline MODEL --device here.json`.
     """
+    from ..api import list_devices, measure_device
+    from ..errors import UsageError
+    from ..rooflines.results import Devices
     from .emit import destination, emit
-    from .running import devices_of
 
     to = destination(format, output)
     if measure:
         typer.echo("measuring, about 15 seconds: best with nothing else at work here", err=True)
-    emit(devices_of(measure, on), to)
+    elif on is not None:
+        raise UsageError("--on says what to measure", hint="add --measure")
+    emit(Devices(devices=(measure_device(on),)) if measure else list_devices(), to)

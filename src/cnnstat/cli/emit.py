@@ -7,19 +7,24 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ..errors import OutputError, UsageError
+from ..errors import ModelError, OutputError, UsageError
+from ..fast_meta import imported_quickly, quickly
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
     from ..diagnosis.results import Diagnosis
     from ..results import Result
+
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,16 @@ def destination(format: Format | None, file: Path | None) -> Destination:
         )  # fmt: skip
     _check_writable(file)
     return Destination(chosen, file)
+
+
+def result_of(call: Callable[[], _R], quick: bool = True) -> _R:
+    """What a public function returns; what models print meanwhile goes to standard error.
+
+    `quick`: whether parts of torch and of other libraries are left out of their import, which
+    suits what runs models on `meta` and nothing else. A failure is told without that.
+    """
+    with redirect_stdout(sys.stderr), imported_quickly(postponing=quick):
+        return quickly(call, in_doubt=ModelError) if quick else call()
 
 
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:

@@ -14,6 +14,8 @@ from .options import (  # fmt: skip
     ModeOption,
     OutputOption,
     arguments_of,
+    inputs_of,
+    lane_of,
     model_argument,
 )
 
@@ -46,8 +48,12 @@ def command(
     Each figure stands with its formula, the formula with the layer's numbers, and where it is
     written. The receptive field is followed from the input on.
     """
-    from .emit import destination, emit
-    from .running import explanation_of
+    from ..api import explain
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    emit(explanation_of(model, layer, input, arguments_of(arg), mode, lane), to)
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    explanation = result_of(
+        lambda: explain(model, layer, *specs, mode=mode, lane=lane_of(lane), arguments=arguments)
+    )
+    emit(explanation, to)

@@ -34,7 +34,7 @@ def command(
     Your own are those of [tool.cnnstat.models] in pyproject.toml, and those that the modules of
     [tool.cnnstat] import register; such modules are run. The exit status is 1 if no name matches.
     """
-    from ..models.listing import list_models
+    from ..api import list_models
     from .emit import destination, emit
 
     to = destination(format, output)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
     OutputOption,
     arguments_of,
+    inputs_of,
     model_argument,
 )
 
@@ -29,21 +31,20 @@ def command(
                      help="Examples in a batch. [default: those of the input]"),
     ] = None,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta",
-                "adamax", "nadam", "radam"],
+        OptimizerName,
         typer.Option("--optimizer", help="torch's optimizer, with its defaults."),
     ] = "sgd",
     inference: Annotated[
         bool, typer.Option("--inference", help="The forward pass alone, without gradients.")
     ] = False,
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"],
+        MemoryPrecision,
         typer.Option("--precision", help="The dtype of parameters, inputs and all that follows "
                      "(true), or of what torch.autocast casts (mixed); with --fsdp of what is "
                      "gathered."),
     ] = "fp32",
     device: Annotated[
-        Literal["cuda", "cpu"],
+        DeviceKind,
         typer.Option("--device", help="The kind of device: its forms of attention, dropout and "
                      "optimizer, and of CUDA the rounding to blocks."),
     ] = "cuda",
@@ -86,7 +87,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: Annotated[
-        Literal["eval", "train"] | None,
+        Mode | None,
         typer.Option("--mode", show_default=False,
                      help="What the modules are set to. [default: train; eval with --inference]"),
     ] = None,
@@ -99,15 +100,18 @@ def command(
     piece of memory is followed from the operator that makes it until it is freed. The largest batch
     that fits is a figure: the exit status stays 0 if the batch that was asked for does not.
     """
+    from ..api import memory
     from ..render.options import Options
-    from .emit import destination, emit
-    from .running import memory_of
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    step = memory_of(
-        model, input, arguments_of(arg), batch_size=batch_size, optimizer=optimizer,
-        inference=inference, mode=mode, precision=precision, device=device,
-        device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
-        ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    step = result_of(
+        lambda: memory(
+            model, *specs, arguments=arguments, batch_size=batch_size, optimizer=optimizer,
+            inference=inference, mode=mode, precision=precision, device=device,
+            device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
+            ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
+        )
     )  # fmt: skip
     emit(step, to, Options(top=top))

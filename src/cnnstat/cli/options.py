@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from ..choices import LaneName, LaneOrAuto, Mode
 from ..errors import UsageError
+from ..inputs import InputSpec, parse_input
 from ..render.options import Format
 from .completion import complete_model
 
@@ -34,11 +36,9 @@ ArgOption = Annotated[
         help="Argument of the model, a Python literal: num_classes=10. Repeatable.",
     ),
 ]  # fmt: skip
-ModeOption = Annotated[
-    Literal["eval", "train"], typer.Option("--mode", help="What the modules are set to.")
-]
+ModeOption = Annotated[Mode, typer.Option("--mode", help="What the modules are set to.")]
 ModeOrTrainingOption = Annotated[
-    Literal["eval", "train"] | None,
+    Mode | None,
     typer.Option(
         "--mode", show_default=False,
         help="What the modules are set to. [default: eval; train with --training]",
@@ -52,7 +52,7 @@ TrainingOption = Annotated[
     ),
 ]  # fmt: skip
 LaneOption = Annotated[
-    Literal["auto", "meta", "fake", "cpu"],
+    LaneOrAuto,
     typer.Option(
         "--lane", help="How the model is run: without data (meta, fake) or for real (cpu). "
         "auto takes the first that works.",
@@ -82,6 +82,31 @@ OutputOption = Annotated[
     typer.Option("--output", "-o", metavar="FILE", show_default=False,
                  help="Write to a file instead of the terminal."),
 ]  # fmt: skip
+
+
+def inputs_of(texts: list[str] | None) -> list[InputSpec]:
+    """Read `--input`.
+
+    Raises:
+        UsageError: one is malformed.
+    """
+    return [parse_input(text) for text in texts or []]
+
+
+def one_input(texts: list[str] | None, why: str) -> InputSpec | None:
+    """Read the `--input` of a command that takes one at most; `why` says so where there are more.
+
+    Raises:
+        UsageError: there are several, or it is malformed.
+    """
+    specs = inputs_of(texts)
+    if len(specs) > 1:
+        raise UsageError(why)
+    return specs[0] if specs else None
+
+
+def lane_of(choice: LaneOrAuto) -> LaneName | None:
+    return None if choice == "auto" else choice
 
 
 def arguments_of(texts: list[str] | None) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,12 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from ..bench.results import Epoch, Step
+from ..fast_meta import imported_quickly
 from ..units import format_bytes
 
 if TYPE_CHECKING:
-    from ..bench.work import Started
+    from ..bench.results import Benchmark
+    from ..bench.work import Started, Watch
 
 _SMOOTHED = 0.1  # share of a new step in the figures that are shown
 
@@ -82,3 +86,14 @@ def _memory() -> int | None:
     from ..bench.memory import held_now
 
     return held_now()
+
+
+def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
+    """The result of a run whose progress is shown; what models print goes to standard error."""
+    with redirect_stdout(sys.stderr), imported_quickly(postponing=False):
+        from ..bench.placing import is_first_process
+
+        if not is_first_process():
+            return call(lambda event: None)
+        with Progress() as progress:
+            return call(progress.watch)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import OptimizerName, RooflinePrecision
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,
@@ -16,6 +17,8 @@ from .options import (  # fmt: skip
     OutputOption,
     StrictOption,
     arguments_of,
+    inputs_of,
+    lane_of,
     model_argument,
 )
 
@@ -39,7 +42,7 @@ def command(
                      help="Peaks of your own, in FLOP/s and bytes/s: fp32=1.2T,bandwidth=40G."),
     ] = None,
     precision: Annotated[
-        Literal["fp32", "tf32", "bf16", "fp16", "fp64"],
+        RooflinePrecision,
         typer.Option("--precision", help="Of the arithmetic and of the tensors in memory."),
     ] = "fp32",
     batch_size: Annotated[
@@ -51,7 +54,7 @@ def command(
         bool, typer.Option("--training", help="A step with backward pass and update.")
     ] = False,
     optimizer: Annotated[
-        Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"] | None,
+        OptimizerName | None,
         typer.Option("--optimizer", show_default=False,
                      help="Of the update. [default: sgd with --training]"),
     ] = None,
@@ -84,18 +87,23 @@ def command(
     An operator takes as long as its arithmetic at the device's peak or its bytes at the memory's
     bandwidth, whichever is longer. --output FILE.svg draws the layers under the device's roof.
     """
+    from ..api import roofline
     from ..render.options import Options
     from ..rooflines.view import check_sort
-    from .checks import require_counted
-    from .emit import destination, emit
-    from .running import roofline_of
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
     check_sort(sort)
-    roofline = roofline_of(
-        model, input, arguments_of(arg), mode, lane, device=device, device_peaks=device_peaks,
-        precision=precision, batch_size=batch_size, training=training, optimizer=optimizer,
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    step = result_of(
+        lambda: roofline(
+            model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane), device=device,
+            device_peaks=device_peaks, precision=precision, batch_size=batch_size,
+            training=training, optimizer=optimizer,
+        )
     )  # fmt: skip
-    emit(roofline, to, Options(depth, (), sort, top, ops))
+    emit(step, to, Options(depth, (), sort, top, ops))
     if strict:
-        require_counted(roofline)
+        from ..rooflines.bounds import require_counted
+
+        require_counted(step)

@@ -14,6 +14,7 @@ from .options import (  # fmt: skip
     OutputOption,
     arguments_of,
     model_argument,
+    one_input,
 )
 
 
@@ -50,8 +51,14 @@ def command(
     A value at which a model does not run is a row with the reason. The growth is the factor for
     each doubling, between the first value that runs and the last.
     """
-    from .emit import destination, emit
-    from .running import scaling_of
+    from ..api import scale
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    emit(scaling_of(models, over, input, arguments_of(arg), mode, fit), to)
+    spec = one_input(input, "scale varies the size of one --input")
+    arguments = arguments_of(arg)
+    scaling = result_of(
+        lambda: scale(*models, over=over, input=spec, arguments=arguments, mode=mode, fit=fit),
+        quick=False,
+    )
+    emit(scaling, to)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..choices import LaneOrAuto
+from ..errors import ShapeError, UsageError
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,
@@ -19,6 +21,8 @@ from .options import (  # fmt: skip
     TrainingOption,
     arguments_of,
     columns_of,
+    inputs_of,
+    lane_of,
     model_argument,
 )
 
@@ -71,21 +75,38 @@ def command(
     and of parameters, activation, other-ops, stride, padding, kernel, role, receptive-field,
     input, type, output, backward MACs, MACs.
     """
-    from ..errors import ShapeError
-    from .checks import require_exact
-    from .emit import destination, emit, emit_diagnosis
-    from .running import analysis_of, formulas_of, has_letters, options_of, with_sight
+    from ..analysis.layer_table import check_options
+    from ..analysis.sight import with_sight
+    from ..analysis.totals import require_exact
+    from ..api import analyze, formulas
+    from ..models.saved import is_saved
+    from ..render.options import Options
+    from .emit import destination, emit, emit_diagnosis, result_of
 
     to = destination(format, output)
-    shown = options_of(depth, columns_of(columns), sort, top, ops)
-    if has_letters(input):
-        formulas = formulas_of(model, input, arguments_of(arg), mode, lane, training)
-        emit(formulas, to, shown)
+    shown = Options(depth, columns_of(columns), sort, top, ops)
+    check_options(shown)
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    if any(spec.letters for spec in specs):
+        _refuse_with_letters(training, lane)
+        lettered = result_of(
+            lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), quick=False
+        )
+        emit(lettered, to, shown)
         if strict:
-            require_exact(formulas.example)
+            require_exact(lettered.example)
         return
+    if is_saved(model) and (specs or arguments or mode or training or lane != "auto"):
+        raise UsageError(
+            f"{model} is a saved analysis: it takes no --input, --arg, --mode, --training or --lane"
+        )
     try:
-        analysis = analysis_of(model, input, arguments_of(arg), mode, lane, training)
+        analysis = result_of(
+            lambda: analyze(
+                model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
+                training=training,
+            )
+        )  # fmt: skip
     except ShapeError as error:
         if error.diagnosis is not None:
             emit_diagnosis(error.diagnosis, to, shown)
@@ -93,3 +114,9 @@ def command(
     emit(analysis if object is None else with_sight(analysis, object), to, shown)
     if strict:
         require_exact(analysis)
+
+
+def _refuse_with_letters(training: bool, lane: LaneOrAuto) -> None:
+    if training or lane != "auto":
+        option = "--training" if training else "--lane"
+        raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")

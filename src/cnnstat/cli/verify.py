@@ -11,6 +11,7 @@ from .options import (  # fmt: skip
     ModeOption,
     OutputOption,
     arguments_of,
+    inputs_of,
     model_argument,
 )
 
@@ -34,11 +35,15 @@ def command(
     is explained from the shapes of the operators, or named as unexplained: the exit status is
     then 3.
     """
-    from .checks import require_agreement
-    from .emit import destination, emit
-    from .running import verification_of
+    from ..api import verify
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    verification = verification_of(model, input, arguments_of(arg), mode)
+    specs, arguments = inputs_of(input), arguments_of(arg)
+    verification = result_of(
+        lambda: verify(model, *specs, arguments=arguments, mode=mode), quick=False
+    )
     emit(verification, to)
+    from ..verification.differ import require_agreement
+
     require_agreement(verification)

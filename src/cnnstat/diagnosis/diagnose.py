@@ -16,6 +16,7 @@ from torch import nn
 
 from ..analysis.results import Input, Model, Tool
 from ..analysis.rollup import layers_of
+from ..choices import Mode
 from ..errors import LaneError, ModelError, ShapeError
 from ..models.construction import copies_of
 from ..models.loaded import Loaded
@@ -27,7 +28,7 @@ from .naming import settings_of
 from .placing import Places
 from .results import Diagnosis, Fault, Fix
 from .search import Found, Search
-from .subjects import Mode, Outcome, Subject, Written, subject_of
+from .subjects import Outcome, Subject, Written, subject_of
 from .view import error_lines
 from .wording import wording
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..analysis.results import Input, Layer, Model, Tool
+from ..choices import Mode
 from ..results import Record, Result
 
 
@@ -52,7 +53,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     tool: Tool
     model: Model
     inputs: tuple[Input, ...]
-    mode: Literal["eval", "train"]
+    mode: Mode
     lane: str
     layers: tuple[Layer, ...]
     errors: tuple[Fault, ...]

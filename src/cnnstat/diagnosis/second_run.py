@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..choices import Mode
 from ..errors import ModelError
 from ..inputs import InputSpec
 from ..models.loaded import Loaded
 from ..trace.records import Trace
 from ..tracing.run import trace
 from .mixed_batch import mixed
-from .subjects import Mode, quietly
+from .subjects import quietly
 
 
 def mixed_batch(loaded: Loaded, mode: Mode, first: Trace) -> list[str]:

@@ -16,11 +16,12 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
+from ..choices import Mode
 from ..errors import ModelError
 from ..models.construction import construct
 from ..models.loaded import Loaded
@@ -37,8 +38,6 @@ from .literals import Literal as SourceLiteral
 from .literals import Span, plain, tracked
 from .rewriting import names_for, replaced, with_tracked_numbers
 from .sites import construction_sites
-
-Mode = Literal["eval", "train"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import field
 
 from ..analysis.results import Input, Layer, Model, Tool
+from ..choices import Mode
 from ..results import Record, Result, Shape
 
 Explained = Literal[
@@ -79,7 +80,7 @@ class Explanation(Result, frozen=True, kw_only=True):
     tool: Tool
     model: Model
     inputs: tuple[Input, ...]
-    mode: Literal["eval", "train"]
+    mode: Mode
     lane: str
     layer: Layer
     calls: tuple[str, ...]

@@ -71,14 +71,17 @@ def uncollected() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def rules_postponed() -> Iterator[None]:
-    """Inside, importing torch leaves its rules in Python for later, if that was tried with it."""
+def imported_quickly(postponing: bool = True) -> Iterator[None]:
+    """Inside, torch is imported quickly whenever something imports it first.
+
+    `postponing`: whether its rules in Python are left for later, if that was tried with it.
+    """
     if not _IS_USED:
         yield
         return
     from . import torch_import
 
-    with torch_import.rules_postponed():
+    with torch_import.imported_quickly(postponing):
         yield
 
 

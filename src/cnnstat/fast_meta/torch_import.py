@@ -13,19 +13,21 @@ for the versions of torch where that was tried; with any other torch is imported
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .garbage import uncollected
 
+_OBJECTS = 200_000  # made before garbage is looked for again
 _RULES = "torch._meta_registrations"
 _TRIED = ("2.13.",)
 
@@ -40,6 +42,30 @@ def rules_postponed() -> Iterator[None]:
     if "torch" in sys.modules or not _version().startswith(_TRIED):
         yield
         return
+    with _postponed():
+        yield
+
+
+@contextmanager
+def imported_quickly(postponing: bool = True) -> Iterator[None]:
+    """Inside, torch is imported quickly whenever something imports it first.
+
+    Importing it makes a million objects that all stay: no garbage is looked for meanwhile. Nor is
+    there much in the records of a run: from then on it is looked for seldom. `postponing`: whether
+    torch's rules in Python are left for later, if that was tried with it.
+    """
+    finder = _QuickTorch(postponing and _version().startswith(_TRIED))
+    if "torch" not in sys.modules:
+        sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+
+@contextmanager
+def _postponed() -> Iterator[None]:
     finder = _Later()
     sys.meta_path.insert(0, finder)
     try:
@@ -79,6 +105,42 @@ def _bind_generators() -> None:
     """What the postponed modules do beside registering: without it torch makes no generators."""
     torch: Any = sys.modules["torch"]
     torch._C._set_generator_metaclass(sys.modules["torch._opaque_base"].OpaqueBaseMeta)
+
+
+class _QuickTorch(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torch, once, and runs it as `imported_quickly` says."""
+
+    def __init__(self, postponing: bool) -> None:
+        self.postponing = postponing
+        self.loader: importlib.abc.Loader | None = None
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            self.loader, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        assert self.loader is not None
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert self.loader is not None
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self.loader
+        gc.disable()
+        try:
+            with _postponed() if self.postponing else nullcontext():
+                self.loader.exec_module(module)
+        finally:
+            gc.freeze()
+            gc.set_threshold(_OBJECTS)
+            gc.enable()
 
 
 class _Postponed(ModuleType):

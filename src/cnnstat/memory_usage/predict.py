@@ -1,164 +1,74 @@
-"""The function `memory`: from a model to what a step of it holds."""
+"""From a model to what a step of it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import nn
 
+from ..choices import PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..models.batch_size import batch_of, described_inputs, with_batch
 from ..models.loaded import Loaded
-from ..models.saved import is_saved
 from ..pipeline import (
-    MODES,
-    Mode,
-    RunOptions,
-    check_choice,
     load_model,
     model_of,
     run_model,
     this_tool,
 )
+from ..run_config import RunConfig
 from ..trace.step_records import Step
 from ..tracing.copies import meta_copy
-from ..tracing.devices import DEVICES, DeviceKind
-from ..tracing.optimizers import OPTIMIZERS, OptimizerName
 from ..tracing.sharding import Sharding
 from ..tracing.step import StepOptions, trace_step
+from .config import MemoryConfig
 from .largest_batch import largest_batch
-from .limit import limit_bytes
 from .notes import notes_of
-from .results import BatchFit, Memory, Precision, Sharded
+from .results import BatchFit, Memory, Sharded
 from .timeline import Timeline
 
-_DTYPES: dict[Precision, torch.dtype] = {
-    "fp32": torch.float32, "bf16": torch.float32, "bf16-true": torch.bfloat16,
-    "fp16": torch.float32, "fp16-true": torch.float16,
-}  # fmt: skip
-_AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-
-def memory(
+def predict_memory(
     model: str | nn.Module,
-    *inputs: Any,
-    batch_size: int | None = None,
-    optimizer: OptimizerName = "sgd",
-    inference: bool = False,
-    mode: Mode | None = None,
-    precision: Precision = "fp32",
-    device: DeviceKind = "cuda",
-    device_memory: int | str | None = None,
-    checkpoint: Sequence[str] = (),
-    ddp: bool = False,
-    accumulate: int = 1,
-    fsdp: int | None = None,
-    fsdp_units: Sequence[str] = (),
-    arguments: Mapping[str, Any] | None = None,
-    **named_inputs: Any,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None,
+    asked: MemoryConfig,
 ) -> Memory:
-    """Tell what one training step, or a forward pass, will hold on a device; nothing is trained.
-
-    Forward pass, loss, backward pass and optimizer run on tensors without data, and every storage
-    is followed from the operator that makes it until it is freed.
-
-    Args:
-        model: a spec (`"nin"`) or an `nn.Module`, which is left untouched.
-        inputs: positional inputs, as `analyze` takes them.
-        batch_size: the size of the first dimension of every input that shares it; by default that
-            of the inputs.
-        optimizer: one of torch's, with its defaults; "momentum" and "nesterov" are SGD with one.
-        inference: run the forward pass alone, without gradients.
-        mode: "eval" or "train"; by default "train", for inference "eval".
-        precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and all that follows;
-            "bf16" for `torch.autocast` around the forward pass and the loss, "fp16" for that with
-            the loss scaled.
-        device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
-            in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
-        device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
-        checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
-            the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
-        ddp: the step of one rank of DistributedDataParallel, whose buckets hold a second copy of
-            the gradients; the batch is that of the rank.
-        accumulate: how many batches a step adds up the gradients of; more than one makes the
-            figures those of the last, beside the gradients of those before.
-        fsdp: the step of the first of this many ranks, over which FSDP (`fully_shard`) shares out
-            parameters, gradients and the optimizer's state; the batch is that of the rank.
-            Precision "bf16" is then FSDP's own: parameters are gathered in bfloat16, gradients
-            reduced in float32.
-        fsdp_units: patterns of paths of the modules whose parameters are gathered together
-            ("layers.*"); by default the blocks of the network: modules with modules inside that
-            stand in a list. What is in none is gathered with the model itself.
-        arguments: the model's constructor arguments, for a spec.
-        named_inputs: inputs passed by keyword, likewise.
-
-    Raises:
-        UsageError: the spec, an input or an option cannot be understood.
-        ModelError: the model cannot be built, run without data or trained; ShapeError if its
-            shapes don't fit.
-    """
-    check_choice("mode", mode, (None, *MODES))
-    check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_choice("precision", precision, tuple(_DTYPES))
-    check_choice("device", device, DEVICES)
-    if inference:
-        _refuse_training_options(bool(checkpoint), ddp, accumulate)
-    if accumulate < 1:
-        raise UsageError(f"a step adds up the gradients of at least one batch, not {accumulate}")
-    sharding = _sharding(fsdp, tuple(fsdp_units), precision)
-    if ddp and fsdp:
-        raise UsageError("a model is either copied to each rank (--ddp) or sharded (--fsdp)",
-                         hint="leave out one of them")  # fmt: skip
-    if is_saved(model):
-        raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
-    limit = limit_bytes(device_memory)
+    """Run one step on tensors without data, and say what it holds."""
     call = "cnnstat.memory(model, {})"
     loaded = load_model(model, inputs, named_inputs, arguments, call)
     if not isinstance(loaded, Loaded):
         raise UsageError(f"{model} is a graph that is not run: its memory cannot be followed")
-    if loaded.mode == "eval" and not inference:
+    if loaded.mode == "eval" and not asked.inference:
         raise UsageError(f"{loaded.spec} was exported in eval mode: it is no model to train",
                          hint="add --inference")  # fmt: skip
+    autocast = _dtype(PRECISIONS[asked.precision].autocast)
+    sharding = None if asked.fsdp is None else Sharding(asked.fsdp, asked.fsdp_units, autocast)
     options = StepOptions(
-        mode=loaded.mode or mode or ("eval" if inference else "train"),
-        optimizer=None if inference else optimizer,
-        device=device,
-        dtype=_DTYPES[precision],
-        checkpoint=tuple(checkpoint),
-        ddp=ddp,
-        autocast=None if sharding else _AUTOCAST.get(precision),
+        mode=loaded.mode or asked.mode or ("eval" if asked.inference else "train"),
+        optimizer=None if asked.inference else asked.optimizer,
+        device=asked.device,
+        dtype=_dtype(PRECISIONS[asked.precision].parameters),
+        checkpoint=asked.checkpoint,
+        ddp=asked.ddp,
+        autocast=None if sharding else autocast,
         fsdp=sharding,
-        accumulated=accumulate > 1,
+        accumulated=asked.accumulate > 1,
     )
-    subject = _Subject(loaded, options, precision, accumulate)
-    return subject.result(batch_size, limit)
+    subject = _Subject(loaded, options, asked.precision, asked.accumulate)
+    return subject.result(asked.batch_size, asked.device_memory)
 
 
-def _refuse_training_options(checkpoint: bool, ddp: bool, accumulate: int) -> None:
-    if checkpoint:
-        raise UsageError("inference keeps no activations: there is nothing to checkpoint")
-    if ddp:
-        raise UsageError("inference has no gradients that ranks could exchange",
-                         hint="leave out --ddp or --inference")  # fmt: skip
-    if accumulate > 1:
-        raise UsageError("inference has no gradients to accumulate",
-                         hint="leave out --accumulate or --inference")  # fmt: skip
-
-
-def _sharding(ranks: int | None, units: tuple[str, ...], precision: Precision) -> Sharding | None:
-    if ranks is None:
-        if units:
-            raise UsageError("units are FSDP's: over how many ranks?", hint="--fsdp 8")
-        return None
-    if ranks < 2:
-        raise UsageError(f"FSDP over {ranks} ranks: it takes two to share", hint="--fsdp 8")
-    if precision == "fp16":
-        raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
-                         hint="--precision bf16")  # fmt: skip
-    return Sharding(ranks, units, _AUTOCAST.get(precision))
+@overload
+def _dtype(name: str) -> torch.dtype: ...
+@overload
+def _dtype(name: None) -> None: ...
+def _dtype(name: str | None) -> torch.dtype | None:
+    return None if name is None else getattr(torch, name)
 
 
 @dataclass(frozen=True)
@@ -167,7 +77,7 @@ class _Subject:
 
     loaded: Loaded
     options: StepOptions
-    precision: Precision
+    precision: MemoryPrecision
     accumulate: int
 
     def result(self, batch_size: int | None, limit: int | None) -> Memory:
@@ -179,7 +89,7 @@ class _Subject:
         except ModelError as error:
             if not isinstance(error.__cause__, LaneError):
                 # the forward pass alone fails as it does for `shapes`, with its diagnosis
-                run_model(loaded, RunOptions(options.mode, "meta"))
+                run_model(loaded, RunConfig(options.mode, "meta"))
             raise
         timeline = Timeline(step, options.device)
         peak = timeline.peak

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from ..analysis.results import Input, Model, Tool
+from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from ..results import Record, Result
 
 PhaseName = Literal["forward", "loss", "backward", "optimizer"]
-Precision = Literal["fp32", "bf16", "fp16", "bf16-true", "fp16-true"]
-"""`true` makes everything of that dtype; `mixed` casts operator by operator, as torch.autocast."""
 
 
 class Held(Record, frozen=True, kw_only=True):
@@ -102,12 +101,12 @@ class Memory(Result, frozen=True, kw_only=True):
     model: Model
     inputs: tuple[Input, ...]
     batch_size: int | None
-    mode: Literal["eval", "train"]
+    mode: Mode
     training: bool
-    optimizer: str | None
+    optimizer: OptimizerName | None
     loss: str | None
-    precision: Precision
-    device: Literal["cuda", "cpu"]
+    precision: MemoryPrecision
+    device: DeviceKind
     checkpointed: tuple[str, ...]
     accumulate: int
     ddp: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..choices import OPTIMIZERS
 from ..render.blocks import Block, Cell, Column, Facts, Report, Table, Text, table
 from ..render.options import Options
 from ..render.pictures import Areas
@@ -22,12 +23,6 @@ KIND_TITLES = {
     "activations": "activations kept for backward",
     "temporaries": "temporaries",
 }
-_OPTIMIZERS = {
-    "sgd": "SGD", "momentum": "SGD with momentum", "nesterov": "SGD with Nesterov's momentum",
-    "adam": "Adam", "adamw": "AdamW",
-    "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta", "adamax": "Adamax",
-    "nadam": "NAdam", "radam": "RAdam",
-}  # fmt: skip
 _DEVICES = {"cuda": "CUDA", "cpu": "the CPU"}
 
 
@@ -47,7 +42,7 @@ def view(memory: Memory, options: Options) -> Report:
 def _title(memory: Memory) -> str:
     step = "one forward pass"
     if memory.optimizer is not None:
-        step = f"one training step with {_OPTIMIZERS[memory.optimizer]}"
+        step = f"one training step with {OPTIMIZERS[memory.optimizer].title}"
     parts = [memory.model.spec]
     if memory.batch_size is not None:
         parts.append(f"batch {memory.batch_size:,}")

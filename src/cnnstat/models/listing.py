@@ -20,18 +20,8 @@ Choose = Callable[[Iterable[str]], list[str]]
 """Of all names those that are asked for; raises ModelError if there is none."""
 
 
-def list_models(source: str = "", filter: str | None = None) -> Listing:
-    """List the models that can be named, without building any.
-
-    Args:
-        source: "torchvision", "timm" or "transformers", with or without a colon behind it; empty
-            for the built-in networks and the user's own.
-        filter: a pattern for the names, as a shell's: `resnet*`. Upper and lower case are one.
-
-    Raises:
-        UsageError: there is no such source, or pyproject.toml cannot be understood.
-        ModelError: no name matches, or the source's package cannot be imported.
-    """
+def listing_of(source: str, filter: str | None) -> Listing:
+    """The models of a source whose names match."""
     key = source.removesuffix(":")
 
     def choose(names: Iterable[str]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
+from ..choices import Mode
 from ..errors import UsageError
 from ..trace.records import Trace
 from ..tracing.attempts import Builders
@@ -24,7 +25,7 @@ class Loaded:
     inputs: tuple[Any, ...]
     named_inputs: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
-    mode: Literal["eval", "train"] | None = None
+    mode: Mode | None = None
     """The mode that is part of a graph; None for modules, which can be set to either."""
     written: str = ""
     """`FILE.py:NAME` or `package.module:NAME`, where the model is built from Python of a user's."""
@@ -40,7 +41,7 @@ class Recorded:
     inputs: tuple[Any, ...]
     named_inputs: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
-    mode: Literal["eval", "train"] | None = "eval"
+    mode: Mode | None = "eval"
 
 
 def given_or(

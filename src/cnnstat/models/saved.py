@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..analysis.results import Analysis
-from ..errors import ModelError
+from ..errors import ModelError, UsageError
 from ..results import SCHEMA_VERSION
 from . import transformers
 
@@ -17,6 +17,13 @@ def is_saved(spec: object) -> bool:
     """Whether a spec names a saved analysis."""
     named = isinstance(spec, str) and spec.endswith(".json")
     return named and not str(spec).startswith(transformers.PREFIX)  # that one is a configuration
+
+
+def refusal_of_options(path: object) -> UsageError:
+    """A saved analysis is the record of a run: nothing of it can be chosen any more."""
+    return UsageError(
+        f"{path} is a saved analysis: it takes no input, no arguments and no training"
+    )
 
 
 def read_analysis(path: str | Path) -> Analysis:

@@ -24,36 +24,20 @@ _definitions: dict[str, set[tuple[str, str]]] = {}  # what makes a registered mo
 _imported: set[tuple[Path | None, str]] = set()
 
 
-def register(
+def registering(
     name: str,
-    *,
-    input: Any = None,
-    arguments: Mapping[str, Any] | None = None,
-    summary: str = "",
+    input: Any,
+    arguments: Mapping[str, Any] | None,
+    summary: str,
+    file: str,
+    line: int,
 ) -> Callable[[Factory], Factory]:
-    """Decorate a class or a function that returns a model, to name it wherever a spec is taken.
-
-    >>> @cnnstat.register("mynet", input=(1, 3, 32, 32))
-    ... class Net(nn.Module): ...
-    >>> cnnstat.analyze("mynet")
-
-    Args:
-        name: letters, digits, `_` and `-`.
-        input: what it runs on by default: a shape, a text as for `--input`, or a list of these.
-        arguments: what it is called with by default.
-        summary: one line for `cnnstat list`.
-
-    Raises:
-        UsageError: the name is no word or taken, or the input is malformed. Running the same
-            definition again, as notebooks do, replaces it.
-    """
-    caller = sys._getframe(1)
-    file, line = caller.f_code.co_filename, caller.f_lineno
+    """The decorator that names what it decorates, in this line of this file."""
     place = f"{file}:{line}: cnnstat.register"
     check_name(name, place)
     inputs = inputs_of(input, f"{place}: input")
 
-    def registering(model: Factory) -> Factory:
+    def named(model: Factory) -> Factory:
         if not callable(model):
             raise UsageError(f"{place}: {model!r} is neither a class nor a function")
         definition = _definition(model, file, line)
@@ -65,7 +49,7 @@ def register(
         _definitions[name] = definition
         return model
 
-    return registering
+    return named
 
 
 def _definition(model: Any, file: str, line: int) -> set[tuple[str, str]]:

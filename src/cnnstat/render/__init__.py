@@ -13,10 +13,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..results import KINDS, Result, view_of
 from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..results import Result
     from .blocks import Report
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
@@ -36,6 +36,8 @@ def report_of(result: Result, options: Options | None = None) -> Report:
     Raises:
         UsageError: the options name an unknown column.
     """
+    from ..results import KINDS, view_of
+
     options = options or Options(depth=KINDS[result.kind].depth)
     report: Report = view_of(result.kind)(result, options)
     return report

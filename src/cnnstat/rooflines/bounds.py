@@ -13,11 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..analysis.results import Analysis, Layer
+from ..choices import (
+    OPTIMIZERS,
+    OptimizerName,
+    RooflinePrecision,
+    check_choice,
+    precisions_of,
+)
+from ..errors import CheckError, UsageError
 from ..operators.costs import cost_of
 from ..trace.records import Op, Trace
 from .devices import peak_of
 from .fused import fused_calls
-from .results import Device, LayerWork, Optimizer, Precision, Roofline, Work
+from .results import Device, LayerWork, Roofline, Work
 from .traffic import Traffic, update_bytes
 
 
@@ -26,8 +34,28 @@ class Question:
     """On which device, in which precision, and whether a training step with which optimizer."""
 
     device: Device
-    precision: Precision
-    optimizer: Optimizer | None = None
+    precision: RooflinePrecision
+    optimizer: OptimizerName | None = None
+
+    @classmethod
+    def of(
+        cls,
+        device: Device,
+        precision: RooflinePrecision,
+        training: bool,
+        optimizer: OptimizerName | None,
+    ) -> Question:
+        """The question as a caller puts it; the optimizer of a training step is SGD by default.
+
+        Raises:
+            UsageError: a name is unknown, or the device has no peak at the precision.
+        """
+        check_choice("precision", precision, precisions_of("roofline"))
+        check_choice("optimizer", optimizer, (None, *OPTIMIZERS))
+        if optimizer is not None and not training:
+            raise UsageError("an optimizer belongs to a training step", hint="add --training")
+        peak_of(device, precision)
+        return cls(device, precision, (optimizer or "sgd") if training else None)
 
     def work(self, macs: int, moved: int) -> Work:
         """What an operator takes: the longer of its arithmetic and its traffic."""
@@ -132,3 +160,12 @@ def _notes(trace: Trace, analysis: Analysis, question: Question) -> Iterator[str
         )
     if analysis.totals.bounded is not None:
         yield "sizes that depend on values are taken at their largest: this is no lower bound there"
+
+
+def require_counted(roofline: Roofline) -> None:
+    """Raise CheckError if the arithmetic of an operator is not in it."""
+    if roofline.uncounted:
+        raise CheckError(
+            f"{roofline.model.spec}: the arithmetic is a lower bound",
+            f"not counted: {', '.join(roofline.uncounted)}",
+        )

@@ -9,9 +9,10 @@ peaks depend on the clock under load, and `cnnstat devices --measure` measures t
 
 from __future__ import annotations
 
+from ..choices import PRECISIONS, RooflinePrecision, precisions_of
 from ..errors import UsageError, closest
 from ..units import parse_quantity
-from .results import Device, Precision
+from .results import Device
 
 _T = 10**12
 _GB = 10**9
@@ -19,7 +20,7 @@ _GIB = 2**30
 
 
 def _gpu(
-    name: str, title: str, tflops: dict[Precision, float], gb_per_second: int, memory: int,
+    name: str, title: str, tflops: dict[RooflinePrecision, float], gb_per_second: int, memory: int,
     source: str, *driver_names: str,
 ) -> Device:  # fmt: skip
     return Device(
@@ -30,7 +31,7 @@ def _gpu(
     )  # fmt: skip
 
 
-_A100: dict[Precision, float] = {
+_A100: dict[RooflinePrecision, float] = {
     "fp64": 19.5, "fp32": 19.5, "tf32": 156, "bf16": 312, "fp16": 312,
 }  # fmt: skip
 _A100_SHEET = "NVIDIA A100 datasheet (nvidia-1758950-r4), specifications, left of the bar"
@@ -143,7 +144,8 @@ def device_of_peaks(text: str) -> Device:
     )  # fmt: skip
 
 
-_PRECISION_NAMES: tuple[Precision, ...] = ("fp64", "fp32", "tf32", "bf16", "fp16")
+# the widest first
+_PRECISION_NAMES = sorted(precisions_of("roofline"), key=lambda name: -PRECISIONS[name].itemsize)
 _PEAK_NAMES = (*_PRECISION_NAMES, "bandwidth", "memory")
 
 
@@ -153,7 +155,7 @@ def _malformed(text: str, reason: str) -> UsageError:
     )
 
 
-def peak_of(device: Device, precision: Precision) -> int:
+def peak_of(device: Device, precision: RooflinePrecision) -> int:
     """The device's peak at a precision, in FLOP/s.
 
     Raises:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from ..choices import precisions_of
 from ..render.blocks import Block, Cell, Column, Facts, Report, Text, table
 from ..render.options import Options
 from ..units import format_bytes
-from .results import PRECISIONS, Device, Devices, Measured
+from .results import Device, Devices, Measured
 
+_PRECISIONS = precisions_of("roofline")
 _COLUMNS = (
     Column("name", "Name", False),
-    *(Column(p, p, True, 3 if p == "fp64" else 0) for p in PRECISIONS),
+    *(Column(p, p, True, 3 if p == "fp64" else 0) for p in _PRECISIONS),
     Column("bandwidth", "Bandwidth"),
     Column("memory", "Memory", True, 1),
 )
@@ -23,7 +25,7 @@ def view(devices: Devices, options: Options) -> Report:
     rows = [
         [
             Cell(device.name),
-            *(Cell(device.peak_flops.get(precision), "tera") for precision in PRECISIONS),
+            *(Cell(device.peak_flops.get(precision), "tera") for precision in _PRECISIONS),
             Cell(device.bandwidth, "byte_rate"),
             Cell(device.memory_bytes, "bytes"),
         ]
@@ -54,7 +56,7 @@ def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
             Cell(measured.peak_flops_spread.get(precision), "share"),
             Cell(_product(measured, precision)),
         ]
-        for precision in PRECISIONS
+        for precision in _PRECISIONS
         if precision in device.peak_flops
     ]
     arrays = f"arrays of {format_bytes(measured.bandwidth_bytes)}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..choices import RooflinePrecision
 from ..trace.records import Call, Trace
-from .results import Precision
 from .traffic import Traffic
 
 
@@ -17,7 +17,7 @@ class Moved:
     backward: int
 
 
-def fused_calls(trace: Trace, precision: Precision) -> dict[int, Moved]:
+def fused_calls(trace: Trace, precision: RooflinePrecision) -> dict[int, Moved]:
     """By the index of the call."""
     traffic = Traffic(precision)
     fused = {}

@@ -1,4 +1,4 @@
-"""The public function `list_devices`."""
+"""The devices that have names, as a result."""
 
 from __future__ import annotations
 
@@ -13,6 +13,5 @@ _NOTES = (
 )
 
 
-def list_devices() -> Devices:
-    """The devices that `roofline` knows by name: peaks, memory and the source of the figures."""
+def named_devices() -> Devices:
     return Devices(devices=DEVICES, notes=_NOTES)

@@ -8,7 +8,6 @@ reads before it writes is not counted.
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,18 +16,15 @@ from typing import Literal
 
 import torch
 
+from ..choices import PRECISIONS, RooflinePrecision
 from ..errors import UsageError
 from ..tracing.lanes import available_bytes
-from .results import Device, Measured, Precision
+from .results import Device, Measured
 
 _SIZES = {"cpu": (512, 1024, 2048, 3072), "cuda": (2048, 4096, 8192, 16384)}
 _ARRAY_BYTES = {"cpu": 256 * 2**20, "cuda": 4 * 2**30}
 _SECONDS = {"cpu": 0.3, "cuda": 0.3}  # for each size, kernel and precision
 _LEAST_REPEATS = 5
-_DTYPES: dict[Precision, torch.dtype] = {
-    "fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32,
-    "bf16": torch.bfloat16, "fp16": torch.float16,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,20 +65,8 @@ class _Timer:
             torch.cuda.synchronize()
 
 
-def measure_device(
-    device: str | None = None, clock: Callable[[], float] = time.perf_counter
-) -> Device:
-    """Measure the peaks of this machine: `"cpu"`, or `"cuda"` by default where there is one.
-
-    `clock` gives seconds; with one thread on a machine that others use too, `time.process_time`
-    leaves out what the others take.
-
-    Of several sizes the fastest counts, its rate being the median of repeats after a warm-up, with
-    the device synchronised before each reading of the clock. Takes some 15 seconds.
-
-    Raises:
-        UsageError: there is no such device.
-    """
+def measured_device(device: str | None, clock: Callable[[], float]) -> Device:
+    """The peaks of this machine, by a clock that gives seconds."""
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind not in _SIZES or (kind == "cuda" and not torch.cuda.is_available()):
         known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -108,24 +92,25 @@ def measure_device(
     )  # fmt: skip
 
 
-def _precisions(kind: str) -> tuple[Precision, ...]:
+def _precisions(kind: str) -> tuple[RooflinePrecision, ...]:
     if kind == "cpu":
         return ("fp64", "fp32", "bf16", "fp16")
-    tensor_cores: tuple[Precision, ...] = ("tf32", "bf16", "fp16")
+    tensor_cores: tuple[RooflinePrecision, ...] = ("tf32", "bf16", "fp16")
     if torch.cuda.get_device_capability()[0] < 8 and torch.version.hip is None:
         tensor_cores = ("fp16",)  # before Ampere there is neither TF32 nor bf16
     return ("fp64", "fp32", *tensor_cores)
 
 
-def _fastest_product(timer: _Timer, precision: Precision) -> tuple[int, _Rate]:
+def _fastest_product(timer: _Timer, precision: RooflinePrecision) -> tuple[int, _Rate]:
     """The size at which matrix products are fastest, and their FLOP/s there."""
     kind = timer.kind
     before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = PRECISIONS[precision].tf32
+    dtype: torch.dtype = getattr(torch, PRECISIONS[precision].lowest)
     rates: dict[int, _Rate] = {}
     try:
         for size in _SIZES[kind]:
-            a, b = (torch.rand(size, size, device=kind).to(_DTYPES[precision]) for _ in "ab")
+            a, b = (torch.rand(size, size, device=kind).to(dtype) for _ in "ab")
             out = torch.empty_like(a)
             work = 2 * size**3
             if rates and work / rates[max(rates)].median > _SECONDS[kind]:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 from ..analysis.results import Input, Model, Role, Tool
+from ..choices import Mode, OptimizerName, RooflinePrecision
 from ..results import Record, Result
 
-Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16", "fp64")
-Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Bound = Literal["arithmetic", "bandwidth"]
 
 
@@ -44,7 +42,7 @@ class Device(Record, frozen=True, kw_only=True):
     name: str
     title: str
     processor: Literal["gpu", "cpu", "other"]
-    peak_flops: dict[Precision, int]
+    peak_flops: dict[RooflinePrecision, int]
     bandwidth: int
     memory_bytes: int | None
     source: str
@@ -144,16 +142,16 @@ class Roofline(Result, frozen=True, kw_only=True):
     tool: Tool
     model: Model
     inputs: tuple[Input, ...]
-    mode: Literal["eval", "train"]
+    mode: Mode
     lane: str
     device: Device
-    precision: Precision
+    precision: RooflinePrecision
     peak_flops: int
     bandwidth: int
     ridge: float
     batch_size: int | None
     training: bool
-    optimizer: Optimizer | None
+    optimizer: OptimizerName | None
     forward: Work
     backward: Work | None
     update: Work | None

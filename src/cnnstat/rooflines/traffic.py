@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..choices import OPTIMIZERS, PRECISIONS, OptimizerName, RooflinePrecision
 from ..operators.costs import reason_free
 from ..operators.registry import view_of
 from ..trace.records import Op, TensorSpec
-from .results import Optimizer, Precision
 
-ITEMSIZE: dict[Precision, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
-"""Bytes of an element in memory; TF32 is fp32 there, rounded where it is multiplied."""
 _FLOATS = frozenset({"float64", "float32", "bfloat16", "float16"})
 
 _STILL = (
@@ -32,17 +30,6 @@ _LOOKUPS = frozenset({"aten.embedding", "aten.index", "aten.index_select", "aten
 
 _PLACING = frozenset({"aten.index_put_", "aten.index_copy_"})
 
-UPDATE_ACCESSES: dict[Optimizer, int] = {
-    "sgd": 3, "momentum": 5, "nesterov": 5, "adam": 7, "adamw": 7, "rmsprop": 5,
-}  # fmt: skip
-"""Accesses to memory per trained parameter and step, each array once, as a fused kernel has them.
-
-SGD: p − η·g reads p, g and writes p. With momentum: m ← μ·m + g reads and writes m too, and so does
-RMSprop with its mean of squares (Tieleman and Hinton 2012). Adam and AdamW read p, g, m, v and
-write p, m, v (Kingma and Ba 2015, algorithm 1).
-"""
-_UPDATE_ITEMSIZE = 4
-
 
 class Traffic:
     """Counts the operators of one run, in their order.
@@ -50,8 +37,8 @@ class Traffic:
     `precision` is what all floating-point tensors are taken to be in; others keep their type.
     """
 
-    def __init__(self, precision: Precision) -> None:
-        self._itemsize = ITEMSIZE[precision]
+    def __init__(self, precision: RooflinePrecision) -> None:
+        self._itemsize = PRECISIONS[precision].itemsize
         self._held: dict[int, int] = {}  # elements behind an expanded tensor, by its value
 
     def of(self, op: Op) -> int:
@@ -106,10 +93,10 @@ def _distinct(tensors: Iterable[TensorSpec]) -> list[TensorSpec]:
     return list({tensor.value: tensor for tensor in tensors}.values())
 
 
-def update_bytes(optimizer: Optimizer, trained: int, precision: Precision) -> int:
+def update_bytes(optimizer: OptimizerName, trained: int, precision: RooflinePrecision) -> int:
     """The bytes that an optimizer moves for `trained` parameters.
 
     Parameters, gradients and state are in fp32 (fp64 with fp64), as autocast keeps them.
     """
-    itemsize = 8 if precision == "fp64" else _UPDATE_ITEMSIZE
-    return UPDATE_ACCESSES[optimizer] * itemsize * trained
+    itemsize = PRECISIONS[precision].parameter_itemsize
+    return OPTIMIZERS[optimizer].accesses * itemsize * trained

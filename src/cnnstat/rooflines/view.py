@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ..analysis.roles import LAYOUT
 from ..analysis.tree import to_depth
+from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
 from ..inputs import format_shape
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
@@ -31,7 +32,6 @@ _COLUMNS = (
     Column("seconds", "Time"),
     Column("share", "%"),
 )
-_OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
 
 
 def view(roofline: Roofline, options: Options) -> Report:
@@ -132,7 +132,7 @@ def _times(roofline: Roofline) -> Iterator[tuple[str, Cell]]:
         yield "Forward pass", Cell(roofline.forward.seconds, "seconds", bound="at least ")
         yield "Backward pass", Cell(roofline.backward.seconds, "seconds", bound="at least ")
     if roofline.update is not None and roofline.optimizer is not None:
-        name = f"Update ({_OPTIMIZERS[roofline.optimizer]})"
+        name = f"Update ({OPTIMIZERS[roofline.optimizer].title})"
         yield name, Cell(roofline.update.seconds, "seconds", bound="at least ")
 
 

@@ -1,4 +1,4 @@
-"""The public function `formulas`: shapes, costs and legal sizes where sizes are letters."""
+"""From a model to its shapes, costs and legal sizes where sizes are letters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from ..analysis.results import Analysis
+from ..choices import Mode
 from ..errors import ModelError
-from ..pipeline import Mode
 from ..trace.records import Trace
 from .domain import domain_of
 from .figures import layer_formulas, shapes_at, total_formulas
@@ -22,22 +22,14 @@ _SAMPLES = 3  # plain runs
 _POINTS = 100  # at which the peak's formula is made
 
 
-def formulas(
+def formulas_of(
     model: str | nn.Module,
-    *inputs: Any,
-    mode: Mode = "eval",
-    arguments: Mapping[str, Any] | None = None,
-    **named_inputs: Any,
+    inputs: Sequence[Any],
+    named_inputs: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None,
+    mode: Mode,
 ) -> Formulas:
-    """Tell a model's shapes and costs as formulas, and its legal sizes.
-
-    Takes what `analyze` takes; letters in the inputs, `"1,3,H,W"`, stand for any size. Their
-    legal sizes are told for one letter at a time, the others standing at a legal size.
-
-    Raises:
-        UsageError: there is no letter among the inputs, or the spec cannot be understood.
-        ModelError: no size was found at which the model runs, or it cannot be built.
-    """
+    """Run a model with letters for sizes, and at sizes that confirm the formulas."""
     subject = Subject.of(model, inputs, named_inputs, mode, arguments)
     first, reason = subject.with_letters(subject.base)
     domains = tuple(

@@ -1,4 +1,4 @@
-"""The public function `scale`: what models cost over a size or over an argument."""
+"""From models to what they cost over a size or over an argument."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import torch
 from msgspec import structs
 
 from ..analysis.results import Analysis, Tool
-from ..api import analyze
+from ..choices import Mode
 from ..comparison.classifier import find_site
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, as_input
 from ..models.load import load
-from ..pipeline import Mode
+from ..models.saved import is_saved, refusal_of_options
+from ..pipeline import load_model, run_model
+from ..run_config import RunConfig
 from ..symbols.parsing import parse
 from ..symbols.values import at
 from ..version import __version__
 from .figures import layer_formulas, total_formulas
 from .formulas import index_notes
 from .growth import growth_of
-from .over import Over, parse_over
+from .over import Over
 from .results import FIGURES, FormulaTotals, LetteredInput, ScalePoint, Scaling, Series
 from .subject import Subject
 
@@ -32,33 +34,18 @@ _LETTERS = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
 _DOUBLINGS = (0.5, 1, 2, 4)
 
 
-def scale(
-    *models: str,
-    over: str | None = None,
-    input: Any = None,
-    mode: Mode = "eval",
-    arguments: Mapping[str, Any] | None = None,
-    fit: bool = False,
+def scaling_of(
+    models: Sequence[str],
+    over: Over | None,
+    input: Any,
+    arguments: Mapping[str, Any] | None,
+    mode: Mode,
+    fit: bool,
 ) -> Scaling:
-    """Tell how the costs of models grow with a size of the input or an argument.
-
-    Args:
-        over: what is varied, as on the command line: `"H,W=64:512:32"`, `"N"`,
-            `"num_classes=10,100"`. N, C, H, W (N, T for tokens) are the dimensions of the input,
-            unless `input` names others. By default H and W.
-        input: the input, with letters where it is varied; by default each model's own.
-        fit: whether to make the first linear layer of a classifier as wide as an input needs that
-            does not fit otherwise.
-
-    Raises:
-        UsageError: a name is neither a letter of the input nor an argument of the model.
-        ModelError: a model cannot be built, or runs at no value.
-    """
-    if not models:
-        raise UsageError("scale takes one model or more", hint="cnnstat scale nin alexnet")
+    """Run models over sizes or values; without `over` over height and width."""
     given = None if input is None else as_input(input)
     inputs = [_input_of(model, given, arguments) for model in models]
-    chosen = parse_over(over) if over else Over(_usual(inputs[0]))
+    chosen = over or Over(_usual(inputs[0]))
     series = tuple(
         _series(model, spec, chosen, _How(mode, dict(arguments or {}), fit))
         for model, spec in zip(models, inputs, strict=True)
@@ -127,12 +114,14 @@ def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series
     (name,) = over.names
     if not all(spec.shape):
         raise UsageError(f"{name} is varied: the sizes of the input {spec} are to be numbers")
+    if is_saved(model):
+        raise refusal_of_options(model)
+    config = RunConfig(how.mode)
     points, analyses = [], []
     for value in over.values:
         try:
-            analysis = analyze(
-                model, _plain(spec), mode=how.mode, arguments={**how.arguments, name: value}
-            )
+            loaded = load_model(model, (_plain(spec),), {}, {**how.arguments, name: value})
+            analysis = run_model(loaded, config).analysis
         except ModelError as error:
             points.append(ScalePoint(value, reason=error.message))
         else:

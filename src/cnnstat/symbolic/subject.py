@@ -10,14 +10,16 @@ from torch import nn
 
 from ..analysis.results import Analysis
 from ..analysis.rollup import analyse
+from ..choices import LaneName, Mode
 from ..comparison.variants import resized
 from ..errors import CnnstatError, ModelError, UsageError
 from ..inputs import InputSpec, as_input
 from ..models.loaded import Loaded
 from ..models.saved import is_saved
-from ..pipeline import Mode, ModelRun, RunOptions, load_model, run_model
+from ..pipeline import ModelRun, load_model, run_model
+from ..run_config import RunConfig
 from ..trace.records import Trace
-from ..tracing.attempts import LaneName, trace_on_lanes
+from ..tracing.attempts import trace_on_lanes
 from ..tracing.copies import meta_copy
 from .figures import shapes_at
 from .letters import at_sizes, first_values, letters_in, starting_sizes, told
@@ -98,7 +100,7 @@ class Subject:
             self.loaded.builders, at_sizes(self.inputs, values), at_sizes(self.named, values),
             self.loaded.arguments, self.loaded.mode,
         )  # fmt: skip
-        return run_model(loaded, RunOptions(self.mode, self.lane, diagnosed=False))
+        return run_model(loaded, RunConfig(self.mode, self.lane, diagnosed=False))
 
     def trace_at(self, values: Mapping[str, int]) -> Trace:
         """The run with letters that was made at these sizes."""

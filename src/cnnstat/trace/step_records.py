@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["eval", "train"]
 Phase = Literal["forward", "loss", "backward", "optimizer"]
 HeldKind = Literal[
     "parameters",

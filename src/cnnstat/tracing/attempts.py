@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from ..choices import LANES, LaneName
 from ..errors import LaneError, ModelError, ShapeError
 from ..trace.records import Trace
 from ..units import format_bytes
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
 from .run import trace
 
-LaneName = Literal["meta", "fake", "cpu"]
-LANES: tuple[LaneName, ...] = ("meta", "fake", "cpu")
 _SHARE = 0.5  # of the memory there is, that a real run may take
 _SMALL = 2**30  # bytes of parameters: a model that fails is run again for real up to this size
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .devices import DeviceKind
+from ..choices import DeviceKind
 from .nested import rebuilt, tensors_among
 
 _KEY = "AutocastPrivateUse1"

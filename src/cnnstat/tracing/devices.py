@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 
 from .. import fast_meta
+from ..choices import DeviceKind
 from .operators import Kernel
 
-DeviceKind = Literal["cpu", "cuda"]
-DEVICES: tuple[DeviceKind, ...] = ("cuda", "cpu")
 _MOST_FEATURES = 256  # of a head, for flash attention on CUDA
 _HALF = (torch.float16, torch.bfloat16)
 _aten: Any = torch.ops.aten  # its operators are attributes made on demand

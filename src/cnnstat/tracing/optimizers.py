@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..choices import OPTIMIZERS, DeviceKind, OptimizerName
 from .answers import replaced
-from .devices import DeviceKind
-
-OptimizerName = Literal[
-    "sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax",
-    "nadam", "radam",
-]  # fmt: skip
-_CLASSES: dict[OptimizerName, tuple[str, dict[str, Any]]] = {
-    "sgd": ("SGD", {}),
-    "momentum": ("SGD", {"momentum": 0.9}),
-    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
-    "adam": ("Adam", {}),
-    "adamw": ("AdamW", {}),
-    "rmsprop": ("RMSprop", {}),
-    "adagrad": ("Adagrad", {}),
-    "adadelta": ("Adadelta", {}),
-    "adamax": ("Adamax", {}),
-    "nadam": ("NAdam", {}),
-    "radam": ("RAdam", {}),
-}
-OPTIMIZERS = tuple(_CLASSES)
 
 
 class Stepper:
@@ -58,9 +39,9 @@ def stepper(name: OptimizerName, parameters: Sequence[Tensor], device: DeviceKin
     By default torch updates all parameters at once on CUDA (`foreach`), which takes temporaries
     for all of them, and one after the other on the CPU.
     """
-    class_name, settings = _CLASSES[name]
-    made: Any = getattr(torch.optim, class_name)
+    row = OPTIMIZERS[name]
+    made: Any = getattr(torch.optim, row.torch_class)
     base = torch.optim.Optimizer
     plain = inspect.unwrap(base.add_param_group)
     with replaced(base, "add_param_group", plain):
-        return Stepper(made(parameters, lr=0.1, foreach=device == "cuda", **settings))
+        return Stepper(made(parameters, lr=0.1, foreach=device == "cuda", **row.settings))

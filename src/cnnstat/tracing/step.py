@@ -21,14 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..choices import DeviceKind, Mode, OptimizerName
 from ..errors import ModelError
 from ..inputs import InputSpec
-from ..trace.step_records import HeldKind, Mode, Step
+from ..trace.step_records import HeldKind, Step
 from .autocast import Autocast
 from .buckets import gradient_buckets
 from .checkpoints import checkpoint_layers
 from .copies import substitutes_in
-from .devices import DeviceKind, forms_of, kernels_of
+from .devices import forms_of, kernels_of
 from .failures import explain
 from .inputs import placed
 from .lanes import META
@@ -37,7 +38,7 @@ from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
 from .observers import recording
 from .operators import Operators
-from .optimizers import OptimizerName, Stepper, stepper
+from .optimizers import Stepper, stepper
 from .randomness import random_state_kept
 from .run import slow_attention
 from .sharding import Sharding, Whole, misused, sharded

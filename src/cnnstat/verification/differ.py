@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..analysis.results import Analysis
+from ..errors import CheckError
 from ..trace.records import Trace
+from ..units import format_difference
 from .differences import Count, Difference, own_macs
 from .formulas import dispatch, fvcore, thop, torchinfo, torchprofile
 from .results import Bucket, LayerCheck, Referee, Verification
@@ -135,3 +137,18 @@ def _layers(
         if any(figures):
             rows.append(LayerCheck(path, *figures, figures[1] - figures[0] - figures[2]))
     return tuple(rows)
+
+
+def require_agreement(verification: Verification) -> None:
+    """Raise CheckError if a difference to a referee is not explained."""
+    details = []
+    for referee in verification.disagreeing:
+        figures = {"parameters": referee.params_unexplained, "MACs": referee.macs_unexplained}
+        amounts = [f"{format_difference(n)} {name}" for name, n in figures.items() if n]
+        layers = [layer.path or "the model itself" for layer in referee.layers if layer.unexplained]
+        where = f", in {', '.join(layers[:3])}{' …' if len(layers) > 3 else ''}" if layers else ""
+        details.append(f"{referee.name}: {' and '.join(amounts) or 'in layers only'}{where}")
+    if details:
+        raise CheckError(
+            f"{verification.ours.model.spec}: a difference is left that is not explained", *details
+        )

@@ -6,11 +6,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from torch import nn
 
+from ...choices import Mode
 from ...errors import ModelError
 from ...inputs import InputSpec
 from ..declared import choose
@@ -23,7 +24,7 @@ EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
 
 def build_exported(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any]
-) -> tuple[nn.Module, list[InputSpec], dict[str, InputSpec], Literal["eval", "train"]]:
+) -> tuple[nn.Module, list[InputSpec], dict[str, InputSpec], Mode]:
     """The model in a torch.export archive, its inputs, and the mode that it was exported in.
 
     Free sizes are those it was exported with unless the inputs say otherwise.

@@ -1,0 +1,167 @@
+"""The closed sets: what an option or an argument may be, each written once.
+
+The command line, the public functions, the results and their JSON Schema all take them from here.
+The names of optimizers and precisions are keys of a table, so a new one is a row. A type checker
+cannot read a `Literal` off a table and sees `str`; whoever takes a name checks it when it is
+called (`check_choice`), as the command line does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .errors import UsageError
+
+Mode = Literal["eval", "train"]
+"""What `nn.Module.train` sets the modules of a model to."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+LaneName = Literal["meta", "fake", "cpu"]
+"""How a model is run: on tensors without data (torch's `meta` device, its `FakeTensor`s), or
+executed."""
+LANES: tuple[LaneName, ...] = get_args(LaneName)
+LaneOrAuto = Literal["auto", LaneName]
+"""On the command line; `auto` is the first lane on which the model runs."""
+
+DeviceKind = Literal["cuda", "cpu"]
+"""Devices whose kernels, memory and peaks are known."""
+DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
+TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
+"""Where `bench` trains; `auto` is the best there is."""
+
+Schedule = Literal["constant", "cosine", "step"]
+"""Of the learning rate."""
+Init = Literal["xavier", "default"]
+"""Of the weights; `default` is what the model's constructor makes."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One of torch's optimizers.
+
+    `settings` are those that differ from torch's defaults. `accesses` are reads and writes of
+    memory per trained parameter and step, each array once, as a fused kernel has them.
+    `learning_rate` is the one that `bench` trains with unless another is given.
+    """
+
+    title: str
+    torch_class: str
+    accesses: int
+    learning_rate: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+# An update reads the parameter p and its gradient g and writes p: 3 accesses. Each array of state
+# as large as p is read and written too: 2 more. The sources are those of the state.
+OPTIMIZERS: dict[str, Optimizer] = {
+    # p ← p − η·g
+    "sgd": Optimizer("SGD", "SGD", 3, 0.1),
+    # m ← μ·m + g (Sutskever et al. 2013)
+    "momentum": Optimizer("SGD with momentum", "SGD", 5, 0.1, {"momentum": 0.9}),
+    "nesterov": Optimizer(
+        "SGD with Nesterov's momentum", "SGD", 5, 0.1, {"momentum": 0.9, "nesterov": True}
+    ),
+    # the means m of g and v of g² (Kingma and Ba 2015, algorithm 1)
+    "adam": Optimizer("Adam", "Adam", 7, 1e-3),
+    "adamw": Optimizer("AdamW", "AdamW", 7, 1e-3),  # Loshchilov and Hutter 2019, algorithm 2
+    # the mean of g² (Tieleman and Hinton 2012)
+    "rmsprop": Optimizer("RMSprop", "RMSprop", 5, 1e-3),
+    # the sum of g² (Duchi, Hazan and Singer 2011)
+    "adagrad": Optimizer("Adagrad", "Adagrad", 5, 1e-2),
+    # the means of g² and of the squared updates (Zeiler 2012, algorithm 1)
+    "adadelta": Optimizer("Adadelta", "Adadelta", 7, 1.0),
+    # the mean m of g and the largest |g| so far, decayed (Kingma and Ba 2015, algorithm 2)
+    "adamax": Optimizer("Adamax", "Adamax", 7, 2e-3),
+    # m and v as Adam (Dozat 2016)
+    "nadam": Optimizer("NAdam", "NAdam", 7, 2e-3),
+    # m and v as Adam (Liu et al. 2020, algorithm 2)
+    "radam": Optimizer("RAdam", "RAdam", 7, 1e-3),
+}
+
+
+def learning_rates() -> str:
+    """The default learning rates in words: "0.1; 0.001 for adam and adamw; …"."""
+    names_by_rate: dict[float, list[str]] = {}
+    for name, row in OPTIMIZERS.items():
+        names_by_rate.setdefault(row.learning_rate, []).append(name)
+    usual = OPTIMIZERS["sgd"].learning_rate
+    others = [(rate, names) for rate, names in names_by_rate.items() if rate != usual]
+    return "; ".join([f"{usual:g}", *(f"{rate:g} for {_joined(names)}" for rate, names in others)])
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+Command = Literal["bench", "memory", "roofline"]
+_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a run computes in, and which commands take it.
+
+    `parameters` is the dtype of parameters, gradients and optimizer state. `autocast` is the dtype
+    that `torch.autocast` casts to, for the operators that it lowers; None where nothing is cast.
+    `fabric` is what Lightning Fabric calls it. `tf32`: matrix products round fp32 to TF32.
+
+    `bench` trains in it, `memory` follows the tensors of such a run. For `roofline` all products
+    and all floating-point tensors of a step are in the lower dtype: the least that can be moved.
+    """
+
+    commands: tuple[Command, ...]
+    parameters: str
+    autocast: str | None = None
+    fabric: str | None = None
+    tf32: bool = False
+
+    @property
+    def lowest(self) -> str:
+        """The dtype of matrix products; with TF32 that of their operands in memory."""
+        return self.autocast or self.parameters
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element of the dtype `lowest`."""
+        return _BYTES[self.lowest]
+
+    @property
+    def parameter_itemsize(self) -> int:
+        return _BYTES[self.parameters]
+
+
+PRECISIONS: dict[str, Precision] = {
+    "fp32": Precision(("bench", "memory", "roofline"), "float32", fabric="32-true"),
+    "tf32": Precision(("bench", "roofline"), "float32", fabric="32-true", tf32=True),
+    "bf16": Precision(("bench", "memory", "roofline"), "float32", "bfloat16", "bf16-mixed"),
+    # with the loss scaled, or gradients would vanish
+    "fp16": Precision(("bench", "memory", "roofline"), "float32", "float16", "16-mixed"),
+    "bf16-true": Precision(("memory",), "bfloat16"),
+    "fp16-true": Precision(("memory",), "float16"),
+    "fp64": Precision(("roofline",), "float64"),
+}
+
+
+def precisions_of(command: Command) -> tuple[str, ...]:
+    """The names of the precisions that a command takes."""
+    return tuple(name for name, row in PRECISIONS.items() if command in row.commands)
+
+
+if TYPE_CHECKING:
+    OptimizerName = str
+    BenchPrecision = str
+    MemoryPrecision = str
+    RooflinePrecision = str
+else:
+    OptimizerName = Literal[tuple(OPTIMIZERS)]
+    BenchPrecision = Literal[precisions_of("bench")]
+    MemoryPrecision = Literal[precisions_of("memory")]
+    RooflinePrecision = Literal[precisions_of("roofline")]
+
+
+def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
+    """Raise UsageError if a choice is not among those that are known."""
+    if choice not in known:
+        raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")
