@@ -291,7 +291,7 @@ QUICKLY = """
 import json, sys
 from cnnstat.api import analyze
 from cnnstat import ModelError
-from cnnstat.models import stand_ins
+from cnnstat.fast_meta import stand_ins
 
 specs, fail = json.loads(sys.argv[1]), sys.argv[2] == "fail"
 tries = []
