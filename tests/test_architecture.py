@@ -145,3 +145,67 @@ def test_the_ground_needs_the_standard_library_alone() -> None:
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_no_name_says_nothing(file: Path) -> None:
     assert file.stem not in {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
+
+
+_TEXTS = {"reason", "message", "reason_free", "lane_reason"}
+_PROBES = {"startswith", "endswith", "find", "index", "count", "match", "search"}
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether an expression is a reason or message, as it is or in another case."""
+    if isinstance(node, ast.Call):
+        called = node.func
+        if isinstance(called, ast.Attribute) and called.attr in {"lower", "strip", "casefold"}:
+            return is_text(called.value)
+        return is_text(called) if isinstance(called, ast.Name | ast.Attribute) else False
+    if isinstance(node, ast.BoolOp):  # (reason or "")
+        return any(is_text(value) for value in node.values)
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return name in _TEXTS
+
+
+def branches_on_text(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            is_none = any(isinstance(s, ast.Constant) and s.value is None for s in sides)
+            if not is_none and any(is_text(side) for side in sides):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            asked = node.func.attr in _PROBES
+            if asked and any(is_text(side) for side in (node.func.value, *node.args)):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_nothing_branches_on_the_words_of_a_reason(file: Path) -> None:
+    """What code decides by is a value: whoever improves a wording must change no figure."""
+    if name_of(file) == "tracing.failures":  # reads what torch says, and makes values of it
+        return
+    found = list(branches_on_text(ast.parse(file.read_text(encoding="utf-8"))))
+    assert not found, f"{name_of(file)}, lines {found}"
+
+
+MOST_RAW_READS = 4
+"""Lower it with each family of operators that gets a view, to 0."""
+_MAY_READ = ("operators", "tracing", "models", "fast_meta", "trace")
+_OF_SOURCE = ("diagnosis.rewriting", "diagnosis.wording", "symbols", "verification.counters")
+"""They read the arguments of calls in Python source, or of a model."""
+
+
+def raw_reads(tree: ast.AST) -> set[int]:
+    """The lines that read arguments of a recorded operator by position or name."""
+    return {
+        node.lineno for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("args", "kwargs", "arg")
+    }  # fmt: skip
+
+
+def test_only_operators_know_the_order_of_arguments() -> None:
+    """The others ask the operator's view (`operators/registry.py`)."""
+    found = [
+        f"{name_of(file)}:{line}"
+        for file in FILES if not is_in(name_of(file), (*_MAY_READ, *_OF_SOURCE))
+        for line in sorted(raw_reads(ast.parse(file.read_text(encoding="utf-8"))))
+    ]  # fmt: skip
+    assert len(found) <= MOST_RAW_READS, "\n".join(found)

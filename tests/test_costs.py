@@ -19,7 +19,9 @@ import cnnstat
 from cnnstat import operators
 from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost, cost_of, reason_free
+from cnnstat.operators.registry import Trait, traits_of
 from cnnstat.trace.records import Op, TensorSpec
+from cnnstat.tracing import bounds
 
 
 class Function(nn.Module):
@@ -524,6 +526,45 @@ def test_a_free_operator_gives_its_reason():
     assert reason_free("aten.digamma") is None
     free = [d for d in registry.DEFINITIONS.values() if d.rule is None and d.view is None]
     assert all(d.reason_free for d in free)
+
+
+FREE = sorted(name for name, d in registry.DEFINITIONS.items() if d.reason_free)
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_free_operator_says_in_traits_what_it_does(name):
+    assert traits_of(name) is not Trait.NONE
+
+
+def test_what_is_taken_at_its_largest_has_a_size_by_values():
+    for name in bounds.LARGEST:
+        operator = name.partition(".")[0].replace("::", ".")  # of an index only a mask
+        assert operator == "aten.index" or Trait.VALUE_SIZED in traits_of(operator), name
+
+
+def test_traits_agree_with_names():
+    for name in registry.DEFINITIONS:
+        assert ("_backward" in name) <= (Trait.BACKWARD in traits_of(name)), name
+
+
+TRAITS = [
+    ("aten.add_", Trait.ELEMENTWISE),  # in place
+    ("aten.glu", Trait.NONE),  # its gate is elsewhere
+    ("aten.sum", Trait.REDUCTION),
+    ("aten.native_layer_norm", Trait.NORM),
+    ("aten.detach", Trait.LAYOUT | Trait.ELEMENTWISE),
+    ("aten.cat", Trait.COPIES),
+    ("aten.empty_like", Trait.CREATES | Trait.UNWRITTEN | Trait.ELEMENTWISE),
+    ("aten.copy_", Trait.COPIES | Trait.ELEMENTWISE | Trait.OVERWRITES),
+    ("aten.index_copy_", Trait.PLACES),
+    ("onnx.Shape", Trait.QUERY),
+    ("aten.digamma", Trait.NONE),  # unknown
+]
+
+
+@pytest.mark.parametrize(("name", "traits"), TRAITS, ids=[row[0] for row in TRAITS])
+def test_traits(name, traits):
+    assert traits_of(name) == traits
 
 
 # Forms that only a device gives: the record is written by hand, as the recorder would.

@@ -24,6 +24,8 @@ from cnnstat.render.blocks import Facts
 from cnnstat.render.json import schema
 from cnnstat.render.pictures import Roof
 from cnnstat.rooflines.results import Work
+from cnnstat.rooflines.traffic import Traffic
+from cnnstat.trace.records import Op, TensorSpec
 
 PEAKS = "fp64=500,fp32=1000,tf32=2000,bf16=4000,fp16=4000,bandwidth=100"
 
@@ -393,3 +395,38 @@ def test_command_line_writes_the_picture(tmp_path, capsys) -> None:
     capsys.readouterr()
     assert run([*arguments, "--training", "--top", "2"]) == 0
     assert len(capsys.readouterr().out.split("\n\n")[1].splitlines()) == 3
+
+
+def _spec(value: int, *shape: int) -> TensorSpec:
+    return TensorSpec(value, shape, "float32", 4)
+
+
+_X, _INDEX, _PART, _OUT = _spec(0, 10, 4), _spec(1, 3), _spec(2, 3, 4), _spec(3, 3, 4)
+TRAFFIC = [
+    ("aten.view", (_X, (4, 10)), _X, 0),
+    ("aten._assert_async", (_X,), _OUT, 0),
+    ("aten.empty_like", (_X,), _spec(4, 10, 4), 0),
+    ("aten.clone", (_X,), _spec(4, 10, 4), 4 * (40 + 40)),
+    ("aten.fill_", (_X, 1.0), _X, 4 * 40),  # what was there is not read
+    ("aten.copy_", (_X, _spec(5, 10, 4)), _X, 4 * (40 + 40)),
+    ("aten.add_", (_X, _spec(5, 10, 4)), _X, 4 * (40 + 40 + 40)),
+    ("aten.embedding", (_X, _INDEX), _OUT, 4 * (12 + 3 + 12)),  # of the table, three rows
+    ("aten.index_put_", (_X, (_INDEX,), _PART), _X, 4 * (3 + 12 + 12)),
+    ("aten.index_copy_", (_X, 0, _INDEX, _PART), _X, 4 * (3 + 12 + 12)),
+    ("aten.index_put", (_X, (_INDEX,), _PART), _spec(4, 10, 4), 4 * (40 + 3 + 12 + 40)),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "out", "moved"), TRAFFIC, ids=[row[0] for row in TRAFFIC])
+def test_bytes_follow_from_traits(name, args, out, moved) -> None:
+    op = Op(name, "default", args, {}, (out,), 0, 0)
+    assert Traffic("fp32").of(op) == moved
+
+
+def test_a_cache_that_is_written_in_place_is_counted() -> None:
+    class Cache(nn.Module):
+        def forward(self, x):
+            return torch.zeros(10, 4).index_copy_(0, torch.arange(3), x)
+
+    totals = cnnstat.analyze(Cache(), "3,4").totals
+    assert (totals.uncounted, totals.other_ops) == ({}, 0)

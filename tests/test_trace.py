@@ -513,6 +513,7 @@ def test_an_error_of_the_model_itself_is_no_shape_error(error):
         cnnstat.analyze(nn.Sequential(With(forward, linear=nn.Linear(4, 4))), (1, 4))
     assert not isinstance(caught.value, ShapeError)
     assert "fails at 0" in caught.value.message
+    assert (caught.value.phase, caught.value.unfit) == ("forward", "model")
     assert type(error).__name__ in str(caught.value)
     assert str(error) in str(caught.value)
 

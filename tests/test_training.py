@@ -545,6 +545,8 @@ def test_a_failing_backward_pass_names_the_layer(net, place, reason):
     assert raised.value.message == place
     assert reason in str(raised.value)
     assert "set_detect_anomaly" not in str(raised.value)
+    in_forward = place.startswith("with gradients")
+    assert raised.value.phase == ("forward with gradients" if in_forward else "backward")
 
 
 def test_a_batch_norm_of_one_value_says_what_to_type():

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
+
+ModelPhase = Literal[
+    "construction", "forward", "forward with gradients", "loss", "backward", "optimizer"
+]
+"""What was being done with a model: its construction, or a part of its run."""
+Unfit = Literal["shapes", "dtypes", "model"]
+"""What does not fit; "model": the model itself is at fault."""
 
 
 class CnnstatError(Exception):
@@ -37,12 +44,14 @@ class UsageError(CnnstatError):
 class ModelError(CnnstatError):
     """The model cannot be loaded, built or run.
 
-    `failure` is the record of the run that failed (`tracing.records.Failure`), None without one.
-    `while_building`: the constructor of a user's own model failed.
+    `failure` is the record of the run that failed (`trace.records.Failure`), None without one.
+    `phase` is what failed, "construction" being that of a user's own model; None where nothing
+    of the model was run. `unfit` is what does not fit.
     """
 
     failure: Any = None
-    while_building = False
+    phase: ModelPhase | None = None
+    unfit: Unfit = "model"
 
 
 class ShapeError(ModelError):
@@ -53,6 +62,7 @@ class ShapeError(ModelError):
     `further` are the texts of the errors that come after this one is mended.
     """
 
+    unfit: Unfit = "shapes"
     diagnosis: Any = None
     further: tuple[str, ...] = ()
 

@@ -131,7 +131,7 @@ def _diagnosed_unbuilt(
     named: dict[str, Any],
     arguments: Mapping[str, Any] | None,
 ) -> ModelError:
-    if not error.while_building or ":" not in spec:
+    if error.phase != "construction" or ":" not in spec:
         return error
     from .diagnosis.diagnose import diagnose, unbuilt, with_diagnosis
 

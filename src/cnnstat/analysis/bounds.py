@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 
 from ..operators.costs import cost_of
-from ..trace.records import Op, Trace, tensors_in
+from ..operators.registry import Trait, traits_of
+from ..trace.records import Op, Trace
 from .results import Bounded, BoundedPart
-
-_BY_VALUE = frozenset({"aten.nonzero", "aten.masked_select", "torchvision.nms"})
 
 
 def bounded_by(trace: Trace) -> Bounded | None:
@@ -47,8 +46,8 @@ def bounded_by(trace: Trace) -> Bounded | None:
 
 def _has_size_by_value(op: Op) -> bool:
     if op.name == "aten.index":  # x[mask]
-        return any(tensor.dtype in ("bool", "uint8") for tensor in tensors_in(op.args[1]))
-    return op.name in _BY_VALUE
+        return any(tensor.dtype in ("bool", "uint8") for tensor in op.inputs[1:])
+    return Trait.VALUE_SIZED in traits_of(op.name)
 
 
 def _common(paths: list[str]) -> str:

@@ -20,7 +20,7 @@ from ..choices import Mode
 from ..errors import LaneError, ModelError, ShapeError
 from ..models.construction import copies_of
 from ..models.loaded import Loaded
-from ..trace.records import Failure
+from ..trace.records import About, Failure
 from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
 from .mismatch import mismatch_of
@@ -73,7 +73,7 @@ def _errors(subject: Subject, seen: Outcome, failure: Failure | None) -> list[Fo
 
 def _tells(failure: Failure) -> bool:
     """Whether there is more to say than what was raised for reasons of the model's own."""
-    return _what(failure) != "model" or (failure.error == "TypeError" and "()" in failure.reason)
+    return _what(failure) != "model" or About.FUNCTION in failure.about
 
 
 def _fault(error: Found, subject: Subject) -> Fault:
@@ -132,11 +132,7 @@ def unbuilt(
 def is_diagnosed(error: ModelError) -> bool:
     """Whether an error is about what fits what, so that a diagnosis has something to say."""
     failure = error.failure
-    if (
-        failure is None
-        or isinstance(error, LaneError)
-        or error.message.startswith("with gradients")
-    ):
+    if failure is None or isinstance(error, LaneError) or error.phase == "forward with gradients":
         return False
     return failure.what != "model" or (failure.error in _OF_THE_MODEL and failure.op is None)
 

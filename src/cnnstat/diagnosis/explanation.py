@@ -11,7 +11,7 @@ from ..operators.joins import Join
 from ..operators.linear import Matmul
 from ..operators.registry import view_of
 from ..operators.views import Reshape
-from ..trace.records import Failure, TensorSpec
+from ..trace.records import About, Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
 from .naming import counted, first_line, name_of
 from .placing import Places
@@ -206,7 +206,7 @@ class _Explained:
 
     def _other(self) -> Iterator[str]:
         failure = self.failure
-        wrong_call = failure.error == "TypeError" and "forward()" in failure.reason
+        wrong_call = About.FORWARD in failure.about
         for call in failure.calls[-1:]:
             shapes = [format_shape(spec.shape) for spec in call.inputs]
             if shapes and not wrong_call and (call.parent is not None or failure.in_model):
@@ -214,7 +214,6 @@ class _Explained:
                 kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
                 yield f"input is {' and '.join(shapes)}{kind}"
         who = "the model says" if failure.in_model or wrong_call else "torch says"
-        reason = first_line(failure)
-        yield f"{who}: {reason}" if reason != failure.error else f"{who}: {failure.error}"
+        yield f"{who}: {first_line(failure)}"
         if wrong_call and self.signature:
             yield f"forward takes {self.signature}"

@@ -9,7 +9,7 @@ from math import log2
 
 from ..inputs import InputSpec
 from ..operators.convolution import CONVOLUTIONS, Convolution
-from ..trace.records import Failure
+from ..trace.records import About, Failure
 from .changes import Change, Proposal
 from .mismatch import mismatch_of
 from .resizing import fits
@@ -31,7 +31,7 @@ def input_proposals(failure: Failure, inputs: Sequence[InputSpec]) -> list[Propo
         for changed, cost in _changed(failure, place, spec):
             several = (*inputs[:place], changed, *inputs[place + 1 :])
             found.append(Proposal(Change(inputs=several), cost))
-    if "positional argument" in failure.reason and failure.error == "TypeError":
+    if About.NUMBER_OF_INPUTS in failure.about:
         for more in range(1, 4):
             again = tuple(inputs[-1:]) * more
             found.append(Proposal(Change(inputs=(*inputs, *again)), 0.5 + more))
@@ -59,9 +59,7 @@ def _reaches(failure: Failure, value: int) -> bool:
 
 
 def _dtypes(failure: Failure, spec: InputSpec) -> Iterator[tuple[str, float]]:
-    text = failure.reason.lower()
-    is_about = any(word in text for word in ("dtype", "float", "long", "int", "type", "scalar"))
-    if not is_about:
+    if About.DTYPES not in failure.about:
         return
     indices = any(call.module and call.module.base.startswith("Embedding")
                   for call in failure.calls)  # fmt: skip
@@ -73,7 +71,7 @@ def _dtypes(failure: Failure, spec: InputSpec) -> Iterator[tuple[str, float]]:
 def _axes(failure: Failure, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
     """A batch or channel axis is missing; channels stand last; channels of another number."""
     mismatch = mismatch_of(failure)
-    if "more than 1 value per channel" in failure.reason:  # of a batch norm while training
+    if About.ONE_VALUE in failure.about:
         yield (2, *shape[1:]), 0.4
     if _taken_as_one(failure, shape):
         yield (1, *shape), 0.0

@@ -11,7 +11,8 @@ from ..operators.broadcasting import broadcast
 from ..operators.convolution import Convolution
 from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
-from ..operators.registry import Misfit, view_of
+from ..operators.normalization import ChannelNorm
+from ..operators.registry import Misfit, Trait, traits_of, view_of
 from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
@@ -69,7 +70,6 @@ def _of_dimensions(failure: Failure) -> Mismatch | None:
 
 
 _NORMS = {"BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}
-ELEMENTWISE = {"add", "sub", "rsub", "mul", "div", "where", "maximum", "minimum", "pow"}
 
 
 def _of_op(op: Op) -> Mismatch | None:
@@ -79,8 +79,8 @@ def _of_op(op: Op) -> Mismatch | None:
         return _of_convolution(view)
     if isinstance(view, Matmul):
         return _of_product(view)
-    if "batch_norm" in name or "group_norm" in name or "instance_norm" in name:
-        return _of_norm(op)
+    if isinstance(view, ChannelNorm):
+        return _of_norm(view)
     if isinstance(view, Join):
         joined = view.dim if isinstance(view, Cat) else None
         pairs = tuple(_differing([tensor.shape for tensor in view.tensors], joined))
@@ -90,7 +90,7 @@ def _of_op(op: Op) -> Mismatch | None:
         return Mismatch("view", x, abs(prod(sizes)), prod(x.shape), tuple(_of_view(x.shape, sizes)))
     if "pool" in name:
         return Mismatch("window", op.inputs[0])
-    if name in ELEMENTWISE and len(op.inputs) > 1:
+    if Trait.ELEMENTWISE in traits_of(op.name) and len(op.inputs) > 1:
         return _of_broadcast(op)
     return None
 
@@ -114,9 +114,9 @@ def _of_product(product: Matmul) -> Mismatch | None:
     return Mismatch(kind, product.a, expected, seen, ((expected, seen),))
 
 
-def _of_norm(op: Op) -> Mismatch | None:
-    x = op.args[0]
-    for spec in op.inputs[1:]:
+def _of_norm(norm: ChannelNorm) -> Mismatch | None:
+    x = norm.x
+    for spec in norm.parameters:
         if len(spec.shape) == 1 and len(x.shape) > 1 and spec.shape[0] != x.shape[1]:
             pair = (spec.shape[0], x.shape[1])
             return Mismatch("channels", x, *pair, (pair,))

@@ -29,6 +29,7 @@ from ..models.python_files import inputs_of
 from ..models.reload import afresh, root_of
 from ..trace.records import Failure, Frame, Trace
 from ..tracing.copies import meta_copy
+from ..tracing.failures import about
 from ..tracing.nested import tensors_among
 from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known
 from ..tracing.recorder import Recorder
@@ -107,7 +108,7 @@ class Subject:
         frames, file = frames_of(error)
         own = is_of_the_model(file)
         return Failure(empty, (), None, type(error).__name__, str(error), frames, own, "model",
-                       numbers_known(error))  # fmt: skip
+                       numbers_known(error), about=about(error))  # fmt: skip
 
 
 class Written(Subject):

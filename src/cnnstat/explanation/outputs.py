@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from ..analysis.results import Layer
 from ..inputs import format_shape
+from ..operators.broadcasting import broadcasts_to
 from ..operators.resizing import Interpolation
 from ..results import Shape
 from . import layouts
@@ -211,16 +212,11 @@ def _same(subject: Subject) -> Lines:
     every = range(len(out))
     if shapes and all(shape == out for shape in shapes):
         return [stated("output", "all", out, "as the input", every)]
-    if any(shape == out for shape in shapes) and all(_broadcasts(s, out) for s in shapes):
+    if any(shape == out for shape in shapes) and all(broadcasts_to(s, out) for s in shapes):
         listed = " and ".join(format_shape(shape) for shape in dict.fromkeys(shapes))
         return [stated("output", "all", out, f"{listed} broadcast", every)]
     # what comes behind it are weights, statistics, …
     return [stated("output", "all", out, "as the input", every)] if out in shapes[:1] else []
-
-
-def _broadcasts(shape: Shape, out: Shape) -> bool:
-    pairs = zip(reversed(shape), reversed(out), strict=False)
-    return len(shape) <= len(out) and all(n in (1, m) for n, m in pairs)
 
 
 def _as_it_is(subject: Subject) -> Lines:

@@ -116,10 +116,10 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
                 model = factory(**arguments)
             break
         except Exception as error:  # a constructor may raise anything on tensors without values
-            reason = repr(error)
-            if way is _WAYS[-1] or reason == before:  # it is not for the values
+            shown = repr(error)
+            if way is _WAYS[-1] or shown == before:  # the same error: it is not for the values
                 raise
-            before = reason
+            before = shown
     if not isinstance(model, nn.Module):
         return model
     _give_up_data(model)

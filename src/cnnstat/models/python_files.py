@@ -198,7 +198,7 @@ def _make(
         model = construct(named, arguments)
     except Exception as error:  # the user's code: anything may come out of it
         failed = unbuilt(spec, arguments, *_reason(error, file))
-        failed.while_building = True
+        failed.phase = "construction"
         raise failed from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")

@@ -12,7 +12,7 @@ from typing import Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .reach import WHOLE, Field, lost
-from .registry import Cost, Misfit, ShapeOf, View, operator
+from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
 
 SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
 
@@ -61,7 +61,7 @@ class Attention(View, frozen=True):
         return [(*query[:-1], value[-1])]
 
 
-@operator("aten._softmax", "aten._log_softmax", "aten._safe_softmax")
+@operator("aten._softmax", "aten._log_softmax", "aten._safe_softmax", traits=Trait.REDUCTION)
 class Softmax(View, frozen=True):
     """y = exp(x) / Σ exp(x) along an axis, or its logarithm."""
 

@@ -8,11 +8,15 @@ that have views of their own are beside them.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 from ..trace.records import Op, TensorSpec
+from . import registry
 from .attention import SOFTMAX_OPS
-from .registry import Cost, free, rule
+from .registry import Cost, Trait, free
+
+rule = partial(registry.rule, traits=Trait.BACKWARD)
 
 
 @rule(
@@ -105,7 +109,7 @@ def weight_norm_backward(op: Op) -> Cost:
     "aten.softshrink_backward", "aten.hardshrink_backward", "aten.sigmoid_backward",
     "aten.tanh_backward", "aten.log_sigmoid_backward", "aten.rrelu_with_noise_backward",
     "aten.glu_backward", "aten.logit_backward", "aten._prelu_kernel_backward",
-    "aten.native_dropout_backward", "aten.sgn",
+    "aten.native_dropout_backward",
 )  # fmt: skip
 def per_gradient(op: Op) -> Cost:
     return Cost(0, sum(gradient.numel for gradient in op.outputs))
@@ -148,9 +152,11 @@ def grid_sampler_backward(op: Op) -> Cost:
 free(
     "data moves, nothing is computed: the gradient of a part among zeros",
     "aten.select_backward", "aten.slice_backward", "aten.diagonal_backward",
+    traits=Trait.COPIES | Trait.BACKWARD,
 )  # fmt: skip
 
 free(
     "a sparse gradient: its parts as they are",
     "aten._sparse_coo_tensor_with_dims_and_tensors", "aten._indices", "aten._values",
+    traits=Trait.COPIES,
 )  # fmt: skip

@@ -217,7 +217,7 @@ class _Gradients(View, frozen=True):
             yield self.weight
 
 
-@operator("aten.convolution_backward")
+@operator("aten.convolution_backward", traits=Trait.BACKWARD)
 class ConvolutionBackward(_Gradients, frozen=True):
     @classmethod
     def of(cls, op: Op) -> ConvolutionBackward:
@@ -225,8 +225,10 @@ class ConvolutionBackward(_Gradients, frozen=True):
         return cls(dy, x, weight, transposed, rest[-1])
 
 
-@operator("aten.convolution_backward_overrideable")  # the same without bias_sizes
+@operator("aten.convolution_backward_overrideable", traits=Trait.BACKWARD)
 class ConvolutionBackwardOverrideable(_Gradients, frozen=True):
+    """The same without bias_sizes."""
+
     @classmethod
     def of(cls, op: Op) -> ConvolutionBackwardOverrideable:
         dy, x, weight, _stride, _padding, _dilation, transposed, *rest = op.args
@@ -260,7 +262,7 @@ class TimeFirstConvolution(View, frozen=True):
         return [(*fitting([window_size(time, kernel, 1, self.pad)]), batch, made)]
 
 
-@operator("aten.conv_tbc_backward")
+@operator("aten.conv_tbc_backward", traits=Trait.BACKWARD)
 class TimeFirstConvolutionBackward(View, frozen=True):
     """(dy, x, w, bias, pad) → dx, dw, db."""
 
@@ -313,7 +315,7 @@ class DeformableConvolution(View, frozen=True):
         ]  # fmt: skip
 
 
-@operator("torchvision._deform_conv2d_backward")
+@operator("torchvision._deform_conv2d_backward", traits=Trait.BACKWARD)
 class DeformableConvolutionBackward(View, frozen=True):
     """(dy, x, w, …): columns wᵀ·dy, and dw = dy·columnsᵀ."""
 

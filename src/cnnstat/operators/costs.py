@@ -8,32 +8,6 @@ attention or recurrent product; everything else (bias, normalisation, activation
 is `other_ops`, one per elementary operation on one element, a transcendental function being one.
 """
 
-from . import (
-    attention,
-    backward,
-    convolution,
-    einsum,
-    elementwise,
-    embedding,
-    free,
-    joins,
-    linear,
-    normalization,
-    onnx,
-    padding,
-    pooling,
-    recurrent,
-    resizing,
-    slicing,
-    transforms,
-    views,
-)
 from .registry import Cost, cost_of, reason_free
 
 __all__ = ["Cost", "cost_of", "reason_free"]
-
-# Importing a file of rules registers them.
-_RULES = (
-    attention, backward, convolution, einsum, elementwise, embedding, free, joins, linear,
-    normalization, onnx, padding, pooling, recurrent, resizing, slicing, transforms, views,
-)  # fmt: skip

@@ -1,23 +1,23 @@
-"""Operators that do one thing per element: per output element, or per input element if reducing."""
+"""Operators that do so much per element: of the output, or of the input if they reduce it."""
 
 from __future__ import annotations
 
 from ..trace.records import Op
-from .registry import Cost, rule
+from .registry import Cost, Trait, rule
 
-ELEMENTWISE = frozenset({
+
+@rule(
     # activations
     "aten.relu", "aten.relu6", "aten.leaky_relu", "aten.prelu", "aten._prelu_kernel", "aten.elu",
     "aten.celu", "aten.selu", "aten.gelu", "aten.silu", "aten.mish", "aten.hardtanh",
     "aten.hardswish", "aten.hardsigmoid", "aten.softplus", "aten.softshrink", "aten.hardshrink",
     "aten.sigmoid", "aten.tanh", "aten.log_sigmoid_forward", "aten.threshold", "aten.rrelu",
-    "aten.glu",
     # arithmetic
-    "aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.neg", "aten.abs",
-    "aten.pow", "aten.square", "aten.sqrt", "aten.rsqrt", "aten.reciprocal", "aten.exp",
-    "aten.exp2", "aten.expm1", "aten.log", "aten.log2", "aten.log10", "aten.log1p", "aten.sin",
-    "aten.cos", "aten.tan", "aten.atan", "aten.atan2", "aten.asin", "aten.acos", "aten.sinh",
-    "aten.cosh", "aten.erf", "aten.erfc", "aten.sign", "aten.floor", "aten.ceil", "aten.round",
+    "aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.neg", "aten.abs", "aten.pow",
+    "aten.square", "aten.sqrt", "aten.rsqrt", "aten.reciprocal", "aten.exp", "aten.exp2",
+    "aten.expm1", "aten.log", "aten.log2", "aten.log10", "aten.log1p", "aten.sin", "aten.cos",
+    "aten.tan", "aten.atan", "aten.atan2", "aten.asin", "aten.acos", "aten.sinh", "aten.cosh",
+    "aten.erf", "aten.erfc", "aten.sign", "aten.sgn", "aten.floor", "aten.ceil", "aten.round",
     "aten.trunc", "aten.frac", "aten.remainder", "aten.fmod", "aten.floor_divide", "aten.clamp",
     "aten.clamp_min", "aten.clamp_max", "aten.maximum", "aten.minimum", "aten.lerp", "aten.hypot",
     "aten.erfinv", "aten.nan_to_num",
@@ -26,40 +26,41 @@ ELEMENTWISE = frozenset({
     "aten.masked_fill", "aten.isnan", "aten.isinf", "aten.isfinite", "aten.logical_and",
     "aten.logical_or", "aten.logical_not", "aten.logical_xor", "aten.bitwise_and",
     "aten.bitwise_or", "aten.bitwise_not", "aten.bitwise_xor",
-    # products of two vectors: elementwise, nothing is accumulated
-    "aten.outer", "aten.ger",
     # dropout while training multiplies by a scaled mask
     "aten.native_dropout",
-})  # fmt: skip
-"""One operation per output element, which depends on the elements at its own position alone."""
-
-
-@rule(*ELEMENTWISE)
+    traits=Trait.ELEMENTWISE,
+)  # fmt: skip
 def per_output(op: Op) -> Cost:
     return Cost(0, op.outputs[0].numel)
 
 
-@rule("aten.cumsum", "aten.cumprod")  # an output element is the one before and one input
+# One operation per output element too, but from elements at other positions: the gate of a glu is
+# the other half of its input, and nothing is accumulated in a product of two vectors.
+rule("aten.glu", "aten.outer", "aten.ger")(per_output)
+
+
+@rule("aten.cumsum", "aten.cumprod", traits=Trait.REDUCTION)
 def scan(op: Op) -> Cost:
+    # an output element is the one before and one input
     return Cost(0, op.outputs[0].numel)
 
 
-@rule("aten.addcmul", "aten.addcdiv")  # out = x + value · a · b
+@rule("aten.addcmul", "aten.addcdiv", traits=Trait.ELEMENTWISE)  # out = x + value · a · b
 def two_per_output(op: Op) -> Cost:
     return Cost(0, 2 * op.outputs[0].numel)
 
 
 @rule(
-    "aten.sum", "aten.mean", "aten.prod", "aten.amax", "aten.amin", "aten.max", "aten.min",
-    "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all", "aten.any", "aten.nansum",
-    "aten.histc", "aten._is_all_true",
+    "aten.prod", "aten.max", "aten.min", "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all",
+    "aten.any", "aten.nansum", "aten.histc", "aten._is_all_true",
+    traits=Trait.REDUCTION,
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
     # max and min of two tensors are elementwise; a reduction reads its whole input
-    return Cost(0, _larger(op.inputs[0].numel, op.outputs[0].numel))
+    return Cost(0, larger(op.inputs[0].numel, op.outputs[0].numel))
 
 
-def _larger(a: int, b: int) -> int:
+def larger(a: int, b: int) -> int:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
     from ..symbols.extremes import greatest  # sizes with letters: not on the way of a plain run
@@ -67,28 +68,31 @@ def _larger(a: int, b: int) -> int:
     return greatest(a, b)
 
 
-@rule("aten.mse_loss")  # subtract, square, sum
+@rule("aten.mse_loss", traits=Trait.REDUCTION)  # subtract, square, sum
 def squared_error(op: Op) -> Cost:
     return Cost(0, 3 * op.args[0].numel)
 
 
-@rule("aten.nll_loss_forward", "aten.nll_loss2d_forward")  # (x, target, …): one of each row, summed
+@rule("aten.nll_loss_forward", "aten.nll_loss2d_forward", traits=Trait.REDUCTION)
 def negative_log_likelihood(op: Op) -> Cost:
+    # (x, target, …): one of each row, summed
     return Cost(0, op.args[1].numel)
 
 
-@rule("aten.index_add", "aten.scatter_add")  # (x, dim, index, source): each element is added once
+@rule("aten.index_add", "aten.scatter_add", traits=Trait.REDUCTION)
 def indexed_add(op: Op) -> Cost:
+    # (x, dim, index, source): each element is added once
     return Cost(0, op.args[3].numel)
 
 
-@rule("aten._weight_norm_interface")  # w = v · g / ‖v‖: a square, a sum and a product each
+@rule("aten._weight_norm_interface", traits=Trait.REDUCTION)
 def weight_norm(op: Op) -> Cost:
+    # w = v · g / ‖v‖: a square, a sum and a product each
     return Cost(0, 3 * op.inputs[0].numel)
 
 
 @rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.norm",
-      "aten.linalg_vector_norm")  # fmt: skip
+      "aten.linalg_vector_norm", traits=Trait.REDUCTION)  # fmt: skip
 def two_per_input(op: Op) -> Cost:
     # a square and a sum for each element; the mean of a variance is one more
     per_element = 2 if "norm" in op.name else 3

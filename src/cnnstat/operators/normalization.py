@@ -1,45 +1,146 @@
-"""Normalisations, with fvcore's factors, so that its totals can be explained from ours.
+"""Normalisations: y = w · (x − mean) · r + b, over a batch, channels or the last axes.
 
-Per element: batch norm in eval mode is one affine map (2; 1 without learnt parameters); a norm
-that computes its statistics takes 5 (4 without).
+They cost what fvcore's factors say, so that its totals can be explained from ours. Per element:
+batch norm in eval mode is one affine map (2; 1 without learnt parameters); a norm that computes its
+statistics takes 5 (4 without).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from msgspec import structs
+
+from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .registry import Cost, rule
+from .reach import Field, met
+from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
 
 
-@rule("aten.native_batch_norm")  # (x, weight, bias, mean, var, training, momentum, eps)
-def native_batch_norm(op: Op) -> Cost:
-    return _norm(op, statistics=bool(op.args[5]))
+class Norm(View, frozen=True):
+    """`statistics` tells whether they are computed from `x`; else they are given."""
+
+    x: TensorSpec
+    weight: TensorSpec | None
+    bias: TensorSpec | None
+    outputs: tuple[TensorSpec, ...]
+    statistics: bool = True
+
+    def cost(self) -> Cost:
+        per_element = (4 if self.statistics else 1) + (self.weight is not None)
+        return Cost(0, per_element * self.x.numel)
+
+    @property
+    def parameters(self) -> tuple[TensorSpec, ...]:
+        """What is there beside `x`, running statistics included."""
+        return _present(self.weight, self.bias)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        x = shape(self.x)
+        self.check(x, shape)
+        return [x if out.shape == self.x.shape else out.shape for out in self.outputs] or [x]
+
+    def check(self, x: Shape, shape: ShapeOf) -> None:
+        """Raise Misfit if the parameters do not fit an input of this shape."""
+        raise NotImplementedError
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        # the statistics are not followed: a norm is taken as the affine map it is at inference
+        return met((self.x, *self.parameters), out, fields)
 
 
-@rule("aten.cudnn_batch_norm", "aten.miopen_batch_norm", "aten._batch_norm_with_update")
-def batch_norm_training(op: Op) -> Cost:
-    return _norm(op, statistics=True)
+class ChannelNorm(Norm, frozen=True):
+    """A norm with one parameter a channel, those being the second axis."""
+
+    def check(self, x: Shape, shape: ShapeOf) -> None:
+        if any(shape(parameter) != (x[1],) for parameter in self.parameters):
+            raise Misfit
 
 
-@rule("aten._native_batch_norm_legit")  # (x, weight, bias, [mean, var,] training, momentum, eps)
-def native_batch_norm_legit(op: Op) -> Cost:
-    return _norm(op, statistics=op.overload == "no_stats" or bool(op.args[5]))
+_BATCH = ("input", "weight", "bias", "running_mean", "running_var")
+# What tells whether statistics are computed: an argument, or the operator itself.
+_BY_ARGUMENT = {
+    "aten.native_batch_norm": "training", "aten.batch_norm": "training",
+    "aten._native_batch_norm_legit": "training", "aten.instance_norm": "use_input_stats",
+}  # fmt: skip
+_IN_TRAINING = ("aten.cudnn_batch_norm", "aten.miopen_batch_norm", "aten._batch_norm_with_update")
+_IN_EVAL = ("aten._native_batch_norm_legit_no_training", "aten._batch_norm_no_update")
 
 
-@rule("aten._native_batch_norm_legit_no_training", "aten._batch_norm_no_update")
-def native_batch_norm_no_training(op: Op) -> Cost:
-    return _norm(op, statistics=False)
+@operator(*_BY_ARGUMENT, *_IN_TRAINING, *_IN_EVAL, traits=Trait.NORM)
+class BatchNorm(ChannelNorm, frozen=True):
+    """Over the batch and all positions; with `statistics` in training."""
+
+    mean: TensorSpec | None = None
+    var: TensorSpec | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        if op.overload == "no_stats":  # (input, weight, bias, training, momentum, eps)
+            x, weight, bias = _first(op, _BATCH[:3])
+            return cls(x, weight, bias, op.outputs)
+        x, weight, bias, mean, var = _first(op, _BATCH)
+        name = _BY_ARGUMENT.get(op.name)
+        statistics = op.name in _IN_TRAINING if name is None else bool(op.arg(5, name))
+        return cls(x, weight, bias, op.outputs, statistics, mean, var)
+
+    @property
+    def parameters(self) -> tuple[TensorSpec, ...]:
+        return _present(self.weight, self.bias, self.mean, self.var)
+
+    @property
+    def writes(self) -> tuple[TensorSpec, ...] | None:
+        # fixed statistics are not kept for the backward pass
+        return None if self.statistics else self.outputs[:1]
 
 
-@rule("aten.native_group_norm")
-def native_group_norm(op: Op) -> Cost:
-    return _norm(op, statistics=True)
+_GROUPS = {
+    "aten.native_group_norm": ("input", "weight", "bias"),
+    "aten.group_norm": ("input", "num_groups", "weight", "bias"),
+}
 
 
-@rule("aten.native_layer_norm", "aten._fused_rms_norm")  # (x, shape, weight, …)
-def native_layer_norm(op: Op) -> Cost:
-    return _norm(op, statistics=True, weight=2)
+@operator(*_GROUPS, traits=Trait.NORM)
+class GroupNorm(ChannelNorm, frozen=True):
+    """Over the positions and channels of a group, for each example."""
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        x, *_, weight, bias = _first(op, _GROUPS[op.name])
+        return cls(x, weight, bias, op.outputs)
 
 
-def _norm(op: Op, statistics: bool, weight: int = 1) -> Cost:
-    affine = isinstance(op.args[weight], TensorSpec)
-    return Cost(0, op.args[0].numel * ((4 if statistics else 1) + affine))
+@operator(
+    "aten.native_layer_norm", "aten.layer_norm", "aten._fused_rms_norm", "aten.rms_norm",
+    traits=Trait.NORM,
+)  # fmt: skip
+class LayerNorm(Norm, frozen=True):
+    """Over the last axes, of `normalized` sizes. An RMS norm has no bias and no mean."""
+
+    normalized: Shape = ()
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        x, normalized, weight = _first(op, ("input", "normalized_shape", "weight"))
+        bias = None if "rms" in op.name else op.arg(3, "bias")
+        return cls(x, weight, bias, op.outputs, normalized=tuple(normalized))
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        size = settings.get("normalized_shape", self.normalized)
+        return structs.replace(self, normalized=size if isinstance(size, tuple) else (size,))
+
+    def check(self, x: Shape, shape: ShapeOf) -> None:
+        if x[max(0, len(x) - len(self.normalized)) :] != self.normalized:
+            raise Misfit
+
+
+def _first(op: Op, names: Sequence[str]) -> Sequence[Any]:
+    """The first arguments, by these names where they were not passed by position."""
+    if len(op.args) >= len(names):
+        return op.args[: len(names)]
+    return [op.arg(place, name) for place, name in enumerate(names)]
+
+
+def _present(*tensors: TensorSpec | None) -> tuple[TensorSpec, ...]:
+    return tuple(tensor for tensor in tensors if tensor is not None)

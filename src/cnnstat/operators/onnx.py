@@ -10,7 +10,7 @@ from math import prod
 
 from ..trace.records import Op, TensorSpec
 from .attention import SOFTMAX_OPS
-from .registry import Cost, free, rule
+from .registry import Cost, Trait, free, rule
 
 
 @rule("onnx.LSTM", "onnx.GRU", "onnx.RNN")
@@ -73,12 +73,13 @@ def fused_product(op: Op) -> Cost:
     return Cost(depth * out.numel, extra * (1 + (len(op.inputs) > 2)))
 
 
-@rule("onnx.com.microsoft.SkipLayerNormalization")  # a sum, then a norm of 5 per element
+@rule("onnx.com.microsoft.SkipLayerNormalization", traits=Trait.NORM)
 def skip_layer_norm(op: Op) -> Cost:
+    # a sum, then a norm of 5 per element
     return Cost(0, 6 * op.args[0].numel)
 
 
-@rule("onnx.com.microsoft.BiasGelu", "onnx.com.microsoft.FastGelu")
+@rule("onnx.com.microsoft.BiasGelu", "onnx.com.microsoft.FastGelu", traits=Trait.ELEMENTWISE)
 def bias_gelu(op: Op) -> Cost:
     return Cost(0, len(op.inputs) * op.outputs[0].numel)
 
@@ -90,43 +91,53 @@ def deformable_convolution(op: Op) -> Cost:
     return Cost(out.shape[0] * prod(out.shape[2:]) * op.args[1].numel, bias)
 
 
-@rule("onnx.LRN")  # square, sum over `size` channels, scale, shift, power, divide
+@rule("onnx.LRN", traits=Trait.NORM)
 def local_response_norm(op: Op) -> Cost:
+    # square, sum over `size` channels, scale, shift, power, divide
     return Cost(0, (5 + int(op.kwargs["size"])) * op.outputs[0].numel)
 
 
-@rule("onnx.LpNormalization")  # a power, a sum, a division
+@rule("onnx.LpNormalization", traits=Trait.NORM)  # a power, a sum, a division
 def lp_normalization(op: Op) -> Cost:
     return Cost(0, 3 * op.outputs[0].numel)
 
 
-@rule("onnx.MeanVarianceNormalization")  # a norm without learnt parameters
+@rule("onnx.MeanVarianceNormalization", traits=Trait.NORM)  # a norm without learnt parameters
 def mean_variance_normalization(op: Op) -> Cost:
     return Cost(0, 4 * op.outputs[0].numel)
 
 
-@rule("onnx.QuantizeLinear", "onnx.RotaryEmbedding")
-# divide, round and shift; or two products and their sum
-def three_per_output(op: Op) -> Cost:
+@rule("onnx.QuantizeLinear", traits=Trait.ELEMENTWISE)  # divide, round and shift
+def quantize(op: Op) -> Cost:
     return Cost(0, 3 * op.outputs[0].numel)
 
 
-@rule("onnx.DequantizeLinear")  # shift and scale
+@rule("onnx.RotaryEmbedding")  # two products and their sum
+def rotary_embedding(op: Op) -> Cost:
+    return Cost(0, 3 * op.outputs[0].numel)
+
+
+@rule("onnx.DequantizeLinear", traits=Trait.ELEMENTWISE)  # shift and scale
 def two_per_output(op: Op) -> Cost:
     return Cost(0, 2 * op.outputs[0].numel)
 
 
-@rule("onnx.DynamicQuantizeLinear")  # the smallest and the largest element, then as above
+@rule("onnx.DynamicQuantizeLinear", traits=Trait.REDUCTION)
 def dynamic_quantize(op: Op) -> Cost:
+    # the smallest and the largest element, then as above
     return Cost(0, 5 * op.outputs[0].numel)
 
 
-@rule("onnx.Asinh", "onnx.Acosh", "onnx.Atanh", "onnx.Hardmax", "onnx.BitShift", "onnx.NonZero")
-def one_per_input(op: Op) -> Cost:
+@rule("onnx.Asinh", "onnx.Acosh", "onnx.Atanh", "onnx.BitShift", traits=Trait.ELEMENTWISE)
+def one_per_element(op: Op) -> Cost:
     return Cost(0, op.inputs[0].numel)
 
 
-@rule("onnx.Softsign")  # x / (1 + |x|)
+rule("onnx.Hardmax", traits=Trait.REDUCTION)(one_per_element)
+rule("onnx.NonZero", traits=Trait.SEARCHES)(one_per_element)
+
+
+@rule("onnx.Softsign", traits=Trait.ELEMENTWISE)  # x / (1 + |x|)
 def softsign(op: Op) -> Cost:
     return Cost(0, 3 * op.outputs[0].numel)
 
@@ -141,7 +152,7 @@ def swiglu(op: Op) -> Cost:
     return Cost(0, 2 * op.outputs[0].numel)
 
 
-@rule("onnx.GlobalLpPool")  # a power and a sum for each element read
+@rule("onnx.GlobalLpPool", traits=Trait.REDUCTION)  # a power and a sum for each element read
 def global_lp_pool(op: Op) -> Cost:
     return Cost(0, 2 * op.inputs[0].numel)
 
@@ -152,18 +163,21 @@ free(
     "onnx.Identity", "onnx.Expand", "onnx.Slice", "onnx.Split", "onnx.Concat", "onnx.Pad",
     "onnx.Tile", "onnx.Cast", "onnx.CastLike", "onnx.BitCast", "onnx.Dropout", "onnx.Trilu",
     "onnx.DepthToSpace", "onnx.SpaceToDepth", "onnx.ReverseSequence", "onnx.CenterCropPad",
+    traits=Trait.COPIES,
 )  # fmt: skip
 
 free(
     "a look-up: values are read or written by their index",
     "onnx.Gather", "onnx.GatherElements", "onnx.GatherND", "onnx.Compress", "onnx.MaxUnpool",
     "onnx.TensorScatter", "onnx.OneHot",
+    traits=Trait.COPIES,
 )  # fmt: skip
 
 free(
     "a tensor is made",
     "onnx.ConstantOfShape", "onnx.Range", "onnx.EyeLike", "onnx.RandomNormal",
     "onnx.RandomNormalLike", "onnx.RandomUniform", "onnx.RandomUniformLike", "onnx.Bernoulli",
+    traits=Trait.CREATES,
 )  # fmt: skip
 
 free(
@@ -172,15 +186,17 @@ free(
     "onnx.SequenceErase", "onnx.SequenceInsert", "onnx.SequenceLength", "onnx.SplitToSequence",
     "onnx.ConcatFromSequence", "onnx.Optional", "onnx.OptionalGetElement",
     "onnx.OptionalHasElement",
+    traits=Trait.QUERY,
 )  # fmt: skip
 
 free(
     "made from weights alone: once, before the model runs",
     "onnx.constant",
+    traits=Trait.CREATES,
 )  # fmt: skip
 
 
-@rule("onnx.ScatterND", "onnx.ScatterElements", "onnx.Scatter")
+@rule("onnx.ScatterND", "onnx.ScatterElements", "onnx.Scatter", traits=Trait.COPIES)
 def scatter(op: Op) -> Cost:
     # values are written by their index, and with a reduction combined with what is there
     updates = op.args[2].numel

@@ -216,7 +216,7 @@ class AdaptivePool(View, frozen=True):
         return Field(resized(x, out), reaches)
 
 
-@operator("aten.avg_pool2d_backward", "aten.avg_pool3d_backward")
+@operator("aten.avg_pool2d_backward", "aten.avg_pool3d_backward", traits=Trait.BACKWARD)
 class AveragePoolBackward(View, frozen=True):
     """(dy, x, kernel, …): each element of the gradient is added to its whole window."""
 
@@ -232,7 +232,11 @@ class AveragePoolBackward(View, frozen=True):
         return Cost(0, self.dy.numel * prod(self.kernel))
 
 
-@operator("aten._adaptive_avg_pool2d_backward", "aten._adaptive_avg_pool3d_backward")
+@operator(
+    "aten._adaptive_avg_pool2d_backward",
+    "aten._adaptive_avg_pool3d_backward",
+    traits=Trait.BACKWARD,
+)
 class AdaptivePoolBackward(View, frozen=True):
     """(dy, x): likewise, for windows of ⌈n / m⌉ at most."""
 

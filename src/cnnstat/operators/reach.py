@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import lcm
 from typing import TYPE_CHECKING
+
+from .broadcasting import broadcasts_to
 
 if TYPE_CHECKING:
     from ..trace.records import Op, TensorSpec
@@ -145,7 +147,7 @@ def met(
             continue
         if field.reason is not None:
             return lost(field.reason)
-        if broadcast and not _broadcasts(tensor.shape, out.shape):
+        if broadcast and not broadcasts_to(tensor.shape, out.shape):
             return None
         if len(tensor.shape) == len(out.shape) and dims is None:
             dims = field.dims
@@ -155,9 +157,3 @@ def met(
                 return lost("branches of different strides meet")
             reaches[axis] = union
     return None if dims is None else Field(resized(Field(dims, reaches), out), reaches)
-
-
-def _broadcasts(shape: Sequence[int], out: Sequence[int]) -> bool:
-    return len(shape) <= len(out) and all(
-        n in (1, m) for n, m in zip(reversed(shape), reversed(out), strict=False)
-    )

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec import Struct
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .reach import Field
 from .window import Window
+
+if TYPE_CHECKING:
+    from .reach import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +35,23 @@ class Trait(Flag):
     """What kind of work an operator does, apart from how much of it."""
 
     NONE = 0
-    ELEMENTWISE = auto()  # each output element depends on the input elements at its position
-    REDUCTION = auto()  # sums or compares along axes
+    ELEMENTWISE = auto()  # each output element depends on the broadcast inputs at its position
+    REDUCTION = auto()  # combines elements along axes
+    NORM = auto()  # an affine map at each position, once its statistics are known
     LAYOUT = auto()  # a view: no data moves
     COPIES = auto()  # data moves, nothing is computed
     LOOKUP = auto()  # reads no more of its first operand than it looks up
-    PLACES = auto()  # writes no more of its first operand than it puts there
+    PLACES = auto()  # in place, writes no more of its first operand than it puts there
     CREATES = auto()  # makes a tensor, or fills one, without reading any
     UNWRITTEN = auto()  # makes a tensor and leaves its content as it is
-    OVERWRITES = auto()  # changes its first operand in place without reading it
+    OVERWRITES = auto()  # in place, writes its first operand without reading it
     SEARCHES = auto()  # compares as often as the values require
+    VALUE_SIZED = auto()  # the size of its output depends on values; without data, the largest
     QUERY = auto()  # asks about a tensor, or reads one value
     CHECK = auto()  # checks a value
     MARK = auto()  # marks a span for the profiler
     WINDOW = auto()  # slides a window over the last axes
+    BACKWARD = auto()  # computes gradients
 
 
 _STILL = Trait.LAYOUT | Trait.QUERY | Trait.CHECK | Trait.MARK
@@ -94,6 +99,11 @@ class View(Struct, frozen=True):
     @property
     def reads(self) -> tuple[TensorSpec, ...] | None:
         """The tensors that it reads from memory; None: all of its inputs."""
+        return None
+
+    @property
+    def writes(self) -> tuple[TensorSpec, ...] | None:
+        """The tensors that it writes to memory; None: all of its outputs."""
         return None
 
     def cost(self) -> Cost | None:
@@ -187,6 +197,10 @@ def view_of(op: Op) -> View | None:
 def traits_of(name: str) -> Trait:
     known = definition_of(name)
     return Trait.NONE if known is None else known.traits
+
+
+def is_in_place(name: str) -> bool:
+    return name.endswith("_")
 
 
 def moves_no_data(name: str) -> bool:

@@ -77,7 +77,7 @@ class Interpolation(View, frozen=True):
         return Field(resized(x, out), reaches)
 
 
-@rule(*(f"{name}_backward" for name in _WEIGHTED))
+@rule(*(f"{name}_backward" for name in _WEIGHTED), traits=Trait.BACKWARD)
 def interpolation_backward(op: Op) -> Cost:
     # each element of the gradient is shared among the neighbours that made it
     gradient: Any = op.args[0]

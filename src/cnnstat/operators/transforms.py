@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import ceil, log2, prod
 
 from ..trace.records import Op
-from .registry import Cost, rule
+from . import registry
+from .registry import Cost, Trait
+
+rule = partial(registry.rule, traits=Trait.REDUCTION)
 
 
 @rule("aten._cdist_forward")  # d[*,n,m] = (Σ_k |x[*,n,k] − y[*,m,k]|^p)^(1/p)

@@ -10,25 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..choices import OPTIMIZERS, PRECISIONS, OptimizerName, RooflinePrecision
-from ..operators.costs import reason_free
-from ..operators.registry import view_of
+from ..operators.registry import Trait, is_in_place, moves_no_data, traits_of, view_of
 from ..trace.records import Op, TensorSpec
 
 _FLOATS = frozenset({"float64", "float32", "bfloat16", "float16"})
-
-_STILL = (
-    "layout only", "asks about a tensor", "checks a value", "marks a span",
-)  # fmt: skip
-"""How the reasons begin for which an operator moves no data."""
-_UNWRITTEN = frozenset({"aten.empty", "aten.empty_like", "aten.empty_strided", "aten.new_empty",
-                        "aten.new_empty_strided"})  # fmt: skip
-_OVERWRITING = frozenset({"aten.fill_", "aten.zero_", "aten.copy_", "aten.bernoulli_",
-                          "aten.uniform_", "aten.normal_", "aten.exponential_"})  # fmt: skip
-"""In place, without reading what stood there."""
-_LOOKUPS = frozenset({"aten.embedding", "aten.index", "aten.index_select", "aten.gather",
-                      "aten.take", "aten._unsafe_index"})  # fmt: skip
-
-_PLACING = frozenset({"aten.index_put_", "aten.index_copy_"})
 
 
 class Traffic:
@@ -42,16 +27,16 @@ class Traffic:
         self._held: dict[int, int] = {}  # elements behind an expanded tensor, by its value
 
     def of(self, op: Op) -> int:
-        reason = reason_free(op.name)
-        if reason is not None and reason.startswith(_STILL):
+        traits = traits_of(op.name)
+        if moves_no_data(op.name):
             self._follow(op)
             return 0
-        if op.name in _UNWRITTEN:
+        if Trait.UNWRITTEN in traits:
             return 0
-        if op.name in _PLACING:  # (x, indices, values): only where they are put
+        if Trait.PLACES in traits and is_in_place(op.name):  # (x, indices, values)
             return self.of_tensors(op.inputs[1:]) + self._bytes(op.inputs[-1])
         written = self.of_tensors(_written(op))
-        if op.name in _LOOKUPS:  # of the table no more than what is looked up
+        if Trait.LOOKUP in traits:  # of the table no more than what is looked up
             looked_up = min(written, self._bytes(op.inputs[0]))
             return written + looked_up + self.of_tensors(op.inputs[1:])
         return written + self.of_tensors(_read(op))
@@ -75,13 +60,13 @@ class Traffic:
 
 
 def _written(op: Op) -> Iterable[TensorSpec]:
-    if op.name == "aten.native_batch_norm" and not op.args[5]:
-        return op.outputs[:1]  # with fixed statistics none are kept for the backward pass
-    return op.outputs
+    view = view_of(op)
+    written = None if view is None else view.writes
+    return op.outputs if written is None else written
 
 
 def _read(op: Op) -> Iterable[TensorSpec]:
-    if op.name in _OVERWRITING:
+    if Trait.OVERWRITES in traits_of(op.name) and is_in_place(op.name):
         return op.inputs[1:]
     view = view_of(op)
     reads = None if view is None else view.reads

@@ -7,11 +7,14 @@ What a run makes by the ten thousand are Structs: they are made several times fa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
+
+from ..errors import Unfit
 
 if TYPE_CHECKING:
     from ..symbols.expressions import Expr
@@ -203,6 +206,17 @@ class Frame:
     end_column: int
 
 
+class About(Flag):
+    """What the text of an exception is about, as far as something follows from it."""
+
+    NOTHING = 0
+    FUNCTION = auto()  # arguments that a function, which it names, does not take
+    FORWARD = auto()  # those of the model's `forward`
+    NUMBER_OF_INPUTS = auto()
+    ONE_VALUE = auto()  # a batch norm in training that got one value per channel
+    DTYPES = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Where and how a run ended early.
@@ -215,6 +229,7 @@ class Failure:
     the innermost functions on the way knew.
     `what` does not fit: "shapes" or "dtypes"; "model" where the model itself is at fault.
     What was watched, if it was: `called_at` is the way to each call, `arguments` are its arguments.
+    `about` is what the text of the exception is about.
     """
 
     trace: Trace
@@ -224,10 +239,11 @@ class Failure:
     reason: str
     frames: tuple[Frame, ...]
     in_model: bool
-    what: Literal["shapes", "dtypes", "model"] = "model"
+    what: Unfit = "model"
     locals: tuple[tuple[str, Any], ...] = ()
     called_at: dict[int, tuple[Frame, ...]] = field(default_factory=dict)
     arguments: dict[int, Any] = field(default_factory=dict)
+    about: About = About.NOTHING
 
     @property
     def calls(self) -> tuple[Call, ...]:

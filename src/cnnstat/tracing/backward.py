@@ -19,6 +19,7 @@ import torch
 from msgspec import structs
 from torch import Tensor
 
+from ..errors import ModelPhase
 from ..trace.records import Backward, Module, Op
 from . import autograd
 from .open_calls import OpenCall
@@ -111,8 +112,8 @@ class BackwardRecorder(Recorder):
         self._started = number
 
     @property
-    def phase(self) -> str:
-        return "the backward pass" if self.in_backward else "with gradients the model"
+    def phase(self) -> ModelPhase:
+        return "backward" if self.in_backward else "forward with gradients"
 
     @property
     def place(self) -> tuple[OpenCall, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import Unfit
 from ..operators.convolution import channels_taken
 from ..operators.linear import PLACES
 
@@ -14,7 +15,7 @@ from ..operators.linear import PLACES
 class Refused(RuntimeError):  # as torch refuses: models catch that
     """An operator would not run. `what` does not fit: "shapes" or "dtypes"."""
 
-    def __init__(self, what: str, reason: str) -> None:
+    def __init__(self, what: Unfit, reason: str) -> None:
         super().__init__(reason)
         self.what = what
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import LaneError, ModelError, ShapeError
+from ..errors import LaneError, ModelError, ModelPhase, ShapeError
 from ..inputs import format_shape
 from ..operators.convolution import channels_taken
 from ..operators.linear import PLACES
-from ..trace.records import Failure, Op, Trace
+from ..trace.records import About, Failure, Op, Trace
 from .checks import Refused
 from .lanes import Lane
 from .nested import rebuilt, tensors_among
@@ -24,19 +24,32 @@ from .recorder import Recorder
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
-_ONE_VALUE = "Expected more than 1 value per channel"  # a batch norm's, in training
+_ONE_VALUE = "more than 1 value per channel"  # a batch norm's, in training
 _REPLAYED_BYTES = 64 * 2**20
+_PHASES: dict[ModelPhase, str] = {
+    "forward with gradients": "with gradients the model", "loss": "the loss",
+    "backward": "the backward pass", "optimizer": "the optimizer's step",
+}  # fmt: skip
+"""What is said of a run that fails after one without gradients went well."""
 
 
 def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
     """The failure as an error that says whether another lane might help."""
+    explained = _explained(error, recorder, lane)
+    explained.phase = recorder.phase
+    return explained
+
+
+def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
     attempt = recorder.attempt
     calls = recorder.place
     reason = _first_line(error)
     if isinstance(error, Refused) and attempt is not None:
         kind = ShapeError if error.what == "shapes" else ModelError
         place = f"{error.what} don't fit at {_place(calls)}"
-        return kind(place, _operands(attempt, recorder), reason)
+        refused = kind(place, _operands(attempt, recorder), reason)
+        refused.unfit = error.what
+        return refused
     if lane.has_data and _is_short_of_memory(error):
         return LaneError(f"the memory does not suffice at {_place(calls)}", reason)
     if not lane.has_data and _wants_values(error, attempt):
@@ -44,9 +57,9 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
             f"the model needs values at {_place(calls)}",
             f"it was run on tensors that have a shape and no data; {reason}",
         )
-    if recorder.phase:  # without gradients the same run went well: it is not the shapes
+    if recorder.phase in _PHASES:  # without gradients the same run went well: not the shapes
         told, _, _ = reason.partition(" Hint:")  # of a mode of torch's that is not on here
-        what = f"{recorder.phase} fails at {_place(calls)}"
+        what = f"{_PHASES[recorder.phase]} fails at {_place(calls)}"
         return ModelError(what, f"{type(error).__name__}: {told}")
     # torch refuses before an operator runs too, in the Python of a layer or function of its own
     by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
@@ -83,17 +96,32 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
         str(cause).strip() or type(cause).__name__,
         frames,
         is_of_the_model(raised_in) or isinstance(cause, AssertionError),  # torch._assert
-        _what(error),
+        error.unfit,
         numbers_known(cause),
         getattr(recorder, "called_at", {}),
         getattr(recorder, "arguments", {}),
+        about(cause),
     )
 
 
-def _what(error: ModelError) -> Literal["shapes", "dtypes", "model"]:
-    if isinstance(error, ShapeError):
-        return "shapes"
-    return "dtypes" if error.message.startswith("dtypes") else "model"
+def about(error: BaseException) -> About:
+    """What an exception's text is about. Python and torch give no other sign of it."""
+    text = str(error).strip() or type(error).__name__
+    found = About.NOTHING
+    if isinstance(error, TypeError):
+        for flag, words in _OF_A_CALL.items():
+            found |= flag if words in text else About.NOTHING
+    if _ONE_VALUE in text:
+        found |= About.ONE_VALUE
+    if any(word in text.lower() for word in _DTYPE_WORDS):
+        found |= About.DTYPES
+    return found
+
+
+_OF_A_CALL = {
+    About.FUNCTION: "()", About.FORWARD: "forward()", About.NUMBER_OF_INPUTS: "positional argument",
+}  # fmt: skip
+_DTYPE_WORDS = ("dtype", "float", "long", "int", "type", "scalar")
 
 
 def _wants_values(error: Exception, attempt: Attempt | None) -> bool:

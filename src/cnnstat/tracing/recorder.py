@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import LaneError, ModelError
+from ..errors import LaneError, ModelError, ModelPhase
 from ..trace.records import Kind, Module, Op, TensorSpec
 from ..units import format_bytes
 from .modules import describe_module, is_library
@@ -128,9 +128,9 @@ class Recorder:
         return bool(self.stack) and self.stack[-1].library
 
     @property
-    def phase(self) -> str:
-        """Of a run with gradients, what is going on: it is said where that fails."""
-        return ""
+    def phase(self) -> ModelPhase:
+        """What is being run."""
+        return "forward"
 
     @property
     def place(self) -> tuple[OpenCall, ...]:

@@ -22,10 +22,6 @@ from .recorder import storage_key
 
 _NOWHERE = Place("", "")
 _LONG_BEFORE = -1
-_SAID: dict[Phase, str] = {
-    "forward": "", "loss": "the loss", "backward": "the backward pass",
-    "optimizer": "the optimizer's step",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -132,8 +128,8 @@ class StorageRecorder(BackwardRecorder):
         return self._places.setdefault(Place(call.path, call.type), len(self._places))
 
     @property
-    def phase(self) -> str:
-        return _SAID[self.step_phase]  # a forward pass fails as any does
+    def phase(self) -> Phase:
+        return self.step_phase
 
     # What comes of it
 

@@ -18,14 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
 from ...operators.describe import dims_of, window_of
-from ...operators.elementwise import ELEMENTWISE
-from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, not_followed
-from ...operators.registry import view_of
+from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, met, not_followed
+from ...operators.registry import Trait, traits_of, view_of
 from ...trace.records import Op, TensorSpec, Trace
-from . import meeting
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
@@ -64,32 +61,19 @@ def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
 
 
 def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
-    name = op.name.removesuffix("_") if op.name not in _HANDLERS else op.name
     first = next(fields[t.value] for t in op.inputs if t.value in fields)
     if first.reason is not None:
         return lost(first.reason)
     view = view_of(op)
     if view is not None:
-        field = view.field(first, out, fields) or lost(not_followed(op))
-    elif name in _HANDLERS:
-        field = _HANDLERS[name](op, first, out, fields)
-    elif name in ELEMENTWISE or name in _AT_ITS_POSITION:
-        field = meeting.elementwise(op, first, out, fields)
+        field = view.field(first, out, fields)
+    elif traits_of(op.name) & _AT_ITS_POSITION:
+        field = met(op.inputs, out, fields)
     else:
+        field = None
+    if field is None or (field.reason is None and len(field.dims) != len(out.shape)):
         return lost(not_followed(op))
-    fits = field.reason is not None or len(field.dims) == len(out.shape)
-    return field if fits else lost(not_followed(op))
+    return field
 
 
-# Beside the arithmetic: what leaves elements where they are, and norms, taken as affine maps.
-_AT_ITS_POSITION = frozenset({
-    "aten.clone", "aten._to_copy", "aten.copy", "aten.detach", "aten.alias", "aten.lift_fresh",
-    "aten.addcmul", "aten.addcdiv", "aten.native_batch_norm", "aten.native_layer_norm",
-    "aten.native_group_norm", "aten._native_batch_norm_legit", "aten._fused_rms_norm",
-    "aten._native_batch_norm_legit_no_training", "aten.cudnn_batch_norm", "aten.contiguous",
-    "aten.zeros_like", "aten.ones_like", "aten.empty_like", "aten.bernoulli",
-    "onnx.LRN", "onnx.LpNormalization", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
-})  # fmt: skip
-_HANDLERS: dict[str, Any] = {
-    **dict.fromkeys(("aten.mean", "aten.sum", "aten.amax", "aten.amin"), meeting.reduce),
-}
+_AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is taken as an affine map

@@ -11,20 +11,12 @@ from ..literals import plain
 from . import arithmetic
 from .rule import Rule, Shape, ShapeOf, Unknown
 
-_RULES: dict[str, Rule] = {
-    "aten.mean": arithmetic.mean,
-}
-
 
 def rule_for(name: str) -> Rule:
     """The rule for an operator: its view's, or without one that of elementwise operators."""
     known = definition_of(name)
     if known is not None and known.view is not None:
         return _of_view
-    if name in _RULES:
-        return _RULES[name]
-    if "_norm" in name and "backward" not in name and "linalg" not in name:
-        return arithmetic.norm
     return arithmetic.elementwise
 
 

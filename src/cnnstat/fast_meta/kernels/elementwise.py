@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .layout import broadcast, elementwise
+from .layout import elementwise, keeps_shape
 from .registry import alike, kernel, of_one_dtype
 
 _NUMBERS = (int, float)
@@ -97,7 +97,7 @@ def masked_fill(x: Tensor, mask: Tensor, number: Any) -> Any:
     fits = alike(x) and x.is_contiguous() and isinstance(number, _NUMBERS) and mask.is_meta
     if not fits or mask.dtype is not torch.bool or not mask.is_contiguous():
         return NotImplemented
-    return elementwise(x) if broadcast(x.shape, mask.shape) == x.shape else NotImplemented
+    return elementwise(x) if keeps_shape(x, mask) else NotImplemented
 
 
 @kernel("aten::div.Tensor")
@@ -140,7 +140,7 @@ def float_in_place(x: Tensor, other: Any, *args: Any, **kwargs: Any) -> Any:
         return x
     if not isinstance(other, Tensor) or not alike(x, other):
         return NotImplemented
-    return x if broadcast(x.shape, other.shape) == tuple(x.shape) else NotImplemented
+    return x if keeps_shape(x, other) else NotImplemented
 
 
 def _whole(x: Tensor) -> bool:

@@ -7,17 +7,12 @@ result is dense. (ATen/TensorIterator.cpp, reorder_dimensions and allocate_or_re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 import torch
 from torch import Tensor
 
-
-def broadcast(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...] | None:
-    pairs = list(zip_longest(reversed(a), reversed(b), fillvalue=1))
-    if any(m != n and 1 not in (m, n) for m, n in pairs):
-        return None
-    return tuple(m if m is n or m == n or n == 1 else n for m, n in reversed(pairs))
+from ...operators.broadcasting import broadcast
+from ...operators.registry import Misfit
 
 
 def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:
@@ -32,12 +27,10 @@ def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | 
         if all(t.is_contiguous() for t in tensors):
             return torch.empty(shape, dtype=dtype, device="meta")
     else:
-        shape = first.shape
-        for tensor in tensors[1:]:
-            joined = broadcast(shape, tensor.shape)
-            if joined is None:
-                return None
-            shape = joined
+        try:
+            shape = broadcast([tensor.shape for tensor in tensors])
+        except Misfit:
+            return None
     order = _order(shape, [_strides(tensor, shape) for tensor in tensors])
     strides = [0] * len(shape)
     step = 1
@@ -45,6 +38,14 @@ def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | 
         strides[dim] = step
         step *= max(shape[dim], 1)
     return torch.empty_strided(shape, strides, dtype=dtype, device="meta")
+
+
+def keeps_shape(x: Tensor, other: Tensor) -> bool:
+    """Whether `other` can be broadcast to `x`."""
+    try:
+        return broadcast([x.shape, other.shape]) == tuple(x.shape)
+    except Misfit:
+        return False
 
 
 def _strides(tensor: Tensor, shape: Sequence[int]) -> list[int]:

@@ -12,8 +12,10 @@ from math import floor, prod
 from ...operators.convolution import Convolution
 from ...operators.einsum import Einsum
 from ...operators.linear import Matmul
+from ...operators.normalization import Norm
 from ...operators.pooling import AdaptivePool
-from ...trace.records import Op, TensorSpec, Trace
+from ...operators.registry import view_of
+from ...trace.records import Op, Trace
 from ..differences import Difference
 from ..results import Cause
 from .units import UNUSED, Unit, units
@@ -36,14 +38,12 @@ def _cause(unit: Unit, counted: bool) -> tuple[Cause, str]:
     if not counted:
         return "unseen", f"{_NAMES.get(name, name)}: not counted"
     if name in _NORMS:
-        factor = _HANDLES[name](op) // max(1, op.args[0].numel)
+        factor = _norm(op) // max(1, op.outputs[0].numel)
         return "norm", f"{name.replace('_', ' ')}: {factor} per element"
     return _CAUSES.get(name, ("formula", f"{name}: another formula"))
 
 
-_NORMS = {"batch_norm": 1, "instance_norm": 1, "layer_norm": 2, "group_norm": 2}
-"""The position of the weight among the arguments."""
-
+_NORMS = ("batch_norm", "instance_norm", "layer_norm", "group_norm")
 _NAMES = {"_convolution_mode": "convolution with padding='same' or 'valid'"}
 _CAUSES: dict[str, tuple[Cause, str]] = {
     "adaptive_avg_pool2d": ("pooling", "adaptive average pooling: 1 per input element"),
@@ -70,16 +70,11 @@ def _convolution(op: Op) -> int:
     return view.x.shape[0] * view.weight.numel * prod(view.positions)
 
 
-def _batch_norm(op: Op) -> int:
-    affine = isinstance(op.args[1], TensorSpec)
-    return int(op.args[0].numel * ((4 if op.args[5] else 1) + affine))
-
-
-def _norm(weight: int) -> Handle:
-    def norm(op: Op) -> int:
-        return int(op.args[0].numel * (4 + isinstance(op.arg(weight, "weight"), TensorSpec)))
-
-    return norm
+def _norm(op: Op) -> int:
+    norm = view_of(op)
+    assert isinstance(norm, Norm)
+    given = op.name == "aten.batch_norm" and not norm.statistics  # the only one it tells apart
+    return norm.x.numel * ((1 if given else 4) + (norm.weight is not None))
 
 
 def _output(factor: int) -> Handle:
@@ -110,8 +105,7 @@ _HANDLES: dict[str, Handle] = {
     "linear": _linear,
     "convolution": _convolution,
     "einsum": _einsum,
-    "batch_norm": _batch_norm,
-    **{name: _norm(weight) for name, weight in _NORMS.items() if name != "batch_norm"},
+    **dict.fromkeys(_NORMS, _norm),
     "upsample_nearest2d": _output(1),
     "upsample_bilinear2d": _output(4),
     "grid_sampler": _output(4),

@@ -7,7 +7,9 @@ from math import prod
 
 from ...operators.convolution import Convolution
 from ...operators.einsum import Einsum
-from ...trace.records import Op, TensorSpec, Trace
+from ...operators.normalization import Norm
+from ...operators.registry import view_of
+from ...trace.records import Op, Trace
 from ..differences import Difference
 from ..results import Cause
 from .units import UNUSED, Unit, units
@@ -57,8 +59,9 @@ def _output(op: Op) -> int:
     return op.outputs[0].numel
 
 
-def _norm(weight: int) -> Callable[[Op], int]:
-    return lambda op: _output(op) if isinstance(op.arg(weight, "weight"), TensorSpec) else 0
+def _norm(op: Op) -> int:
+    norm = view_of(op)
+    return _output(op) if isinstance(norm, Norm) and norm.weight is not None else 0
 
 
 def _convolution(op: Op) -> int:
@@ -96,8 +99,7 @@ _HANDLERS: dict[str, Callable[[Op], int]] = {
          "avg_pool2d", "avg_pool3d", "mean", "leaky_relu"],
         _output,
     ),
-    **dict.fromkeys(["batch_norm", "instance_norm"], _norm(1)),
-    **dict.fromkeys(["layer_norm", "group_norm"], _norm(2)),
+    **dict.fromkeys(["batch_norm", "instance_norm", "layer_norm", "group_norm"], _norm),
     "upsample_bilinear2d": lambda op: 4 * _output(op),
     "grid_sampler": _grid_sampler,
     "convolution": _convolution,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...operators.costs import reason_free
+from ...operators.registry import Trait, traits_of
 from ...trace.records import Op, Trace
 from ..differences import macs_of, module_paths
 from ..results import Cause
@@ -71,7 +71,7 @@ def _used(trace: Trace, recorded: Sequence[Op]) -> list[bool]:
         return [True] * len(recorded)
     base: dict[int, int] = {}
     for op in trace.ops:
-        if (reason_free(op.name) or "").startswith("layout only") and op.inputs:
+        if Trait.LAYOUT in traits_of(op.name) and op.inputs:
             viewed = op.inputs[0].value
             base.update((out.value, base.get(viewed, viewed)) for out in op.outputs)
     used = []
