@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import ast
 import atexit
+import contextlib
 import difflib
 import gc
 import os
@@ -168,6 +169,7 @@ def forked(action: Callable[[], int]) -> int:
     if pid:
         return pid
     status = FAULT
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     atexit._clear()  # what libraries do at exit takes as long as a small case
     try:
         status = action()
@@ -206,22 +208,32 @@ def run_all(cases: Sequence[Case], scratch: Path, jobs: int) -> Iterator[Frozen]
     """Run the cases, so many at a time, each in a process forked from this one."""
     waiting = list(reversed(cases))
     running: dict[int, tuple[Case, float]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            case = waiting.pop()
-            running[start(case, scratch)] = (case, time.monotonic())
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid in running:
-            case, begun = running.pop(pid)
-            yield collect(case, scratch, os.waitstatus_to_exitcode(status), begun)
-            continue
-        for pid, (case, begun) in list(running.items()):
-            if time.monotonic() - begun > LIMIT:
-                os.killpg(pid, signal.SIGKILL)  # with what it started itself
-                os.waitpid(pid, 0)
-                del running[pid]
-                yield collect(case, scratch, None, begun)
-        time.sleep(0.002)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                case = waiting.pop()
+                running[start(case, scratch)] = (case, time.monotonic())
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid in running:
+                case, begun = running.pop(pid)
+                yield collect(case, scratch, os.waitstatus_to_exitcode(status), begun)
+                continue
+            for pid, (case, begun) in list(running.items()):
+                if time.monotonic() - begun > LIMIT:
+                    del running[pid]
+                    end(pid)
+                    yield collect(case, scratch, None, begun)
+            time.sleep(0.002)
+    finally:  # stopped, by Ctrl-C for one
+        for pid in running:
+            end(pid)
+
+
+def end(pid: int) -> None:
+    """End a case, with the processes that it started itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def start(case: Case, scratch: Path) -> int:
@@ -440,6 +452,7 @@ def main() -> int:
     if not patterns and folder.is_dir() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: name a new folder, or cases with --only")
     folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes
     import cnnstat
 
     print(f"{len(cases)} cases of {Path(cnnstat.__file__).parent}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ class Ceil1d(nn.Sequential):
 
 
 class Ceil2d(nn.Sequential):
-    """The last window of the third pool would start in the padding and is left out."""
+    """The last window of the second pool would begin in the padding and is left out."""
 
     input, letters = "2,3,45,38", "N,3,H,W"
 
