@@ -132,9 +132,9 @@ TRAINED = (
     Column("Memory, MiB", "memory", mib), Column("Predicted, MiB", "predicted", mib),
 )  # fmt: skip
 TURNS = (
-    "`cnnstat bench` and a loop written by hand train the same network in one process, in turns, "
-    "three rounds. Both rates are by the wall clock, after 32 steps of warm-up; the ratio is taken "
-    "within each round. *As stated* is what `bench` prints, from events on the device."
+    "`cnnstat bench` and a loop written by hand train the same network in one process, in turns. "
+    "Both rates are by the wall clock, after 32 steps of warm-up; the ratio is taken within each "
+    "round. *As stated* is what `bench` prints, from events on the device."
 )
 
 SECTIONS: dict[str, Section] = {

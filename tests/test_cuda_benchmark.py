@@ -57,9 +57,7 @@ def test_predicted_memory_is_that_of_a_step() -> None:
         ("fp32", "inference"), ("fp32", "training, sgd"),
         ("bf16", "inference"), ("bf16", "training, sgd"),
     ]  # fmt: skip
-    # torch.inference_mode runs pooling as one operator, whose indices the tracker does not see
-    assert all(0 <= row["difference"] + 1e-5 < 0.02 for row in rows)
-    assert [row["difference"] for row in rows if row["step"] != "inference"] == [0, 0]
+    assert all(row["difference"] == 0 for row in rows)
 
 
 def run(tmp_path: Path, *options: str) -> int:
