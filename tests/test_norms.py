@@ -6,11 +6,10 @@ from torch import nn
 
 import cnnstat
 from cnnstat.diagnosis.mismatch import mismatch_of
-from cnnstat.diagnosis.size_rules.rule import Unknown
-from cnnstat.diagnosis.size_rules.table import rule_for
+from cnnstat.diagnosis.replay import replayed
 from cnnstat.operators.normalization import BatchNorm, LayerNorm, Norm
 from cnnstat.operators.reductions import Reduction
-from cnnstat.operators.registry import Misfit, view_of
+from cnnstat.operators.registry import Misfit, Unknown, view_of
 from cnnstat.trace.records import Failure, Op, TensorSpec, Trace
 
 
@@ -94,7 +93,7 @@ def test_the_norm_of_a_weight_is_no_norm_of_channels() -> None:
     v, g = spec(8, 6, 3, 3), spec(8, 1, 1, 1, value=1)
     weight_norm = op("_weight_norm_interface", v, g, 0, out=(spec(8, 6, 3, 3), spec(8)))
     with pytest.raises(Unknown):
-        rule_for(weight_norm.name)(weight_norm, lambda tensor: tensor.shape, None)
+        replayed(weight_norm, lambda tensor: tensor.shape, None)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from cnnstat.diagnosis.size_rules.rule import Unknown
-from cnnstat.diagnosis.size_rules.table import rule_for
+from cnnstat.diagnosis import replay
 from cnnstat.operators.attention import Attention
 from cnnstat.operators.costs import Cost, cost_of
 from cnnstat.operators.einsum import Einsum
@@ -18,7 +17,7 @@ from cnnstat.operators.embedding import Embedding
 from cnnstat.operators.linear import Matmul, matrix_product
 from cnnstat.operators.reach import WHOLE, Field, Reach
 from cnnstat.operators.recurrent import Recurrent
-from cnnstat.operators.registry import Misfit, recorded, view_of
+from cnnstat.operators.registry import Misfit, Unknown, recorded, view_of
 from cnnstat.results import Shape
 from cnnstat.trace.records import Op, TensorSpec
 
@@ -119,7 +118,7 @@ def test_in_place_forms_are_the_plain_ones() -> None:
 
 def replayed(recorded_op: Op, changed: dict[int, Shape], settings: Any = None) -> list[Shape]:
     shapes = {**{spec.value: spec.shape for spec in recorded_op.inputs}, **changed}
-    return list(rule_for(recorded_op.name)(recorded_op, lambda s: shapes[s.value], settings))
+    return list(replay.replayed(recorded_op, lambda s: shapes[s.value], settings))
 
 
 @pytest.mark.parametrize(

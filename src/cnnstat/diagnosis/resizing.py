@@ -14,10 +14,11 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Any
 
+from ..operators.registry import Misfit, Unknown
+from ..results import Shape
 from ..trace.records import Failure, Module, Op, TensorSpec, Trace
 from .literals import plain
-from .size_rules.rule import Misfit, Shape, Unknown
-from .size_rules.table import rule_for
+from .replay import replayed
 
 Settings = Mapping[str, Mapping[str, Any]]
 """The settings that are changed, by the path of the module."""
@@ -165,7 +166,7 @@ class _Replay:
         if not reset and not refused and all(self.shape(s) == s.shape for s in op.inputs):
             return
         settings = self.merged(module) if reset and module is not None else None
-        shapes = rule_for(op.name)(op, self.shape, settings)
+        shapes = replayed(op, self.shape, settings)
         for spec, shape in zip(op.outputs, shapes, strict=False):
             if min(shape, default=1) < 1:
                 raise Misfit
