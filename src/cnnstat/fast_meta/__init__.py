@@ -52,13 +52,13 @@ def by_torchs_rules(func: Any) -> Any:
     return mode.by_torchs_rules(func)
 
 
-def taken_apart(func: Any) -> Any:
-    """What takes an operator apart that is made of others."""
+def decomposition_of(func: Any) -> Any:
+    """The function that decomposes a composite operator."""
     if not _IS_USED:
         return func.decompose
     from .kernels import mode
 
-    return mode.taken_apart(func)
+    return mode.decomposition_of(func)
 
 
 def uncollected() -> AbstractContextManager[None]:

@@ -93,7 +93,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         result = None  # an exception leaves none
         try:
             with self:
-                result = fast_meta.taken_apart(func)(*args, **kwargs)
+                result = fast_meta.decomposition_of(func)(*args, **kwargs)
         finally:
             self.recorder.close_composite(name, overload, args, kwargs, result)
         return result

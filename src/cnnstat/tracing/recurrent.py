@@ -33,7 +33,7 @@ def answer(
     [steps, batch, directions · hidden] and the states.
     """
     states = tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
-    if not _are_alike(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
+    if not _share_a_dtype(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
         return None
     directions = 2 if bidirectional else 1
     rows = layers * directions
@@ -46,7 +46,7 @@ def answer(
     return _empty((*x.shape[:2], width), x), *(_empty(state.shape, state) for state in states)
 
 
-def _are_alike(*tensors: Any) -> bool:
+def _share_a_dtype(*tensors: Any) -> bool:
     """Tensors without data, of one floating dtype and not empty."""
     return all(
         isinstance(t, Tensor) and t.is_meta and t.is_floating_point() and 0 not in t.shape

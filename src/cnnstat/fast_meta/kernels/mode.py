@@ -66,8 +66,8 @@ def by_torchs_rules(func: Any) -> Any:
     return run
 
 
-def taken_apart(func: Any) -> Any:
-    """What takes an operator apart that is made of others."""
+def decomposition_of(func: Any) -> Any:
+    """The function that decomposes a composite operator."""
     if func.name() in APART_IN_PYTHON:
         import_rules()
     return func.decompose
