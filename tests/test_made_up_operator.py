@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 import cnnstat
 from cnnstat.errors import ShapeError
+from cnnstat.operators.misfit import Misfit
 from cnnstat.operators.reach import Field
-from cnnstat.operators.registry import DEFINITIONS, Cost, Misfit, ShapeOf, Trait, View, operator
+from cnnstat.operators.registry import DEFINITIONS, Cost, ShapeOf, Trait, View, operator
 from cnnstat.operators.window import Window
 from cnnstat.operators.windows import fitting, window_size
 from cnnstat.trace.records import Op, TensorSpec

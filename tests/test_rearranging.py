@@ -10,8 +10,9 @@ from torch import nn
 from cnnstat.inputs import InputSpec
 from cnnstat.operators import costs  # noqa: F401  registers all operators
 from cnnstat.operators.joins import Cat, concatenated, stacked
+from cnnstat.operators.misfit import Misfit, Unknown
 from cnnstat.operators.padding import Pad, padded
-from cnnstat.operators.registry import DEFINITIONS, Misfit, Trait, Unknown, view_of
+from cnnstat.operators.registry import DEFINITIONS, Trait, view_of
 from cnnstat.operators.slicing import Select, Slice, Split
 from cnnstat.operators.views import Permute, Reshape, Squeeze, Unsqueeze, expanded, reshaped
 from cnnstat.trace.records import Op, TensorSpec

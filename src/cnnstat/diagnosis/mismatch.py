@@ -11,8 +11,9 @@ from ..operators.broadcasting import broadcast
 from ..operators.convolution import Convolution
 from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
+from ..operators.misfit import Misfit
 from ..operators.normalization import ChannelNorm
-from ..operators.registry import Misfit, Trait, traits_of, view_of
+from ..operators.registry import Trait, traits_of, view_of
 from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain

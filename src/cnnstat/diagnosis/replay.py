@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..operators.broadcasting import broadcast
-from ..operators.registry import Misfit, ShapeOf, Trait, Unknown, traits_of, view_of
+from ..operators.misfit import Misfit, Unknown
+from ..operators.registry import ShapeOf, Trait, traits_of, view_of
 from ..results import Shape
 from ..trace.records import Op
 from .literals import plain

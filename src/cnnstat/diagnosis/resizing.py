@@ -14,7 +14,7 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Any
 
-from ..operators.registry import Misfit, Unknown
+from ..operators.misfit import Misfit, Unknown
 from ..results import Shape
 from ..trace.records import Failure, Module, Op, TensorSpec, Trace
 from .literals import plain

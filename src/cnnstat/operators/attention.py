@@ -11,8 +11,9 @@ from typing import Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit
 from .reach import WHOLE, Field, lost
-from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .registry import Cost, ShapeOf, Trait, View, operator
 
 SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
 

@@ -11,7 +11,7 @@ from functools import reduce
 from itertools import zip_longest
 
 from ..results import Shape
-from .registry import Misfit
+from .misfit import Misfit
 
 
 def broadcast(shapes: Iterable[Sequence[int]]) -> Shape:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit
 from .reach import Field, slid
-from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .registry import Cost, ShapeOf, Trait, View, operator
 from .window import Window
 from .windows import both_sides, fitting, per_axis, transposed_size, window_size
 

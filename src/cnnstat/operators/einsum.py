@@ -10,7 +10,8 @@ from typing import Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .registry import Cost, Misfit, ShapeOf, View, operator, recorded
+from .misfit import Misfit
+from .registry import Cost, ShapeOf, View, operator, recorded
 
 
 @operator("aten.einsum", "onnx.Einsum")

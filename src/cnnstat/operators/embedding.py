@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .registry import Misfit, ShapeOf, Trait, View, operator
+from .misfit import Misfit
+from .registry import ShapeOf, Trait, View, operator
 
 
 @operator(

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit
 from .reach import Field, lost, met
-from .registry import Misfit, ShapeOf, Trait, operator
+from .registry import ShapeOf, Trait, operator
 from .views import Rearrangement, axis_in
 
 MOVED = "data moves, nothing is computed"

@@ -11,8 +11,9 @@ from typing import Any, Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .broadcasting import broadcast
+from .misfit import Misfit
 from .reach import WHOLE, Field, lost
-from .registry import Cost, Misfit, ShapeOf, View, operator, recorded, rule
+from .registry import Cost, ShapeOf, View, operator, recorded, rule
 
 PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(

@@ -14,8 +14,9 @@ from msgspec import structs
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit
 from .reach import Field, met
-from .registry import Cost, Misfit, ShapeOf, Trait, View, operator
+from .registry import Cost, ShapeOf, Trait, View, operator
 
 
 class Norm(View, frozen=True):

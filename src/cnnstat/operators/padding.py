@@ -8,8 +8,9 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .joins import MOVED
+from .misfit import Misfit, Unknown
 from .reach import Field, resized
-from .registry import Misfit, ShapeOf, Trait, Unknown, operator
+from .registry import ShapeOf, Trait, operator
 from .views import Rearrangement, first_output
 
 

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit
 from .reach import WHOLE, Field, lost, resized, slid
-from .registry import Cost, Misfit, ShapeOf, Trait, View, operator, rule
+from .registry import Cost, ShapeOf, Trait, View, operator, rule
 from .window import Window
 from .windows import both_sides, ceil_div, fitting, per_axis, window_size
 

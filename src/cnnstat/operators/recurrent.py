@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .registry import Cost, Misfit, ShapeOf, View, operator, rule
+from .misfit import Misfit
+from .registry import Cost, ShapeOf, View, operator, rule
 
 
 @dataclass(frozen=True, slots=True)

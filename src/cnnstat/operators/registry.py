@@ -20,7 +20,8 @@ from ..trace.records import Op, TensorSpec
 from .window import Window
 
 if TYPE_CHECKING:
-    from .reach import Field
+    from .misfit import Unknown
+from .reach import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,6 @@ ShapeOf = Callable[[TensorSpec], Shape]
 def recorded(tensor: TensorSpec) -> Shape:
     """The shape of a tensor as it was recorded."""
     return tensor.shape
-
-
-class Misfit(Exception):
-    """The operator would be refused: its operands do not fit."""
-
-
-class Unknown(Exception):
-    """The record does not say how a shape follows from those of the operands."""
 
 
 class View(Struct, frozen=True):

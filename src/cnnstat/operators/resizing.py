@@ -10,8 +10,9 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .joins import MOVED
+from .misfit import Unknown
 from .reach import Field, resized
-from .registry import Cost, ShapeOf, Trait, Unknown, View, operator, rule
+from .registry import Cost, ShapeOf, Trait, View, operator, rule
 from .views import first_output
 
 _NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")

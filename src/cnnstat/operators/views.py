@@ -12,8 +12,9 @@ from typing import Any
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Misfit, Unknown
 from .reach import Dim, Factor, Field, met
-from .registry import Cost, Misfit, ShapeOf, Trait, Unknown, View, operator
+from .registry import Cost, ShapeOf, Trait, View, operator
 
 VIEW = "layout only: a view, no data moves"
 

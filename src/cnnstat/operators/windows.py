@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .registry import Misfit
+from .misfit import Misfit
 
 
 def window_size(

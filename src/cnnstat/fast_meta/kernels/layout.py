@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...operators.broadcasting import broadcast
-from ...operators.registry import Misfit
+from ...operators.misfit import Misfit
 
 
 def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:

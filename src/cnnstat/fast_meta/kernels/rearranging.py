@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...operators.embedding import looked_up
 from ...operators.joins import concatenated, stacked
+from ...operators.misfit import Misfit
 from ...operators.padding import padded
-from ...operators.registry import Misfit
 from .layout import elementwise
 from .registry import alike, empty, kernel, of_one_dtype, suggested
 
