@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .misfit import Unknown
 from .window import Window
 
 if TYPE_CHECKING:
-    from .misfit import Unknown
-from .reach import Field
+    from .reach import Field
 
 
 @dataclass(frozen=True, slots=True)
