@@ -2,7 +2,7 @@
 
 The class is named in a spec: `benchmarks/cuda_networks.py:NiN`. Parameters and multiply–accumulates
 are those of cnnstat's `nin`, `alexnet` and `resnet50`, and of torchvision's `vit_b_16`
-(tests/test_cuda_benchmark.py).
+(tests/benchmarks/test_cuda_benchmark.py).
 """
 
 from __future__ import annotations

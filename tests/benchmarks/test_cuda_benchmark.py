@@ -13,7 +13,7 @@ import pytest
 
 import cnnstat
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are not part of the distribution", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))

@@ -22,7 +22,7 @@ from cnnstat.operators.window import Window
 from cnnstat.trace.records import Call, Module, Op, TensorSpec
 
 assert costs  # registers the operators
-SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
+SOURCE = Path(__file__).parent.parent.parent / "src" / "cnnstat"
 
 
 def tensor(*shape: int, value: int = 0) -> TensorSpec:

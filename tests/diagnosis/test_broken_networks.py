@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cnnstat
 from cnnstat.inputs import parse_input
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are not part of the distribution", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))

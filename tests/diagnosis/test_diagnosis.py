@@ -42,7 +42,7 @@ from cnnstat.models.load import load
 from cnnstat.render import render
 from cnnstat.render.json import schema
 
-BROKEN = Path(__file__).parent.parent / "examples" / "broken"
+BROKEN = Path(__file__).parent.parent.parent / "examples" / "broken"
 
 # (file, where it fails, the first suggestion, what the model then returns)
 CASES = [
