@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import cnnstat
 from cnnstat.tracing.copies import meta_copy
 from cnnstat.tracing.run import trace
+from tests.networks import SelfAttention
 from tests.test_untouched import changed, photograph, surroundings
 
 checked = settings(
@@ -69,16 +70,6 @@ class First(nn.Module):
 
     def forward(self, x):
         return self.layer(x)[0]
-
-
-class SelfAttention(nn.Module):
-    def __init__(self, layer, need_weights):
-        super().__init__()
-        self.layer = layer
-        self.need_weights = need_weights
-
-    def forward(self, x):
-        return self.layer(x, x, x, need_weights=self.need_weights)[0]
 
 
 class Repeated(nn.Module):
@@ -257,7 +248,7 @@ def attention(draw, x):
             width, heads, few(draw), batch_first=draw(st.booleans()), norm_first=draw(st.booleans())
         )
     layer = nn.MultiheadAttention(width, heads, batch_first=draw(st.booleans()))
-    return SelfAttention(layer, draw(st.booleans()))
+    return SelfAttention(draw(st.booleans()), layer)
 
 
 def repeated(draw, x):

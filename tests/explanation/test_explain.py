@@ -26,6 +26,7 @@ from cnnstat.explanation.saved import explain_saved
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
 from cnnstat.run_config import RunConfig
+from tests.networks import Function
 from tests.test_random_trees import trees
 
 SIGNS = {"−": "-", "·": "*", "⌊": "floor(", "⌈": "ceil(", "⌋": ")", "⌉": ")"}
@@ -148,15 +149,6 @@ def test_every_layer_of_random_trees(drawn):
     tree, x = drawn
     for explanation in explained_rows(tree, x):
         check(explanation)
-
-
-class Function(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args):
-        return self.function(*args)
 
 
 def steps_of(module, shapes, layer="", figure="output"):

@@ -22,17 +22,7 @@ from cnnstat.operators.costs import Cost, cost_of, reason_free
 from cnnstat.operators.registry import Trait, traits_of
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing import bounds
-
-
-class Function(nn.Module):
-    """A model whose forward is one function of its inputs."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args):
-        return self.function(*args)
+from tests.networks import Function, SelfAttention
 
 
 def cost(model, *inputs, mode="eval"):
@@ -223,16 +213,6 @@ def test_attention_other_ops():
     q, k, scores = 2 * 4 * 5 * 8, 2 * 4 * 7 * 8, 2 * 4 * 5 * 7
     shapes = [(2, 4, 5, 8), (2, 4, 7, 8), (2, 4, 7, 6)]
     assert cost(F.scaled_dot_product_attention, *shapes)[1] == q + k + 5 * scores
-
-
-class SelfAttention(nn.Module):
-    def __init__(self, need_weights):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
-        self.need_weights = need_weights
-
-    def forward(self, x):
-        return self.attention(x, x, x, need_weights=self.need_weights)
 
 
 # Per token four projections 16×16 (query, key, value, output), then 5×5 scores and their values,

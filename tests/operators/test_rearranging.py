@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from cnnstat.inputs import InputSpec
 from cnnstat.operators import costs  # noqa: F401  registers all operators
@@ -17,15 +16,7 @@ from cnnstat.operators.slicing import Select, Slice, Split
 from cnnstat.operators.views import Permute, Reshape, Squeeze, Unsqueeze, expanded, reshaped
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing.run import trace
-
-
-class Function(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *tensors):
-        return self.function(*tensors)
+from tests.networks import Function
 
 
 def recorded(function, *shapes):

@@ -20,32 +20,9 @@ from torch.profiler import ProfilerActivity, profile
 
 import cnnstat
 from cnnstat.errors import ModelError, ShapeError
+from tests.networks import Function, With
 
 FLOAT = 4  # bytes
-
-
-class Function(nn.Module):
-    """A model whose forward is one function of its inputs."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args):
-        return self.function(*args)
-
-
-class With(nn.Module):
-    """A model of the given children, and a forward that is a function of it and its inputs."""
-
-    def __init__(self, forward, **children):
-        super().__init__()
-        for name, child in children.items():
-            setattr(self, name, child)
-        self.run = forward
-
-    def forward(self, *args, **kwargs):
-        return self.run(self, *args, **kwargs)
 
 
 def rows(analysis):

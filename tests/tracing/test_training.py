@@ -28,19 +28,7 @@ from cnnstat.render import render
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing import autograd
 from cnnstat.tracing.copies import meta_copy
-
-
-class With(nn.Module):
-    """A model of the given children, and a forward that is a function of it and its inputs."""
-
-    def __init__(self, forward, **children):
-        super().__init__()
-        for name, child in children.items():
-            setattr(self, name, child)
-        self.run = forward
-
-    def forward(self, *args, **kwargs):
-        return self.run(self, *args, **kwargs)
+from tests.networks import With
 
 
 def wanting(*shape):
