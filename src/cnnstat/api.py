@@ -409,8 +409,8 @@ def list_models(source: str = "", filter: str | None = None) -> Listing:
     """List the models that can be named, without building any.
 
     Args:
-        source: "torchvision", "timm" or "transformers", with or without a colon behind it; empty
-            for the built-in networks and the user's own.
+        source: a package such as "torchvision" or "timm" (`cnnstat list --help` names them), with
+            or without a colon behind it; empty for the built-in networks and the user's own.
         filter: a pattern for the names, as a shell's: `resnet*`. Upper and lower case are one.
 
     Raises:

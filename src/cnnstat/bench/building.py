@@ -13,6 +13,7 @@ from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, format_shape
 from ..models.loaded import Loaded, Recorded
+from ..models.sources import SOURCES
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import RunConfig
 from ..units import format_exact
@@ -20,8 +21,6 @@ from .datasets import Data, load_data, synthetic
 from .results import Protocol
 
 _CHANNELS, _CLASSES = "in_channels", "num_classes"
-_CALLED = {"timm": {_CHANNELS: "in_chans"}}
-"""What sources call the arguments that the data decides."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,9 @@ def _chosen_by(
 
     An `--input` decides the channels itself.
     """
-    names = {_CHANNELS: _CHANNELS, _CLASSES: _CLASSES} | _CALLED.get(loaded.source, {})
+    names = {_CHANNELS: _CHANNELS, _CLASSES: _CLASSES}
+    if loaded.source in SOURCES:
+        names |= SOURCES[loaded.source].argument_names
     wanted = {names[_CLASSES]: data.classes}
     if not sized:
         wanted[names[_CHANNELS]] = data.channels

@@ -16,6 +16,7 @@ from ..choices import (
     learning_rates,
 )
 from ..errors import UsageError
+from ..models.sources import specs_in_help
 from ..render.options import Format
 from .options import (  # fmt: skip
     ArgOption,
@@ -37,7 +38,7 @@ def command(
     models: Annotated[
         list[str] | None,
         model_argument(
-            "Names (cnnstat list), torchvision:NAME, timm:NAME, or your own "
+            f"Names (cnnstat list), {specs_in_help('bench')}, or your own "
             "(my_model.py:Net): classifiers of images.",
             "MODEL...",
         ),

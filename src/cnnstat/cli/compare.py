@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..models.sources import specs_in_help
 from .options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
@@ -29,9 +30,9 @@ def command(
     models: Annotated[
         list[str],
         model_argument(
-            "Two or more: names (cnnstat list), torchvision:NAME, timm:NAME, "
-            "transformers:NAME, your own (my_model.py:Net), exported graphs (model.onnx, "
-            "model.pt2), or saved analyses (run.json).",
+            f"Two or more: names (cnnstat list), {specs_in_help('compare')}, your own "
+            "(my_model.py:Net), exported graphs (model.onnx, model.pt2), or saved analyses "
+            "(run.json).",
             "MODEL...",
         ),
     ],

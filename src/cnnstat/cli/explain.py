@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..models.sources import specs_in_help
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -24,8 +25,8 @@ def command(
     model: Annotated[
         str,
         model_argument(
-            "Whatever cnnstat shapes takes: a name (cnnstat list), torchvision:NAME, your own "
-            "(my_model.py:Net), an exported graph, or a saved analysis (run.json)."
+            f"Whatever cnnstat shapes takes: a name (cnnstat list), {specs_in_help('explain')}, "
+            "your own (my_model.py:Net), an exported graph, or a saved analysis (run.json)."
         ),
     ],
     layer: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..models.sources import prefixes_in_help
 from .completion import complete_source
 from .options import FormatOption, OutputOption
 
@@ -17,7 +18,7 @@ def command(
         str,
         typer.Argument(
             metavar="[SOURCE:]", autocompletion=complete_source, show_default=False,
-            help="torchvision:, timm: or transformers:, whose package is then imported. "
+            help=f"{prefixes_in_help()}, whose package is then imported. "
             "[default: the built-in networks and your own]",
         ),
     ] = "",
@@ -42,4 +43,4 @@ def command(
         listing = list_models(source, filter)
     emit(listing, to)
     if not source and to.file is None and sys.stdout.isatty():
-        typer.echo("\nmore: cnnstat list torchvision:, timm: or transformers:", err=True)
+        typer.echo(f"\nmore: cnnstat list {prefixes_in_help()}", err=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
+from ..models.sources import specs_in_help
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -22,7 +23,7 @@ def command(
     model: Annotated[
         str,
         model_argument(
-            "A name (cnnstat list), torchvision:NAME, or your own (my_model.py:Net)."
+            f"A name (cnnstat list), {specs_in_help('memory')}, or your own (my_model.py:Net)."
         ),
     ],
     batch_size: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..choices import OptimizerName, RooflinePrecision
+from ..models.sources import specs_in_help
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,
@@ -27,8 +28,8 @@ def command(
     model: Annotated[
         str,
         model_argument(
-            "A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME, or your "
-            "own (my_model.py:Net or package.module:build; the file is run)."
+            f"A name (cnnstat list), {specs_in_help('roofline')}, or your own (my_model.py:Net "
+            "or package.module:build; the file is run)."
         ),
     ],
     device: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..models.sources import specs_in_help
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -22,7 +23,7 @@ def command(
     models: Annotated[
         list[str],
         model_argument(
-            "Names (cnnstat list), torchvision:NAME, or your own (my_model.py:Net).",
+            f"Names (cnnstat list), {specs_in_help('scale')}, or your own (my_model.py:Net).",
             "MODEL...",
         ),
     ],

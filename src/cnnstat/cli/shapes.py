@@ -8,6 +8,7 @@ import typer
 
 from ..choices import LaneOrAuto
 from ..errors import ShapeError, UsageError
+from ..models.sources import specs_in_help
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,
@@ -31,9 +32,9 @@ def command(
     model: Annotated[
         str,
         model_argument(
-            "A name (cnnstat list), torchvision:NAME, timm:NAME, transformers:NAME or a "
-            "config.json behind it, your own (my_model.py:Net or package.module:build; the file "
-            "is run), an exported graph (model.onnx, model.pt2), or a saved analysis (run.json)."
+            f"A name (cnnstat list), {specs_in_help('shapes')}, your own (my_model.py:Net or "
+            "package.module:build; the file is run), an exported graph (model.onnx, model.pt2), "
+            "or a saved analysis (run.json)."
         ),
     ],
     input: InputOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,10 @@ from ..errors import CnnstatError, UsageError, closest
 from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
-from .names import SOURCES, remembered
 from .pyproject import Own
+from .sources import SOURCES, Loader, remembered, source_of
 from .user_names import beside, find, known_names
 from .zoo.catalog import CATALOG
-
-_Load = Callable[
-    [str, Sequence[Any], Mapping[str, Any], Mapping[str, Any]], Loaded | Recorded
-]  # of a spec, its inputs, its named inputs and its arguments
 
 
 def load(
@@ -51,23 +47,20 @@ def _load(
     return _loader(spec)(spec, inputs, named, arguments)
 
 
-def _loader(spec: str) -> _Load:
-    """What loads models of the kind; only that is imported."""
+def _loader(spec: str) -> Loader:
+    """The loader for this kind of spec; no other one is imported."""
     if spec in CATALOG:
         from .built_in import load
-    elif spec.startswith("torchvision:"):
-        from .torchvision import load
-    elif spec.startswith("timm:"):
-        from .timm import load
-    elif spec.startswith("transformers:"):
-        from .transformers.model import load
-    elif files.is_graph(spec):
+
+        return load
+    source = source_of(spec)
+    if source is not None:
+        return source.load
+    if files.is_graph(spec):
         return files.load
-    elif python.is_python(spec):
+    if python.is_python(spec):
         return python.load
-    else:
-        raise _unknown(spec)
-    return load
+    raise _unknown(spec)
 
 
 def _unknown(spec: str) -> UsageError:

@@ -29,7 +29,7 @@ from .construction import builders, construct, copies_of, unbuilt
 from .implied import implied_input
 from .loaded import Loaded
 from .misspelt import marked_line, meant, missing_comma, shown_path
-from .names import SOURCES
+from .sources import SOURCES
 
 
 def is_python(spec: str) -> bool:

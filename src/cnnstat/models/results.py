@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..results import Record, Result, Shape
+from .sources import SOURCES
+
+if TYPE_CHECKING:  # the type checker cannot unpack the table
+    Origin = str
+else:
+    Origin = Literal["built-in", "own", *SOURCES]
 
 
 class Listed(Record, frozen=True):
@@ -18,7 +24,7 @@ class Listed(Record, frozen=True):
     input: Shape | None
     params: int | None
     summary: str
-    origin: Literal["built-in", "own", "torchvision", "timm", "transformers"] = "built-in"
+    origin: Origin = "built-in"
 
 
 class Listing(Result, frozen=True, kw_only=True):

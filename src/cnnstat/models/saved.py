@@ -10,13 +10,13 @@ import msgspec
 from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
 from ..results import SCHEMA_VERSION
-from . import transformers
+from .sources import source_of
 
 
 def is_saved(spec: object) -> bool:
     """Whether a spec names a saved analysis."""
-    named = isinstance(spec, str) and spec.endswith(".json")
-    return named and not str(spec).startswith(transformers.PREFIX)  # that one is a configuration
+    # transformers:config.json is a configuration
+    return isinstance(spec, str) and spec.endswith(".json") and source_of(spec) is None
 
 
 def refusal_of_options(path: object) -> UsageError:

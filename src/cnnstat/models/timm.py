@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -13,7 +13,8 @@ from ..inputs import InputSpec
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, told, unbuilt
 from .loaded import Loaded, given_or
-from .names import remember
+from .results import Listed
+from .sources import Select, remember
 
 PREFIX = "timm:"
 
@@ -74,3 +75,17 @@ def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> tuple[Inpu
     if side is not None:
         sides = [side, side] if isinstance(side, int) else list(side)
     return (InputSpec((1, arguments.get("in_chans", channels), *sides)),)
+
+
+def listed(select: Select) -> Iterator[Listed]:
+    """The selected models with the input size of their pretrained configuration.
+
+    Raises:
+        ModelError: timm is not installed, or cannot be imported.
+    """
+    timm = package()
+    for name in select(timm.list_models()):
+        config = timm.get_pretrained_cfg(name)
+        shape = (1, *config.input_size) if config is not None else None
+        module = timm.model_entrypoint(name).__module__
+        yield Listed(f"{PREFIX}{name}", module, shape, None, "", "timm")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +21,8 @@ from ..tracing.attempts import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, told, unbuilt
 from .loaded import Loaded, given_or
-from .names import remember
 from .results import Listed
+from .sources import Select, remember
 
 PREFIX = "torchvision:"
 
@@ -141,14 +141,14 @@ def _stated_inputs(task: str, weights: Any) -> tuple[InputSpec, ...]:
     return (InputSpec((1, 3, *frames, height, width)),)
 
 
-def listed(choose: Callable[[Iterable[str]], list[str]]) -> Iterator[Listed]:
-    """The models that `choose` takes of all: their default input, their published parameters.
+def listed(select: Select) -> Iterator[Listed]:
+    """The selected models with their default input and their published number of parameters.
 
     Raises:
         ModelError: torchvision is not installed.
     """
     models = vision_operators.torchvision().models
-    for name in choose(models.list_models()):
+    for name in select(models.list_models()):
         weights = _smallest(models.get_model_weights(name))
         place = models.get_model_builder(name).__module__
         inputs = _stated_inputs(place.split(".")[2], weights)

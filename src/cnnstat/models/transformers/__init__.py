@@ -1,3 +1,1 @@
 """Models of Hugging Face's transformers, built from a configuration: nothing is downloaded."""
-
-PREFIX = "transformers:"

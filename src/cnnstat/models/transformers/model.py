@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,14 @@ from ...tracing.answers import replaced
 from ...tracing.attempts import Builders
 from ..construction import construct, told, unbuilt
 from ..loaded import Loaded
-from ..names import remember
-from . import PREFIX
+from ..results import Listed
+from ..sources import Select, remember
 from .architectures import model_class
 from .configuration import configuration, is_file
 from .importing import import_transformers, importing
 from .inputs import complete
+
+PREFIX = "transformers:"
 
 
 def load(
@@ -105,3 +108,17 @@ def _offline() -> Iterator[None]:
 
     with replaced(constants, "HF_HUB_OFFLINE", True):
         yield
+
+
+def listed(select: Select) -> Iterator[Listed]:
+    """The selected model types, each with the class that AutoModel builds.
+
+    Raises:
+        ModelError: transformers is not installed, or cannot be imported.
+    """
+    classes = import_transformers().MODEL_MAPPING_NAMES
+    configs = importlib.import_module("transformers.models.auto.configuration_auto")
+    for name in select(sorted(classes)):
+        model = classes[name] if isinstance(classes[name], str) else classes[name][0]
+        module = f"transformers.models.{configs.model_type_to_module_name(name)}"
+        yield Listed(f"{PREFIX}{name}", module, None, None, model, "transformers")
