@@ -31,7 +31,7 @@ def one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_analysed_and_compared() -> None:
     assert cnnstat.analyze("tiny").totals.params == CATALOG["tiny"].params
     assert cnnstat.analyze("tiny", arguments={"num_classes": 7}).layers[-1].outputs == ((1, 7),)
-    assert [m.spec for m in cnnstat.compare("lenet", "tiny").models] == ["lenet", "tiny"]
+    assert [a.model.spec for a in cnnstat.compare("lenet", "tiny").analyses] == ["lenet", "tiny"]
 
 
 def test_it_is_listed_and_named_after_a_typing_error(capsys: pytest.CaptureFixture[str]) -> None:
