@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -82,7 +82,7 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
             f"{loaded.spec} was exported in eval mode: its graph has no other",
             hint="leave out --mode, or export it again in train mode",
         )
-    mode = loaded.mode or config.mode or ("train" if config.training else "eval")
+    config = replace(config, mode=loaded.mode or config.chosen_mode)
     if isinstance(loaded, Recorded):
         if config.lane is not None or config.training:
             option = "--training" if config.training else "--lane"
@@ -91,27 +91,21 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
     else:
         try:
             recorded = trace_on_lanes(
-                loaded.model,
-                loaded.builders,
-                loaded.inputs,
-                loaded.named_inputs,
-                mode=mode,
-                lane=config.lane,
-                training=config.training,
+                loaded.model, loaded.builders, loaded.inputs, loaded.named_inputs, config
             )
         except ModelError as error:
             if not config.diagnosed:
                 raise
-            raise _diagnosed(error, loaded, mode) from error
+            raise _diagnosed(error, loaded, config.chosen_mode) from error
     model = model_of(loaded, recorded.model)
     with uncollected():
         analysis = analyse(recorded, model, this_tool())
     if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         from .diagnosis.second_run import mixed_batch
 
-        told = mixed_batch(loaded, mode, recorded)
+        told = mixed_batch(loaded, config.chosen_mode, recorded)
         analysis = structs.replace(analysis, notes=(*analysis.notes, *told))
-    return ModelRun(loaded, mode, recorded, analysis)
+    return ModelRun(loaded, config.chosen_mode, recorded, analysis)
 
 
 def this_tool() -> Tool:

@@ -1,27 +1,83 @@
-"""How a model is run: what a caller chooses, before anything is loaded."""
+"""The request of a caller, before anything is loaded: which model on which inputs, and how to run.
+
+Both records go through the signatures as they are, so an option that reaches the run is a field
+here, an argument of a public function and an option of a command, and nothing in between.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .choices import LANES, MODES, LaneName, Mode, check_choice
+from .inputs import InputSpec, as_input
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """`mode` is None where it is left to the model and to `training`, `lane` where any will do.
+    """How a model is run.
 
-    `training`: whether to run the backward pass too. `diagnosed`: whether a failure is explained.
+    Args:
+        mode: None for the mode of an exported graph, else "train" if `training`, else "eval".
+        lane: None for the first lane on which the model runs.
+        training: whether to run the backward pass too.
+        diagnosed: whether to explain a failure.
+        fast: whether to use the kernels of `fast_meta`; the result is the same.
+        fused: whether a recurrent layer is one operator; torch unrolls it on `meta`.
+        composites: whether to record composite operators too.
 
     Raises:
-        UsageError: there is no such mode or lane.
+        UsageError: the mode or the lane is unknown.
     """
 
     mode: Mode | None = None
     lane: LaneName | None = None
     training: bool = False
     diagnosed: bool = True
+    fast: bool = True
+    fused: bool = True
+    composites: bool = False
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, (None, *MODES))
         check_choice("lane", self.lane, (None, *LANES))
+
+    @property
+    def chosen_mode(self) -> Mode:
+        """The mode of modules, which can be set to either."""
+        return self.mode or ("train" if self.training else "eval")
+
+
+DEFAULT = RunConfig()
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model and its inputs, as a caller of a public function passes them.
+
+    Args:
+        model: a spec or an `nn.Module`.
+        inputs: positional inputs, as `analyze` takes them.
+        named_inputs: inputs passed by keyword.
+        arguments: constructor arguments, for a spec.
+        call: the call to suggest where an input is missing; `{}` is its shape.
+    """
+
+    model: Any
+    inputs: Sequence[Any] = ()
+    named_inputs: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] | None = None
+    call: str = "cnnstat.analyze(model, {})"
+
+    def parsed(self) -> ModelRequest:
+        """The request with every shape and text parsed, and named specs among the named inputs.
+
+        Raises:
+            UsageError: an input is malformed.
+        """
+        inputs = [as_input(value) for value in self.inputs]
+        named = {name: as_input(value) for name, value in self.named_inputs.items()}
+        named |= {i.name: i for i in inputs if isinstance(i, InputSpec) and i.name}
+        positional = tuple(i for i in inputs if not (isinstance(i, InputSpec) and i.name))
+        return replace(self, inputs=positional, named_inputs=named)

@@ -17,6 +17,7 @@ from cnnstat.fast_meta.kernels import KERNELS, rearranging
 from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import WithoutData
 from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.run_config import RunConfig
 from cnnstat.tracing.run import trace
 
 HALF, BFLOAT, DOUBLE, INT = torch.float16, torch.bfloat16, torch.float64, torch.int64
@@ -666,7 +667,7 @@ def test_the_trace_of_a_network_is_the_same_with_and_without_kernels(name, mode)
     def traced(fast):
         with WithoutData():
             model = CATALOG[name].load()()
-        return trace(model, [InputSpec(CATALOG[name].input)], mode=mode, fast=fast)
+        return trace(model, [InputSpec(CATALOG[name].input)], RunConfig(mode, fast=fast))
 
     fast, slow = traced(True), traced(False)
     assert [op.name for op in fast.ops] == [op.name for op in slow.ops]

@@ -22,6 +22,7 @@ from cnnstat.cli.main import run
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
 from cnnstat.render.json import schema
+from cnnstat.run_config import RunConfig
 from cnnstat.tracing.run import trace
 from cnnstat.verification import counters as referees
 from cnnstat.verification.counters import request as question
@@ -676,7 +677,7 @@ def test_composite_operators_and_what_they_consist_of() -> None:
     with torch.device("meta"):
         net = nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2))
     plain = trace(net, [torch.empty(3, 4)])
-    whole = trace(net, [torch.empty(3, 4)], composites=True)
+    whole = trace(net, [torch.empty(3, 4)], config=RunConfig(composites=True))
     assert plain.composites == ()
     names = [op.name for op in whole.composites]
     assert names == ["aten.linear", "aten.batch_norm", "aten._batch_norm_impl_index"]

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..analysis.results import Layer
+from ..choices import Mode
 from ..errors import ModelError
+from ..run_config import RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
 from ..tracing.open_calls import Observer, OpenCall
@@ -58,7 +60,7 @@ class _WithHead(nn.Module):
 
 
 def with_nin_head(
-    model: nn.Module, inputs: Inputs, mode: str, features: Layer, classes: int
+    model: nn.Module, inputs: Inputs, mode: Mode, features: Layer, classes: int
 ) -> Trace:
     """Trace `model` with everything behind the layer `features` replaced by a `NinHead`.
 
@@ -66,7 +68,7 @@ def with_nin_head(
     """
     variant = _WithHead(meta_copy(model), NinHead(features.outputs[0][1], classes))
     stop = _stop_at(f"body.{features.path}", features)
-    return trace(variant, *inputs, mode=mode, on_return=stop)
+    return trace(variant, *inputs, RunConfig(mode), on_return=stop)
 
 
 def _stop_at(path: str, features: Layer) -> Observer:
@@ -77,7 +79,7 @@ def _stop_at(path: str, features: Layer) -> Observer:
     return stop
 
 
-def resized(model: nn.Module, inputs: Inputs, mode: str, linear: str) -> Trace:
+def resized(model: nn.Module, inputs: Inputs, mode: Mode, linear: str) -> Trace:
     """Trace `model` on other inputs with its linear layer `linear` made as wide as they need.
 
     Raises:
@@ -92,16 +94,16 @@ def resized(model: nn.Module, inputs: Inputs, mode: str, linear: str) -> Trace:
         wider = nn.Linear(features, layer.out_features, bias=layer.bias is not None)
     parent, _, name = linear.rpartition(".")
     variant.get_submodule(parent).register_module(name, wider.to(layer.weight.dtype))
-    return trace(variant, *inputs, mode=mode)
+    return trace(variant, *inputs, RunConfig(mode))
 
 
-def _features_at(model: nn.Module, layer: nn.Linear, inputs: Inputs, mode: str) -> int:
+def _features_at(model: nn.Module, layer: nn.Linear, inputs: Inputs, mode: Mode) -> int:
     def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         raise _Reached(args[0])
 
     hook = layer.register_forward_pre_hook(stop)
     try:
-        trace(model, *inputs, mode=mode)
+        trace(model, *inputs, RunConfig(mode))
     except _Reached as reached:
         return reached.tensor.shape[-1]
     finally:

@@ -8,6 +8,7 @@ from ..choices import Mode
 from ..errors import ModelError
 from ..inputs import InputSpec
 from ..models.loaded import Loaded
+from ..run_config import RunConfig
 from ..trace.records import Trace
 from ..tracing.run import trace
 from .mixed_batch import mixed
@@ -22,7 +23,7 @@ def mixed_batch(loaded: Loaded, mode: Mode, first: Trace) -> list[str]:
         return []
     with quietly():
         try:
-            second = trace(loaded.builders.without_data(), inputs, named, mode=mode)
+            second = trace(loaded.builders.without_data(), inputs, named, RunConfig(mode))
         except ModelError as error:
             if error.failure is None:
                 return []

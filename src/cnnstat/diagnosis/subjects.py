@@ -27,6 +27,7 @@ from ..models.construction import construct
 from ..models.loaded import Loaded
 from ..models.python_files import inputs_of
 from ..models.reload import afresh, root_of
+from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
@@ -87,7 +88,8 @@ class Subject:
     def _traced(self, model: nn.Module, change: Change, watched: bool) -> Outcome:
         inputs = self.inputs if change.inputs is None else change.inputs
         named = self.loaded.named_inputs
-        books = Watcher if watched else Recorder
+        recorder_class = Watcher if watched else Recorder
+        config = RunConfig(self.mode)
         output: list[tuple[int, ...]] = []
 
         def note(call: Any, result: Any) -> None:
@@ -96,7 +98,7 @@ class Subject:
 
         signature = _signature(model)
         try:
-            trace(model, inputs, named, mode=self.mode, books=books, on_return=note)
+            trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
         except ModelError as error:
             failure = error.failure or self._without_a_run(error.__cause__ or error)
             return Outcome(failure, signature=signature)

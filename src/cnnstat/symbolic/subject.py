@@ -135,7 +135,7 @@ class Subject:
             trace = trace_on_lanes(
                 meta_copy(self.loaded.model), self.loaded.builders,
                 at_sizes(self.inputs, values), at_sizes(self.named, values),
-                mode=self.mode, lane=self.lane,
+                RunConfig(self.mode, self.lane),
             )  # fmt: skip
         except ModelError as error:
             return Outcome(None, error.message, error.details[-1] if error.details else "")
@@ -149,7 +149,7 @@ class Subject:
             from ..tracing.symbolic import trace_with_letters
 
             run = trace_with_letters(
-                self.loaded.model, self.inputs, self.named, values, mode=self.mode
+                self.loaded.model, self.inputs, self.named, values, RunConfig(self.mode)
             )
         except ModelError as error:
             why = error.details[-1] if error.details else ""

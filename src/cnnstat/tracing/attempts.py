@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from ..choices import LANES, LaneName
 from ..errors import LaneError, ModelError, ShapeError
+from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Trace
 from ..units import format_bytes
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
@@ -38,12 +39,9 @@ def trace_on_lanes(
     build: Builders,
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
-    *,
-    mode: str = "eval",
-    lane: LaneName | None = None,
-    training: bool = False,
+    config: RunConfig = DEFAULT,
 ) -> Trace:
-    """Run a model on `lane`, or on the first of `meta`, `fake` and `cpu` that it runs on.
+    """Run a model on `config.lane`, or on the first of `meta`, `fake` and `cpu` that it runs on.
 
     The reason for any other than the first is in the trace. `model` is on `meta` and is run there;
     for each further lane it is built anew, as a run may leave traces on it.
@@ -60,12 +58,12 @@ def trace_on_lanes(
             subject, where = build.without_data(), fake_lane()
         else:
             # a backward pass takes a copy of the model, and the gradients of its parameters
-            subject, where = _with_data(build, _param_bytes(model) * (3 if training else 1))
-        return trace(subject, inputs, named_inputs, mode=mode, lane=where, training=training)
+            subject, where = _with_data(build, _param_bytes(model) * (3 if config.training else 1))
+        return trace(subject, inputs, named_inputs, config, lane=where)
 
-    if lane is not None:
+    if config.lane is not None:
         try:
-            return on(lane)
+            return on(config.lane)
         except LaneError as error:
             error.hint = "--lane auto takes the first lane that the model runs on"
             raise

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
+from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Backward, Parameter, Trace
 from .copies import substitutes_in
 from .inputs import placed, placed_again, recorded_inputs
@@ -29,17 +30,13 @@ def trace(
     model: nn.Module,
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any] | None = None,
+    config: RunConfig = DEFAULT,
     *,
-    mode: str = "eval",
-    training: bool = False,
-    on_return: Observer | None = None,
-    fast: bool = True,
     lane: Lane = META,
-    fused: bool = True,
-    composites: bool = False,
-    books: Callable[..., Recorder] = Recorder,
+    recorder_class: Callable[..., Recorder] = Recorder,
+    on_return: Observer | None = None,
 ) -> Trace:
-    """Run `model` once on one lane and record what it did.
+    """Run `model` once on one lane and record its calls and operators.
 
     Args:
         model: a model that belongs to the caller, for the run may change its attributes: on `meta`,
@@ -47,14 +44,10 @@ def trace(
         inputs: positional arguments; an `InputSpec` or a tensor becomes a tensor of the lane,
             anything else is passed on as it is.
         named_inputs: keyword arguments, likewise.
-        mode: "eval" or "train", as set on all modules before the run.
-        training: whether to run the backward pass too, in a second run: keeping what gradients
-            need would change what the first one tells of memory.
+        config: how to run it; its `lane` and `diagnosed` are for callers that choose the lane.
+        lane: where to run it.
+        recorder_class: `Watcher` records places in the model's source too.
         on_return: called at the end of each call with the open call and its result.
-        fast: whether to use our own shape kernels where they apply; the result is the same.
-        fused: whether recurrent layers are one operator each, which torch unrolls on `meta`.
-        composites: whether to note composite operators too.
-        books: what keeps the record; a `Watcher` notes places in the model's source too.
 
     Raises:
         ShapeError: the model does not run on these inputs.
@@ -73,38 +66,43 @@ def trace(
         raise LaneError(
             f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
         ) from error
-    model.train(mode == "train")
+    model.train(config.chosen_mode == "train")
+    subject = _Subject(model, args, kwargs)
     if has_lazy_tensors(model):
-        # gives lazy layers their parameters
-        _recorded(model, (args, kwargs), books(described(model)), mode, lane, fast)
-    # both made before the run, which may change what it is given
-    again = _second_run(model, (inputs, args), (named_inputs, kwargs), lane) if training else None
-    recorder = books(described(model), on_return, limit=lane.limit)
-    first = _recorded(model, (args, kwargs), recorder, mode, lane, fast, fused, composites)
-    return replace(first, backward=_backward(again, recorder.calls, fast, lane)) if again else first
+        # A first run gives lazy layers their parameters.
+        plain = replace(config, fused=True, composites=False)
+        _recorded(subject, recorder_class(described(model)), plain, lane)
+    # The gradients take a second run: what autograd keeps alive would count as memory of the first.
+    # Its copies are made before the first run, which may change the model and its inputs.
+    again = _with_gradients(subject, inputs, named_inputs, lane) if config.training else None
+    recorder = recorder_class(described(model), on_return, limit=lane.limit)
+    first = _recorded(subject, recorder, config, lane)
+    if again is None:
+        return first
+    return replace(first, backward=_backward(again, recorder.calls, config, lane))
 
 
-def _recorded(
-    model: nn.Module,
-    inputs: tuple[tuple[Any, ...], dict[str, Any]],
-    recorder: Recorder,
-    mode: str,
-    lane: Lane,
-    fast: bool,
-    fused: bool = True,
-    composites: bool = False,
-) -> Trace:
-    """One run by the books of `recorder`; an error that ends it carries the record so far."""
+class _Subject(NamedTuple):
+    """A model and its inputs, on their lane."""
+
+    model: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: Lane) -> Trace:
+    """One forward pass; an error that ends it carries the record so far."""
+    model = subject.model
     parameters = tuple(_parameters(model, recorder))
-    for tensor in tensors_among(inputs):
+    for tensor in tensors_among((subject.args, subject.kwargs)):
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
-    traced_inputs = tuple(recorded_inputs(recorder, *inputs))
+    traced_inputs = tuple(recorded_inputs(recorder, subject.args, subject.kwargs))
 
     def record() -> Trace:
         return Trace(
             model=type(model).__name__,
-            mode=mode,
+            mode=config.chosen_mode,
             lane=lane.name,
             inputs=traced_inputs,
             input_bytes=input_bytes,
@@ -116,7 +114,7 @@ def _recorded(
         )
 
     try:
-        _run(model, *inputs, recorder, fast, lane, fused, composites)
+        _run(subject, recorder, config, lane)
     except ModelError as error:
         from .failures import failure_of
 
@@ -125,52 +123,52 @@ def _recorded(
     return record()
 
 
-_Prepared = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
-"""A model and its positional and named inputs."""
+def _with_gradients(subject: _Subject, inputs: Any, named_inputs: Any, lane: Lane) -> _Subject:
+    """A copy of the subject; of its inputs, those that the caller gave a gradient require one."""
+    with torch.inference_mode(False):  # a tensor created in that mode has no gradients
+        return _Subject(
+            lane.copied(subject.model),
+            placed_again(inputs, subject.args),
+            placed_again(named_inputs, subject.kwargs),
+        )
 
 
-def _second_run(
-    model: nn.Module, positional: tuple[Any, Any], named: tuple[Any, Any], lane: Lane
-) -> _Prepared:
-    """The same run with gradients. The inputs come as they were given and as they were placed."""
-    with torch.inference_mode(False):  # what is made in that mode has no gradients
-        return lane.copied(model), placed_again(*positional), placed_again(*named)
-
-
-def _backward(run: _Prepared, calls: Sequence[OpenCall], fast: bool, lane: Lane) -> Backward:
+def _backward(
+    subject: _Subject, calls: Sequence[OpenCall], config: RunConfig, lane: Lane
+) -> Backward:
     from .backward import BackwardRecorder, run_backward
 
-    model = run[0]
+    model = subject.model
     trainable = any(parameter.requires_grad for parameter in model.parameters())
     recorder = BackwardRecorder(described(model), lane.limit)
+    # Composite operators are delivered whole in inference mode only, which has no gradients.
+    plain = replace(config, fused=True, composites=False)
     with torch.inference_mode(False):
-        _run(*run, recorder, fast, lane, then=lambda result: run_backward(result, recorder))
+        _run(subject, recorder, plain, lane, lambda result: run_backward(result, recorder))
     return recorder.record(calls, trainable)
 
 
 def _run(
-    model: nn.Module,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    subject: _Subject,
     recorder: Recorder,
-    fast: bool,
+    config: RunConfig,
     lane: Lane,
-    fused: bool = True,
-    composites: bool = False,
-    then: Callable[[Any], None] | None = None,
+    backward: Callable[[Any], None] | None = None,
 ) -> None:
-    """`then` is what is done with the result, for which the run keeps what gradients need."""
+    """Run the model, with gradients if `backward` is to be called with its result."""
+    model, args, kwargs = subject
+    operators = Operators(recorder, lane, config.fast)
     try:
         with (
             random_state_kept(),
             slow_attention(),
-            _gradients(then is not None, composites),
+            _gradients(backward is not None, config.composites),
             lane.active(),
-            recording(recorder, Operators(recorder, lane, fast), substitutes_in(model), fused),
+            recording(recorder, operators, substitutes_in(model), config.fused),
         ):
             result = model(*args, **kwargs)
-            if then is not None:
-                then(result)
+            if backward is not None:
+                backward(result)
     except ModelError:
         raise
     except Exception as error:  # the model's code: anything may come out of it
@@ -179,10 +177,10 @@ def _run(
         raise explain(error, recorder, lane) from error
 
 
-def _gradients(wanted: bool, composites: bool) -> AbstractContextManager[Any]:
-    if wanted:
+def _gradients(enabled: bool, composites: bool) -> AbstractContextManager[Any]:
+    if enabled:
         return torch.enable_grad()
-    # Only in inference mode do composite operators come whole.
+    # Composite operators are delivered whole in inference mode only.
     return torch.inference_mode() if composites else torch.no_grad()
 
 

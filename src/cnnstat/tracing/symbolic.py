@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from ..inputs import InputSpec
+from ..run_config import DEFAULT, RunConfig
 from ..symbols.expressions import Number, letter
 from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
@@ -74,8 +75,7 @@ def trace_with_letters(
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
     values: Mapping[str, int],
-    *,
-    mode: str = "eval",
+    config: RunConfig = DEFAULT,
 ) -> Lettered:
     """Run a copy of `model` once, the letters of its inputs standing for any size.
 
@@ -101,9 +101,8 @@ def trace_with_letters(
 
     try:
         run = trace(
-            meta_copy(model), inputs, named_inputs,
-            mode=mode, lane=lane, books=recorder,
-        )  # fmt: skip
+            meta_copy(model), inputs, named_inputs, config, lane=lane, recorder_class=recorder
+        )
     except (AttributeError, TypeError, NotImplementedError) as error:
         raise ModelError("letters do not go through torch here", str(error)) from error
     return Lettered(run, tuple(path.conditions), dict(values))

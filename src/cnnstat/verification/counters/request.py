@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ...choices import Mode
 from ...inputs import InputSpec
+from ...run_config import RunConfig
 from ...trace.records import Trace
 from ...tracing.copies import data_copy, meta_copy, placed_copy
 from ...tracing.inputs import placed
@@ -37,7 +39,7 @@ class Question:
     model: nn.Module
     inputs: Sequence[Any]
     named_inputs: Mapping[str, Any]
-    mode: str
+    mode: Mode
     bytes_needed: int
     has_data: bool = False
 
@@ -53,8 +55,8 @@ class Question:
 
     def _trace(self, model: nn.Module, composites: bool) -> Trace:
         lane = cpu_lane() if self.has_data else META
-        return trace(model, self.inputs, self.named_inputs, mode=self.mode, lane=lane, fused=False,
-                     composites=composites)  # fmt: skip
+        config = RunConfig(self.mode, fused=False, composites=composites)
+        return trace(model, self.inputs, self.named_inputs, config, lane=lane)
 
     def on(self, device: str) -> Arguments:
         """A copy of the model for one referee alone and its inputs, on `meta` or `cpu`.
