@@ -37,7 +37,7 @@ STDLIB_ONLY = ("version", "errors", "choices", "units", "inputs", "run_config", 
 WITHOUT_TORCH = (
     "version", "errors", "choices", "units", "inputs", "results", "run_config", "symbols", "trace",
     "operators", "render", "analysis", "explanation", "api", "cli", "models.saved",
-    "models.sources", "models.pyproject", "models.user_names", "models.listing",
+    "models.model_sources", "models.pyproject", "models.user_names", "models.listing",
     "models.zoo.catalog",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -19,9 +19,9 @@ from .errors import ModelError, UsageError
 from .fast_meta import uncollected
 from .inputs import InputSpec, as_input
 from .models.construction import copies_of
-from .models.implied import implied_input
 from .models.load import load
 from .models.loaded import Loaded, Recorded
+from .models.model_inputs import implied_input
 from .run_config import RunConfig
 from .trace.records import Trace
 from .tracing.attempts import trace_on_lanes

@@ -18,7 +18,7 @@ import pytest
 import cnnstat
 from cnnstat.cli import completion
 from cnnstat.cli.main import run
-from cnnstat.models import sources
+from cnnstat.models import model_sources as sources
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render.json import schema
 

@@ -13,7 +13,7 @@ import pytest
 import cnnstat
 from cnnstat.cli import completion
 from cnnstat.cli.main import run
-from cnnstat.models.sources import SOURCES, Source
+from cnnstat.models.model_sources import SOURCES, Source
 
 MODULE = """
 from torch import nn
@@ -22,7 +22,7 @@ from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import builders, construct
 from cnnstat.models.loaded import Loaded, given_or
 from cnnstat.models.results import Listed
-from cnnstat.models.sources import remember
+from cnnstat.models.model_sources import remember
 
 CHANNELS = {"small": 4, "wide": 64}
 
@@ -102,7 +102,7 @@ def test_completion() -> None:
 def test_help(command: str, text: str | None) -> None:
     """In a process of its own: the texts are made when the commands are imported."""
     code = (
-        "import sys; from cnnstat.models.sources import SOURCES, Source\n"
+        "import sys; from cnnstat.models.model_sources import SOURCES, Source\n"
         f"SOURCES['made_up'] = {ROW!r}\n"
         "from cnnstat.cli.main import run; run([sys.argv[1], '--help'])"
     )

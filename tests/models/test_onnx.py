@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.models.onnx.file import read_onnx
-from cnnstat.models.onnx.operators import _TRANSLATORS
+from cnnstat.models.onnx.parsing import read_onnx
+from cnnstat.models.onnx.translators import _TRANSLATORS
 from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost, cost_of
 from cnnstat.operators.registry import view_of

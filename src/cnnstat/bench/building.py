@@ -13,7 +13,7 @@ from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, format_shape
 from ..models.loaded import Loaded, Recorded
-from ..models.sources import SOURCES
+from ..models.model_sources import SOURCES
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import RunConfig
 from ..units import format_exact

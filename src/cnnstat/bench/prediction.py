@@ -10,7 +10,7 @@ from ..errors import ModelError, UsageError
 from ..memory_usage.config import MemoryConfig
 from ..memory_usage.predict import predict_memory
 from ..memory_usage.results import Memory
-from ..models.batch_size import with_batch
+from ..models.model_inputs import with_batch
 from ..pipeline import run_model
 from ..rooflines.bounds import Question, roofline_of
 from ..rooflines.devices import device_named, peak_of

@@ -16,7 +16,7 @@ from ..choices import (
     learning_rates,
 )
 from ..errors import UsageError
-from ..models.sources import specs_in_help
+from ..models.model_sources import specs_in_help
 from ..render.options import Format
 from .options import (  # fmt: skip
     ArgOption,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ..models.sources import specs_in_help
+from ..models.model_sources import specs_in_help
 from .options import (  # fmt: skip
     ArgOption,
     ColumnsOption,

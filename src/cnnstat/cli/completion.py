@@ -12,7 +12,7 @@ _split_off = ""
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
     """Built-in names, those of pyproject.toml, and behind a source's colon the names it had."""
-    from ..models.sources import remembered
+    from ..models.model_sources import remembered
     from ..models.user_names import known_names
 
     source, colon, name = (_split_off + incomplete).partition(":")
@@ -25,7 +25,7 @@ def complete_model(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_source(incomplete: str) -> list[tuple[str, str]]:
     """The sources that `cnnstat list` takes."""
-    from ..models.sources import SOURCES
+    from ..models.model_sources import SOURCES
 
     if _split_off:  # the colon is typed: nothing follows it here
         return []

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..models.sources import prefixes_in_help
+from ..models.model_sources import prefixes_in_help
 from .completion import complete_source
 from .options import FormatOption, OutputOption
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..choices import OptimizerName, RooflinePrecision
-from ..models.sources import specs_in_help
+from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,

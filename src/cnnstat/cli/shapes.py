@@ -8,7 +8,7 @@ import typer
 
 from ..choices import LaneOrAuto
 from ..errors import ShapeError, UsageError
-from ..models.sources import specs_in_help
+from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .options import (  # fmt: skip
     ArgOption,

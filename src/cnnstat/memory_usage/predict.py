@@ -11,8 +11,8 @@ from torch import nn
 
 from ..choices import PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
-from ..models.batch_size import batch_of, described_inputs, with_batch
 from ..models.loaded import Loaded
+from ..models.model_inputs import batch_of, described_inputs, with_batch
 from ..pipeline import (
     load_model,
     model_of,

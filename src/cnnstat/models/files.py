@@ -36,7 +36,7 @@ def load(
     if arguments:
         raise UsageError(f"{spec} is a model already: it takes no --arg")
     if Path(spec).suffix.lower() == ".onnx":
-        from .onnx.file import read_onnx
+        from .onnx.parsing import read_onnx
 
         trace, sizes = read_onnx(spec, inputs, named)
         return Recorded(spec, "onnx", trace, tuple(sizes))

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from ..errors import ModelError, UsageError, closest
+from .model_sources import SOURCES, Select, remember
 from .results import Listed, Listing
-from .sources import SOURCES, Select, remember
 from .user_names import all_own
 from .zoo.catalog import CATALOG
 

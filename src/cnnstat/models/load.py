@@ -11,8 +11,8 @@ from ..errors import CnnstatError, UsageError, closest
 from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
+from .model_sources import SOURCES, Loader, remembered, source_of
 from .pyproject import Own
-from .sources import SOURCES, Loader, remembered, source_of
 from .user_names import beside, find, known_names
 from .zoo.catalog import CATALOG
 

@@ -26,10 +26,10 @@ from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, copies_of, unbuilt
-from .implied import implied_input
 from .loaded import Loaded
 from .misspelt import marked_line, meant, missing_comma, shown_path
-from .sources import SOURCES
+from .model_inputs import implied_input
+from .model_sources import SOURCES
 
 
 def is_python(spec: str) -> bool:

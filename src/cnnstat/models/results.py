@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..results import Record, Result, Shape
-from .sources import SOURCES
+from .model_sources import SOURCES
 
 if TYPE_CHECKING:  # the type checker cannot unpack the table
     Origin = str

@@ -10,7 +10,7 @@ import msgspec
 from ..analysis.results import Analysis
 from ..errors import ModelError, UsageError
 from ..results import SCHEMA_VERSION
-from .sources import source_of
+from .model_sources import source_of
 
 
 def is_saved(spec: object) -> bool:

@@ -21,8 +21,8 @@ from ..tracing.attempts import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, told, unbuilt
 from .loaded import Loaded, given_or
+from .model_sources import Select, remember
 from .results import Listed
-from .sources import Select, remember
 
 PREFIX = "torchvision:"
 

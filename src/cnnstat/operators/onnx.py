@@ -1,6 +1,6 @@
 """Operators of ONNX that ATen has no like of, as `onnx.NAME`.
 
-The others are noted under ATen's names (`models/onnx/operators.py`). What is listed nowhere
+The others are noted under ATen's names (`models/onnx/translators.py`). What is listed nowhere
 (NonMaxSuppression, TopK, Loop, …) is uncounted by its name.
 """
 

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from ..errors import UsageError
-from ..models.batch_size import batch_of, with_batch
 from ..models.loaded import Loaded
+from ..models.model_inputs import batch_of, with_batch
 from ..pipeline import load_model, run_model
 from ..run_config import RunConfig
 from .bounds import Question, roofline_of

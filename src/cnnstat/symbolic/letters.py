@@ -9,8 +9,8 @@ from torch import nn
 
 from ..errors import CnnstatError
 from ..inputs import InputSpec
-from ..models.implied import implied_input
 from ..models.load import load
+from ..models.model_inputs import implied_input
 
 _SIZES = (224, 32, 28, 64, 256, 299, 128, 384, 512, 16, 96, 48, 100, 8, 4, 2, 1)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...trace.records import TensorSpec
-from .resolved import Resolved, Value
-from .values import Values
+from .graph_values import Values
+from .inference import Resolved, Value
 
 
 @dataclass(frozen=True, slots=True)

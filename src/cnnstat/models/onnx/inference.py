@@ -1,19 +1,51 @@
-"""Shapes and dtypes of ONNX types, and the types that a node's outputs have."""
+"""Values and nodes of an ONNX graph, and the types that onnx's shape inference finds for them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
 from ...errors import ShapeError
 from ...inputs import format_shape
+from ...trace.records import TensorSpec
 
-if TYPE_CHECKING:
-    from .resolved import Value
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value: `tensor` is None where its shape is not known, `array` where its content is not.
+
+    A constant depends on no input; `sources` are the stored tensors that it is made from.
+    """
+
+    type: Any
+    tensor: TensorSpec | None
+    constant: bool = False
+    array: Any = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A node that runs: not one that a constant is made by, and not a Shape."""
+
+    op: str
+    name: str
+    attributes: dict[str, Any]
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value | None, ...]
+    metadata: dict[str, str]
+    version: int
+
+    @property
+    def type(self) -> str:
+        """The operator without its domain."""
+        return self.op.rpartition(".")[2]
+
 
 _DTYPES = {
     "FLOAT": "float32", "DOUBLE": "float64",

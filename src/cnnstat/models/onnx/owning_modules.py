@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...trace.records import Module, TensorSpec
-from .resolved import Resolved
+from .inference import Resolved
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 UNKNOWN = "Scope"  # the type of a module whose class is not known

@@ -1,18 +1,37 @@
-"""The batch of a model's inputs: the first dimension of the first, and of all that share it."""
+"""The inputs of a model: their shape from its first layer, their batch size, their description."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..analysis.results import Input
 from ..errors import UsageError
 from ..inputs import InputSpec
 from ..tracing.inputs import placed
 from .loaded import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """An input that the first layer takes; `certain` where it takes no other size."""
+
+    shape: tuple[int, ...]
+    certain: bool
+
+
+def implied_input(model: nn.Module) -> Implied:
+    """From the first linear or convolutional layer; an image where there is neither."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            return Implied((1, module.in_features), certain=True)
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            sides = (224 for _ in module.kernel_size)
+            return Implied((1, module.in_channels, *sides), certain=False)
+    return Implied((1, 3, 224, 224), certain=False)
 
 
 def batch_of(loaded: Loaded) -> int | None:

@@ -26,9 +26,9 @@ def read_onnx(
             ShapeError if its shapes don't fit.
     """
     onnx = _onnx()
+    from .graph_values import Values
+    from .inference import dtype_of
     from .recording import record
-    from .types import dtype_of
-    from .values import Values
 
     model = _parsed(spec, onnx)
     if model.functions:
