@@ -25,10 +25,10 @@ from cnnstat.memory_usage.largest_batch import largest_batch
 from cnnstat.memory_usage.results import KINDS
 from cnnstat.memory_usage.view import view
 from cnnstat.pipeline import load_model
-from cnnstat.render.figures.ink import COLOURS
+from cnnstat.render.blocks import Areas
+from cnnstat.render.figures import COLOURS
 from cnnstat.render.options import Options
-from cnnstat.render.pictures import Areas
-from cnnstat.render.terminal_areas import drawn
+from cnnstat.render.text_pictures import draw_areas
 from cnnstat.tracing import autocast
 from cnnstat.tracing.buckets import gradient_buckets
 from tests.live_bytes import inference_peak, training_peak
@@ -294,7 +294,7 @@ def test_accumulated_batches_lie_beside_the_gradients_of_those_before():
 def test_the_picture_in_the_terminal_is_no_wider_than_that(width):
     step = cnnstat.memory("nin", (8, 1, 224, 224), fsdp=8)  # its last phase is short
     (areas,) = [block for block in view(step, Options()).blocks if isinstance(block, Areas)]
-    *rows, marks = drawn(areas, width, decorated=False)
+    *rows, marks = draw_areas(areas, width, decorated=False)
     assert max(map(len, [*rows, marks])) <= width
     assert marks.split() == ["forward", "backward", "optimizer"]
 

@@ -29,9 +29,8 @@ from cnnstat.cli.main import run
 from cnnstat.models.results import Listed, Listing
 from cnnstat.operators import registry
 from cnnstat.render import Options, render, report_of
-from cnnstat.render.blocks import Facts, Report, Table
+from cnnstat.render.blocks import Bars, Facts, Report, Table
 from cnnstat.render.json import schema
-from cnnstat.render.pictures import Bars
 from cnnstat.units import format_count
 
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")

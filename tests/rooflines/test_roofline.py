@@ -20,9 +20,8 @@ from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
 from cnnstat.models.load import load
 from cnnstat.render import Options, render, report_of
-from cnnstat.render.blocks import Facts
+from cnnstat.render.blocks import Facts, Roof
 from cnnstat.render.json import schema
-from cnnstat.render.pictures import Roof
 from cnnstat.rooflines.results import Work
 from cnnstat.rooflines.traffic import Traffic
 from cnnstat.trace.records import Op, TensorSpec

@@ -18,10 +18,10 @@ import torch
 
 from ..errors import ModelError, OutputError
 from ..render import report_of
+from ..render.blocks import Curves
 from ..render.figures import svg
 from ..render.markup import markdown
 from ..render.options import EXTENSIONS
-from ..render.pictures import Curves
 from ..results import Record
 from .results import Benchmark, Environment, Epoch, Job, Step
 from .schedule import Position

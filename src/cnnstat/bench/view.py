@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..inputs import format_shape
-from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.blocks import (
+    Block,
+    Cell,
+    Column,
+    Curve,
+    Curves,
+    Facts,
+    Panel,
+    Report,
+    Row,
+    Table,
+    Text,
+)
 from ..render.options import Options
-from ..render.pictures import Curve, Curves, Panel
 from ..units import format_exact
 from .results import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run, Spread
 

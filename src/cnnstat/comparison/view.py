@@ -6,9 +6,8 @@ from ..analysis.layer_table import layer_table
 from ..analysis.results import Stage, Totals
 from ..analysis.totals import bounds, footing
 from ..inputs import format_shape
-from ..render.blocks import Block, Cell, Column, Kind, Report, Table, Text, table
+from ..render.blocks import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
 from ..render.options import Options
-from ..render.pictures import Bars
 from .heads_view import classifiers
 from .results import Comparison, Figure
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..choices import OPTIMIZERS
-from ..render.blocks import Block, Cell, Column, Facts, Report, Table, Text, table
+from ..render.blocks import Areas, Block, Cell, Column, Facts, Report, Table, Text, table
 from ..render.options import Options
-from ..render.pictures import Areas
 from .results import KINDS, Memory, Moment
 
 _LAYERS = 5  # shown unless told otherwise

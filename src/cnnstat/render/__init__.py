@@ -1,4 +1,4 @@
-"""From a result to a document: views decide what is shown, one renderer per format how.
+"""From a result to a document: a view chooses what is shown, a renderer per format lays it out.
 
 Views and renderers are imported when they are needed: `cnnstat --help` needs none of them.
 """
@@ -17,14 +17,14 @@ from .options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
     from ..results import Result
-    from .blocks import Report
+    from .blocks import Picture, Report
 
 __all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered result: its text, and the picture files it links to, by name."""
+    """A rendered result: its text, and the picture files that it links to, by name."""
 
     text: str
     pictures: dict[str, str]
@@ -57,10 +57,12 @@ def render(
     Args:
         width: of the terminal in characters, for `table`; None is no limit.
         decorated: whether a `table` may use colour and lines.
-        linked_from: the file that Markdown is written to: its pictures become files beside it.
+        linked_from: the file that Markdown or SVG is written to; pictures get files next to it.
     """
     if format == "json":
-        return Document(_json(result), {})
+        from .json import render as json
+
+        return Document(json(result), {})
     report = report_of(result, options)
     if format == "table":
         from .text import render as text
@@ -71,57 +73,52 @@ def render(
 
         return Document(html(report), {})
     if format == "svg":
-        return _drawn(report, linked_from)
-    from . import markup
+        return _svg(report, linked_from)
+    from . import latex, markup
 
     if format == "markdown" and linked_from is not None:
-        files = _pictures(report, linked_from)
+        files = _picture_files(_pictures(report), linked_from)
         names = {key: name for key, (name, _) in files.items()}
         return Document(markup.markdown(report, names), dict(files.values()))
     renderers: dict[str, Callable[[Report], str]] = {
-        "markdown": markup.markdown, "latex": markup.latex, "csv": markup.comma_separated,
+        "markdown": markup.markdown, "latex": latex.latex, "csv": markup.comma_separated,
     }  # fmt: skip
     return Document(renderers[format](report), {})
 
 
 def shown_as_text(result: Result) -> str:
-    """What `repr` shows: the table, as wide as the terminal."""
+    """The `repr` of a result: its table, as wide as the terminal."""
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else None
     return render(result, "table", width=width, decorated=False).text.rstrip("\n")
 
 
 def shown_as_html(result: Result) -> str:
-    """What a notebook shows."""
+    """The HTML of a result in a notebook."""
     from .html import render as html
 
     return html(report_of(result), fragment=True)
 
 
-def _json(result: Result) -> str:
-    from .json import render as json
-
-    return json(result)
-
-
-def _pictures(report: Report, file: PurePath) -> dict[str, tuple[str, str]]:
+def _svg(report: Report, file: PurePath | None) -> Document:
+    """The first picture of a report; the others become files next to its file."""
     from .figures import svg
-    from .pictures import Picture
 
-    return {
-        block.key: (f"{file.stem}-{block.key}.svg", svg(block))
-        for block in report.blocks if isinstance(block, Picture)
-    }  # fmt: skip
-
-
-def _drawn(report: Report, file: PurePath | None) -> Document:
-    """The first picture of a report; those that follow become files beside its file."""
-    from .figures import svg
-    from .pictures import Picture
-
-    pictures = [block for block in report.blocks if isinstance(block, Picture)]
+    pictures = _pictures(report)
     if not pictures:
         raise UsageError("this report has no picture", hint="--format html")
     first, *others = pictures
-    beside = {f"{file.stem}-{b.key}.svg": svg(b) for b in others} if file else {}
-    return Document(svg(first), beside)
+    return Document(svg(first), dict(_picture_files(others, file).values()) if file else {})
+
+
+def _pictures(report: Report) -> list[Picture]:
+    from .blocks import Picture
+
+    return [block for block in report.blocks if isinstance(block, Picture)]
+
+
+def _picture_files(pictures: list[Picture], file: PurePath) -> dict[str, tuple[str, str]]:
+    """The name and the SVG of each picture, by the picture's key."""
+    from .figures import svg
+
+    return {picture.key: (f"{file.stem}-{picture.key}.svg", svg(picture)) for picture in pictures}

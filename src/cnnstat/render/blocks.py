@@ -1,4 +1,4 @@
-"""What a report shows: blocks of raw values. Renderers only lay them out."""
+"""The blocks of a report. They have raw values; renderers only lay them out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ..units import (
     format_seconds,
     format_share,
 )
-from .pictures import Picture
 
 Kind = Literal[
     "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
@@ -26,9 +25,9 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value and what it is; `reason` is shown where there is none, or nothing worth a 0.
+    """A value and its kind. `reason` is shown instead of a missing value, or of a count of 0.
 
-    `bound` stands before a value that is only a bound: "at least ".
+    `bound` precedes a value that is only a bound: "at least ".
     """
 
     value: Any
@@ -38,14 +37,14 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """As a person reads it."""
+        """For people: formatted, with units."""
         nothing = self.value == 0 and self.kind in ("count", "difference", "share")
         empty = self.value is None or nothing
         return self.bound + (self.reason if empty else _FORMATS[self.kind](self.value))
 
     @property
     def raw(self) -> Any:
-        """As a program reads it: unformatted, None where there is no value."""
+        """For programs: unformatted, None without a value."""
         if self.kind == "shape" and self.value is not None:
             return format_shape(self.value)
         if self.kind == "formula" and self.value is not None:
@@ -56,7 +55,7 @@ class Cell:
 
     @property
     def sort_key(self) -> float | str:
-        """What a table is sorted by: a number wherever there is one."""
+        """The key that sorts a table: a number where the value has one."""
         if self.kind in ("shape", "sizes"):
             product = 1.0
             for size in self.value or (0,):
@@ -67,10 +66,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`drop`: where the table is too wide, the column with the highest number goes first.
+    """`drop`: if the table is too wide, the column with the highest number is left out first; one
+    with 0 never.
 
-    `merged`: a first column whose equal neighbours read as one. `shrinks`: a first column of
-    names, which may end in … where they are too long.
+    `merged`: a first column that shows equal neighbours once. `shrinks`: a first column of names,
+    which are cut with … if they are too long.
     """
 
     key: str
@@ -83,7 +83,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`depth` indents the first cell; `group` marks sums of the rows below."""
+    """`depth` indents the first cell; `group` marks a sum of the rows below."""
 
     cells: tuple[Cell, ...]
     depth: int = 0
@@ -100,7 +100,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Named figures, one a line."""
+    """Named figures, one per line."""
 
     items: tuple[tuple[str, Cell], ...]
     title: str = ""
@@ -114,7 +114,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`formula` = `numbers` = `result`; the first two are None where nothing is calculated."""
+    """`formula` = `numbers` = `result`; the first two are None if nothing is calculated."""
 
     name: str
     formula: str | None
@@ -125,7 +125,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """How one figure comes about: its value, and below it the lines that lead to it."""
+    """The derivation of one figure: its value, and below it the lines that lead to it."""
 
     title: str
     value: Cell
@@ -133,7 +133,7 @@ class Derivation:
 
     @property
     def as_table(self) -> Table:
-        """For formats that have tables and nothing like this."""
+        """For formats without formulas."""
         columns = (
             Column("part", "Part", False),
             Column("formula", "Formula", False),
@@ -147,6 +147,83 @@ class Derivation:
         ]
         return table(columns, rows, f"{self.title}: {self.value.text}")
 
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One bar per group and series. A table of the same report has the figures too."""
+
+    key: str
+    title: str
+    series: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[int | None, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """Bytes over time, one area per series, stacked.
+
+    A point is a time and the value of each series. `marks` are names of periods and the time at
+    which each begins.
+    """
+
+    key: str
+    title: str
+    series: tuple[str, ...]
+    points: tuple[tuple[int, tuple[int, ...]], ...]
+    marks: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A layer: `rate` in FLOP/s, `intensity` in FLOP/byte, its `share` of the time."""
+
+    name: str
+    intensity: float
+    rate: float
+    share: float
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """Layers under the roof of a device. A table of the same report has the figures too.
+
+    `peak_flops` is in FLOP/s, `bandwidth` in bytes/s.
+    """
+
+    key: str
+    title: str
+    caption: str
+    peak_flops: float
+    bandwidth: float
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """`points` are pairs of x and y."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    x_title: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Curves in panels. A table of the same report has the values too."""
+
+    key: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+Picture = Bars | Areas | Roof | Curves
 
 Block = Table | Facts | Text | Picture | Derivation
 
@@ -166,7 +243,7 @@ def _number(size: float) -> str:
 
 
 def _sizes(sizes: Sequence[float]) -> str:
-    """435 for 435×435: squares are said with one number."""
+    """435 for 435×435: one number for a square."""
     return "×".join(_number(size) for size in (sizes[:1] if len(set(sizes)) == 1 else sizes))
 
 

@@ -1,4 +1,4 @@
-"""HTML: one file that needs nothing else; in a notebook, the same without the frame."""
+"""HTML: one self-contained file, or a fragment of it for a notebook."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .blocks import Derivation, Facts, Report, Table, Text
+from .blocks import Derivation, Facts, Picture, Report, Table, Text
 from .figures import svg
-from .pictures import Picture
 
 
 def render(report: Report, fragment: bool = False) -> str:
-    """The report as a page, or as a fragment to be shown inside another."""
+    """The report as a page, or as a fragment to embed in another page."""
     template = _environment().get_template("report.html")
     blocks = [block.as_table if isinstance(block, Derivation) else block for block in report.blocks]
     return template.render(report=Report(report.title, tuple(blocks)), fragment=fragment)

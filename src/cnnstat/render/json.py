@@ -1,4 +1,4 @@
-"""JSON: the records themselves."""
+"""JSON: the fields of the records."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..results import KINDS, Result, record_of
 
 
 def render(result: Result) -> str:
-    # arguments that a user's code gives to a model may be anything: a class of activations
+    # user code may pass any object to a model, such as an activation class
     encoded = msgspec.json.encode(result, enc_hook=repr)
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of everything that `--format json` writes, generated from the records."""
+    """The JSON Schema of every kind of result, generated from the records."""
     kinds, definitions = msgspec.json.schema_components(
         [record_of(kind) for kind in KINDS],
         ref_template="#/$defs/{name}",

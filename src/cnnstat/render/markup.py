@@ -1,4 +1,4 @@
-"""Markdown, LaTeX and CSV: the tables of a report for other documents."""
+"""Markdown and CSV, and the grid of texts that Markdown and LaTeX lay out."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from urllib.parse import quote
 
 from tabulate import tabulate
 
-from .blocks import Block, Derivation, Facts, Report, Table, Text
-from .latex_formulas import SIGNS, aligned
-from .pictures import Curves, Picture, Roof
+from .blocks import Block, Curves, Derivation, Facts, Picture, Report, Roof, Table, Text
 from .text import render as render_text
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
-    """GitHub's Markdown. `pictures` maps the key of a picture to the address of its file.
+    """GitHub's Markdown. `pictures` maps keys of pictures to the addresses of their files.
 
-    Pictures without a file are drawn as text.
+    A picture without a file is drawn as text.
     """
     parts = [f"# {_markdown_text(report.title)}"]
     for block in report.blocks:
@@ -36,44 +34,22 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
         title = _markdown_text(block.title)
         if block.key in pictures:
             return [f"![{title}]({quote(pictures[block.key])})"]
-        if isinstance(block, Roof | Curves):  # without a file: a table states the values
+        if isinstance(block, Roof | Curves):  # a table has the values
             return []
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
         return [f"```text\n{drawn}```"]
     if isinstance(block, Derivation):
         block = block.as_table
-    grid = _grid(block, _markdown_text)
+    grid = grid_of(block, _markdown_text)
     # tabulate must not read "1,992,166" as a number and align or round it
     in_columns = tabulate(
-        grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=_alignment(block)
+        grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=alignment(block)
     )
     return [f"## {_markdown_text(block.title)}", in_columns] if block.title else [in_columns]
 
 
-def latex(report: Report) -> str:
-    r"""Tables for a document that loads `booktabs`; the titles stand in comments."""
-    worked = any(isinstance(block, Derivation) for block in report.blocks)
-    packages = "amsmath,booktabs" if worked else "booktabs"
-    parts = [f"% {report.title} (needs \\usepackage{{{packages}}})"]
-    for block in report.blocks:
-        if isinstance(block, Text):
-            parts.append("\n".join(f"% {line}" for line in block.lines))
-        elif isinstance(block, Derivation):
-            parts.append(aligned(block))
-        elif not isinstance(block, Picture):
-            grid = _grid(block, str)
-            body = tabulate(
-                grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,
-                colalign=_alignment(block),
-            )  # fmt: skip
-            for sign, command in SIGNS.items():
-                body = body.replace(sign, f"${command}$")
-            parts.append("\n".join(filter(None, [f"% {block.title}" if block.title else "", body])))
-    return "\n\n".join(parts) + "\n"
-
-
 def comma_separated(report: Report) -> str:
-    """One table: its rows, then behind an empty line `figure,value` for the totals.
+    """One table: its rows, an empty line, and `figure,value` for the totals.
 
     Several tables: a line per cell, `table,row,column,value`.
     """
@@ -110,7 +86,8 @@ def _raw_rows(table: Table) -> list[list[Any]]:
     ]
 
 
-def _grid(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]:
+def grid_of(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]:
+    """The texts of a block, row by row; the first row has the titles."""
     if isinstance(block, Facts):
         rows = [["", ""], *([name, cell.text] for name, cell in block.items)]
     else:
@@ -121,7 +98,7 @@ def _grid(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str]]
 
 
 def _paths(table: Table) -> list[str]:
-    """The first cells; in a tree, with the names of the rows they stand in."""
+    """The first cells; in a tree, each after the names of the rows above it."""
     if not table.tree:
         return [row.cells[0].text for row in table.rows]
     above: list[str] = []
@@ -132,7 +109,8 @@ def _paths(table: Table) -> list[str]:
     return paths
 
 
-def _alignment(block: Table | Facts) -> tuple[str, ...]:
+def alignment(block: Table | Facts) -> tuple[str, ...]:
+    """`left` or `right` for each column, as tabulate takes it."""
     if isinstance(block, Facts):
         return ("left", "left")
     return tuple("right" if column.numeric else "left" for column in block.columns)

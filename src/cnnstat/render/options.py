@@ -1,4 +1,4 @@
-"""What can be chosen about a report. Light: the command line reads it before anything runs."""
+"""The choices about a report. The command line imports this at its start: nothing heavy here."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Ops = Literal["auto", "all", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What of an analysis to show.
+    """The parts of a result that its report shows.
 
-    `depth`: how deep the tree is drawn. `columns`: keys of `COLUMNS`; the layer is always there.
-    `sort`: a key of `COLUMNS`; rows then stand flat, largest first, as do the `top` most.
-    `ops`: rows of functions: all, none, or all but pure layout.
+    `depth`: levels of the tree. `columns`: keys of `COLUMNS`; the layer is always shown. `sort`: a
+    key of `COLUMNS`; the rows are then a flat list, largest first, as they are with `top`, which
+    limits their number. `ops`: rows of functions: all, none, or all but pure layout.
     """
 
     depth: int = 3

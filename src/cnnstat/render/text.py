@@ -1,19 +1,29 @@
-"""The terminal, and what is piped out of it: the same text without colour and box art."""
+"""Text for the terminal; in a pipe the same without colour and lines."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .blocks import Block, Column, Derivation, Facts, Report, Row, Table, Text
-from .blocks import Line as Worked
-from .pictures import Areas, Bars, Curves, Roof
+from .blocks import (
+    Areas,
+    Bars,
+    Block,
+    Column,
+    Curves,
+    Derivation,
+    Facts,
+    Line,
+    Report,
+    Roof,
+    Row,
+    Table,
+    Text,
+)
+from .text_pictures import StyledLine, draw_areas, draw_bars, draw_curves
 
 _GAP = 2
 _NARROWEST_NAME = 8
-
-Line = tuple[tuple[str, str], ...]
-"""Spans of text, each with its style as rich names it; "ansi" has its own colours."""
 
 
 def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
@@ -22,21 +32,21 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
     lines; rich leaves the colour out where NO_COLOR is set.
     """
-    lines: list[Line] = [((report.title, "bold"),)]
+    lines: list[StyledLine] = [((report.title, "bold"),)]
     for block in report.blocks:
         lines += _with_gap(_block(block, width, decorated))
     text = _coloured(lines) if decorated else "\n".join("".join(t for t, _ in x) for x in lines)
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip() + "\n"
 
 
-def _with_gap(lines: Iterator[Line]) -> list[Line]:
-    """Behind an empty line; nothing, if there are none."""
-    drawn = list(lines)
-    return [(), *drawn] if drawn else []
+def _with_gap(lines: Iterator[StyledLine]) -> list[StyledLine]:
+    """The lines after an empty one; nothing if there are none."""
+    some = list(lines)
+    return [(), *some] if some else []
 
 
-def _coloured(lines: Sequence[Line]) -> str:
-    # rich costs as much as the rest of `cnnstat list`: without colour it is not needed
+def _coloured(lines: Sequence[StyledLine]) -> str:
+    # importing rich takes as long as the rest of `cnnstat list`, and only colour needs it
     from io import StringIO
 
     from rich.console import Console
@@ -50,7 +60,7 @@ def _coloured(lines: Sequence[Line]) -> str:
     return out.getvalue()
 
 
-def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
+def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledLine]:
     if isinstance(block, Table):
         yield from _table(block, width, decorated)
     elif isinstance(block, Facts):
@@ -58,34 +68,28 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[Line]:
     elif isinstance(block, Derivation):
         yield from _derivation(block, width)
     elif isinstance(block, Bars):
-        from .terminal_bars import drawn as bars_drawn
-
         yield _heading(block.title, decorated)
-        yield from bars_drawn(block, width, decorated)
+        yield from draw_bars(block, width, decorated)
     elif isinstance(block, Areas):
-        from .terminal_areas import drawn as areas_drawn
-
         yield _heading(block.title, decorated)
-        yield from ((("", ""), (line, "")) for line in areas_drawn(block, width, decorated))
+        yield from ((("", ""), (line, "")) for line in draw_areas(block, width, decorated))
     elif isinstance(block, Curves):
-        if decorated:  # elsewhere the table that states the values is enough
-            from .terminal_curves import drawn as curves_drawn
-
-            yield from curves_drawn(block, width or 80)
+        if decorated:  # elsewhere the table of the values is enough
+            yield from draw_curves(block, width or 80)
     elif isinstance(block, Roof):
-        yield from ()  # its table says it all
+        yield from ()  # the table of the values is enough
     else:
         yield from _text(block, width)
 
 
-def _text(text: Text, width: int | None) -> Iterator[Line]:
+def _text(text: Text, width: int | None) -> Iterator[StyledLine]:
     style = {"plain": "", "lead": "bold", "note": "dim"}[text.style]
     for line in text.lines:
         for part in textwrap.wrap(line, width) if width is not None else [line]:
             yield ((part, style),)
 
 
-def _table(table: Table, width: int | None, decorated: bool) -> Iterator[Line]:
+def _table(table: Table, width: int | None, decorated: bool) -> Iterator[StyledLine]:
     if table.title:
         yield _heading(table.title, decorated)
     texts = [[cell.text for cell in row.cells] for row in table.rows]
@@ -96,26 +100,26 @@ def _table(table: Table, width: int | None, decorated: bool) -> Iterator[Line]:
         for cells, above in zip(texts[:0:-1], texts[-2::-1], strict=True):
             cells[0] = "" if cells[0] == above[0] else cells[0]
     widths = _widths(table.columns, texts)
-    kept = _fitting(table.columns, widths, width)
+    shown = _fitting(table.columns, widths, width)
     if width is not None and table.columns[0].shrinks:
-        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - _total(kept[1:], widths) - _GAP))
+        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - _total(shown[1:], widths) - _GAP))
 
     def line(cells: Sequence[str]) -> str:
-        return (" " * _GAP).join(_pad(cells[i], widths[i], table.columns[i]) for i in kept)
+        return (" " * _GAP).join(_pad(cells[i], widths[i], table.columns[i]) for i in shown)
 
     yield ((line([column.title for column in table.columns]), "bold"),)
     if decorated:
-        yield (("─" * _total(kept, widths), "dim"),)
+        yield (("─" * _total(shown, widths), "dim"),)
     for row, cells in zip(table.rows, texts, strict=True):
         yield ((line(cells), "bold" if row.group else ""),)
-    dropped = [_full_title(table.columns, i) for i in range(len(widths)) if i not in kept]
+    dropped = [_full_title(table.columns, i) for i in range(len(widths)) if i not in shown]
     if dropped:
         yield from _text(
             Text((f"not shown at {width} characters: {', '.join(dropped)}",), "note"), width
         )
 
 
-def _heading(title: str, decorated: bool) -> Line:
+def _heading(title: str, decorated: bool) -> StyledLine:
     return ((title, "bold underline" if decorated else ""),)
 
 
@@ -126,7 +130,7 @@ def _pad(text: str, width: int, column: Column) -> str:
 
 
 def _full_title(columns: Sequence[Column], place: int) -> str:
-    """A bare % or × belongs to the figure before it; away from it, it needs that name."""
+    """The title of a column by itself: a bare % or × needs that of the figure before it."""
     title = columns[place].title
     return f"{columns[place - 1].title} {title}" if title in ("%", "×") else title
 
@@ -135,31 +139,31 @@ def _widths(columns: Sequence[Column], texts: list[list[str]]) -> list[int]:
     return [max([len(c.title), *(len(row[i]) for row in texts)]) for i, c in enumerate(columns)]
 
 
-def _total(kept: Sequence[int], widths: Sequence[int]) -> int:
-    return sum(widths[i] for i in kept) + _GAP * max(0, len(kept) - 1)
+def _total(shown: Sequence[int], widths: Sequence[int]) -> int:
+    return sum(widths[i] for i in shown) + _GAP * max(0, len(shown) - 1)
 
 
 def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
-    """The columns that fit, by index: those with the highest `drop` go first, those with 0 never.
+    """The columns that fit, by index; those with the highest `drop` are left out first.
 
-    A first column that shrinks does so down to a third of the line before another one goes.
+    A first column that shrinks does so, down to a third of the line, before any is left out.
     """
-    kept = list(range(len(columns)))
+    shown = list(range(len(columns)))
     if width is None:
-        return kept
+        return shown
     first = widths[0]
     if columns[0].shrinks:
         first = min(first, max(_NARROWEST_NAME, width // 3))
-    while first + _GAP + _total(kept[1:], widths) > width:
-        droppable = [i for i in kept if columns[i].drop]
+    while first + _GAP + _total(shown[1:], widths) > width:
+        droppable = [i for i in shown if columns[i].drop]
         if not droppable:
             break
-        kept.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
-    return kept
+        shown.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
+    return shown
 
 
 def _tree(rows: Sequence[Row], decorated: bool) -> list[str]:
-    """The first cells, indented by depth; with branches drawn on a terminal."""
+    """The first cells, indented by depth; on a terminal with the branches of the tree."""
     if not decorated:
         return ["  " * row.depth + row.cells[0].text for row in rows]
     names = []
@@ -181,7 +185,7 @@ def _continues(rows: Sequence[Row], place: int, depth: int) -> bool:
     return False
 
 
-def _facts(facts: Facts, width: int | None) -> Iterator[Line]:
+def _facts(facts: Facts, width: int | None) -> Iterator[StyledLine]:
     if facts.title:
         yield ((facts.title, "bold"),)
     widest = max(len(name) for name, _ in facts.items)
@@ -192,34 +196,34 @@ def _facts(facts: Facts, width: int | None) -> Iterator[Line]:
 
 
 def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
-    """The text in lines that fit behind an indent; one line where nothing would."""
+    """The text in lines that fit behind an indent; one line if there is no room at all."""
     room = 0 if width is None else width - indent
     lines = textwrap.wrap(text, room, break_long_words=False) if room > 0 else [text]
-    return [line.replace(_TOGETHER, " ") for line in lines or [""]]
+    return [line.replace(_NO_BREAK, " ") for line in lines or [""]]
 
 
-def _derivation(block: Derivation, width: int | None) -> Iterator[Line]:
+def _derivation(block: Derivation, width: int | None) -> Iterator[StyledLine]:
     yield ((f"{block.title}  ", "bold"), (block.value.text, "bold"))
     widest = max((len(line.name) for line in block.lines), default=0)
     indent = _GAP + widest + (_GAP if widest else 0)
     for line in block.lines:
         name = f"{' ' * _GAP}{line.name:<{widest}}".ljust(indent)
-        for text in _worked(line):
+        for text in _equations(line):
             for part in _wrapped(text, width, indent):
                 yield ((name, "dim"), (part, ""))
                 name = " " * indent
 
 
-_TOGETHER = "\u00a0"  # a space at which no line is broken
+_NO_BREAK = "\u00a0"  # a space at which no line is broken
 
 
-def _worked(line: Worked) -> list[str]:
-    """A formula on a line of its own, what it gives below: ⌊(n − k) / s⌋ + 1, = … = 54."""
+def _equations(line: Line) -> list[str]:
+    """A formula and, on the next line, its result: ⌊(n − k) / s⌋ + 1, = … = 54."""
     parts = [line.numbers] if line.numbers not in (None, line.result.text) else []
-    result = f" ={_TOGETHER}".join([*filter(None, parts), line.result.text])
+    result = f" ={_NO_BREAK}".join([*filter(None, parts), line.result.text])
     remark = f", {line.remark}" if line.remark else ""
     if line.formula is None:
         return [result + remark]
     if not parts:
-        return [f"{line.formula} ={_TOGETHER}{result}{remark}"]
-    return [line.formula, f"={_TOGETHER}{result}{remark}"]
+        return [f"{line.formula} ={_NO_BREAK}{result}{remark}"]
+    return [line.formula, f"={_NO_BREAK}{result}{remark}"]

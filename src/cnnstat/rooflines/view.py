@@ -9,9 +9,8 @@ from ..analysis.tree import to_depth
 from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
 from ..inputs import format_shape
-from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.blocks import Block, Cell, Column, Dot, Facts, Report, Roof, Row, Table, Text
 from ..render.options import Options
-from ..render.pictures import Dot, Roof
 from ..units import format_share
 from .results import LayerWork, Roofline, Work
 

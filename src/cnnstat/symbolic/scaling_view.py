@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.blocks import Bars, Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.options import Options
-from ..render.pictures import Bars
 from .results import FIGURES, ScalePoint, Scaling, Series
 from .view import formula_cell
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..render.blocks import Cell, Column, Report, table
+from ..render.blocks import Bars, Cell, Column, Report, table
 from ..render.options import Options
-from ..render.pictures import Bars
 from .results import Ranking
 
 

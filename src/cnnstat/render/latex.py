@@ -1,24 +1,52 @@
-r"""Formulas as LaTeX: `⌊(n − k) / s⌋` becomes `\left\lfloor \frac{n - k}{s} \right\rfloor`."""
+r"""LaTeX: tables for `booktabs`, and derivations for `amsmath`.
+
+`⌊(n − k) / s⌋` becomes `\left\lfloor \frac{n - k}{s} \right\rfloor`.
+"""
 
 from __future__ import annotations
 
 import re
 
-from .blocks import Derivation, Line
+from tabulate import tabulate
+
+from .blocks import Derivation, Line, Picture, Report, Text
+from .markup import alignment, grid_of
 
 SIGNS = {
     "×": r"\times", "→": r"\to", "²": "^2", "−": "-", "·": r"\cdot", "ᵀ": r"^{\mathsf T}",
     "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "≥": r"\ge",
     "≤": r"\le", "³": "^3",
 }  # fmt: skip
-"""What LaTeX's fonts lack in text."""
+"""Characters that LaTeX's text fonts lack, and their commands in mathematics."""
 
 _FRACTION = re.compile(r"([⌊⌈])\((.*)\) / ([^⌊⌋⌈⌉()/]+)([⌋⌉])")
 _NAME = re.compile(r"\\frac|[A-Za-z]+(?:_[A-Za-z]+)?")
 
 
-def aligned(derivation: Derivation) -> str:
-    """The lines of a derivation under one another, each = below the one before."""
+def latex(report: Report) -> str:
+    r"""Tables for a document that loads `booktabs`; titles and texts are comments."""
+    worked = any(isinstance(block, Derivation) for block in report.blocks)
+    packages = "amsmath,booktabs" if worked else "booktabs"
+    parts = [f"% {report.title} (needs \\usepackage{{{packages}}})"]
+    for block in report.blocks:
+        if isinstance(block, Text):
+            parts.append("\n".join(f"% {line}" for line in block.lines))
+        elif isinstance(block, Derivation):
+            parts.append(_aligned(block))
+        elif not isinstance(block, Picture):
+            grid = grid_of(block, str)
+            body = tabulate(
+                grid[1:], grid[0], tablefmt="latex_booktabs", disable_numparse=True,
+                colalign=alignment(block),
+            )  # fmt: skip
+            for sign, command in SIGNS.items():
+                body = body.replace(sign, f"${command}$")
+            parts.append("\n".join(filter(None, [f"% {block.title}" if block.title else "", body])))
+    return "\n\n".join(parts) + "\n"
+
+
+def _aligned(derivation: Derivation) -> str:
+    """The lines of a derivation in `align*`, with their = signs below one another."""
     if not derivation.lines:
         return f"% {derivation.title}: {derivation.value.text}"
     lines = " \\\\\n".join(_line(line, derivation.title) for line in derivation.lines)
@@ -50,7 +78,7 @@ _IN_MATHEMATICS = SIGNS | {
 
 
 def _name(word: str) -> str:
-    """A letter stays one, a longer name is upright; what follows _ is an index."""
+    """A single letter is in italics, a longer name upright; the part after _ is an index."""
     if word.startswith("\\"):
         return word
     name, _, index = word.partition("_")
