@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 import cnnstat  # noqa: E402
 from cnnstat.pipeline import load_model  # noqa: E402
+from cnnstat.run_config import ModelRequest  # noqa: E402
 from cnnstat.units import format_bytes  # noqa: E402
 from tests.live_bytes import inference_peak, train_once, training_peak  # noqa: E402
 from tests.ranks import Job, peaks  # noqa: E402
@@ -114,7 +115,9 @@ def model_of(case: Case, batch: int) -> nn.Module:
     if case.spec == "lstm":
         return Lstm()
     shape = (batch, *case.example)
-    return load_model(case.spec, (shape,), {}, case.arguments).builders.with_data()
+    return load_model(
+        ModelRequest(case.spec, (shape,), arguments=case.arguments)
+    ).builders.with_data()
 
 
 def rows_of(case: Case) -> Iterator[Row]:

@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from cnnstat.pipeline import load_model
+from cnnstat.run_config import ModelRequest
 from tests.live_bytes import LiveBytes, train_once
 
 OPTIMIZERS = {
@@ -116,7 +117,7 @@ def _rank(rank: int, ranks: int, port: int, jobs: Sequence[Job], results: Any) -
 
 
 def _peak(job: Job, ranks: int) -> int:
-    model = load_model(job.spec, (job.shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(job.spec, (job.shape,))).builders.with_data()
     model.train(job.optimizer is not None)
     for path in job.checkpointed:
         module = model.get_submodule(path)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .models import saved
-from .run_config import RunConfig
+from .run_config import ModelRequest, RunConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,7 +83,8 @@ def analyze(
         return saved.read_analysis(str(model))
     from .pipeline import load_model, run_model
 
-    return run_model(load_model(model, inputs, named_inputs, arguments), config).analysis
+    request = ModelRequest(model, inputs, named_inputs, arguments)
+    return run_model(load_model(request), config).analysis
 
 
 def explain(
@@ -117,7 +118,8 @@ def explain(
     from .pipeline import load_model, run_model
 
     call = f"cnnstat.explain(model, {layer!r}, {{}})"
-    run = run_model(load_model(model, inputs, named_inputs, arguments, call), config)
+    request = ModelRequest(model, inputs, named_inputs, arguments, call)
+    run = run_model(load_model(request), config)
     return explain_layer(run.trace, run.analysis, layer)
 
 
@@ -139,7 +141,8 @@ def verify(
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
     from .verification.models import verify_model
 
-    return verify_model(model, inputs, named_inputs, arguments, config)
+    call = "cnnstat.verify(model, {})"
+    return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
 
 
 def compare(
@@ -184,7 +187,7 @@ def formulas(
     """
     from .symbolic.formulas import formulas_of
 
-    return formulas_of(model, inputs, named_inputs, arguments, mode)
+    return formulas_of(ModelRequest(model, inputs, named_inputs, arguments), mode)
 
 
 def scale(
@@ -279,7 +282,7 @@ def memory(
     """
     from .memory_usage.config import MemoryConfig, limit_bytes
 
-    asked = MemoryConfig(
+    config = MemoryConfig(
         batch_size=batch_size, optimizer=optimizer, inference=inference, mode=mode,
         precision=precision, device=device, device_memory=limit_bytes(device_memory),
         checkpoint=tuple(checkpoint), ddp=ddp, accumulate=accumulate, fsdp=fsdp,
@@ -289,7 +292,8 @@ def memory(
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     from .memory_usage.predict import predict_memory
 
-    return predict_memory(model, inputs, named_inputs, arguments, asked)
+    call = "cnnstat.memory(model, {})"
+    return predict_memory(ModelRequest(model, inputs, named_inputs, arguments, call), config)
 
 
 def roofline(
@@ -334,7 +338,9 @@ def roofline(
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
     from .rooflines.predict import predict_roofline
 
-    return predict_roofline(model, inputs, named_inputs, arguments, question, batch_size, config)
+    call = "cnnstat.roofline(model, {}, …)"
+    request = ModelRequest(model, inputs, named_inputs, arguments, call)
+    return predict_roofline(request, question, batch_size, config)
 
 
 def list_devices() -> Devices:

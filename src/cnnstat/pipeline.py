@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from msgspec import structs
@@ -17,12 +15,12 @@ from .choices import Mode
 from .diagnosis.mixed_batch import is_suspicious
 from .errors import ModelError, UsageError
 from .fast_meta import uncollected
-from .inputs import InputSpec, as_input
+from .inputs import InputSpec
 from .models.construction import copies_of
 from .models.load import load
 from .models.loaded import Loaded, Recorded
 from .models.model_inputs import implied_input
-from .run_config import RunConfig
+from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.attempts import trace_on_lanes
 from .tracing.copies import meta_copy
@@ -40,17 +38,16 @@ class ModelRun:
         return analyse(variant, self.analysis.model, self.analysis.tool)
 
 
-def load_model(
-    model: str | nn.Module,
-    inputs: Sequence[Any],
-    named_inputs: Mapping[str, Any],
-    arguments: Mapping[str, Any] | None,
-    call: str = "cnnstat.analyze(model, {})",
-) -> Loaded | Recorded:
-    given = [as_input(value) for value in inputs]
-    named = {name: as_input(value) for name, value in named_inputs.items()}
-    named |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
-    positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
+def load_model(request: ModelRequest) -> Loaded | Recorded:
+    """Build the model of a request on `meta`, or copy it there.
+
+    Raises:
+        UsageError: the spec or an input cannot be understood, or an input is missing.
+        ModelError: the model cannot be built; with a diagnosis where there is one.
+    """
+    request = request.parsed()
+    model, arguments = request.model, request.arguments
+    positional, named = tuple(request.inputs), dict(request.named_inputs)
     for value in (*positional, *named.values()):
         if isinstance(value, InputSpec) and value.letters:
             raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
@@ -58,7 +55,7 @@ def load_model(
         try:
             return load(model, positional, named, arguments)
         except ModelError as error:
-            raise _diagnosed_unbuilt(error, model, positional, named, arguments) from error
+            raise _diagnosed_unbuilt(error, request) from error
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
@@ -72,7 +69,9 @@ def load_model(
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
     if not positional and not named:
-        raise UsageError(f"{name} needs an input", hint=call.format(implied_input(model).shape))
+        raise UsageError(
+            f"{name} needs an input", hint=request.call.format(implied_input(model).shape)
+        )
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
@@ -118,18 +117,14 @@ def model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
     )
 
 
-def _diagnosed_unbuilt(
-    error: ModelError,
-    spec: str,
-    inputs: tuple[Any, ...],
-    named: dict[str, Any],
-    arguments: Mapping[str, Any] | None,
-) -> ModelError:
+def _diagnosed_unbuilt(error: ModelError, request: ModelRequest) -> ModelError:
+    spec = request.model
     if error.phase != "construction" or ":" not in spec:
         return error
     from .diagnosis.diagnose import diagnose, unbuilt, with_diagnosis
 
-    loaded = unbuilt(spec, inputs, named, dict(arguments or {}))
+    inputs, named = tuple(request.inputs), dict(request.named_inputs)
+    loaded = unbuilt(spec, inputs, named, dict(request.arguments or {}))
     found = diagnose(loaded, "eval", None, model_of(loaded, spec.rpartition(":")[2]), this_tool())
     return error if found is None else with_diagnosis(error, found)
 

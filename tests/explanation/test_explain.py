@@ -25,7 +25,7 @@ from cnnstat.explanation.results import Explanation
 from cnnstat.explanation.saved import explain_saved
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
-from cnnstat.run_config import RunConfig
+from cnnstat.run_config import ModelRequest, RunConfig
 from tests.networks import Function
 from tests.test_random_trees import trees
 
@@ -119,7 +119,7 @@ def check_formulas(explanation):
 def explained_rows(model, *inputs, **options):
     """The explanation of every row of a model."""
     run = pipeline.run_model(
-        pipeline.load_model(model, inputs, {}, None), RunConfig("eval", None, **options)
+        pipeline.load_model(ModelRequest(model, inputs)), RunConfig("eval", None, **options)
     )
     explainer = Explainer(run.trace, run.analysis)
     return [explainer.of(row) for row in run.analysis.layers]
@@ -363,7 +363,7 @@ def test_a_layer_that_was_not_called():
 def test_a_saved_analysis_explains_what_its_figures_suffice_for(name, tmp_path):
     name = "torchvision:mobilenet_v2" if name == "mobilenet" else name
     file = tmp_path / "run.json"
-    run = pipeline.run_model(pipeline.load_model(name, (), {}, None), RunConfig("eval", None))
+    run = pipeline.run_model(pipeline.load_model(ModelRequest(name)), RunConfig("eval", None))
     file.write_text(render(run.analysis, "json").text)
     analysis, live = cnnstat.read_analysis(file), Explainer(run.trace, run.analysis)
     for row in analysis.layers:

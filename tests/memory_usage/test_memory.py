@@ -29,6 +29,7 @@ from cnnstat.render.blocks import Areas
 from cnnstat.render.figures import COLOURS
 from cnnstat.render.options import Options
 from cnnstat.render.text_pictures import draw_areas
+from cnnstat.run_config import ModelRequest
 from cnnstat.tracing import autocast
 from cnnstat.tracing.buckets import gradient_buckets
 from tests.live_bytes import inference_peak, training_peak
@@ -57,7 +58,7 @@ SAMPLE = [
 
 
 def real_training(spec, shape, optimizer="sgd"):
-    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(spec, (shape,))).builders.with_data()
     target = torch.zeros(shape[0], dtype=torch.int64)
     return training_peak(model, torch.rand(shape), target, partial(OPTIMIZERS[optimizer], lr=0.1))
 
@@ -73,7 +74,7 @@ def test_training_holds_what_a_real_step_holds(spec, shape):
 @pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
 def test_inference_holds_what_a_real_forward_pass_holds(spec, shape):
     predicted = cnnstat.memory(spec, shape, device="cpu", inference=True)
-    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(spec, (shape,))).builders.with_data()
     assert predicted.peak_bytes == inference_peak(model, torch.rand(shape)).peak
 
 
@@ -236,7 +237,7 @@ def test_ddp_holds_what_a_real_rank_holds(spec, shape):
     gradients = cnnstat.analyze(spec, shape).totals.param_bytes
     assert rank.peak.held.buckets == gradients
     assert rank.peak_bytes == plain.peak_bytes + gradients
-    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(spec, (shape,))).builders.with_data()
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         target = torch.zeros(shape[0], dtype=torch.int64)
@@ -271,7 +272,7 @@ def test_a_model_is_left_untouched():
 @pytest.mark.parametrize(("spec", "shape"), SAMPLE[:4], ids=[spec for spec, _ in SAMPLE[:4]])
 def test_accumulated_batches_hold_what_they_really_hold(spec, shape, optimizer):
     told = partial(cnnstat.memory, spec, shape, device="cpu", optimizer=optimizer)
-    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(spec, (shape,))).builders.with_data()
     target = torch.zeros(shape[0], dtype=torch.int64)
     stepper = partial(OPTIMIZERS[optimizer], lr=0.1)
     real = training_peak(model, torch.rand(shape), target, stepper, accumulate=3)
@@ -310,7 +311,7 @@ def test_every_kind_of_memory_has_a_colour_of_its_own():
 @pytest.mark.parametrize(("spec", "shape"), SAMPLE, ids=[spec for spec, _ in SAMPLE])
 def test_mixed_precision_holds_what_autocast_really_holds(spec, shape, precision):
     predicted = cnnstat.memory(spec, shape, device="cpu", precision=precision)
-    model = load_model(spec, (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest(spec, (shape,))).builders.with_data()
     target, sgd = torch.zeros(shape[0], dtype=torch.int64), partial(torch.optim.SGD, lr=0.1)
     lower, scaler = torch.bfloat16, None
     if precision == "fp16":
@@ -323,7 +324,7 @@ def test_mixed_precision_holds_what_autocast_really_holds(spec, shape, precision
 def test_mixed_inference_holds_what_autocast_really_holds():
     shape = (4, 1, 64, 64)
     told = partial(cnnstat.memory, "resnet18", shape, inference=True, device="cpu")
-    model = load_model("resnet18", (shape,), {}, None).builders.with_data()
+    model = load_model(ModelRequest("resnet18", (shape,))).builders.with_data()
     real = inference_peak(model, torch.rand(shape), torch.bfloat16)
     assert told(precision="bf16").peak_bytes == real.peak
     assert real.peak > told().peak_bytes  # the casts of the weights are kept beside the weights

@@ -15,7 +15,7 @@ from ..inputs import InputSpec, format_shape
 from ..models.loaded import Loaded, Recorded
 from ..models.model_sources import SOURCES
 from ..pipeline import ModelRun, load_model, run_model
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
 from .results import Protocol
@@ -76,7 +76,7 @@ def subject(
         UsageError: a name or an input cannot be understood.
         ModelError: the model does not run on its input, or does not fit the data.
     """
-    loaded = _trainable(load_model(spec, inputs, {}, arguments))
+    loaded = _trainable(load_model(ModelRequest(spec, inputs, {}, arguments)))
     channels, *sides = _image(loaded)
     if protocol.data == "synthetic":
         run = run_model(loaded, RunConfig())
@@ -87,7 +87,7 @@ def subject(
     if chosen != dict(arguments):
         channels = chosen.get(taken[_CHANNELS], channels)
         size = InputSpec((2, channels, *sides))
-        loaded = _trainable(load_model(spec, [size], {}, chosen))
+        loaded = _trainable(load_model(ModelRequest(spec, [size], {}, chosen)))
     run = run_model(loaded, RunConfig())
     _check_classes(run, data, taken[_CLASSES] if taken[_CLASSES] in chosen else None)
     return Subject(loaded, run.analysis, data, (channels, *sides))

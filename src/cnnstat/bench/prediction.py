@@ -16,7 +16,7 @@ from ..rooflines.bounds import Question, roofline_of
 from ..rooflines.devices import device_named, peak_of
 from ..rooflines.results import Device
 from ..rooflines.saved import find_device
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from .building import Subject
 from .results import Prediction, Protocol
 
@@ -101,7 +101,7 @@ def _memory(
     )
     image = (protocol.batch_size, *subject.image)
     try:
-        step = predict_memory(subject.loaded.model, (image,), {}, None, asked)
+        step = predict_memory(ModelRequest(subject.loaded.model, (image,)), asked)
     except ModelError as error:
         return None, (f"no memory is predicted: {error.message}",)
     return step, ()

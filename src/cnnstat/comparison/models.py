@@ -12,7 +12,7 @@ from ..errors import ModelError, ShapeError
 from ..inputs import InputSpec, as_input, format_shape
 from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from .compare import compare
 from .heads import classifier_of_run, classifier_of_saved
 from .results import Classifier, Comparison
@@ -61,7 +61,8 @@ def _traced_result(
     config: RunConfig,
     arguments: Mapping[str, Any] | None,
 ) -> _Result:
-    loaded = load_model(model, inputs, {}, arguments, "cnnstat.compare(…, input={})")
+    call = "cnnstat.compare(…, input={})"
+    loaded = load_model(ModelRequest(model, inputs, arguments=arguments, call=call))
     try:
         run = run_model(loaded, config)
     except ShapeError as error:

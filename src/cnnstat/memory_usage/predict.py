@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 import torch
-from torch import nn
 
 from ..choices import PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
@@ -19,7 +17,7 @@ from ..pipeline import (
     run_model,
     this_tool,
 )
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from ..trace.step_records import Step
 from ..tracing.copies import meta_copy
 from ..tracing.sharding import Sharding
@@ -31,18 +29,13 @@ from .results import BatchFit, Memory, Sharded
 from .timeline import Timeline
 
 
-def predict_memory(
-    model: str | nn.Module,
-    inputs: Sequence[Any],
-    named_inputs: Mapping[str, Any],
-    arguments: Mapping[str, Any] | None,
-    asked: MemoryConfig,
-) -> Memory:
+def predict_memory(request: ModelRequest, asked: MemoryConfig) -> Memory:
     """Run one step on tensors without data, and say what it holds."""
-    call = "cnnstat.memory(model, {})"
-    loaded = load_model(model, inputs, named_inputs, arguments, call)
+    loaded = load_model(request)
     if not isinstance(loaded, Loaded):
-        raise UsageError(f"{model} is a graph that is not run: its memory cannot be followed")
+        raise UsageError(
+            f"{request.model} is a graph that is not run: its memory cannot be followed"
+        )
     if loaded.mode == "eval" and not asked.inference:
         raise UsageError(f"{loaded.spec} was exported in eval mode: it is no model to train",
                          hint="add --inference")  # fmt: skip

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from torch import nn
 
 from ..analysis.results import Analysis
 from ..choices import Mode
 from ..errors import ModelError
+from ..run_config import ModelRequest
 from ..trace.records import Trace
 from .domain import domain_of
 from .figures import layer_formulas, shapes_at, total_formulas
@@ -22,15 +20,9 @@ _SAMPLES = 3  # plain runs
 _POINTS = 100  # at which the peak's formula is made
 
 
-def formulas_of(
-    model: str | nn.Module,
-    inputs: Sequence[Any],
-    named_inputs: Mapping[str, Any],
-    arguments: Mapping[str, Any] | None,
-    mode: Mode,
-) -> Formulas:
+def formulas_of(request: ModelRequest, mode: Mode) -> Formulas:
     """Run a model with letters for sizes, and at sizes that confirm the formulas."""
-    subject = Subject.of(model, inputs, named_inputs, mode, arguments)
+    subject = Subject.of(request, mode)
     first, reason = subject.with_letters(subject.base)
     domains = tuple(
         domain_of(name, subject.base, first, subject.outcome, lambda v: subject.with_letters(v)[0])

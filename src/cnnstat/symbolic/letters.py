@@ -11,6 +11,7 @@ from ..errors import CnnstatError
 from ..inputs import InputSpec
 from ..models.load import load
 from ..models.model_inputs import implied_input
+from ..run_config import ModelRequest
 
 _SIZES = (224, 32, 28, 64, 256, 299, 128, 384, 512, 16, 96, 48, 100, 8, 4, 2, 1)
 
@@ -45,12 +46,11 @@ def told(values: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in values.items())
 
 
-def starting_sizes(
-    model: Any, positional: Sequence[Any], named: Mapping[str, Any], arguments: Any
-) -> dict[str, int]:
+def starting_sizes(request: ModelRequest) -> dict[str, int]:
     """The sizes that the model's own input has where the letters stand."""
+    model, positional, named = request.model, request.inputs, request.named_inputs
     try:
-        own = load(model, (), {}, arguments) if isinstance(model, str) else None
+        own = load(model, (), {}, request.arguments) if isinstance(model, str) else None
     except CnnstatError:  # it has no input of its own
         own = None
     starts = {

@@ -18,7 +18,7 @@ from ..inputs import InputSpec, as_input
 from ..models.load import load
 from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from ..symbols.parsing import parse
 from ..symbols.values import at
 from ..version import __version__
@@ -120,7 +120,9 @@ def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series
     points, analyses = [], []
     for value in over.values:
         try:
-            loaded = load_model(model, (_plain(spec),), {}, {**how.arguments, name: value})
+            loaded = load_model(
+                ModelRequest(model, (_plain(spec),), {}, {**how.arguments, name: value})
+            )
             analysis = run_model(loaded, config).analysis
         except ModelError as error:
             points.append(ScalePoint(value, reason=error.message))
@@ -138,7 +140,7 @@ def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series
 def _over_letters(model: str, spec: InputSpec, over: Over, how: _How) -> Series:
     kept = tuple((dim, name) for dim, name in spec.letters if name in over.names)
     lettered = InputSpec(spec.shape, spec.dtype, spec.name, kept)
-    subject = Subject.of(model, (lettered,), {}, how.mode, how.arguments)
+    subject = Subject.of(ModelRequest(model, (lettered,), {}, how.arguments), how.mode)
     start = subject.base[over.names[0]]
     values = over.values or tuple(n for f in _DOUBLINGS if (n := round(f * start)) > 0)
     own = subject.analysis(subject.base)

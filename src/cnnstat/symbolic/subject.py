@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-from torch import nn
 
 from ..analysis.results import Analysis
 from ..analysis.rollup import analyse
 from ..choices import LaneName, Mode
 from ..comparison.variants import resized
 from ..errors import CnnstatError, ModelError, UsageError
-from ..inputs import InputSpec, as_input
+from ..inputs import InputSpec
 from ..models.loaded import Loaded
 from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
 from ..tracing.attempts import trace_on_lanes
 from ..tracing.copies import meta_copy
@@ -51,28 +49,24 @@ class Subject:
     analyses: dict[_Key, Analysis] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls,
-        model: str | nn.Module,
-        inputs: Sequence[Any],
-        named: Mapping[str, Any],
-        mode: Mode,
-        arguments: Mapping[str, Any] | None,
-    ) -> Subject:
+    def of(cls, request: ModelRequest, mode: Mode) -> Subject:
+        model = request.model
         if is_saved(model):
             raise UsageError(f"{model} is a saved analysis: its sizes are numbers")
-        given = [as_input(value) for value in inputs]
-        keywords = {name: as_input(value) for name, value in named.items()}
-        keywords |= {i.name: i for i in given if isinstance(i, InputSpec) and i.name}
-        positional = tuple(i for i in given if not (isinstance(i, InputSpec) and i.name))
+        request = request.parsed()
+        positional, keywords = tuple(request.inputs), dict(request.named_inputs)
         letters = tuple(dict.fromkeys(letters_in((positional, keywords))))
         if not letters:
             raise UsageError("no letter among the inputs", hint="--input 1,3,H,W")
-        starts = starting_sizes(model, positional, keywords, arguments)
+        starts = starting_sizes(request)
         errors: dict[str, str] = {}
         for values in first_values(letters, starts, positional, keywords):
             loaded = load_model(
-                model, at_sizes(positional, values), at_sizes(keywords, values), arguments
+                replace(
+                    request,
+                    inputs=at_sizes(positional, values),
+                    named_inputs=at_sizes(keywords, values),
+                )
             )
             if not isinstance(loaded, Loaded):
                 raise UsageError(f"{model} is a graph that is not run: its sizes are numbers")

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-from torch import nn
 
 from ..errors import UsageError
 from ..models.loaded import Recorded
 from ..pipeline import load_model, run_model
-from ..run_config import RunConfig
+from ..run_config import ModelRequest, RunConfig
 from ..tracing.copies import meta_copy
 from .counters import Question, absent, consult
 from .differ import Run, verify
 from .results import Verification
 
 
-def verify_model(
-    model: str | nn.Module,
-    inputs: Sequence[Any],
-    named_inputs: Mapping[str, Any],
-    arguments: Mapping[str, Any] | None,
-    config: RunConfig,
-) -> Verification:
+def verify_model(request: ModelRequest, config: RunConfig) -> Verification:
     """Count a model with cnnstat and with the other counters, and explain the differences."""
-    loaded = load_model(model, inputs, named_inputs, arguments, "cnnstat.verify(model, {})")
+    loaded = load_model(request)
     if isinstance(loaded, Recorded):
-        raise UsageError(f"{model} is a graph: other counters need a PyTorch model")
+        raise UsageError(f"{request.model} is a graph: other counters need a PyTorch model")
     untouched = meta_copy(loaded.model)
     run = run_model(loaded, config)
     has_data, notes = run.trace.lane != "meta", []
