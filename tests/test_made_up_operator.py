@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 import cnnstat
 from cnnstat.errors import ShapeError
+from cnnstat.operators.costs import Cost
 from cnnstat.operators.misfit import Misfit
 from cnnstat.operators.reach import Field
-from cnnstat.operators.registry import DEFINITIONS, Cost, ShapeOf, Trait, View, operator
+from cnnstat.operators.registry import DEFINITIONS, ShapeOf, Trait, View, operator
 from cnnstat.operators.window import Window
 from cnnstat.operators.windows import fitting, window_size
 from cnnstat.trace.records import Op, TensorSpec

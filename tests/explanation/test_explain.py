@@ -257,6 +257,13 @@ COSTS = [
     (nn.AdaptiveAvgPool2d((4, 2)), [(1, 3, 6, 6)], "other_ops",  # windows of 2 × 3
      [("adaptive_avg_pool2d", "1 · 3 · 4 · 2 · 2 · 3", 144)]),
     (nn.Softmax(1), [(2, 7)], "other_ops", [("softmax", "2 · 7 · 5", 70)]),
+    # 4 × 4 neighbours of each output element, though 16 · 9² is a multiple of the input's 12² too
+    (Function(lambda x: F.interpolate(x, (9, 9), mode="bicubic", antialias=True)),
+     [(1, 3, 12, 12)], "other_ops", [("upsample_bicubic2d_aa", "1 · 3 · 9 · 9 · 16", 3888)]),
+    # x · W for each pair (i, j), then the products with y
+    (nn.Bilinear(8, 6, 5, bias=False), [(4, 8), (4, 6)], "macs",
+     [("weight", "4 · 5 · 8 · 6", 960), ("weight", "4 · 5 · 6", 120),
+      ("sum", "960 + 120", 1080)]),
     (nn.ReLU(), [(2, 7)], "activation_bytes", [("output", "2 · 7 · 4", 56)]),
     (nn.ReLU(inplace=True), [(2, 7)], "activation_bytes", []),
     (nn.Linear(3, 4).half(), [torch.zeros(2, 3, dtype=torch.half)], "activation_bytes",
@@ -268,7 +275,8 @@ COSTS = [
 
 @pytest.mark.parametrize(("module", "inputs", "figure", "expected"), COSTS)
 def test_costs(module, inputs, figure, expected):
-    steps = steps_of(module, inputs, figure=figure)
+    layer = _only_function(module, inputs) if isinstance(module, Function) else ""
+    steps = steps_of(module, inputs, layer, figure)
     assert [(name, numbers, result) for name, _, numbers, result in steps] == expected
 
 

@@ -16,8 +16,8 @@ from cnnstat.cli.main import run
 from cnnstat.models.onnx.parsing import read_onnx
 from cnnstat.models.onnx.translators import _TRANSLATORS
 from cnnstat.operators import registry
-from cnnstat.operators.costs import Cost, cost_of
-from cnnstat.operators.registry import view_of
+from cnnstat.operators.costs import Cost
+from cnnstat.operators.registry import cost_of, view_of
 from cnnstat.trace.records import Op, TensorSpec
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64

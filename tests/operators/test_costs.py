@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import cnnstat
 from cnnstat import operators
 from cnnstat.operators import registry
-from cnnstat.operators.costs import Cost, cost_of, reason_free
-from cnnstat.operators.registry import Trait, traits_of
+from cnnstat.operators.costs import Cost
+from cnnstat.operators.registry import Trait, cost_of, reason_free, traits_of
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing import bounds
 from tests.networks import Function, SelfAttention
@@ -477,7 +477,7 @@ def test_a_duplicate_rule_is_refused():
 
 
 def test_every_file_of_rules_is_imported():
-    # A file that `operators/costs.py` forgets would leave its operators uncounted.
+    # A file that `operators/__init__.py` forgets would leave its operators uncounted.
     for module in pkgutil.iter_modules(operators.__path__):
         before = len(registry.DEFINITIONS)
         importlib.import_module(f"cnnstat.operators.{module.name}")
@@ -621,6 +621,13 @@ ON_A_DEVICE = [
 )
 def test_rule_on_a_device(record, macs, other_ops):
     assert cost_of(record) == Cost(macs, other_ops)
+
+
+@pytest.mark.parametrize("record", [row[0] for row in ON_A_DEVICE], ids=lambda op: op.name)
+def test_terms_add_up_to_the_cost(record):
+    found = cost_of(record)
+    assert sum(term.count for term in found.operations) == found.other_ops
+    assert sum(term.count for term in found.products) in (0, found.macs)
 
 
 def test_one_step_of_a_fused_lstm_layer():

@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, ShapeError, UsageError
-from cnnstat.operators.costs import Cost, cost_of
+from cnnstat.operators.costs import Cost
+from cnnstat.operators.registry import cost_of
 from cnnstat.render import render
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing import autograd

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..operators.costs import cost_of
-from ..operators.registry import Trait, traits_of
+from ..operators.registry import Trait, cost_of, traits_of
 from ..trace.records import Op, Trace
 from .results import Bounded, BoundedPart
 

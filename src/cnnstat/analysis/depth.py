@@ -6,9 +6,8 @@ are not counted); it is found here from the data flow, so it holds for networks 
 
 from __future__ import annotations
 
-from ..operators.costs import cost_of
 from ..operators.recurrent import Recurrent
-from ..operators.registry import view_of
+from ..operators.registry import cost_of, view_of
 from ..trace.records import Op, Trace
 
 

@@ -7,7 +7,7 @@ is known, the ops that ran decide, so a layer written by hand still counts as wh
 from __future__ import annotations
 
 from ..operators.convolution import CONVOLUTIONS
-from ..operators.costs import cost_of
+from ..operators.registry import cost_of
 from ..trace.records import Call, Op
 from .results import Role
 

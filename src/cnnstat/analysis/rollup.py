@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from ..operators.costs import Cost, cost_of
+from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
+from ..operators.registry import cost_of
 from ..trace.records import Call, Op, Parameter, Trace
 from .bounds import bounded_by
 from .depth import depth_of

@@ -1,79 +1,170 @@
-"""The arithmetic outside MACs: for each operator, how many elements and how much for each."""
+"""The arithmetic of a call: one line for each product that ran, and for what is counted beside."""
 
 from __future__ import annotations
 
-from ..operators.costs import cost_of
-from ..operators.pooling import AdaptivePool, Pool
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from msgspec.structs import replace
+
+from ..operators.attention import Attention
+from ..operators.convolution import CONVOLUTIONS, Convolution
+from ..operators.costs import Term
+from ..operators.describe import dims_of, slides_a_window
+from ..operators.linear import Matmul
 from ..operators.recurrent import Recurrent
-from ..operators.registry import view_of
+from ..operators.registry import View, cost_of, view_of
 from ..trace.records import Op
-from .expression import Expression, number, product
-from .products import Term, summed
-from .results import Step
-from .subject import Subject
-from .windows import sliding_in
+from .expression import Expression, letter, number, product, total
+from .letters import KERNELS, SIDES
+from .results import Explained, Step
+from .subject import Subject, derived
+
+Part = tuple[str, Expression, str | None]
+"""A part of a sum: its name, its value, and a remark."""
+
+
+def mac_steps(subject: Subject) -> list[Step]:
+    terms = [term for op in subject.ops for term in _terms(subject, op)]
+    return summed("macs", [(*term, None) for term in _named(subject, terms)])
+
+
+def summed(figure: Explained, terms: Sequence[Part]) -> list[Step]:
+    """A line for each term, equal ones on one line, and one for their sum."""
+    times = Counter((name, term.numbers) for name, term, _ in terms)
+    lines: dict[tuple[str, str], Step] = {}
+    for name, term, remark in terms:
+        key = name, term.numbers
+        if key not in lines:
+            count = times[key]
+            repeated = number(count) * term if count > 1 else term
+            name = f"{name}, {count} times" if count > 1 else name
+            lines[key] = derived(figure, name, repeated, remark)
+    results = [line.result for line in lines.values() if not isinstance(line.result, tuple)]
+    steps = list(lines.values())
+    if len(steps) < 2:
+        return steps
+    return [*steps, replace(derived(figure, "sum", total(results)), is_sum=True)]
+
+
+def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
+    cost = cost_of(op)
+    if cost is None or not cost.macs:
+        return
+    view = view_of(op)
+    if isinstance(view, Recurrent):
+        yield from _recurrent(view)
+        return
+    term = _in_letters(subject, op, view)
+    if term is not None and term.value == cost.macs:
+        terms = [term]
+    else:
+        terms = [product([*part.shape, *part.each]) for part in cost.products]
+    for term in terms or [number(cost.macs)]:
+        yield _name(subject, op), term
+
+
+def _in_letters(subject: Subject, op: Op, view: View | None) -> Expression | None:
+    """The number of products by the letters of the layer, for the most common operators."""
+    if op.name in CONVOLUTIONS:
+        return _convolution(subject, op)
+    if isinstance(view, Matmul) and view.has_matrices:
+        return _matrices(subject, view)
+    return _attention(view) if isinstance(view, Attention) else None
+
+
+def _name(subject: Subject, op: Op) -> str:
+    """The product's weight, by its name in the layer; `product` for two activations."""
+    weights = [tensor.parameter for tensor in op.inputs if tensor.parameter]
+    if not weights:
+        return "product"
+    weight = max(weights, key=lambda name: "weight" in name)
+    return weight.removeprefix(f"{subject.call.path}.")
+
+
+def _named(subject: Subject, terms: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
+    """Of attention, the two products of activations have names."""
+    bare = [place for place, (name, _) in enumerate(terms) if name == "product"]
+    if subject.layer.role != "attention" or len(bare) != 2:
+        return terms
+    names = dict(zip(bare, ("scores, q · kᵀ", "scores · v"), strict=True))
+    return [(names.get(place, name), term) for place, (name, term) in enumerate(terms)]
+
+
+def weight_factors(view: Convolution) -> list[Expression]:
+    """c_out, c_in / g, and the sides of the kernel; what is grouped changes when transposed."""
+    weight, groups = view.weight.shape, view.groups
+    names = ("c_in", "c_out") if view.transposed else ("c_out", "c_in")
+    kernel = [letter(k, n) for k, n in zip(KERNELS[len(weight) - 2], weight[2:], strict=True)]
+    second = letter(names[1], weight[1] * groups)
+    grouped = second / letter("g", groups) if groups > 1 else second
+    return [letter(names[0], weight[0]), grouped, *kernel]
+
+
+def _convolution(subject: Subject, op: Op) -> Expression | None:
+    view = Convolution.of(op)
+    dims = len(view.positions)
+    if dims not in SIDES:
+        return None
+    names = SIDES[dims] if view.transposed else [f"{side}_out" for side in SIDES[dims]]
+    places = [letter(name, side) for name, side in zip(names, view.positions, strict=True)]
+    return product([letter("N", view.x.shape[0]), *places, *weight_factors(view)])
+
+
+def _matrices(subject: Subject, view: Matmul) -> Expression:
+    """[A,C] @ [C,B], or a batch of M."""
+    first, second = view.a.shape, view.b.shape
+    *batch, rows, inner = first
+    if subject.layer.role == "linear" and not batch and len(subject.output) > 1:
+        leading = subject.output[:-1]
+        if product(leading).value == rows and second[-1] == subject.output[-1]:
+            applied = letter("N", rows) if len(leading) == 1 else letter("rows", product(leading))
+            return applied * letter("in", inner) * letter("out", second[-1])
+    factors = [letter("A", rows), letter("C", inner), letter("B", second[-1])]
+    return product([letter("M", batch[0]), *factors] if batch else factors)
+
+
+def _attention(view: Attention) -> Expression:
+    query, key, value = view.query.shape, view.key.shape, view.value.shape
+    pairs = letter("b", product(query[:-2])) * letter("t", query[-2]) * letter("u", key[-2])
+    return pairs * (letter("w", query[-1]) + letter("v", value[-1]))
+
+
+def _recurrent(view: Recurrent) -> Iterator[tuple[str, Expression]]:
+    """At each step both matrices of a layer meet the batch: G·h × x and G·h × h."""
+    steps, batch = view.steps_and_batch
+    hidden = letter("h", view.hidden_size)
+    features = letter("y", view.proj_size) if view.proj_size else hidden
+    rows = letter("G", view.gates) * hidden
+    for number_of_layer, taken in enumerate(view.layer_inputs, 1):
+        weights = rows * letter("x", taken) + rows * features
+        if view.proj_size:
+            weights = weights + features * hidden
+        for direction in ("", ", backward")[: view.directions]:
+            name = f"layer {number_of_layer}{direction}"
+            yield name, letter("T", steps) * letter("N", batch) * weights
 
 
 def other_op_steps(subject: Subject) -> list[Step]:
-    terms: list[Term] = []
+    parts: list[Part] = []
     for op in subject.ops:
         cost = cost_of(op)
-        if cost is not None and cost.other_ops:
-            bias = cost.macs and cost.other_ops == op.outputs[0].numel
-            name = "bias" if bias else _name(op)
-            terms.append((name, *_worked(subject, op, cost.other_ops)))
-    return summed("other_ops", terms)
+        if cost is None or not cost.other_ops:
+            continue
+        parts += [_operations(subject, op, term) for term in cost.operations] or [
+            (_name_of(op), number(cost.other_ops), "by the operator's own rule")
+        ]
+    return summed("other_ops", parts)
 
 
-def _name(op: Op) -> str:
+def _operations(subject: Subject, op: Op, term: Term) -> Part:
+    each = term.each
+    if slides_a_window(op.name):  # torch runs some 1-d pools as 2-d operators
+        each = each[-(dims_of(subject.call) or len(each)) :]
+    remark = term.remark or (f"{prod(each)} for each element" if each else "one for each element")
+    return term.name or _name_of(op), product([*term.shape, *each]), remark
+
+
+def _name_of(op: Op) -> str:
     return op.name.partition(".")[2].strip("_").removesuffix("_with_indices")
-
-
-_Worked = tuple[Expression, str]
-
-
-def _worked(subject: Subject, op: Op, operations: int) -> _Worked:
-    """The operations in numbers, and what they are counted by."""
-    for worked in (_windows(subject, op), _bins(op), _recurrent(op)):
-        if worked is not None and worked[0].value == operations:
-            return worked
-    return _per_element(op, operations)
-
-
-def _windows(subject: Subject, op: Op) -> _Worked | None:
-    sliding = sliding_in(subject)
-    if sliding is None or sliding.op is not op or not isinstance(sliding.view, Pool):
-        return None
-    factors = [*op.outputs[0].shape, *sliding.window.kernel]
-    return product(factors), "each output reads its window"
-
-
-def _bins(op: Op) -> _Worked | None:
-    view = view_of(op)
-    if not isinstance(view, AdaptivePool):
-        return None
-    factors = [*op.outputs[0].shape, *view.largest]
-    return product(factors), "each output reads its window, of ⌈n / m⌉ at most"
-
-
-def _recurrent(op: Op) -> _Worked | None:
-    view = view_of(op)
-    if not isinstance(view, Recurrent):
-        return None
-    each = view.other_ops_per_feature
-    factors = [*view.x.shape[:2], view.layers, view.directions, view.hidden_size, each]
-    remark = f"{each} for each step, example, layer, direction and hidden feature"
-    return product(factors), remark
-
-
-def _per_element(op: Op, operations: int) -> _Worked:
-    """As many operations for each element of the output, or of the input that is reduced."""
-    tensors = [op.outputs[0], *op.inputs]
-    fitting = [t for t in tensors if t.numel and operations % t.numel == 0]
-    if not fitting:
-        return number(operations), "by the operator's own rule"
-    tensor = min(fitting, key=lambda t: operations // t.numel)
-    each = operations // tensor.numel
-    if each == 1:
-        return product(tensor.shape), "one for each element"
-    return product([*tensor.shape, each]), f"{each} for each element"

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from ..analysis.ownership import Ownership
 from ..analysis.results import Analysis, Layer
 from ..trace.records import Call, Trace
-from .arithmetic import other_op_steps
+from .arithmetic import mac_steps, other_op_steps
 from .letters import MEANINGS
 from .outputs import output_of_parts, output_steps
 from .parameters import activation_steps, parameter_steps
-from .products import mac_steps
 from .recursion import Path, field_steps
 from .results import Explanation, FieldStep, Step
 from .rows import calls_of, children_of, row_named

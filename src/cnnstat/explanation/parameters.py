@@ -7,8 +7,8 @@ from ..operators.embedding import Embedding
 from ..operators.recurrent import Recurrent
 from ..operators.registry import view_of
 from ..trace.records import Op, Parameter
+from .arithmetic import summed, weight_factors
 from .expression import Expression, letter, product
-from .products import summed, weight_factors
 from .results import Step
 from .subject import Subject, stated
 

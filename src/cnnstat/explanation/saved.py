@@ -18,12 +18,11 @@ from ..operators.pooling import Pool
 from ..operators.windows import transposed_size, window_size
 from ..results import Shape
 from ..trace.records import Call, Module, Op, Parameter, TensorSpec
-from .arithmetic import other_op_steps
+from .arithmetic import mac_steps, other_op_steps
 from .explainer import explained
 from .expression import product
 from .outputs import output_steps
 from .parameters import activation_steps, parameter_steps
-from .products import mac_steps
 from .recursion import field_steps
 from .results import Explained, Explanation, FieldStep, Step
 from .rows import children_of, row_named

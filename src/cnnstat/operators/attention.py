@@ -11,11 +11,21 @@ from typing import Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, Term, in_terms, per_element
 from .misfit import Misfit
 from .reach import WHOLE, Field, lost
-from .registry import Cost, ShapeOf, Trait, View, operator
+from .registry import ShapeOf, Trait, View, operator
 
 SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
+
+
+def attention_cost(scores: Shape, widths: int) -> Cost:
+    """The cost of both products and the softmax.
+
+    scores: [batch, heads, queries, keys]. widths: the features of a query and of a value together.
+    """
+    remark = f"{SOFTMAX_OPS} for each pair of a query and a key"
+    return in_terms([Term(scores, (widths,))], [Term(scores, (SOFTMAX_OPS,), "softmax", remark)])
 
 
 @operator(
@@ -50,7 +60,7 @@ class Attention(View, frozen=True):
 
     def cost(self) -> Cost:
         widths = self.query.shape[-1] + self.value.shape[-1]
-        return Cost(self.scores * widths, SOFTMAX_OPS * self.scores)
+        return attention_cost((*self.query.shape[:-1], self.key.shape[-2]), widths)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         """Of the first output: how backends pad the statistics of the softmax differs."""
@@ -75,7 +85,7 @@ class Softmax(View, frozen=True):
         return cls(op.args[0], op.args[1], op.outputs[0] if op.outputs else None)
 
     def cost(self) -> Cost:
-        return Cost(0, SOFTMAX_OPS * self.x.numel)
+        return per_element(self.x, SOFTMAX_OPS)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         return [shape(self.x)]

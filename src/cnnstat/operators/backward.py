@@ -14,7 +14,8 @@ from math import prod
 from ..trace.records import Op, TensorSpec
 from . import registry
 from .attention import SOFTMAX_OPS
-from .registry import Cost, Trait, free
+from .costs import Cost, per_element
+from .registry import Trait, free
 
 rule = partial(registry.rule, traits=Trait.BACKWARD)
 
@@ -51,7 +52,7 @@ _SOFTMAX_BACKWARD_OPS = 4  # dx = y · (dy - Σ dy·y); of its logarithm, dy - e
 
 @rule("aten._softmax_backward_data", "aten._log_softmax_backward_data")
 def softmax_backward(op: Op) -> Cost:
-    return Cost(0, _SOFTMAX_BACKWARD_OPS * op.outputs[0].numel)
+    return per_element(op.outputs[0], _SOFTMAX_BACKWARD_OPS)
 
 
 # Normalisations, y = w·x̂ + b with x̂ = (x - mean)·r: x̂ takes 2 operations an element, db = Σ dy
@@ -65,12 +66,12 @@ def native_batch_norm_backward(op: Op) -> Cost:
     # training: dx = w·r · (dy - db/m - x̂·dw/m) takes 4, and both sums in any case
     # with fixed statistics: dx = w·r · dy
     in_training, fixed = 5 + 4 * mask[0], mask[0] + 4 * mask[1] + mask[2]
-    return Cost(0, (in_training if training else fixed) * op.args[0].numel)
+    return per_element(op.args[0], in_training if training else fixed)
 
 
 @rule("aten.cudnn_batch_norm_backward", "aten.miopen_batch_norm_backward")  # training, all three
 def batch_norm_training_backward(op: Op) -> Cost:
-    return Cost(0, 9 * op.args[0].numel)
+    return per_element(op.args[0], 9)
 
 
 @rule("aten.native_layer_norm_backward")  # (dy, x, shape, mean, r, w, b, mask)
@@ -85,21 +86,21 @@ def native_group_norm_backward(op: Op) -> Cost:
 
 def _norm_backward(op: Op, weight: TensorSpec | None, mask: tuple[bool, ...]) -> Cost:
     # g = w·dy, dx = r · (g - Σg/m - x̂·Σ(g·x̂)/m): these sums run over other axes than dw and db
-    per_element = 2 + mask[0] * (7 + (weight is not None)) + 2 * mask[1] + mask[2]
-    return Cost(0, per_element * op.args[0].numel)
+    each = 2 + mask[0] * (7 + (weight is not None)) + 2 * mask[1] + mask[2]
+    return per_element(op.args[0], each)
 
 
 @rule("aten._fused_rms_norm_backward")  # (dy, x, shape, r, w, mask), x̂ = x·r
 def fused_rms_norm_backward(op: Op) -> Cost:
     # g = w·dy, dx = r · (g - x̂·Σ(g·x̂)/m), dw = Σ dy·x̂
     weight, mask = op.args[4], op.args[5]
-    per_element = 1 + mask[0] * (5 + (weight is not None)) + 2 * mask[1]
-    return Cost(0, per_element * op.args[0].numel)
+    each = 1 + mask[0] * (5 + (weight is not None)) + 2 * mask[1]
+    return per_element(op.args[0], each)
 
 
 @rule("aten._weight_norm_interface_backward")  # dv = g/‖v‖ · (dw - v · Σ(dw·v)/‖v‖²)
 def weight_norm_backward(op: Op) -> Cost:
-    return Cost(0, 5 * op.args[0].numel)
+    return per_element(op.args[0], 5)
 
 
 @rule(
@@ -129,24 +130,24 @@ def per_gradient(op: Op) -> Cost:
 )  # fmt: skip
 def added_once(op: Op) -> Cost:
     # each element of the gradient is added to that of the element which was read
-    return Cost(0, op.args[0].numel)
+    return per_element(op.args[0])
 
 
 @rule("aten.nll_loss_backward", "aten.nll_loss2d_backward")  # (dy, x, target, …)
 def negative_log_likelihood_backward(op: Op) -> Cost:
-    return Cost(0, op.args[2].numel)
+    return per_element(op.args[2])
 
 
 @rule("aten.mse_loss_backward")  # (dy, x, target, …): subtract, times 2/n, times dy
 def squared_error_backward(op: Op) -> Cost:
-    return Cost(0, 3 * op.args[1].numel)
+    return per_element(op.args[1], 3)
 
 
 @rule("aten.grid_sampler_2d_backward", "aten.grid_sampler_3d_backward")
 def grid_sampler_backward(op: Op) -> Cost:
     # (dy, x, grid, interpolation, padding, align, mask): four for x, four for the grid
     mask = op.args[6]
-    return Cost(0, 4 * (mask[0] + mask[1]) * op.args[0].numel)
+    return per_element(op.args[0], 4 * (mask[0] + mask[1]))
 
 
 free(

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, dot_products, per_element
 from .misfit import Misfit
 from .reach import Field, slid
-from .registry import Cost, ShapeOf, Trait, View, operator
+from .registry import ShapeOf, Trait, View, operator
 from .window import Window
 from .windows import both_sides, fitting, per_axis, transposed_size, window_size
 
@@ -115,7 +116,9 @@ class Convolution(View, frozen=True):
 
     def cost(self) -> Cost:
         macs = self.x.shape[0] * prod(self.positions) * self.weight.numel
-        return Cost(macs, self.out.numel if self.bias is not None and self.out is not None else 0)
+        if self.bias is None or self.out is None:
+            return Cost(macs)
+        return Cost(macs) + per_element(self.out, name="bias")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         bias = None if self.bias is None else shape(self.bias)
@@ -253,8 +256,8 @@ class TimeFirstConvolution(View, frozen=True):
     def cost(self) -> Cost | None:
         if self.out is None:
             return None
-        time, batch, _ = self.out.shape
-        return Cost(time * batch * self.weight.numel, self.out.numel)
+        products = dot_products(self.out, prod(self.weight.shape[:2]))
+        return products + per_element(self.out, name="bias")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         (time, batch, channels), (kernel, taken, made) = shape(self.x), shape(self.weight)
@@ -306,8 +309,8 @@ class DeformableConvolution(View, frozen=True):
     def cost(self) -> Cost | None:  # N · c_out·H·W · c_in/g · k·k
         if self.out is None:
             return None
-        positions = prod(self.out.shape[2:])
-        return Cost(self.out.shape[0] * positions * self.weight.numel, self.out.numel)
+        products = dot_products(self.out, prod(self.weight.shape[1:]))
+        return products + per_element(self.out, name="bias")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         return [

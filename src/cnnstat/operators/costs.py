@@ -1,13 +1,86 @@
-"""What each ATen operator costs: one rule per operator, shapes in, integers out.
+"""The cost of an operator: two numbers, and the terms that they are sums of.
 
-    cost_of(op)     Cost, or None for an operator that nobody has counted yet
-
-An operator is *counted* (has a rule), *free* (no arithmetic, listed with the reason) or
-*uncounted*. The convention: one MAC is one multiply and one add of a convolution, linear, matmul,
-attention or recurrent product; everything else (bias, normalisation, activation, pooling, joins)
-is `other_ops`, one per elementary operation on one element, a transcendental function being one.
+One MAC is one multiply and one add of a convolution, linear, matmul, attention or recurrent
+product; everything else (bias, normalisation, activation, pooling, joins) is `other_ops`, one per
+elementary operation on one element, a transcendental function being one.
 """
 
-from .registry import Cost, cost_of, reason_free
+from __future__ import annotations
 
-__all__ = ["Cost", "cost_of", "reason_free"]
+from collections.abc import Sequence
+from math import prod
+
+from msgspec import Struct
+
+from ..results import Shape
+from ..trace.records import TensorSpec
+
+
+class Term(Struct, frozen=True):
+    """A part of a cost: the same number of operations for each element of a shape.
+
+    each: the factors of that number, e.g. the sides of a window; empty: one operation.
+    name: the part of the operator, e.g. `bias`; empty: the whole operator.
+    remark: how the operations are counted; empty: per element of a tensor.
+    """
+
+    shape: Shape
+    each: Shape = ()
+    name: str = ""
+    remark: str = ""
+
+    @property
+    def count(self) -> int:
+        return prod(self.shape) * prod(self.each)
+
+
+class Cost(Struct, frozen=True, eq=False):
+    """`macs`: multiply–accumulates. `other_ops`: elementary operations outside them.
+
+    `products` and `operations` are the terms of either, for `explain`; empty where a rule gives
+    the number alone. Costs are equal if their numbers are.
+    """
+
+    macs: int = 0
+    other_ops: int = 0
+    products: tuple[Term, ...] = ()
+    operations: tuple[Term, ...] = ()
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.macs + other.macs,
+            self.other_ops + other.other_ops,
+            self.products + other.products,
+            self.operations + other.operations,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return (self.macs, self.other_ops) == (other.macs, other.other_ops)
+
+    def __hash__(self) -> int:
+        return hash((self.macs, self.other_ops))
+
+
+def per_element(tensor: TensorSpec, each: int = 1, name: str = "") -> Cost:
+    """The cost of `each` operations per element."""
+    term = Term(tensor.shape, () if each == 1 else (each,), name)
+    return Cost(0, each * tensor.numel, operations=(term,))
+
+
+def per_window(out: TensorSpec, window: Sequence[int], remark: str) -> Cost:
+    """The cost of one operation per element of the window that each output element reads."""
+    term = Term(out.shape, tuple(window), remark=remark)
+    return Cost(0, term.count, operations=(term,))
+
+
+def dot_products(out: TensorSpec, length: int) -> Cost:
+    """The cost of an output whose elements each are a sum of `length` products."""
+    return Cost(length * out.numel, products=(Term(out.shape, (length,)),))
+
+
+def in_terms(products: Sequence[Term] = (), operations: Sequence[Term] = ()) -> Cost:
+    """The cost whose numbers are the sums of these terms."""
+    macs, other_ops = (sum(term.count for term in terms) for terms in (products, operations))
+    return Cost(macs, other_ops, tuple(products), tuple(operations))

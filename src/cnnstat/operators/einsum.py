@@ -5,13 +5,15 @@ A run of torch has the products that it comes down to; the composite is what oth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Self
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, Term, in_terms, per_element
 from .misfit import Misfit
-from .registry import Cost, ShapeOf, View, operator, recorded
+from .registry import ShapeOf, View, operator, recorded
 
 
 @operator("aten.einsum", "onnx.Einsum")
@@ -37,24 +39,32 @@ class Einsum(View, frozen=True):
         return tuple(self.equation.partition("->")[0].split(","))
 
     def cost(self) -> Cost:  # as many products as there are combinations of indices
-        out = prod(self.shapes(recorded)[0]) if self.out is None else self.out.numel
+        sizes = self._sizes(recorded)
+        output = self._output(sizes)
+        out = tuple(sizes[index] for index in output)
         first, *others = self.operands
         if not others:
-            return Cost(0, first.numel if out < first.numel else 0)
-        combinations = prod(self._sizes(recorded).values())
-        products = combinations * len(others)
-        return Cost(products) if combinations > out else Cost(0, products)
+            return per_element(first) if prod(out) < first.numel else Cost()
+        products = len(others)
+        summed = prod(size for index, size in sizes.items() if index not in output)
+        if summed > 1:
+            return in_terms([Term(out, (summed * products,))])
+        return in_terms(operations=[Term(out, (products,) if products > 1 else ())])
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         sizes = self._sizes(shape)
+        return [tuple(sizes[index] for index in self._output(sizes))]
+
+    def _output(self, sizes: Mapping[str, int]) -> list[str]:
+        """The indices of the output."""
         _, arrow, output = self.equation.partition("->")
         if not arrow:  # the indices that occur once, in the order of the alphabet
-            letters = "".join(self.subscripts).replace(".", "")
-            once = sorted(letter for letter in set(letters) if letters.count(letter) == 1)
+            indices = "".join(self.subscripts).replace(".", "")
+            once = sorted(index for index in set(indices) if indices.count(index) == 1)
             output = "..." + "".join(once)
-        around = sorted((label for label in sizes if len(label) > 1), key=lambda d: -int(d[1:]))
         before, dots, after = output.partition("...")
-        return [tuple(sizes[label] for label in (*before, *(around if dots else ()), *after))]
+        around = sorted((index for index in sizes if len(index) > 1), key=lambda i: -int(i[1:]))
+        return [*before, *(around if dots else ()), *after]
 
     def _sizes(self, shape: ShapeOf) -> dict[str, int]:
         """The size of each index; the axes of `...` are numbered from the last: `.1`, `.2`, …"""

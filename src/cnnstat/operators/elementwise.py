@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ..trace.records import Op
-from .registry import Cost, Trait, rule
+from typing import Any
+
+from ..trace.records import Op, TensorSpec
+from .costs import Cost, per_element
+from .registry import Trait, rule
 
 
 @rule(
@@ -31,7 +34,7 @@ from .registry import Cost, Trait, rule
     traits=Trait.ELEMENTWISE,
 )  # fmt: skip
 def per_output(op: Op) -> Cost:
-    return Cost(0, op.outputs[0].numel)
+    return per_element(op.outputs[0])
 
 
 # One operation per output element too, but from elements at other positions: the gate of a glu is
@@ -42,12 +45,12 @@ rule("aten.glu", "aten.outer", "aten.ger")(per_output)
 @rule("aten.cumsum", "aten.cumprod", traits=Trait.REDUCTION)
 def scan(op: Op) -> Cost:
     # an output element is the one before and one input
-    return Cost(0, op.outputs[0].numel)
+    return per_element(op.outputs[0])
 
 
 @rule("aten.addcmul", "aten.addcdiv", traits=Trait.ELEMENTWISE)  # out = x + value · a · b
 def two_per_output(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 2)
 
 
 @rule(
@@ -57,43 +60,46 @@ def two_per_output(op: Op) -> Cost:
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
     # max and min of two tensors are elementwise; a reduction reads its whole input
-    return Cost(0, larger(op.inputs[0].numel, op.outputs[0].numel))
+    return per_larger(op.inputs[0], op.outputs[0])
 
 
-def larger(a: int, b: int) -> int:
-    if isinstance(a, int) and isinstance(b, int):
-        return max(a, b)
-    from ..symbols.extremes import greatest  # sizes with letters: not on the way of a plain run
+def per_larger(x: TensorSpec, out: TensorSpec) -> Cost:
+    """The cost of one operation per element of the larger tensor."""
+    before, after = x.numel, out.numel
+    if isinstance(before, int) and isinstance(after, int):
+        return per_element(x if before > after else out)
+    from ..symbols.extremes import greatest  # a plain run has no symbolic sizes
 
-    return greatest(a, b)
+    number: Any = greatest(before, after)
+    return Cost(0, number)
 
 
 @rule("aten.mse_loss", traits=Trait.REDUCTION)  # subtract, square, sum
 def squared_error(op: Op) -> Cost:
-    return Cost(0, 3 * op.args[0].numel)
+    return per_element(op.args[0], 3)
 
 
 @rule("aten.nll_loss_forward", "aten.nll_loss2d_forward", traits=Trait.REDUCTION)
 def negative_log_likelihood(op: Op) -> Cost:
     # (x, target, …): one of each row, summed
-    return Cost(0, op.args[1].numel)
+    return per_element(op.args[1])
 
 
 @rule("aten.index_add", "aten.scatter_add", traits=Trait.REDUCTION)
 def indexed_add(op: Op) -> Cost:
     # (x, dim, index, source): each element is added once
-    return Cost(0, op.args[3].numel)
+    return per_element(op.args[3])
 
 
 @rule("aten._weight_norm_interface", traits=Trait.REDUCTION)
 def weight_norm(op: Op) -> Cost:
     # w = v · g / ‖v‖: a square, a sum and a product each
-    return Cost(0, 3 * op.inputs[0].numel)
+    return per_element(op.inputs[0], 3)
 
 
 @rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.norm",
       "aten.linalg_vector_norm", traits=Trait.REDUCTION)  # fmt: skip
 def two_per_input(op: Op) -> Cost:
     # a square and a sum for each element; the mean of a variance is one more
-    per_element = 2 if "norm" in op.name else 3
-    return Cost(0, per_element * op.inputs[0].numel)
+    each = 2 if "norm" in op.name else 3
+    return per_element(op.inputs[0], each)

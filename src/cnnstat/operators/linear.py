@@ -11,9 +11,10 @@ from typing import Any, Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .broadcasting import broadcast
+from .costs import Cost, Term, dot_products, in_terms, per_element
 from .misfit import Misfit
 from .reach import WHOLE, Field, lost
-from .registry import Cost, ShapeOf, View, operator, recorded, rule
+from .registry import ShapeOf, View, operator, recorded, rule
 
 PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(
@@ -82,8 +83,13 @@ class Matmul(View, frozen=True):
         return self.inner * (self.a.shape[0] if self.name == "aten.addbmm" else 1)
 
     def cost(self) -> Cost:
-        out = prod(self.shapes(recorded)[0]) if self.out is None else self.out.numel
-        return Cost(self.products_per_output * out, 0 if self.added is None else out)
+        out = self.shapes(recorded)[0] if self.out is None else self.out.shape
+        each = self.products_per_output
+        macs = each * prod(out)
+        products = () if self.has_matrices else (Term(out, (each,)),)
+        if self.added is None:
+            return Cost(macs, products=products)
+        return Cost(macs, prod(out), products, (Term(out, name="bias"),))
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         made = _SHAPES[self.name](shape(self.a), shape(self.b))
@@ -190,19 +196,19 @@ _SHAPES: dict[str, Callable[[Shape, Shape], Shape]] = {
 
 @rule("aten.addr")  # [n,m] = c[n,m] + [n] ⊗ [m]
 def addr(op: Op) -> Cost:
-    return Cost(op.outputs[0].numel, op.outputs[0].numel)
+    return dot_products(op.outputs[0], 1) + per_element(op.outputs[0], name="bias")
 
 
 @rule("aten._grouped_mm", "transformers.grouped_mm_fallback")
 def grouped_mm(op: Op) -> Cost:
     # experts: each of the n rows meets one of e matrices, [n,m] = [n,k] @ [e,k,m]
     (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
-    return Cost(n * k * m)
+    return in_terms([Term((n, m), (k,))])
 
 
 @rule("aten.linalg_solve_triangular")  # [b,n,m] = [b,n,n]⁻¹ @ [b,n,m], row by row: no product
 def solve_triangular(op: Op) -> Cost:
-    return Cost(0, op.args[0].shape[-1] * op.outputs[0].numel)
+    return per_element(op.outputs[0], op.args[0].shape[-1])
 
 
 @rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
@@ -218,4 +224,4 @@ def trilinear(op: Op) -> Cost:
         axes.append(set(own))
     first = axes[0] | axes[1]
     second = (first - (set(summed) & set(expanded[2]))) | axes[2]
-    return Cost(sum(prod(sizes[d] for d in product) for product in (first, second)))
+    return in_terms([Term(tuple(sizes[d] for d in sorted(axes))) for axes in (first, second)])

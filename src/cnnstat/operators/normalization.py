@@ -14,9 +14,10 @@ from msgspec import structs
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, per_element
 from .misfit import Misfit
 from .reach import Field, met
-from .registry import Cost, ShapeOf, Trait, View, operator
+from .registry import ShapeOf, Trait, View, operator
 
 
 class Norm(View, frozen=True):
@@ -29,8 +30,8 @@ class Norm(View, frozen=True):
     statistics: bool = True
 
     def cost(self) -> Cost:
-        per_element = (4 if self.statistics else 1) + (self.weight is not None)
-        return Cost(0, per_element * self.x.numel)
+        each = (4 if self.statistics else 1) + (self.weight is not None)
+        return per_element(self.x, each)
 
     @property
     def parameters(self) -> tuple[TensorSpec, ...]:

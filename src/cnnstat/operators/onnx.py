@@ -9,8 +9,9 @@ from __future__ import annotations
 from math import prod
 
 from ..trace.records import Op, TensorSpec
-from .attention import SOFTMAX_OPS
-from .registry import Cost, Trait, free, rule
+from .attention import attention_cost
+from .costs import Cost, Term, dot_products, in_terms, per_element
+from .registry import Trait, free, rule
 
 
 @rule("onnx.LSTM", "onnx.GRU", "onnx.RNN")
@@ -18,15 +19,15 @@ def recurrent(op: Op) -> Cost:
     # per step and direction: gates[g·h] = W[g·h,i] · x[i] + R[g·h,h] · h[h] + two biases
     # X [T,N,i] ([N,T,i] with layout 1), W [directions,g·h,i], R [directions,g·h,h]
     x, weight, recurrence = op.args[:3]
-    steps_and_batch = x.shape[0] * x.shape[1]
-    directions, gates, _ = weight.shape
+    directions, rows, width = weight.shape
     hidden = recurrence.shape[-1]
     biases = 2 if len(op.args) > 3 and op.args[3] is not None else 0
     # the sum of both products, the biases, an activation; then what updates the state
     on_state = {"onnx.LSTM": 5, "onnx.GRU": 4, "onnx.RNN": 0}[op.name]
-    elementwise = directions * ((2 + biases) * gates + on_state * hidden)
-    macs = steps_and_batch * (weight.numel + recurrence.numel)
-    return Cost(macs, steps_and_batch * elementwise)
+    states = (x.shape[0], directions, x.shape[1], hidden)
+    gates = rows // hidden
+    products = Term(states, (gates * (width + hidden),))
+    return in_terms([products], [Term(states, ((2 + biases) * gates + on_state,))])
 
 
 @rule("onnx.Attention", "onnx.com.microsoft.MultiHeadAttention")
@@ -46,8 +47,7 @@ def attention(op: Op) -> Cost:
         value_width = value.shape[-1] // kv_heads
     if isinstance(past, TensorSpec):
         keys += past.shape[-2]
-    scores = batch * heads * queries * keys
-    return Cost(scores * (width + value_width), SOFTMAX_OPS * scores)
+    return attention_cost((batch, heads, queries, keys), width + value_width)
 
 
 @rule("onnx.com.microsoft.Attention")
@@ -57,11 +57,11 @@ def microsoft_attention(op: Op) -> Cost:
     batch, length, width = x.shape
     joined = weight.shape[1]
     heads = int(op.kwargs.get("num_heads", 1))
-    scores = batch * heads * length * length
-    projected = batch * length * joined
-    bias = projected if len(op.args) > 2 and op.args[2] is not None else 0
-    products = projected * width + scores * 2 * (joined // 3 // heads)
-    return Cost(products, bias + SOFTMAX_OPS * scores)
+    projected = (batch, length, joined)
+    biased = len(op.args) > 2 and op.args[2] is not None
+    projection = in_terms([Term(projected, (width,))], [Term(projected, name="bias")] * biased)
+    scores = (batch, heads, length, length)
+    return projection + attention_cost(scores, 2 * (joined // 3 // heads))
 
 
 @rule("onnx.com.microsoft.FusedMatMul", "onnx.com.microsoft.FusedGemm")
@@ -69,68 +69,72 @@ def fused_product(op: Op) -> Cost:
     a, out = op.args[0], op.outputs[0]
     turned = op.kwargs.get("transA", 0)
     depth = a.shape[-2] if turned else a.shape[-1]
-    extra = out.numel if op.name.endswith("Gemm") else 0
-    return Cost(depth * out.numel, extra * (1 + (len(op.inputs) > 2)))
+    products = dot_products(out, depth)
+    if not op.name.endswith("Gemm"):
+        return products
+    return products + per_element(out, 1 + (len(op.inputs) > 2))  # an activation, and a bias
 
 
 @rule("onnx.com.microsoft.SkipLayerNormalization", traits=Trait.NORM)
 def skip_layer_norm(op: Op) -> Cost:
     # a sum, then a norm of 5 per element
-    return Cost(0, 6 * op.args[0].numel)
+    return per_element(op.args[0], 6)
 
 
 @rule("onnx.com.microsoft.BiasGelu", "onnx.com.microsoft.FastGelu", traits=Trait.ELEMENTWISE)
 def bias_gelu(op: Op) -> Cost:
-    return Cost(0, len(op.inputs) * op.outputs[0].numel)
+    return per_element(op.outputs[0], len(op.inputs))
 
 
 @rule("onnx.DeformConv")  # as torchvision.deform_conv2d
 def deformable_convolution(op: Op) -> Cost:
     out = op.outputs[0]
-    bias = out.numel if len(op.args) > 3 and op.args[3] is not None else 0
-    return Cost(out.shape[0] * prod(out.shape[2:]) * op.args[1].numel, bias)
+    products = dot_products(out, prod(op.args[1].shape[1:]))
+    if len(op.args) <= 3 or op.args[3] is None:
+        return products
+    return products + per_element(out, name="bias")
 
 
 @rule("onnx.LRN", traits=Trait.NORM)
 def local_response_norm(op: Op) -> Cost:
     # square, sum over `size` channels, scale, shift, power, divide
-    return Cost(0, (5 + int(op.kwargs["size"])) * op.outputs[0].numel)
+    return per_element(op.outputs[0], 5 + int(op.kwargs["size"]))
 
 
 @rule("onnx.LpNormalization", traits=Trait.NORM)  # a power, a sum, a division
 def lp_normalization(op: Op) -> Cost:
-    return Cost(0, 3 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 3)
 
 
 @rule("onnx.MeanVarianceNormalization", traits=Trait.NORM)  # a norm without learnt parameters
 def mean_variance_normalization(op: Op) -> Cost:
-    return Cost(0, 4 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 4)
 
 
 @rule("onnx.QuantizeLinear", traits=Trait.ELEMENTWISE)  # divide, round and shift
 def quantize(op: Op) -> Cost:
-    return Cost(0, 3 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 3)
 
 
 @rule("onnx.RotaryEmbedding")  # two products and their sum
 def rotary_embedding(op: Op) -> Cost:
-    return Cost(0, 3 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 3)
 
 
 @rule("onnx.DequantizeLinear", traits=Trait.ELEMENTWISE)  # shift and scale
 def two_per_output(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 2)
 
 
 @rule("onnx.DynamicQuantizeLinear", traits=Trait.REDUCTION)
 def dynamic_quantize(op: Op) -> Cost:
     # the smallest and the largest element, then as above
-    return Cost(0, 5 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 5)
 
 
 @rule("onnx.Asinh", "onnx.Acosh", "onnx.Atanh", "onnx.BitShift", traits=Trait.ELEMENTWISE)
 def one_per_element(op: Op) -> Cost:
-    return Cost(0, op.inputs[0].numel)
+    return per_element(op.inputs[0])
 
 
 rule("onnx.Hardmax", traits=Trait.REDUCTION)(one_per_element)
@@ -139,22 +143,22 @@ rule("onnx.NonZero", traits=Trait.SEARCHES)(one_per_element)
 
 @rule("onnx.Softsign", traits=Trait.ELEMENTWISE)  # x / (1 + |x|)
 def softsign(op: Op) -> Cost:
-    return Cost(0, 3 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 3)
 
 
 @rule("onnx.LpPool")  # likewise for each element of a window
 def lp_pool(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel * prod(op.kwargs["kernel_shape"]))
+    return per_element(op.outputs[0], 2 * prod(op.kwargs["kernel_shape"]))
 
 
 @rule("onnx.SwiGLU")  # x · sigmoid(x) · gate
 def swiglu(op: Op) -> Cost:
-    return Cost(0, 2 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 2)
 
 
 @rule("onnx.GlobalLpPool", traits=Trait.REDUCTION)  # a power and a sum for each element read
 def global_lp_pool(op: Op) -> Cost:
-    return Cost(0, 2 * op.inputs[0].numel)
+    return per_element(op.inputs[0], 2)
 
 
 free(
@@ -199,5 +203,4 @@ free(
 @rule("onnx.ScatterND", "onnx.ScatterElements", "onnx.Scatter", traits=Trait.COPIES)
 def scatter(op: Op) -> Cost:
     # values are written by their index, and with a reduction combined with what is there
-    updates = op.args[2].numel
-    return Cost(0, updates if op.kwargs.get("reduction", "none") != "none" else 0)
+    return per_element(op.args[2]) if op.kwargs.get("reduction", "none") != "none" else Cost()

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, per_element, per_window
 from .misfit import Misfit
 from .reach import WHOLE, Field, lost, resized, slid
-from .registry import Cost, ShapeOf, Trait, View, operator, rule
+from .registry import ShapeOf, Trait, View, operator, rule
 from .window import Window
 from .windows import both_sides, ceil_div, fitting, per_axis, window_size
 
@@ -79,7 +80,9 @@ class Pool(View, frozen=True):
         return Window(self.kernel, self.stride, self.padding, dilation)
 
     def cost(self) -> Cost:
-        return Cost(0, sum(out.numel for out in self.outputs[:1]) * prod(self.kernel))
+        if not self.outputs:
+            return Cost()
+        return per_window(self.outputs[0], self.kernel, "each output reads its window")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         window = self.window
@@ -190,7 +193,10 @@ class AdaptivePool(View, frozen=True):
         return Window(kernel, kernel, (0,) * dims, (1,) * dims)
 
     def cost(self) -> Cost:
-        return Cost(0, sum(out.numel for out in self.outputs[:1]) * prod(self.largest))
+        if not self.outputs:
+            return Cost()
+        remark = "each output reads its window, of ⌈n / m⌉ at most"
+        return per_window(self.outputs[0], self.largest, remark)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         made = (*shape(self.x)[: -len(self.size)], *self.size)
@@ -230,7 +236,7 @@ class AveragePoolBackward(View, frozen=True):
         return cls(dy, per_axis(kernel, 2 if "2d" in op.name else 3))
 
     def cost(self) -> Cost:
-        return Cost(0, self.dy.numel * prod(self.kernel))
+        return per_element(self.dy, prod(self.kernel))
 
 
 @operator(
@@ -252,21 +258,21 @@ class AdaptivePoolBackward(View, frozen=True):
 
     def cost(self) -> Cost:
         pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)
-        return Cost(0, self.dy.numel * prod(ceil_div(n, m) for n, m in pairs))
+        return per_element(self.dy, prod(ceil_div(n, m) for n, m in pairs))
 
 
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
 def grid_sampler(op: Op) -> Cost:
-    return Cost(0, 4 * op.outputs[0].numel)
+    return per_element(op.outputs[0], 4)
 
 
 @rule("torchvision.roi_align")  # each output is the mean of ratio² samples, four neighbours each
 def roi_align(op: Op) -> Cost | None:
     ratio = op.args[5]
     # without a ratio the number of samples depends on the size of each box
-    return Cost(0, 4 * ratio**2 * op.outputs[0].numel) if ratio > 0 else None
+    return per_element(op.outputs[0], 4 * ratio**2) if ratio > 0 else None
 
 
 @rule("aten.col2im")  # patches summed where they overlap: an addition for each element read
 def col2im(op: Op) -> Cost:
-    return Cost(0, op.args[0].numel)
+    return per_element(op.args[0])

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, Term, in_terms, per_element
 from .misfit import Misfit
-from .registry import Cost, ShapeOf, View, operator, rule
+from .registry import ShapeOf, View, operator, rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,13 @@ class Recurrent(View, frozen=True):
     def cost(self) -> Cost:
         examples = self.x.shape[0] * self.x.shape[1]
         rows = self.gates * self.hidden_size
-        weights = sum(rows * (taken + self.features) for taken in self.layer_inputs)
+        weights = sum(rows * (features + self.features) for features in self.layer_inputs)
         weights += self.layers * self.proj_size * self.hidden_size
-        features = self.layers * self.directions * self.hidden_size
-        return Cost(
-            examples * self.directions * weights, examples * features * self.other_ops_per_feature
-        )
+        each = self.other_ops_per_feature
+        elements = (*self.x.shape[:2], self.layers, self.directions, self.hidden_size)
+        remark = f"{each} for each step, example, layer, direction and hidden feature"
+        operations = Term(elements, (each,), remark=remark)
+        return Cost(examples * self.directions * weights) + in_terms(operations=[operations])
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         x = shape(self.x)
@@ -130,17 +132,18 @@ class Recurrent(View, frozen=True):
 def mkldnn_rnn_layer(op: Op) -> Cost:
     # input [T,N,i], W_x [g·h,i], W_h [g·h,h]: one layer, one direction
     x, input_weight, hidden_weight = op.inputs[:3]
-    steps, batch = x.shape[0], x.shape[1]
-    hidden = hidden_weight.shape[1]
-    gates = input_weight.shape[0]
+    rows, hidden = hidden_weight.shape
+    gates = rows // hidden
+    states = (x.shape[0], x.shape[1], hidden)
     # per gate element two biases, their sum with the products and an activation; five operations
     # on each element of the state: forget, input, their sum, its activation, output
-    elementwise = steps * batch * (4 * gates + 5 * hidden)
-    return Cost(steps * batch * (input_weight.numel + hidden_weight.numel), elementwise)
+    products = Term(states, (gates * (input_weight.shape[1] + hidden),))
+    return in_terms([products], [Term(states, (4 * gates + 5,))])
 
 
 @rule("aten._thnn_fused_lstm_cell", "aten._thnn_fused_gru_cell")  # gates, without the products
 def fused_cell(op: Op) -> Cost:
     # per gate element: the sum, the biases if there are any, an activation; the state as above
     biases = max(0, len(op.inputs) - 3)
-    return Cost(0, (2 + biases) * op.inputs[0].numel + 5 * op.outputs[0].numel)
+    gates = per_element(op.inputs[0], 2 + biases, "gates")
+    return gates + per_element(op.outputs[0], 5, "state")

@@ -10,9 +10,10 @@ from msgspec import structs
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .elementwise import larger
+from .costs import Cost, per_element
+from .elementwise import per_larger
 from .reach import WHOLE, Field, lost
-from .registry import Cost, ShapeOf, Trait, View, operator
+from .registry import ShapeOf, Trait, View, operator
 
 
 @operator("aten.mean", "aten.sum", "aten.amax", "aten.amin", traits=Trait.REDUCTION)
@@ -42,7 +43,7 @@ class Reduction(View, frozen=True):
 
     def cost(self) -> Cost:
         # a reduction reads its whole input
-        return Cost(0, self.x.numel if self.out is None else larger(self.x.numel, self.out.numel))
+        return per_element(self.x) if self.out is None else per_larger(self.x, self.out)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         x = shape(self.x)

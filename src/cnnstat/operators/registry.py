@@ -17,19 +17,12 @@ from msgspec import Struct
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost
 from .misfit import Unknown
 from .window import Window
 
 if TYPE_CHECKING:
     from .reach import Field
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """`macs`: multiply–accumulates. `other_ops`: elementary operations outside them."""
-
-    macs: int = 0
-    other_ops: int = 0
 
 
 class Trait(Flag):

@@ -9,10 +9,11 @@ from typing import Any
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost, per_element
 from .joins import MOVED
 from .misfit import Unknown
 from .reach import Field, resized
-from .registry import Cost, ShapeOf, Trait, View, operator, rule
+from .registry import ShapeOf, Trait, View, operator, rule
 from .views import first_output
 
 _NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")
@@ -55,7 +56,7 @@ class Interpolation(View, frozen=True):
     def cost(self) -> Cost:
         if self.neighbours == 1 or self.out is None:
             return Cost()
-        return Cost(0, self.neighbours**self.dims * self.out.numel)
+        return per_element(self.out, self.neighbours**self.dims)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         x = shape(self.x)
@@ -83,4 +84,4 @@ def interpolation_backward(op: Op) -> Cost:
     # each element of the gradient is shared among the neighbours that made it
     gradient: Any = op.args[0]
     neighbours = _PER_AXIS[op.name.removesuffix("_backward")]
-    return Cost(0, neighbours ** (len(gradient.shape) - 2) * gradient.numel)
+    return per_element(gradient, neighbours ** (len(gradient.shape) - 2))

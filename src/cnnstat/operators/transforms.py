@@ -7,17 +7,18 @@ from math import ceil, log2, prod
 
 from ..trace.records import Op
 from . import registry
-from .registry import Cost, Trait
+from .costs import Cost, Term, dot_products, in_terms, per_element
+from .registry import Trait
 
 rule = partial(registry.rule, traits=Trait.REDUCTION)
 
 
 @rule("aten._cdist_forward")  # d[*,n,m] = (Σ_k |x[*,n,k] − y[*,m,k]|^p)^(1/p)
 def cdist(op: Op) -> Cost:
-    pairs, width = op.outputs[0].numel, op.args[0].shape[-1]
+    out, width = op.outputs[0], op.args[0].shape[-1]
     if op.args[2] == 2:  # a difference, and its square accumulated: one MAC each; one root
-        return Cost(pairs * width, pairs * (width + 1))
-    return Cost(0, pairs * (3 * width + 1))  # a difference, a power, a sum
+        return dot_products(out, width) + per_element(out, width + 1)
+    return per_element(out, 3 * width + 1)  # a difference, a power, a sum
 
 
 @rule("aten._fft_c2c")
@@ -41,4 +42,7 @@ def _fft(op: Op, shape: tuple[int, ...], factor: float) -> Cost:
     The convention of FFTW's benchmark (Frigo and Johnson, Proc. IEEE 93, 2005), whatever N is.
     """
     points = prod(shape[dim] for dim in op.args[1])
+    each = factor * log2(points)
+    if each.is_integer():
+        return in_terms(operations=[Term(shape, (int(each),))])
     return Cost(0, ceil(factor * prod(shape) * log2(points)))

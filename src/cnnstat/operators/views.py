@@ -12,9 +12,10 @@ from typing import Any
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
+from .costs import Cost
 from .misfit import Misfit, Unknown
 from .reach import Dim, Factor, Field, met
-from .registry import Cost, ShapeOf, Trait, View, operator
+from .registry import ShapeOf, Trait, View, operator
 
 VIEW = "layout only: a view, no data moves"
 

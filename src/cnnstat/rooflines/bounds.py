@@ -21,7 +21,7 @@ from ..choices import (
     precisions_of,
 )
 from ..errors import CheckError, UsageError
-from ..operators.costs import cost_of
+from ..operators.registry import cost_of
 from ..trace.records import Op, Trace
 from .devices import peak_of
 from .fused import fused_calls

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..analysis.results import Totals
-from ..operators.costs import cost_of
+from ..operators.registry import cost_of
 from ..symbols.expressions import Expr, Number
 from ..symbols.extremes import greatest
 from ..symbols.parsing import parse

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..operators.costs import cost_of
+from ..operators.registry import cost_of
 from ..trace.records import Op, Trace
 from .results import Cause
 
