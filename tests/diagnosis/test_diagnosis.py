@@ -14,8 +14,8 @@ from torch import nn
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.diagnosis.changes import Change
-from cnnstat.diagnosis.exchanges import _constructor
+from cnnstat.diagnosis.changes import Change, Situation
+from cnnstat.diagnosis.edits import proposals_for
 from cnnstat.diagnosis.literals import (
     Literal,
     Span,
@@ -27,8 +27,8 @@ from cnnstat.diagnosis.literals import (
     solved,
     tracked,
 )
-from cnnstat.diagnosis.resizing import fits
-from cnnstat.diagnosis.rewriting import (
+from cnnstat.diagnosis.replay import fits
+from cnnstat.diagnosis.source_text import (
     Replacement,
     names_for,
     piece,
@@ -36,7 +36,7 @@ from cnnstat.diagnosis.rewriting import (
     with_tracked_numbers,
 )
 from cnnstat.diagnosis.subjects import constructor_arguments, subject_of
-from cnnstat.diagnosis.text_proposals import text_proposals
+from cnnstat.diagnosis.wording import _constructor
 from cnnstat.inputs import InputSpec
 from cnnstat.models.load import load
 from cnnstat.render import render
@@ -490,7 +490,7 @@ def test_what_is_said_to_fit_gets_further(file: Path):
     seen = subject.run(watched=True)
     if seen.failure is None or seen.failure.op is None:
         return
-    for proposal in text_proposals(seen.failure)[:12]:
+    for proposal in proposals_for(Situation(seen.failure, "source"))[:12]:
         if proposal.fits:
             after = subject.run(proposal.change).failure
             assert after is None or after.progress > seen.failure.progress, proposal

@@ -1,22 +1,29 @@
-"""Changes to what is analysed: to its source text, its arguments, its inputs or its modules."""
+"""Changes to a model, its arguments or its inputs, and the proposals of such changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-from .rewriting import Replacement, replaced
+from ..trace.records import Failure
+from .literals import Span
+from .mismatch import Mismatch, mismatch_of
+from .source_text import Replacement, constant_arguments, replaced
+from .weights import EDIT, Features, total
 
 
 @dataclass(frozen=True)
 class Change:
     """What is done differently in one run.
 
-    `texts` are whole files in the place of those on disk, `replacements` pieces of these.
-    `arguments` are of the model's factory. `inputs` stand in for the positional inputs.
-    `settings` are constructor arguments of modules, by path and name, for a model that has no
-    source at hand.
+    Attributes:
+        texts: whole files in the place of those on disk.
+        replacements: pieces of these.
+        arguments: of the model's factory.
+        inputs: in the place of the positional inputs.
+        settings: constructor arguments of modules, by path and name, for a model without source.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -26,7 +33,7 @@ class Change:
     settings: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
     def and_then(self, other: Change) -> Change:
-        """Both: `other`, in a run that has this one made."""
+        """Both; `other` refers to the sources of a run with this one."""
         return Change(
             self.texts,
             (*self.replacements, *other.replacements),
@@ -35,8 +42,8 @@ class Change:
             {**self.settings, **other.settings},
         )
 
-    def made(self, texts: Mapping[str, str]) -> Change:
-        """The same with the replacements made in `texts`, which other ones can then refer to."""
+    def with_texts_replaced(self, texts: Mapping[str, str]) -> Change:
+        """The same with the replacements done in `texts`; later ones can refer to the result."""
         changed = dict(self.texts)
         for file in {replacement.span.file for replacement in self.replacements}:
             here = [r for r in self.replacements if r.span.file == file]
@@ -49,11 +56,52 @@ NO_CHANGE = Change()
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change that may mend a failure; those with the least `cost` are tried first.
+    """A change that may mend a failure.
 
     `fits`: whether it gets past the failure as far as sizes tell, None where they do not.
     """
 
     change: Change
-    cost: float
+    features: Features
     fits: bool | None = None
+
+    @cached_property
+    def cost(self) -> float:
+        """In bits; the least is tried first."""
+        return total(EDIT, self.features)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A failed run, as the kinds of edits see it.
+
+    Attributes:
+        editable: the source, the layers of a live object, or neither.
+        texts: the sources, by file.
+        sizes: numbers of the source that may be sizes, for a failure that names none.
+        inputs: the positional inputs, if all of them are shapes.
+    """
+
+    failure: Failure
+    editable: Literal["source", "layers", "nothing"]
+    texts: Mapping[str, str] = field(default_factory=dict)
+    sizes: tuple[int, ...] = ()
+    inputs: tuple[Any, ...] = ()
+
+    @cached_property
+    def mismatch(self) -> Mismatch:
+        return mismatch_of(self.failure)
+
+    @cached_property
+    def constants(self) -> dict[Span, Span]:
+        """The places of numbers in arithmetic over numbers alone → that of the whole argument."""
+        return {
+            inner: outer
+            for file, text in self.texts.items()
+            for inner, outer in constant_arguments(text, file).items()
+        }
+
+    @property
+    def failed_path(self) -> str:
+        """The path of the innermost call that failed."""
+        return self.failure.calls[-1].path if self.failure.calls else ""

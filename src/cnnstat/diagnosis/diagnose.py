@@ -1,9 +1,8 @@
 """From a model that fails to its diagnosis: what failed, why, and edits that were tried.
 
-The model is run again, watched; what may mend it is proposed from the
-record; every proposal is carried out, and what runs to the end is a fix. Where none does, the one
-that comes furthest is assumed and the search goes on from there: so one diagnosis tells of all
-errors.
+The model is run again with its numbers tracked; edits are proposed from the record and carried out,
+and those with which it runs to its end are the fixes. One diagnosis reports all errors: see
+`Search`.
 """
 
 from __future__ import annotations
@@ -24,11 +23,10 @@ from ..trace.records import About, Failure
 from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
 from .mismatch import mismatch_of
-from .naming import settings_of
-from .placing import Places
+from .naming import Places, settings_of
 from .results import Diagnosis, Fault, Fix
 from .search import Found, Search
-from .subjects import Outcome, Subject, Written, subject_of
+from .subjects import Outcome, SourceSubject, Subject, subject_of
 from .view import error_lines
 from .wording import wording
 
@@ -36,17 +34,17 @@ from .wording import wording
 def diagnose(
     loaded: Loaded, mode: Mode, failure: Failure | None, model: Model, tool: Tool
 ) -> Diagnosis | None:
-    """Say why a model does not run on its inputs, and which edits make it run.
+    """Explain why a model does not run on its inputs, and find edits with which it runs.
 
-    `failure` is the record of its run; None if it could not even be built. Returns None if there
-    is nothing to say beyond what failed.
+    `failure` is the record of its run; None if it could not be built. Returns None if the exception
+    itself says all that is known.
     """
     subject = subject_of(loaded, mode)
-    seen = subject.run(watched=True)
-    if failure is None and (seen.failure is None or seen.failure.error not in _OF_THE_MODEL):
+    outcome = subject.run(watched=True)
+    if failure is None and (outcome.failure is None or outcome.failure.error not in _OF_THE_MODEL):
         return None
-    errors = _errors(subject, seen, failure)
-    if not any(error.fixes for error in errors) and not _tells(errors[0].failure):
+    errors = _errors(subject, outcome, failure)
+    if not any(error.fixes for error in errors) and not _is_explained(errors[0].failure):
         return None
     first = errors[0].failure
     return Diagnosis(
@@ -60,26 +58,26 @@ def diagnose(
     )
 
 
-def _errors(subject: Subject, seen: Outcome, failure: Failure | None) -> list[Found]:
-    if seen.failure is None:  # it failed where this does not look: on another lane
+def _errors(subject: Subject, outcome: Outcome, failure: Failure | None) -> list[Found]:
+    if outcome.failure is None:  # it fails on another lane only
         assert failure is not None
-        errors = [Found(NO_CHANGE, replace(seen, failure=failure), ())]
+        errors = [Found(NO_CHANGE, replace(outcome, failure=failure), ())]
     else:
-        errors, mended = Search(subject).errors(NO_CHANGE, seen)
+        errors, mended = Search(subject).errors(NO_CHANGE, outcome)
         if not mended:
             errors = errors[:1]
     return errors
 
 
-def _tells(failure: Failure) -> bool:
-    """Whether there is more to say than what was raised for reasons of the model's own."""
+def _is_explained(failure: Failure) -> bool:
+    """Whether the explanation adds something to an exception that the model itself raised."""
     return _what(failure) != "model" or About.FUNCTION in failure.about
 
 
 def _fault(error: Found, subject: Subject) -> Fault:
-    failure, seen = error.failure, error.seen
-    root = subject.root if isinstance(subject, Written) else Path.cwd()
-    places = Places(root, seen.sites)
+    failure, sites = error.failure, error.outcome.sites
+    root = subject.root if isinstance(subject, SourceSubject) else Path.cwd()
+    places = Places(root, sites)
     call = failure.calls[-1] if failure.calls else None
     got, expected = got_and_expected(failure)
     built = bool(failure.trace.calls)
@@ -92,7 +90,7 @@ def _fault(error: Found, subject: Subject) -> Fault:
         called_from=places.of_failure(failure) if built else None,
         got=got,
         expected=expected,
-        explanation=explanation(failure, places, seen.signature),
+        explanation=explanation(failure, places, error.outcome.signature),
         fixes=tuple(
             _fix(change, outcome, error, subject, places) for change, outcome in error.fixes
         ),
@@ -100,7 +98,7 @@ def _fault(error: Found, subject: Subject) -> Fault:
 
 
 def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
-    """What a layer's own refusal is about follows from what it was given."""
+    """Decided from the operands where a layer raises the exception itself."""
     kind = mismatch_of(failure).kind
     if kind == "dtype":
         return "dtypes"
@@ -108,29 +106,25 @@ def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
 
 
 def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, places: Places) -> Fix:
-    if change.settings:
-        from .exchanges import exchange_wording
-
-        return Fix(*exchange_wording(change, subject), True, outcome.output)
     inputs = subject.inputs if error.before.inputs is None else error.before.inputs
-    told = wording(change, error.seen.texts, places, inputs)
-    return Fix(*told, True, outcome.output)
+    texts = error.outcome.texts
+    return Fix(*wording(change, texts, places, inputs, subject), True, outcome.output)
 
 
 _OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError"}
-"""What a model raises when it is given a shape that it does not take."""
+"""The exceptions that a model raises for a shape that it does not take."""
 
 
 def unbuilt(
     spec: str, inputs: tuple[Any, ...], named: dict[str, Any], arguments: dict[str, Any]
 ) -> Loaded:
-    """A model of the user's own whose constructor fails, as far as there is something of it."""
+    """A user-defined model whose constructor fails: an empty module in its place."""
     return Loaded(spec, "python", nn.Module(), copies_of(nn.Module()), inputs, named, arguments,
                   written=spec)  # fmt: skip
 
 
 def is_diagnosed(error: ModelError) -> bool:
-    """Whether an error is about what fits what, so that a diagnosis has something to say."""
+    """Whether an error is about shapes or dtypes, so that a diagnosis can explain it."""
     failure = error.failure
     if failure is None or isinstance(error, LaneError) or error.phase == "forward with gradients":
         return False
@@ -138,9 +132,9 @@ def is_diagnosed(error: ModelError) -> bool:
 
 
 def with_diagnosis(error: ModelError, diagnosis: Diagnosis) -> ShapeError:
-    """The error that carries a diagnosis and reads as its report does."""
+    """The error with the diagnosis attached and its report as the message."""
     (headline, *lines), *others = [error_lines(fault) for fault in diagnosis.errors]
-    told = ShapeError(headline, *lines, hint=error.hint)
-    told.diagnosis, told.failure = diagnosis, error.failure
-    told.further = tuple("\n  ".join(lines) for lines in others)
-    return told
+    described = ShapeError(headline, *lines, hint=error.hint)
+    described.diagnosis, described.failure = diagnosis, error.failure
+    described.further = tuple("\n  ".join(lines) for lines in others)
+    return described

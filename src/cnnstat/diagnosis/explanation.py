@@ -13,8 +13,7 @@ from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
-from .naming import counted, first_line, name_of
-from .placing import Places
+from .naming import Places, counted, first_line, name_of
 from .provenance import Provenance
 
 
@@ -83,9 +82,9 @@ class _Explained:
             before = view.x
             product = format_shape(before.shape[1:]).replace("×", " × ")
             source = self.past.producer(before)
-            if prod(before.shape[1:]) == m.seen and len(before.shape) > 2:
-                return f"{m.seen} = {product}, from {source} flattened{self.past.at(made)}"
-            if m.seen and before.shape and prod(before.shape) % m.seen == 0:
+            if prod(before.shape[1:]) == m.actual and len(before.shape) > 2:
+                return f"{m.actual} = {product}, from {source} flattened{self.past.at(made)}"
+            if m.actual and before.shape and prod(before.shape) % m.actual == 0:
                 rows = format_shape(m.operand.shape)
                 return (
                     f"{format_shape(before.shape)} from {source} laid out as {rows}"
@@ -96,8 +95,10 @@ class _Explained:
         if producer is None:
             return None
         if producer == "input":
-            return f"the model's input has {counted(m.seen, unit)}" if unit == "channels" else None
-        return f"{counted(m.seen, unit)} come{'s' if m.seen == 1 else ''} from {producer}"
+            return (
+                f"the model's input has {counted(m.actual, unit)}" if unit == "channels" else None
+            )
+        return f"{counted(m.actual, unit)} come{'s' if m.actual == 1 else ''} from {producer}"
 
     def _join(self) -> Iterator[str]:
         call = self.failure.calls[-1] if self.failure.calls else None
@@ -172,11 +173,11 @@ class _Explained:
         view = None if op is None else view_of(op)
         if not isinstance(view, Reshape) or view.sizes is None:
             shape = format_shape(m.operand.shape)
-            yield f"{shape} has {m.seen:,} elements: {first_line(self.failure)}"
+            yield f"{shape} has {m.actual:,} elements: {first_line(self.failure)}"
             return
         wanted = ", ".join(map(str, view.sizes))
         per_row = abs(prod(view.sizes))
-        total = f"{format_shape(m.operand.shape)} has {m.seen:,} elements"
+        total = f"{format_shape(m.operand.shape)} has {m.actual:,} elements"
         what = f"no multiple of {per_row:,}" if -1 in view.sizes else f"({wanted}) has {per_row:,}"
         yield f"{total}, {what}"
         yield f"{format_shape(m.operand.shape)} comes from {self.past.came_from(m.operand)}"
@@ -197,7 +198,7 @@ class _Explained:
         m = self.mismatch
         assert m.operand is not None
         shape = format_shape(m.operand.shape)
-        yield f"input is {shape}: {m.seen} dimensions, the layer takes {m.expected}"
+        yield f"input is {shape}: {m.actual} dimensions, the layer takes {m.expected}"
 
     def _dtype(self) -> Iterator[str]:
         x = self.mismatch.operand

@@ -30,7 +30,7 @@ class Span:
     end_column: int
     argument: str = ""
 
-    def holds(self, other: Span) -> bool:
+    def contains(self, other: Span) -> bool:
         """Whether `other` lies inside."""
         return (
             self.file == other.file

@@ -17,7 +17,7 @@ from ..operators.registry import Trait, traits_of, view_of
 from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain
-from .resizing import TAKES
+from .replay import INPUT_AXES
 
 Kind = Literal[
     "features",
@@ -35,15 +35,15 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """`seen` stands where `expected` would fit; `operand` is the tensor that has it.
+    """`actual` stands where `expected` would fit; `operand` is the tensor that has it.
 
-    `pairs` are all the pairs of sizes (expected, seen) of which one might give way.
+    `pairs` are all the pairs of sizes (expected, actual) of which one might give way.
     """
 
     kind: Kind
     operand: TensorSpec | None
     expected: int | None = None
-    seen: int | None = None
+    actual: int | None = None
     pairs: tuple[tuple[int, int], ...] = ()
 
 
@@ -108,11 +108,11 @@ def _of_convolution(view: Convolution) -> Mismatch | None:
 def _of_product(product: Matmul) -> Mismatch | None:
     if not product.a.shape or not product.b.shape:  # a number
         return None
-    expected, seen = product.rows_of_b, product.inner
-    if expected == seen:
+    expected, actual = product.rows_of_b, product.inner
+    if expected == actual:
         return None
     kind: Kind = "features" if product.b.parameter is not None else "product"
-    return Mismatch(kind, product.a, expected, seen, ((expected, seen),))
+    return Mismatch(kind, product.a, expected, actual, ((expected, actual),))
 
 
 def _of_norm(norm: ChannelNorm) -> Mismatch | None:
@@ -161,19 +161,19 @@ def _of_layer(failure: Failure) -> Mismatch | None:
     call = failure.calls[-1]
     if call.module is None:
         return _of_functions_operands(failure)
-    if call.module.base not in TAKES or not call.inputs:
+    if call.module.base not in INPUT_AXES or not call.inputs:
         return None
-    name, axis = TAKES[call.module.base]
+    name, axis = INPUT_AXES[call.module.base]
     expected = plain(call.module.settings.get(name))
     expected = expected[-1] if isinstance(expected, tuple) else expected
     x = call.inputs[0]
     if expected is None or len(x.shape) < max(axis + 1, -axis):
         return None
-    seen = x.shape[axis]
-    if seen == expected:
+    actual = x.shape[axis]
+    if actual == expected:
         return Mismatch("other", x)
     kind: Kind = "features" if axis == -1 else "channels"
-    return Mismatch(kind, x, expected, seen, ((expected, seen),))
+    return Mismatch(kind, x, expected, actual, ((expected, actual),))
 
 
 def _of_functions_operands(failure: Failure) -> Mismatch | None:

@@ -7,8 +7,7 @@ from ..operators.registry import View, view_of
 from ..operators.slicing import Select
 from ..operators.views import Squeeze, Unsqueeze
 from ..trace.records import Call, Failure, Op, TensorSpec
-from .naming import name_of
-from .placing import Places
+from .naming import Places, name_of
 
 _LAYOUT_CALLS = ("view", "reshape", "transpose", "permute", "contiguous", "flatten", "unsqueeze")
 _PRODUCING = {"conv", "linear", "mm", "embedding", "lstm", "gru", "rnn"}

@@ -1,145 +1,143 @@
-"""The search for edits with which a model runs: what is proposed is carried out."""
+"""The search for edits with which a model runs: each proposal is carried out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
 from ..inputs import InputSpec
 from ..trace.records import Failure
-from .changes import Change, Proposal
-from .input_proposals import input_proposals
-from .literals import Span
-from .setting_proposals import setting_proposals
-from .subjects import Outcome, Subject, Written
-from .text_proposals import text_proposals, whole_arguments
-from .wording import constant_arguments
+from .changes import Change, Proposal, Situation
+from .edits import proposals_for
+from .subjects import Outcome, SourceSubject, Subject
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
 _SECONDS = 6.0  # of the processor's time, for all of a diagnosis
 _ERRORS = 8
-_MUCH_ODDER = 2.5  # than the best fix: not worth showing
+_WORTH_SHOWING = 2.5  # bits more than the best fix, at most
 _BRANCHES = 2  # assumptions that are followed for one error
+
+Fixed = tuple[Change, Outcome]
+"""A change and how the run with it ended."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One failure on the way, in the state `before`; `fixes` are changes and how the run ended."""
+    """One error: the changes assumed `before`, the failing run, and the fixes."""
 
     before: Change
-    seen: Outcome
-    fixes: tuple[tuple[Change, Outcome], ...]
+    outcome: Outcome
+    fixes: tuple[Fixed, ...]
 
     @property
     def failure(self) -> Failure:
-        assert self.seen.failure is not None
-        return self.seen.failure
+        assert self.outcome.failure is not None
+        return self.outcome.failure
 
 
 class Search:
+    """A depth-first search over errors.
+
+    A change that makes the model run to its end is a fix. Where none does, the model has several
+    errors: the change that lets the run come furthest is assumed to be the fix of the first, and
+    the search goes on from the next failure. It is discarded if that cannot be fixed either.
+    """
+
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.until = time.process_time() + _SECONDS
 
-    def errors(self, before: Change, seen: Outcome, depth: int = 0) -> tuple[list[Found], bool]:
-        """The errors from this state on, and whether all are mended in the end."""
-        verified, further = self._tried(before, seen)
-        if verified:
-            return [Found(before, seen, tuple(verified))], True
+    def errors(self, before: Change, outcome: Outcome, depth: int = 0) -> tuple[list[Found], bool]:
+        """The errors from this state on, and whether all of them are fixed in the end."""
+        fixes, advances = self._try_all(before, outcome)
+        if fixes:
+            return [Found(before, outcome, tuple(fixes))], True
         if depth < _ERRORS:
-            for proposal, _ in further[:_BRANCHES]:
-                after = before.and_then(proposal.change).made(seen.texts)
-                next_seen = self.subject.run(after, watched=True)
-                if next_seen.failure is None:
+            for proposal, _ in advances[:_BRANCHES]:
+                # Later replacements refer to the text that results from this one.
+                after = before.and_then(proposal.change).with_texts_replaced(outcome.texts)
+                watched = self.subject.run(after, watched=True)
+                if watched.failure is None:
                     continue
-                errors, mended = self.errors(after, next_seen, depth + 1)
-                if mended and _of_inputs_alone([(proposal.change, seen), *errors[0].fixes[:1]]):
-                    # one input after another, each a whole one: the last does for all
-                    fixes = [fix for fix in errors[0].fixes if fix[0].inputs is not None]
-                    return [Found(before, seen, tuple(fixes)), *errors[1:]], True
-                if mended:
-                    assumed = (proposal.change, errors[-1].fixes[0][1])
-                    return [Found(before, seen, (assumed,)), *errors], True
-        return [Found(before, seen, ())], False
+                errors, all_fixed = self.errors(after, watched, depth + 1)
+                if not all_fixed:
+                    continue
+                assumed = proposal.change
+                if _change_inputs_only([assumed, *(fix[0] for fix in errors[0].fixes[:1])]):
+                    # Each input replaces the one before, so the last fixes both errors.
+                    both = [fix for fix in errors[0].fixes if fix[0].inputs is not None]
+                    return [Found(before, outcome, tuple(both)), *errors[1:]], True
+                final = errors[-1].fixes[0][1]
+                return [Found(before, outcome, ((assumed, final),)), *errors], True
+        return [Found(before, outcome, ())], False
 
-    def _tried(
-        self, before: Change, seen: Outcome
-    ) -> tuple[list[tuple[Change, Outcome]], list[tuple[Proposal, Outcome]]]:
-        """The proposals that mend everything, and those that come further, the best first."""
-        assert seen.failure is not None
-        verified: list[tuple[Change, Outcome]] = []
-        further: list[tuple[Proposal, Outcome]] = []
-        mended: set[object] = set()
-        tried_text = tried_inputs = 0
+    def _try_all(
+        self, before: Change, outcome: Outcome
+    ) -> tuple[list[Fixed], list[tuple[Proposal, Outcome]]]:
+        """The proposals that fix everything, and those with which the run comes further, the best
+        first.
+        """
+        assert outcome.failure is not None
+        fixes: list[Fixed] = []
+        advances: list[tuple[Proposal, Outcome]] = []
+        fixed: set[object] = set()
+        tried_texts = tried_inputs = 0
         best = inf
-        for proposal in self._proposals(before, seen):
+        for proposal in proposals_for(self._situation(before, outcome)):
+            # Inputs are counted apart: the model may be right and the input wrong, so one other
+            # input is tried even when all the fixes of the model are found.
             of_input = proposal.change.inputs is not None
-            subject = "input" if of_input else _about(proposal.change)
-            full = len(mended - {"input"}) >= _FIXES - ("input" in mended)
-            if subject in mended or (full and not of_input):
+            place = "input" if of_input else _place_of(proposal.change)
+            is_full = len(fixed - {"input"}) >= _FIXES - ("input" in fixed)
+            if place in fixed or (is_full and not of_input):
                 continue
-            tried_text += not of_input
+            tried_texts += not of_input
             tried_inputs += of_input
-            if (tried_inputs if of_input else tried_text) > _TRIALS:
+            if (tried_inputs if of_input else tried_texts) > _TRIALS:
                 continue
-            if time.process_time() > self.until or (
-                verified and proposal.cost > best + _MUCH_ODDER
-            ):
+            if time.process_time() > self.until:
                 break
-            outcome = self.subject.run(before.and_then(proposal.change))
-            if outcome.failure is None:
-                verified.append((proposal.change, outcome))
+            if fixes and proposal.cost > best + _WORTH_SHOWING:
+                break
+            result = self.subject.run(before.and_then(proposal.change))
+            if result.failure is None:
+                fixes.append((proposal.change, result))
                 best = min(best, proposal.cost)
-                mended.add(subject)
-            elif outcome.failure.progress > seen.failure.progress:
-                further.append((proposal, outcome))
-        further.sort(key=_reach)
-        return verified[:_FIXES], further
+                fixed.add(place)
+            elif result.failure.progress > outcome.failure.progress:
+                advances.append((proposal, result))
+        advances.sort(key=_by_progress)
+        return fixes[:_FIXES], advances
 
-    def _proposals(self, before: Change, seen: Outcome) -> list[Proposal]:
-        failure = seen.failure
-        assert failure is not None
-        found: list[Proposal] = []
-        if isinstance(self.subject, Written):
-            constants = {
-                inner: outer
-                for file, text in seen.texts.items()
-                for inner, outer in constant_arguments(text, file).items()
-            }
-            found += whole_arguments(failure, constants)
-            found += [
-                proposal for proposal in text_proposals(failure, seen.sizes)
-                if not _is_of_a_whole(proposal.change, constants)
-            ]  # fmt: skip
-        elif self.subject.adjustable:
-            found += setting_proposals(failure)
+    def _situation(self, before: Change, outcome: Outcome) -> Situation:
+        assert outcome.failure is not None
         inputs = self.subject.inputs if before.inputs is None else before.inputs
-        if all(isinstance(value, InputSpec) for value in inputs):
-            found += input_proposals(failure, inputs)
-        return sorted(found, key=lambda proposal: proposal.cost)
+        are_shapes = all(isinstance(value, InputSpec) for value in inputs)
+        of_source = isinstance(self.subject, SourceSubject)
+        return Situation(
+            outcome.failure,
+            "source" if of_source else "layers" if self.subject.is_adjustable else "nothing",
+            outcome.texts,
+            outcome.sizes,
+            inputs if are_shapes else (),
+        )
 
 
-def _is_of_a_whole(change: Change, constants: Mapping[Span, Span]) -> bool:
-    """Whether several numbers of one constant argument change, which is told as a whole."""
-    return len(change.replacements) > 1 and all(r.span in constants for r in change.replacements)
+def _change_inputs_only(changes: list[Change]) -> bool:
+    return all(change.inputs is not None for change in changes)
 
 
-def _of_inputs_alone(fixes: list[tuple[Change, Outcome]]) -> bool:
-    return all(change.inputs is not None for change, _ in fixes)
-
-
-def _about(change: Change) -> object:
-    """What a change changes: of several values for one thing the best is enough."""
+def _place_of(change: Change) -> object:
+    """Of several values for one place, the best is enough."""
     if change.replacements:
         return change.replacements[0].span
     return tuple(change.arguments) or tuple(change.settings)
 
 
-def _reach(found: tuple[Proposal, Outcome]) -> tuple[float, float]:
-    proposal, outcome = found
+def _by_progress(advance: tuple[Proposal, Outcome]) -> tuple[float, float]:
+    proposal, outcome = advance
     assert outcome.failure is not None
     calls, ops = outcome.failure.progress
     return -(calls * 1_000_000 + ops), proposal.cost

@@ -1,7 +1,7 @@
-"""What is being diagnosed, in a form that can be run again with changes.
+"""The model under diagnosis, in a form that can be run again with changes.
 
-A model written in the user's own files is executed afresh from changed text; any other is built
-anew, and modules of it are exchanged.
+A model in the user's own files is executed again from changed text; any other is built again, and
+modules of it are replaced.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -32,23 +33,26 @@ from ..trace.records import Failure, Frame, Trace
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
 from ..tracing.nested import tensors_among
-from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known
+from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known, place_of
 from ..tracing.recorder import Recorder
 from ..tracing.run import trace
 from .changes import NO_CHANGE, Change
 from .literals import Literal as SourceLiteral
 from .literals import Span, plain, tracked
-from .rewriting import names_for, replaced, with_tracked_numbers
-from .sites import construction_sites
+from .source_text import names_for, replaced, with_tracked_numbers
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went: `failure` is None if it came to its end, with outputs of these shapes.
+    """How a run ended.
 
-    `texts` are the sources it ran from, by file, as changed; `sites` where modules were made;
-    `sizes` the larger numbers that stand in the texts more than once. All are empty unless it was
-    watched.
+    Attributes:
+        failure: None if it ran to its end.
+        output: the shapes that it then returned.
+        texts: the sources that it ran from, by file, as changed.
+        sites: where each module was created, by its path; empty unless the run was watched.
+        signature: of the model's `forward`.
+        sizes: the larger numbers that occur in the texts more than once; likewise.
     """
 
     failure: Failure | None
@@ -60,7 +64,7 @@ class Outcome:
 
 
 class Subject:
-    """A model that was built by `loaded.builders`; its text is not at hand or not to be changed."""
+    """A model that `loaded.builders` builds; its source is unknown or not the user's to change."""
 
     place = ""
 
@@ -73,16 +77,19 @@ class Subject:
         return tuple(self.loaded.inputs)
 
     @property
-    def adjustable(self) -> bool:
-        """Whether layers can be exchanged: those of the user's own object."""
+    def is_adjustable(self) -> bool:
+        """Whether its layers may be replaced: those of an object that the user passed."""
         return self.loaded.source == "object"
 
     def run(self, change: Change = NO_CHANGE, watched: bool = False) -> Outcome:
-        """Run the model as changed, without a sound and without data."""
+        """Run the model as changed, without output and without data.
+
+        A run that is `watched` records where numbers and modules come from, which takes longer.
+        """
         with quietly():
             model = self.loaded.builders.without_data()
             for (path, name), value in change.settings.items():
-                _exchange(model, path, {name: value})
+                _replace_module(model, path, {name: value})
             return self._traced(model, change, watched)
 
     def _traced(self, model: nn.Module, change: Change, watched: bool) -> Outcome:
@@ -105,15 +112,15 @@ class Subject:
         return Outcome(None, tuple(output), signature=signature)
 
     def _without_a_run(self, error: BaseException) -> Failure:
-        """The failure of a model that could not even be built."""
+        """The failure of a model that could not be built."""
         empty = Trace(self.loaded.spec, self.mode, "meta", (), 0, (), (), {}, ())
         frames, file = frames_of(error)
-        own = is_of_the_model(file)
-        return Failure(empty, (), None, type(error).__name__, str(error), frames, own, "model",
+        in_model = is_of_the_model(file)
+        return Failure(empty, (), None, type(error).__name__, str(error), frames, in_model, "model",
                        numbers_known(error), about=about(error))  # fmt: skip
 
 
-class Written(Subject):
+class SourceSubject(Subject):
     """A model in the user's own files."""
 
     def __init__(self, loaded: Loaded, mode: Mode, root: Path) -> None:
@@ -122,7 +129,7 @@ class Written(Subject):
         self.root = root
 
     @property
-    def adjustable(self) -> bool:
+    def is_adjustable(self) -> bool:
         return False
 
     def run(self, change: Change = NO_CHANGE, watched: bool = False) -> Outcome:
@@ -144,7 +151,7 @@ class Written(Subject):
             try:
                 with afresh(self.place, self.root, compiled, names) as module:
                     model = self._built(getattr(module, self.name), change, watched, sites)
-                    self._take_example(module, model)
+                    self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)
             except (Exception, SystemExit) as error:  # the user's code, as changed: anything
                 outcome = Outcome(self._without_a_run(error))
@@ -152,8 +159,8 @@ class Written(Subject):
         sizes = tuple(int(size) for size, count in numbers.items() if count > 1)
         return Outcome(outcome.failure, outcome.output, texts, sites, outcome.signature, sizes)
 
-    def _take_example(self, module: ModuleType, model: nn.Module) -> None:
-        """The inputs of a model that could not be built before: what its file or it implies."""
+    def _complete_inputs(self, module: ModuleType, model: nn.Module) -> None:
+        """Infer the inputs of a model that could not be built before from its file or from it."""
         if not self.loaded.inputs and not self.loaded.named_inputs:
             example = plain(getattr(module, "example_input", None))
             inputs, named = inputs_of(self.loaded.spec, model, example)
@@ -179,11 +186,11 @@ class Written(Subject):
 
 def subject_of(loaded: Loaded, mode: Mode) -> Subject:
     root = root_of(loaded.written.rpartition(":")[0]) if loaded.written else None
-    return Subject(loaded, mode) if root is None else Written(loaded, mode, root)
+    return Subject(loaded, mode) if root is None else SourceSubject(loaded, mode, root)
 
 
 def _as_argument(name: str, value: Any) -> Any:
-    """The value of an `--arg`, known to be that."""
+    """The value of an `--arg`, tracked as such."""
     return tracked(value, SourceLiteral(Span("", 0, 0, 0, 0, name), value))
 
 
@@ -194,7 +201,7 @@ def _nothing() -> Iterator[dict[int, Frame]]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """What runs inside prints nothing."""
+    """Suppress output and warnings inside."""
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(io.StringIO()))
         stack.enter_context(redirect_stderr(io.StringIO()))
@@ -210,8 +217,8 @@ def _signature(model: nn.Module) -> str:
         return ""
 
 
-def _exchange(model: nn.Module, path: str, changed: Mapping[str, Any]) -> None:
-    """Put a layer like the one at `path` in its place, with other constructor arguments."""
+def _replace_module(model: nn.Module, path: str, changed: Mapping[str, Any]) -> None:
+    """Replace the layer at `path` by one with other constructor arguments."""
     old = model.get_submodule(path)
     parent = model.get_submodule(path.rpartition(".")[0])
     with torch.device("meta"):
@@ -220,7 +227,7 @@ def _exchange(model: nn.Module, path: str, changed: Mapping[str, Any]) -> None:
 
 
 def constructor_arguments(module: nn.Module) -> dict[str, Any]:
-    """What a layer of torch was made with, as its attributes tell."""
+    """The arguments that a layer of torch was created with, read from its attributes."""
     arguments: dict[str, Any] = {}
     for name, parameter in constructor_parameters(type(module)).items():
         value = getattr(module, name, None)
@@ -234,7 +241,7 @@ def constructor_arguments(module: nn.Module) -> dict[str, Any]:
 def constructor_parameters(cls: type[nn.Module]) -> Mapping[str, inspect.Parameter]:
     """The named parameters of a layer's constructor.
 
-    Recurrent layers hand on whatever they are given to their base, behind their own `mode`.
+    Recurrent layers pass all arguments on to their base class, after its `mode`.
     """
     parameters = inspect.signature(cls).parameters
     if not issubclass(cls, nn.RNNBase):
@@ -247,3 +254,37 @@ def constructor_parameters(cls: type[nn.Module]) -> Mapping[str, inspect.Paramet
         kind = inspect.Parameter.KEYWORD_ONLY
         named["nonlinearity"] = inspect.Parameter("nonlinearity", kind, default="tanh")
     return named
+
+
+@contextmanager
+def construction_sites() -> Iterator[dict[int, Frame]]:
+    """The place of the call that creates each module inside, by the module's `id`."""
+    found: dict[int, Frame] = {}
+    alive: list[nn.Module] = []  # so that no id is reused
+    original = nn.Module.__init__
+
+    def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and _is_its_init(frame, module):
+            frame = frame.f_back
+        while frame is not None and not is_of_the_model(frame.f_code.co_filename):
+            # Skip torch's frames; behind `construct` is cnnstat, not the user's source.
+            frame = None if frame.f_code is construct.__code__ else frame.f_back
+        if frame is not None:
+            found[id(module)] = place_of(frame.f_code, frame.f_lasti, frame.f_lineno)
+            alive.append(module)
+        original(module, *args, **kwargs)
+
+    # Patched because every module calls it, whichever constructors its class defines.
+    nn.Module.__init__ = init  # type: ignore[method-assign, assignment]
+    try:
+        yield found
+    finally:
+        nn.Module.__init__ = original  # type: ignore[method-assign]
+
+
+def _is_its_init(frame: FrameType, module: nn.Module) -> bool:
+    """Whether the frame is that of a constructor of one of the module's classes."""
+    code = frame.f_code
+    first = code.co_varnames[:1]
+    return code.co_name == "__init__" and bool(first) and frame.f_locals.get(first[0]) is module

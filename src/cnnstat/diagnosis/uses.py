@@ -82,7 +82,7 @@ def settings_with(
     return changed
 
 
-def numbers_known(failure: Failure) -> list[Any]:
+def numbers_in_scope(failure: Failure) -> list[Any]:
     """The whole numbers that the code knew which refused: local names, and the module's own."""
     numbers = [number for _, number in failure.locals]
     for call in failure.calls[-1:]:
@@ -95,4 +95,4 @@ def numbers_known(failure: Failure) -> list[Any]:
 def numbers_of(failure: Failure) -> list[int]:
     """The same without their origin, and those that the message says."""
     said = [int(digits) for digits in re.findall(r"\b\d{1,6}\b", failure.reason)]
-    return [*(int(plain(number)) for number in numbers_known(failure)), *said]
+    return [*(int(plain(number)) for number in numbers_in_scope(failure)), *said]

@@ -1,33 +1,39 @@
-"""A change as a person would be told it: the new text, the old one, and where it stands."""
+"""A change as a report shows it: the new text, the old one, and where."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+from torch import nn
 
 from ..inputs import InputSpec, format_shape
 from .changes import Change
 from .literals import Span
-from .placing import Places
-from .rewriting import Replacement, piece, replaced, span_of
+from .naming import Places
+from .source_text import Replacement, piece, replaced, shown_around
+from .subjects import Subject, constructor_arguments, constructor_parameters
 
-_LONGEST = 100  # characters of source that are shown
-_SHOWN = (ast.Call, ast.List, ast.Tuple, ast.Dict, ast.Assign, ast.Compare, ast.keyword)
+Wording = tuple[str, str | None, str | None]
+"""The edit, what it replaces, and its place; None if it replaces nothing or has no place."""
 
 
 def wording(
-    change: Change, texts: Mapping[str, str], places: Places, inputs: Sequence[InputSpec]
-) -> tuple[str, str | None, str | None]:
-    """(edit, instead of, place); `texts` are the sources before the change, by file."""
+    change: Change, texts: Mapping[str, str], places: Places, inputs: Sequence[InputSpec],
+    subject: Subject,
+) -> Wording:  # fmt: skip
+    """`texts` are the sources before the change, by file; `inputs` the inputs before it."""
+    if change.settings:
+        return _of_layer(change, subject)
     if change.replacements:
         return _of_text(change.replacements, texts, places)
     if change.arguments:
         name, value = next(iter(change.arguments.items()))
         return f"--arg {name}={value}", None, None
     assert change.inputs is not None
-    told = " and ".join(_input(i) for i in change.inputs)
-    return f"input {told}", " and ".join(_input(i) for i in inputs), None
+    new = " and ".join(_input(i) for i in change.inputs)
+    return f"input {new}", " and ".join(_input(i) for i in inputs), None
 
 
 def _input(spec: InputSpec) -> str:
@@ -36,11 +42,11 @@ def _input(spec: InputSpec) -> str:
 
 def _of_text(
     replacements: Sequence[Replacement], texts: Mapping[str, str], places: Places
-) -> tuple[str, str, str]:
+) -> Wording:
     first, last = replacements[0].span, replacements[-1].span
     text = texts[first.file]
-    whole = replace(first, end_line=last.end_line, end_column=last.end_column)
-    shown = _shown_around(text, whole)
+    span = replace(first, end_line=last.end_line, end_column=last.end_column)
+    shown = shown_around(text, span)
     before = piece(text, shown)
     after = replaced(before, [Replacement(_moved(r.span, shown), r.text) for r in replacements])
     return after, before, places.named(first.file, first.line)
@@ -54,49 +60,40 @@ def _moved(span: Span, start: Span) -> Span:
                 span.end_line - start.line + 1, span.end_column - last)  # fmt: skip
 
 
-def _shown_around(text: str, span: Span) -> Span:
-    """The smallest piece of source around `span` that says what it is about."""
-    around = [
-        place for node in ast.walk(ast.parse(text)) if isinstance(node, _SHOWN)
-        and (place := span_of(node, span.file)).holds(span)
-    ]  # fmt: skip
-    around.sort(key=lambda place: len(piece(text, place)))
-    calls = [place for place in around if piece(text, place)[-1:] in ")]" and place != span]
-    for place in [*calls[:1], *around]:
-        if place.line == place.end_line and len(piece(text, place)) <= _LONGEST:
-            return place if place != span else _line_of(text, span)
-    return _line_of(text, span)
+def _of_layer(change: Change, subject: Subject) -> Wording:
+    """The assignment that replaces a layer: `net.fc1 = nn.Linear(512, 120)`."""
+    (path, name), value = next(iter(change.settings.items()))
+    module = subject.loaded.builders.without_data().get_submodule(path)
+    arguments = constructor_arguments(module)
+    target = "net" + "".join(
+        f"[{part}]" if part.isdigit() else f".{part}" for part in path.split(".") if part
+    )
+    new = _constructor(module, {**arguments, name: value})
+    return f"{target} = {new}", _constructor(module, arguments), None
 
 
-def _line_of(text: str, span: Span) -> Span:
-    """The line of the source that `span` begins on, without what surrounds it."""
-    line = text.split("\n")[span.line - 1].encode()
-    bare = line.strip().rstrip(b",")
-    first = len(line) - len(line.lstrip())
-    whole = Span(span.file, span.line, first, span.line, first + len(bare))
-    return whole if whole.holds(span) else span
-
-
-def constant_arguments(text: str, file: str) -> dict[Span, Span]:
-    """Of each number in arithmetic over numbers alone that is an argument: the argument's place."""
-    found = {}
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.Call):
+def _constructor(module: nn.Module, arguments: dict[str, Any]) -> str:
+    """The call that creates such a layer: required arguments by position, others if they differ
+    from the default.
+    """
+    texts = []
+    for name, parameter in constructor_parameters(type(module)).items():
+        if name not in arguments:
             continue
-        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-            numbers = list(_numbers(argument))
-            if isinstance(argument, ast.BinOp) and len(numbers) > 1:
-                found.update(dict.fromkeys(
-                    (span_of(number, file) for number in numbers), span_of(argument, file)
-                ))  # fmt: skip
-    return found
+        value = _short(arguments[name])
+        if parameter.default is parameter.empty:
+            texts.append(repr(value))
+        elif value != parameter.default and not (
+            # the stride of a pool defaults to its kernel
+            name == "stride"
+            and parameter.default is None
+            and value == _short(arguments.get("kernel_size"))
+        ):
+            texts.append(f"{name}={value!r}")
+    return f"nn.{type(module).__name__}({', '.join(texts)})"
 
 
-def _numbers(node: ast.expr) -> Iterator[ast.expr]:
-    """The numbers of arithmetic; nothing where anything else stands in it."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield node
-    elif isinstance(node, ast.BinOp):
-        left, right = list(_numbers(node.left)), list(_numbers(node.right))
-        if left and right:
-            yield from (*left, *right)
+def _short(value: Any) -> Any:
+    """3 for (3, 3)."""
+    is_uniform = isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1
+    return value[0] if is_uniform else value

@@ -1,10 +1,10 @@
-"""Source text with its numbers tracked, and source text with some of it replaced."""
+"""Source text: pieces of it found, shown and replaced, and its numbers tracked."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from .literals import Literal, Span, applied, tracked
 
 LITERAL, APPLIED = "__cnnstat_literal__", "__cnnstat_applied__"
 _CONVERSIONS = {"int": int, "round": round, "float": float, "abs": abs}
+_LONGEST = 100  # characters of source that are shown
+_SHOWN = (ast.Call, ast.List, ast.Tuple, ast.Dict, ast.Assign, ast.Compare, ast.keyword)
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """`text` in the place of what stands at `span`."""
+    """`text` in the place of the source at `span`."""
 
     span: Span
     text: str
@@ -28,12 +30,13 @@ def _lines(text: str) -> list[str]:
 
 
 def replaced(text: str, replacements: Iterable[Replacement]) -> str:
-    """The source with the replacements made, which may not overlap."""
+    """The source with the replacements, which may not overlap."""
     lines = [line.encode() for line in _lines(text)]
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
     source = b"".join(lines)
+    # From the end, so that the places before a replacement remain valid.
     order = sorted(replacements, key=lambda r: (r.span.line, r.span.column), reverse=True)
     for replacement in order:
         span = replacement.span
@@ -57,8 +60,64 @@ def span_of(node: ast.AST, file: str) -> Span:
     return Span(file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset)
 
 
+# Pieces that are found
+
+
+def shown_around(text: str, span: Span) -> Span:
+    """The smallest piece of source around `span` that a reader understands without the rest."""
+    around = [
+        place for node in ast.walk(ast.parse(text)) if isinstance(node, _SHOWN)
+        and (place := span_of(node, span.file)).contains(span)
+    ]  # fmt: skip
+    around.sort(key=lambda place: len(piece(text, place)))
+    calls = [place for place in around if piece(text, place)[-1:] in ")]" and place != span]
+    for place in [*calls[:1], *around]:
+        if place.line == place.end_line and len(piece(text, place)) <= _LONGEST:
+            return place if place != span else _line_of(text, span)
+    return _line_of(text, span)
+
+
+def _line_of(text: str, span: Span) -> Span:
+    """The line of the source that `span` begins on, without its indentation and last comma."""
+    line = text.split("\n")[span.line - 1].encode()
+    bare = line.strip().rstrip(b",")
+    first = len(line) - len(line.lstrip())
+    place = Span(span.file, span.line, first, span.line, first + len(bare))
+    return place if place.contains(span) else span
+
+
+def constant_arguments(text: str, file: str) -> dict[Span, Span]:
+    """The place of each number in an argument that is arithmetic over numbers alone → the
+    argument's place.
+    """
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            numbers = list(_numbers(argument))
+            if isinstance(argument, ast.BinOp) and len(numbers) > 1:
+                found.update(dict.fromkeys(
+                    (span_of(number, file) for number in numbers), span_of(argument, file)
+                ))  # fmt: skip
+    return found
+
+
+def _numbers(node: ast.expr) -> Iterator[ast.expr]:
+    """The numbers of arithmetic; none if it has anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield node
+    elif isinstance(node, ast.BinOp):
+        left, right = list(_numbers(node.left)), list(_numbers(node.right))
+        if left and right:
+            yield from (*left, *right)
+
+
+# Tracked numbers
+
+
 class _Tracking(ast.NodeTransformer):
-    """Every number is made by a call that says where it stands; the rest is left alone."""
+    """Replaces every number by a call that returns it together with its place in the source."""
 
     def __init__(self, file: str, literals: list[Literal]) -> None:
         self.file = file
@@ -67,7 +126,7 @@ class _Tracking(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if type(node.value) not in (int, float):
             return node
-        # mypy does not follow the exact type asked for above: bool would be an int to isinstance
+        # mypy does not follow the exact type above: bool would be an int to isinstance
         self.literals.append(Literal(span_of(node, self.file), node.value))  # type: ignore[arg-type]
         return _call(LITERAL, [ast.Constant(len(self.literals) - 1)], node)
 
@@ -84,7 +143,7 @@ class _Tracking(ast.NodeTransformer):
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
-        return node  # an annotation is no number of the model
+        return node  # the numbers of an annotation are types
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
         return node
@@ -94,7 +153,7 @@ class _Tracking(ast.NodeTransformer):
 
     def visit_match_case(self, node: ast.match_case) -> ast.AST:
         node.body = [self.visit(statement) for statement in node.body]
-        return node  # its pattern takes no calls
+        return node  # a pattern may not contain calls
 
 
 def _call(name: str, arguments: list[ast.expr], at: ast.expr) -> ast.Call:
@@ -106,7 +165,7 @@ def _call(name: str, arguments: list[ast.expr], at: ast.expr) -> ast.Call:
 
 
 def with_tracked_numbers(text: str, file: str, literals: list[Literal]) -> ast.Module:
-    """The program of `text` in which numbers are tracked; their literals are added to `literals`.
+    """The program of `text` with its numbers tracked; their literals are added to `literals`.
 
     It runs with `names_for(literals)` among its builtins.
     """
@@ -118,7 +177,7 @@ def names_for(literals: Sequence[Literal]) -> dict[str, Any]:
         return tracked(literals[number].value, literals[number])
 
     def converted(function: Any, value: Any) -> Any:
-        known = function in _CONVERSIONS.values() and isinstance(value, int | float)
-        return applied(function, value) if known else function(value)
+        is_known = function in _CONVERSIONS.values() and isinstance(value, int | float)
+        return applied(function, value) if is_known else function(value)
 
     return {LITERAL: literal, APPLIED: converted}

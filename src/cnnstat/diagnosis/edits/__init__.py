@@ -1,0 +1,40 @@
+"""The kinds of edits that may mend a failed run.
+
+A kind is a function from a `Situation` to proposals. A new one is a function in a file here, a row
+below, and a `Prior` in `weights.py`. What is proposed is verified by running it (`search.py`), so a
+kind may guess; `replay.fits` sorts most wrong guesses out before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..changes import Proposal, Situation
+from .arithmetic import flattened_sides, whole_arguments
+from .layer_settings import layer_settings, setting_literals
+from .model_inputs import model_inputs
+from .numbers_in_code import function_literals, local_literals
+
+Kind = Callable[[Situation], Iterable[Proposal]]
+
+OF_SOURCE: tuple[Kind, ...] = (
+    whole_arguments, setting_literals, function_literals, flattened_sides, local_literals,
+)  # fmt: skip
+OF_LAYERS: tuple[Kind, ...] = (layer_settings,)
+OF_INPUTS: tuple[Kind, ...] = (model_inputs,)
+
+
+def proposals_for(situation: Situation) -> list[Proposal]:
+    """The proposals of all kinds, the least cost first."""
+    kinds = {"source": OF_SOURCE, "layers": OF_LAYERS, "nothing": ()}[situation.editable]
+    found = [
+        proposal for kind in (*kinds, *OF_INPUTS) for proposal in kind(situation)
+        if not _is_of_a_whole(proposal, situation)
+    ]  # fmt: skip
+    return sorted(found, key=lambda proposal: proposal.cost)
+
+
+def _is_of_a_whole(proposal: Proposal, situation: Situation) -> bool:
+    """Whether several numbers of one constant argument change: that is shown as a whole."""
+    replacements = proposal.change.replacements
+    return len(replacements) > 1 and all(r.span in situation.constants for r in replacements)

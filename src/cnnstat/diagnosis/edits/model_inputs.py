@@ -1,0 +1,176 @@
+"""Another input: its dtype, its axes, its sides, or the number of inputs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import replace
+from math import log2, prod
+
+from ...inputs import InputSpec
+from ...operators.convolution import CONVOLUTIONS, Convolution
+from ...trace.records import About, Failure
+from ..changes import Change, Proposal, Situation
+from ..replay import fits
+from ..uses import numbers_of
+from ..weights import Features, Prior
+
+_FIRST_OPS = 6  # a failure within them may be about the axes of the input
+_LARGEST = 4  # times the largest side of the given input, at most
+_UNTIL = 640  # pixels, if that is more
+_USUAL_SIDES = {28, 32, 64, 96, 128, 224, 256, 384}
+_BLIND_TRIALS = 12
+
+Shape = tuple[int, ...]
+
+
+def model_inputs(situation: Situation) -> Iterator[Proposal]:
+    """Other shapes and dtypes for one positional input, then other numbers of inputs."""
+    inputs = situation.inputs
+    for place, spec in enumerate(inputs):
+        for changed, features in _changed(situation, place, spec):
+            several = (*inputs[:place], changed, *inputs[place + 1 :])
+            yield Proposal(Change(inputs=several), features)
+    if inputs and About.NUMBER_OF_INPUTS in situation.failure.about:
+        for more in range(1, 4):
+            yield _counted((*inputs, *inputs[-1:] * more), more)
+        for fewer in range(1, len(inputs)):
+            yield _counted(inputs[:-fewer], fewer)
+
+
+def _counted(inputs: tuple[InputSpec, ...], difference: int) -> Proposal:
+    features = Features(prior=Prior.NUMBER_OF_INPUTS, added_inputs=difference)
+    return Proposal(Change(inputs=inputs), features)
+
+
+def _changed(
+    situation: Situation, place: int, spec: InputSpec
+) -> Iterator[tuple[InputSpec, Features]]:
+    failure = situation.failure
+    for dtype, features in _dtypes(failure, spec):
+        yield replace(spec, dtype=dtype), features
+    if len(failure.trace.inputs) <= place:
+        return
+    value = failure.trace.inputs[place].tensor.value
+    if not _reaches(failure, value):
+        return
+    for shape, prior in _axes(situation, spec.shape):
+        yield replace(spec, shape=shape), Features(prior=prior)
+    for shape, features in _sides(situation, value, spec.shape):
+        yield replace(spec, shape=shape), features
+
+
+def _reaches(failure: Failure, value: int) -> bool:
+    """Whether the failure may have to do with this input."""
+    return not failure.trace.ops or any(
+        value == tensor.value for op in failure.trace.ops for tensor in op.inputs
+    )
+
+
+def _dtypes(failure: Failure, spec: InputSpec) -> Iterator[tuple[str, Features]]:
+    if About.DTYPES not in failure.about:
+        return
+    indices = any(call.module and call.module.base.startswith("Embedding")
+                  for call in failure.calls)  # fmt: skip
+    for dtype in ("int64", "float32", "float16", "bfloat16", "float64"):
+        if dtype == spec.dtype:
+            continue
+        if indices and dtype == "int64":
+            yield dtype, Features(prior=Prior.INDICES)
+        else:
+            yield dtype, Features(prior=Prior.DTYPE, is_half_precision="16" in dtype)
+
+
+def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
+    """Shapes with an axis added or moved, or with another number of channels."""
+    failure, mismatch = situation.failure, situation.mismatch
+    if About.ONE_VALUE in failure.about:
+        yield (2, *shape[1:]), Prior.SECOND_EXAMPLE
+    if _is_unbatched(failure, shape):
+        yield (1, *shape), Prior.UNBATCHED
+    if len(failure.trace.ops) > _FIRST_OPS and mismatch.kind not in ("dims", "other"):
+        return  # the layers before it accepted the axes
+    if len(shape) < 5:
+        yield (1, *shape), Prior.BATCH_AXIS
+    if len(shape) in (2, 3):
+        yield (shape[0], 1, *shape[1:]), Prior.CHANNEL_AXIS
+        yield (1, 1, *shape), Prior.BATCH_AND_CHANNEL_AXES
+    if len(shape) >= 3:
+        is_last = mismatch.kind == "channels" and mismatch.expected == shape[-1]
+        prior = Prior.CHANNELS_LAST if is_last else Prior.MOVED_AXIS
+        yield (shape[0], shape[-1], *shape[1:-1]), prior
+        if mismatch.expected and mismatch.expected != shape[1] and mismatch.kind == "channels":
+            yield (shape[0], mismatch.expected, *shape[2:]), Prior.INPUT_SIZE
+    if len(shape) > 2:
+        yield (shape[0], prod(shape[1:])), Prior.FLATTENED_INPUT
+    if len(shape) in (2, 3) and mismatch.expected:
+        yield (*shape[:-1], mismatch.expected), Prior.INPUT_SIZE
+
+
+def _is_unbatched(failure: Failure, shape: Shape) -> bool:
+    """Whether the first convolution took the input for a single map without a batch axis."""
+    first = next((op for op in failure.trace.ops if op.name in CONVOLUTIONS), None)
+    return first is not None and len(Convolution.of(first).weight.shape) == len(shape) + 1
+
+
+def _sides(situation: Situation, value: int, shape: Shape) -> Iterator[tuple[Shape, Features]]:
+    """The nearest sides, below and above, with which the run gets past the failure."""
+    if len(shape) < 3:
+        return
+    failure = situation.failure
+    if failure.in_model:
+        for sides, octaves in _unchecked_sides(failure, shape):
+            yield sides, Features(prior=Prior.INPUT_SIDES, change=octaves)
+    lead, sides = shape[:2], shape[2:]
+    longest = max(sides)
+    limit = max(_LARGEST * longest, _UNTIL)
+
+    def scaled(side: int) -> Shape:
+        return (*lead, *(max(1, round(s * side / longest)) for s in sides))
+
+    def fit(side: int) -> bool | None:
+        return fits(failure, {}, {value: scaled(side)})
+
+    if fit(longest + 1) is None:
+        return
+    if situation.mismatch.kind == "window":
+        # A larger map never fits a window less: the smallest that does is found by bisection.
+        found = [bisect_left(range(limit), True, lo=1, key=lambda side: fit(side) is True)]
+    else:
+        found = [
+            next((side for side in sides if fit(side)), limit)
+            for sides in _outwards(longest, limit)
+        ]
+    for side in found:
+        if side < limit:
+            features = Features(
+                prior=Prior.INPUT_SIDES,
+                joins_branches=situation.mismatch.kind in ("join", "broadcast"),
+                change=abs(log2(side / longest)),
+            )
+            yield scaled(side), features
+
+
+def _outwards(middle: int, limit: int) -> Iterator[list[int]]:
+    """Sides below and above, in steps that grow with the distance: behind strided layers, whole
+    ranges of sizes give the same result.
+    """
+    yield [middle - step for step in (*range(1, 17), *range(20, middle, 4))]
+    steps = [*range(1, 17), *range(20, 65, 4), *range(80, limit, 16)]
+    yield [middle + step for step in steps if middle + step <= limit]
+
+
+def _unchecked_sides(failure: Failure, shape: Shape) -> Iterator[tuple[Shape, float]]:
+    """For a model that rejects its input itself: multiples of numbers in scope, usual sides.
+
+    Each with its distance in octaves.
+    """
+    longest = max(shape[2:])
+    numbers = numbers_of(failure)
+    near = {size for n in numbers if 1 < n <= longest for size in
+            (longest // n * n, (longest // n + 1) * n)}  # fmt: skip
+    near |= {n for n in numbers if n > 8} | _USUAL_SIDES
+    ordered = sorted(near - {longest, 0}, key=lambda side: abs(log2(side / longest)))
+    for side in ordered[:_BLIND_TRIALS]:
+        sides = (max(1, round(s * side / longest)) for s in shape[2:])
+        yield (*shape[:2], *sides), abs(log2(side / longest))

@@ -1,0 +1,248 @@
+"""The order of edits that all work, by the surprisal of the network that each leaves.
+
+Several edits may make a network run; the one that was meant leaves a network like others. The size
+of an input (`in_features`) follows from what flows into the layer and says nothing. Sizes that are
+chosen do: widths are round numbers, kernels are odd, padding keeps the size or is none. The unit is
+the bit, as of -log2(probability); `weights.py` has the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isqrt, log2
+from typing import Any
+
+from ..trace.records import Failure, Module
+from . import weights
+from .literals import Literal, plain
+from .uses import Use
+from .weights import Features, Prior, Window, total
+
+CHOSEN_SIZES = {
+    "out_features", "out_channels", "hidden_size", "embedding_dim", "num_embeddings", "embed_dim",
+    "num_heads", "num_groups", "groups", "num_layers", "proj_size", "d_model", "nhead",
+    "dim_feedforward", "output_size",
+}  # fmt: skip
+INPUT_SIZES = {"in_features", "in_channels", "num_features", "num_channels", "input_size",
+               "normalized_shape", "kdim", "vdim"}  # fmt: skip
+WINDOW_SETTINGS = {"kernel_size", "stride", "padding", "dilation"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """The widths and windows of the layers that an edit leaves alone: they surprise less."""
+
+    widths: frozenset[int] = frozenset()
+    windows: frozenset[Any] = frozenset()
+
+
+def style_of(modules: Iterable[Module]) -> Style:
+    widths: set[int] = set()
+    windows: set[Any] = set()
+    for module in modules:
+        for name in CHOSEN_SIZES & module.settings.keys():
+            value = plain(module.settings[name])
+            if isinstance(value, int):
+                widths.add(value)
+        windows.add(_window_key(module.base, module.settings))
+    return Style(frozenset(widths), frozenset(windows))
+
+
+def setting_features(
+    literal: Literal, value: int, uses: list[Use], settings: Mapping[str, Mapping[str, Any]],
+    style: Style, failure: Failure, *, is_undecided: bool,
+) -> Features:  # fmt: skip
+    """Of `literal` becoming `value`; `settings` are the changed ones, by the path of the module."""
+    here = failure.calls[-1].path if failure.calls else ""
+    modules = {use.module.path: use.module for use in uses}
+    more = [
+        layer_surprisal(module.base, {**module.settings, **settings[path]}, style)
+        - layer_surprisal(module.base, module.settings, style)
+        for path, module in modules.items()
+    ]
+    follows = all(use.name in INPUT_SIZES for use in uses)
+    return Features(
+        prior=Prior.LAYER_SETTING,
+        surprisal=sum(more) / len(more) + _more_in_steps(settings, failure),
+        is_elsewhere=here not in modules,
+        further_layers=len(modules) - 1,
+        becomes_pointwise=value == 1 < literal.value
+        and any(use.name == "kernel_size" for use in uses),
+        loses_padding=value == 0 and any(use.name == "padding" for use in uses),
+        was_planned=follows and was_planned(failure, uses),
+        is_chosen=not follows,
+        change=relative_change(literal.value, value),
+        is_undecided=is_undecided,
+    )
+
+
+def relative_change(old: float, new: float) -> float:
+    """In tenths of an octave, so that it decides between edits that are else equal."""
+    return 0.1 * abs(log2((abs(new) + 1) / (abs(old) + 1)))
+
+
+def was_planned(failure: Failure, uses: list[Use]) -> bool:
+    """Whether the input size of a linear layer is that of some square map of its channels.
+
+    Then it was computed, and it may be the map that is not as it was meant.
+    """
+    call = failure.calls[-1] if failure.calls else None
+    producer = next((op for op in reversed(failure.trace.ops) if call and call.inputs and any(
+        out.value == call.inputs[0].value for out in op.outputs)), None)  # fmt: skip
+    source = producer.inputs[0].shape if producer is not None and producer.inputs else ()
+    sizes = [use.value for use in uses if use.name == "in_features"]
+    if len(source) != 4 or not sizes or sizes[0] % max(1, source[1]):
+        return False
+    area = sizes[0] // source[1]
+    return isqrt(area) ** 2 == area > 1
+
+
+# The surprisal of a layer
+
+
+def layer_surprisal(base: str, settings: Mapping[str, Any], style: Style) -> float:
+    """Of one layer among others; `base` is its class."""
+    bits = 0.0
+    for name in settings:
+        value = plain(settings[name]) if name in CHOSEN_SIZES - {"output_size"} else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            bits += width_surprisal(value, style.widths)
+    key = _window_key(base, settings)
+    if key is not None:
+        windows = _windows_surprisal(base, settings)
+        is_known = key in style.windows
+        bits += min(windows, weights.KNOWN_WINDOW) if is_known else windows + weights.NEW
+    if "output_size" in settings:
+        size = plain(settings["output_size"])
+        is_unequal = isinstance(size, tuple) and len(set(size)) > 1
+        bits += weights.OUTPUT_SIZES.get(size, weights.OTHER_OUTPUT_SIZE)
+        bits += weights.UNEQUAL_OUTPUT_SIZES * is_unequal
+    return bits
+
+
+def width_surprisal(width: int, known: Collection[int]) -> float:
+    """0 for a power of two and for 96, 4.4 for 63; less for a width that another layer has."""
+    if width < 1:
+        return weights.IMPOSSIBLE
+    # Round is what has a small factor beside powers of two, or of ten: 1000 is as round as 24.
+    beside_two, beside_ten = width, width
+    while beside_two % 2 == 0:
+        beside_two //= 2
+    while beside_ten % 10 == 0:
+        beside_ten //= 10
+    bits = max(0.0, min(log2(beside_two), log2(beside_ten) + 1) - weights.ODD_FACTOR)
+    if width in known:
+        return min(bits, weights.KNOWN_WIDTH)
+    return bits + weights.NEW * (not {2 * width, width / 2} & set(known))
+
+
+def _windows_surprisal(base: str, settings: Mapping[str, Any]) -> float:
+    """The mean over the axes; 0 where the settings do not say."""
+    try:
+        windows = list(_windows(base, settings))
+    except (KeyError, TypeError, IndexError):
+        return 0.0
+    if any(window.kernel < 1 or window.padding < 0 for window in windows):
+        return weights.IMPOSSIBLE
+    table = weights.POOLING if "Pool" in base else weights.CONVOLUTION
+    bits = 0.0
+    for window in windows:
+        bits += total(table, window)
+    return bits / len(windows) + weights.AXES_DIFFER * (len(set(windows)) > 1)
+
+
+def _windows(base: str, settings: Mapping[str, Any]) -> Iterator[Window]:
+    kernels = settings["kernel_size"]
+    dilation = 1 if "AvgPool" in base else _along(settings.get("dilation", 1), 0)
+    for axis in range(len(kernels) if isinstance(kernels, tuple | list) else 1):
+        kernel, stride, padding = (
+            _along(settings[name], axis) for name in ("kernel_size", "stride", "padding")
+        )
+        reach = dilation * (kernel - 1)
+        yield Window(kernel, stride or kernel, padding, reach, "Transpose" in base)
+
+
+def _along(value: Any, axis: int) -> int:
+    """A setting along one axis, which may be one number for all.
+
+    Raises:
+        TypeError: it is a word, as padding may be.
+    """
+    value = plain(value)
+    if isinstance(value, str):
+        raise TypeError
+    return int(value[min(axis, len(value) - 1)] if isinstance(value, tuple | list) else value)
+
+
+def _window_key(base: str, settings: Mapping[str, Any]) -> Any:
+    """Equal for layers with the same window; None for a layer without one."""
+    names = ("kernel_size", "stride", "padding")
+    if any(name not in settings for name in names):
+        return None
+    kind = "Pool" if "Pool" in base else "Conv"
+    return kind, *(str(_pair(settings[name])) for name in names)
+
+
+def _pair(value: Any) -> Any:
+    value = plain(value)
+    return value if isinstance(value, tuple | list | str) else (value, value)
+
+
+# The surprisal of a width between two others
+
+
+def step_surprisal(before: int | None, width: int, after: int | None) -> float:
+    """Mostly a width is that of a neighbor, its double or its half, and between the two."""
+    steps = [log2(b / a) for a, b in ((before, width), (width, after)) if a and b]
+    turns = len(steps) == 2 and steps[0] * steps[1] < 0
+    return sum(total(weights.STEP, step) for step in steps) + weights.TURN * turns
+
+
+def _more_in_steps(settings: Mapping[str, Mapping[str, Any]], failure: Failure) -> float:
+    """By how much the steps from the layer before those changed to the one after surprise more."""
+    calls = [call for call in failure.trace.calls if call.module and width_of(call.module.settings)]
+    places = [i for i, call in enumerate(calls) if width_of(settings.get(call.path, {}))]
+    if not places:
+        return 0.0
+    first, last = calls[places[0]].module, calls[places[-1]].module
+    following = calls[places[-1] + 1].module if places[-1] + 1 < len(calls) else None
+    assert first is not None
+    assert last is not None
+    same_kind = following is not None and following.base == last.base
+    after = width_of(following.settings) if following is not None and same_kind else None
+    before = input_size_of(first.settings)
+    old, new = width_of(last.settings), width_of(settings[last.path])
+    if old is None or new is None:
+        return 0.0
+    more = step_surprisal(before, new, after) - step_surprisal(before, old, after)
+    has_window = (
+        last.base.startswith("Conv") and number_in(first.settings.get("kernel_size", 1)) > 1
+    )
+    if has_window and before is not None:
+        more += weights.NARROWING * ((new < before) - (old < before))
+    return more
+
+
+def input_size_of(settings: Mapping[str, Any]) -> int | None:
+    """The number of channels or features that a layer takes."""
+    return _first_size(settings, ("in_channels", "in_features", "input_size"))
+
+
+def width_of(settings: Mapping[str, Any]) -> int | None:
+    """The number of channels or features that a layer returns."""
+    return _first_size(settings, ("out_channels", "out_features", "hidden_size", "embedding_dim"))
+
+
+def _first_size(settings: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    for name in names:
+        if name in settings:
+            value = plain(settings[name])
+            return value if isinstance(value, int) and value > 0 else None
+    return None
+
+
+def number_in(setting: Any) -> int:
+    """A setting as a number; of a tuple its last."""
+    value = plain(setting)
+    return int(value[-1] if isinstance(value, tuple) else value)

@@ -1,0 +1,183 @@
+"""The weights by which edits that all work are ranked, in bits: one bit more is half as likely.
+
+A row is a weight, its condition, and why it is there. A condition may be a number: the weight then
+counts for each unit of it. `ranking.py` computes the records that the conditions read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Weight(Generic[T]):
+    bits: float
+    condition: Callable[[T], float]
+    why: str
+
+
+def total(table: Iterable[Weight[T]], subject: T) -> float:
+    """The bits of all rows that apply to `subject`."""
+    bits = 0.0
+    for row in table:
+        bits += row.bits * row.condition(subject)
+    return bits
+
+
+# The windows of a layer, one for each axis
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`reach` is the distance between the first and the last element that the kernel reads."""
+
+    kernel: int
+    stride: int
+    padding: int
+    reach: int
+    is_transposed: bool
+
+    @property
+    def is_patch(self) -> bool:
+        return self.kernel == self.stride
+
+    @property
+    def pads_otherwise(self) -> bool:
+        """Neither without padding nor with that which keeps the size at stride 1."""
+        return self.padding not in (0, self.reach // 2)
+
+
+IMPOSSIBLE = 20.0  # a width or kernel below 1, a negative padding
+_POOLS = {(2, 2), (3, 2), (3, 1)}  # kernel and stride
+_KERNELS = {1: 0.2, 2: 0.8, 3: 0.0, 4: 0.8, 5: 0.5, 7: 0.8}
+
+POOLING: tuple[Weight[Window], ...] = (
+    Weight(3.0, lambda w: w.stride > w.kernel, "it skips elements"),
+    Weight(1.0, lambda w: w.kernel > 3, "pools are 2 or 3 wide"),
+    Weight(1.0, lambda w: w.stride == 1 != w.kernel, "pools reduce the size"),
+    Weight(2.0, lambda w: w.pads_otherwise, "padding keeps the size or is none"),
+    Weight(1.0, lambda w: w.kernel == 1, "it pools nothing"),
+    Weight(1.5, lambda w: (w.kernel, w.stride) not in _POOLS, "nearly all pools are one of these"),
+)
+
+CONVOLUTION: tuple[Weight[Window], ...] = (
+    Weight(3.0, lambda w: w.kernel % 2 == 0 and not w.is_patch and not w.is_transposed,
+           "an even kernel has no center"),
+    Weight(-0.5, lambda w: w.is_patch and w.stride > 1, "patches are of any size"),
+    Weight(3.0, lambda w: w.pads_otherwise and not w.is_transposed,
+           "padding keeps the size or is none"),
+    Weight(2.0, lambda w: w.stride > 2 and w.kernel < 7 and not w.is_patch,
+           "strides above 2 belong to the large kernels that begin a network"),
+    Weight(1.0, lambda w: w.kernel > 5 and w.stride == 1, "large kernels have a stride"),
+    Weight(3.0, lambda w: w.stride > w.kernel and w.is_transposed, "it leaves holes"),
+    Weight(2.0, lambda w: w.stride > w.kernel != 1, "it skips elements"),
+    Weight(1.0, lambda w: _KERNELS.get(w.kernel, 1.5), "3 is the most frequent kernel, then 1"),
+    Weight(0.4, lambda w: w.padding == 0 and w.kernel > 1 and w.stride == 1,
+           "kernels above 1 mostly have padding"),
+)  # fmt: skip
+
+AXES_DIFFER = 1.5  # the windows of a layer are the same along all axes
+KNOWN_WINDOW = 0.3  # at most, for a window that another layer has
+NEW = 0.5  # a width or window that no other layer has
+
+# The sizes of a layer
+
+ODD_FACTOR = 1.6  # free: the factor 3 of 6, 12, 24, 96, 192
+KNOWN_WIDTH = 0.5  # at most, for a width that another layer has
+
+OUTPUT_SIZES: dict[Any, float] = {
+    1: 0.0, (1, 1): 0.0,  # one value for each channel is usual
+    7: 0.7, (7, 7): 0.7,  # VGG
+    6: 1.0, (6, 6): 1.0,  # AlexNet
+}  # fmt: skip
+OTHER_OUTPUT_SIZE = 1.5
+UNEQUAL_OUTPUT_SIZES = 1.0
+
+STEP: tuple[Weight[float], ...] = (
+    Weight(0.2, lambda octaves: abs(octaves - round(octaves)),
+           "the next width is the same, the double or the half"),
+    Weight(0.2, lambda octaves: min(max(abs(octaves) - 1, 0), 2), "steps of one octave at most"),
+)  # fmt: skip
+"""From one width to the next, in octaves."""
+TURN = 0.4  # widths grow or shrink along a network, and seldom do both
+NARROWING = 0.6  # a convolution with a window makes more channels, not fewer
+
+
+# Edits
+
+
+class Prior(Enum):
+    """Kinds of edits: the bits before anything else is known of one, and why."""
+
+    LAYER_SETTING = 0.0, "most mistakes are a number that a layer is created with"
+    WRITTEN_OUT_SIZE = 0.15, "16 * 5 * 5 for a layer: its value follows from what flows in"
+    WRITTEN_OUT_ARGUMENT = 0.3, "the same for a function, where it may be another axis"
+    FLATTENED_SIDES = 0.2, "the sides of a map follow from what runs before"
+    FUNCTION_ARGUMENT = 0.5, "less often wrong than a setting"
+    LOCAL_NUMBER = 2.0, "only the message connects it with the failure"
+
+    INDICES = 0.2, "an embedding takes int64"
+    DTYPE = 0.6, "an input of another dtype"
+    SECOND_EXAMPLE = 0.4, "a norm in training needs more than one value for each channel"
+    UNBATCHED = 0.0, "the first convolution took the input for a single map"
+    BATCH_AXIS = 1.0, "a batch axis was forgotten"
+    CHANNEL_AXIS = 1.1, "a channel axis was forgotten"
+    BATCH_AND_CHANNEL_AXES = 1.3, "both were forgotten"
+    CHANNELS_LAST = -0.5, "channels are last, and their number is that which the layer takes"
+    MOVED_AXIS = 1.2, "channels are last, and their number does not fit"
+    INPUT_SIZE = 1.5, "another number of channels or features"
+    FLATTENED_INPUT = 2.0, "the model takes vectors"
+    INPUT_SIDES = 2.0, "an image of another size"
+    NUMBER_OF_INPUTS = 0.5, "forward takes more or fewer"
+
+    def __init__(self, bits: float, why: str) -> None:
+        self.bits = bits
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What is weighed of an edit. A kind of edit gives those that it knows."""
+
+    prior: Prior
+    surprisal: float = 0.0  # what the changed layers have more than before
+    is_elsewhere: bool = False
+    further_layers: int = 0
+    becomes_pointwise: bool = False
+    loses_padding: bool = False
+    was_planned: bool = False
+    is_chosen: bool = False
+    further_back: int = 0
+    joins_branches: bool = False
+    is_half_precision: bool = False
+    change: float = 0.0  # in octaves, of an input; in tenths of them, of a number
+    added_inputs: int = 0
+    is_undecided: bool = False
+    is_short_view: bool = False
+    width_surprisal: float = 0.0
+
+
+EDIT: tuple[Weight[Features], ...] = (
+    Weight(1.0, lambda e: e.prior.bits, "some kinds of edits are more frequent"),
+    Weight(1.0, lambda e: e.surprisal, "networks are like other networks"),
+    Weight(0.3, lambda e: e.is_elsewhere, "mistakes are mostly where the run fails"),
+    Weight(0.1, lambda e: e.further_layers**0.5, "it changes further layers"),
+    Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
+    Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
+    Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),
+    Weight(0.1, lambda e: e.is_chosen, "the size of an input follows, that of an output is chosen"),
+    Weight(0.1, lambda e: e.further_back, "numbers near the failure have more to do with it"),
+    Weight(1.5, lambda e: e.joins_branches, "sizes where branches join follow from the layers"),
+    Weight(1.0, lambda e: e.is_half_precision, "float32 is usual"),
+    Weight(1.0, lambda e: e.change * (e.prior is not Prior.LOCAL_NUMBER), "small changes first"),
+    Weight(3.0, lambda e: e.change * (e.prior is Prior.LOCAL_NUMBER), "nothing else ranks them"),
+    Weight(1.0, lambda e: e.added_inputs, "as few inputs as the error allows"),
+    Weight(3.0, lambda e: e.is_undecided, "the record does not tell whether it fits"),
+    Weight(0.3, lambda e: e.is_short_view, "rows of fewer than 8 elements are rare"),
+    Weight(0.1, lambda e: e.width_surprisal, "a number may be a width"),
+)
