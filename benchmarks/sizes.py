@@ -18,8 +18,7 @@ from cnnstat.errors import CnnstatError
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.symbolic.results import Domain, Formulas
 from cnnstat.symbolic.view import range_text
-from cnnstat.symbols.parsing import parse
-from cnnstat.symbols.values import value_at
+from cnnstat.symbols.evaluation import parse, value_at
 
 DRAWN = 20
 LARGEST = 700  # pixels beyond the lowest legal side

@@ -139,7 +139,7 @@ def verify(
     config = RunConfig(mode)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
-    from .verification.models import verify_model
+    from .verification.verify import verify_model
 
     call = "cnnstat.verify(model, {})"
     return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
@@ -164,7 +164,7 @@ def compare(
             hint=f"cnnstat compare {first} alexnet",
         )
     config = RunConfig(mode, lane, training)
-    from .comparison.models import compare_models
+    from .comparison.compare import compare_models
 
     return compare_models(models, input, config, arguments)
 
@@ -329,14 +329,13 @@ def roofline(
         UsageError: the device, the precision or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    from .rooflines.bounds import Question
-    from .rooflines.saved import find_device
+    from .rooflines.config import Question, find_device
 
     question = Question.of(find_device(device, device_peaks), precision, training, optimizer)
     config = RunConfig(mode, lane, training)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
-    from .rooflines.predict import predict_roofline
+    from .rooflines.bounds import predict_roofline
 
     call = "cnnstat.roofline(model, {}, …)"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
@@ -345,7 +344,7 @@ def roofline(
 
 def list_devices() -> Devices:
     """The devices that `roofline` knows by name: peaks, memory and the source of the figures."""
-    from .rooflines.listing import named_devices
+    from .rooflines.devices import named_devices
 
     return named_devices()
 

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.memory_usage.largest_batch import largest_batch
+from cnnstat.memory_usage.predict import largest_batch
 from cnnstat.memory_usage.results import KINDS
 from cnnstat.memory_usage.view import view
 from cnnstat.pipeline import load_model

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnnstat.analysis.receptive_field.fields import field_after, field_of_input
+from cnnstat.analysis.receptive_field import field_after, field_of_input
 from cnnstat.operators import convolution, costs, pooling, registry
 from cnnstat.operators.convolution import CONVOLUTIONS, Convolution, convolved
 from cnnstat.operators.costs import Cost

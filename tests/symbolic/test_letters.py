@@ -11,9 +11,8 @@ from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.render import render
 from cnnstat.symbolic.results import Range
+from cnnstat.symbols.evaluation import parse, value_at
 from cnnstat.symbols.notation import written, written_shape
-from cnnstat.symbols.parsing import parse
-from cnnstat.symbols.values import value_at
 
 
 def number(size):

@@ -6,11 +6,10 @@ import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.render import render
-from cnnstat.symbolic.growth import growth_of
 from cnnstat.symbolic.over import Over, parse_over
 from cnnstat.symbolic.results import ScalePoint
-from cnnstat.symbols.parsing import parse
-from cnnstat.symbols.values import value_at
+from cnnstat.symbolic.scaling import growth_of
+from cnnstat.symbols.evaluation import parse, value_at
 
 
 @pytest.mark.parametrize(

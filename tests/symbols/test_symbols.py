@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnnstat.symbols.evaluation import at, function_of, greatest, least, parse, value_at
 from cnnstat.symbols.expressions import Expr, letter, lower_bound
-from cnnstat.symbols.extremes import greatest, least
 from cnnstat.symbols.notation import written, written_equation, written_shape
-from cnnstat.symbols.parsing import parse
-from cnnstat.symbols.values import at, function_of, value_at
 
 H, W, N = letter("H"), letter("W"), letter("N")
 

@@ -1,9 +1,9 @@
-"""The table of layers: its columns, and which layers stand in it in which order."""
+"""The table of layers: its columns, its rows as a tree or sorted, their names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from ..errors import UsageError, nearest
 from ..inputs import format_shape
@@ -11,7 +11,39 @@ from ..render.blocks import Cell, Column, Row, Table
 from ..render.options import Options
 from .results import Layer, Tally, Totals
 from .roles import LAYOUT
-from .tree import to_depth
+
+
+class Placed(Protocol):
+    """A row with its place in the tree of calls."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def repetition(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=Placed)
+
+
+def to_depth(rows: Sequence[_Row], depth: int) -> list[tuple[_Row, str, bool]]:
+    """The rows down to `depth`, each with its name in the tree and whether rows stand below it.
+
+    The name is the path below that of the row around it: a ModuleList, which is never called and
+    has no row, stays in the names of its members.
+    """
+    shown = [row for row in rows if row.depth <= depth]
+    following = [row.depth for row in shown[1:]] + [0]
+    around: dict[int, str] = {}
+    named = []
+    for row, below in zip(shown, following, strict=True):
+        around[row.depth] = row.path
+        parent = around.get(row.depth - 1, "")
+        name = row.path.removeprefix(f"{parent}.") if parent else row.path
+        named.append((row, name + row.repetition, below > row.depth))
+    return named
+
 
 Whole: TypeAlias = "Totals | None"
 """The totals of the model; None where it does not run to its end."""

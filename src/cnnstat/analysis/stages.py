@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, log2, prod
 
-from ..operators.reach import NOT_SPATIAL, WHOLE
 from ..results import Shape
 from .results import Layer, Stage
 
@@ -45,17 +44,6 @@ def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
 
 def _channels(shape: Shape) -> int:
     return shape[1] if len(shape) > 1 else shape[0] if shape else 1
-
-
-def last_map(layers: Sequence[Layer]) -> Layer | None:
-    """The last row that hands on a feature map, before positions are flattened or pooled away."""
-    for layer in reversed(layers):
-        if not layer.outputs or len(layer.outputs[0]) < 3:
-            continue
-        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.receptive_field_reason == WHOLE
-        if not pooled_away and layer.receptive_field_reason != NOT_SPATIAL:
-            return layer
-    return None
 
 
 def align(models: Sequence[Sequence[Stage]]) -> tuple[tuple[Stage | None, ...], ...]:

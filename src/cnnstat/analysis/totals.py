@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..errors import CheckError
 from ..render.blocks import Cell, Facts
+from .receptive_field import last_map
 from .results import Analysis, BoundedPart
-from .stages import last_map
 
 
 def totals(analysis: Analysis) -> Facts:

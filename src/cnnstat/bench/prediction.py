@@ -12,10 +12,10 @@ from ..memory_usage.predict import predict_memory
 from ..memory_usage.results import Memory
 from ..models.model_inputs import with_batch
 from ..pipeline import run_model
-from ..rooflines.bounds import Question, roofline_of
+from ..rooflines.bounds import roofline_of
+from ..rooflines.config import Question, find_device
 from ..rooflines.devices import device_named, peak_of
 from ..rooflines.results import Device
-from ..rooflines.saved import find_device
 from ..run_config import ModelRequest, RunConfig
 from .building import Subject
 from .results import Prediction, Protocol

@@ -77,7 +77,7 @@ def command(
     input, type, output, backward MACs, MACs.
     """
     from ..analysis.layer_table import check_options
-    from ..analysis.sight import with_sight
+    from ..analysis.receptive_field import with_sight
     from ..analysis.totals import require_exact
     from ..api import analyze, formulas
     from ..models.saved import is_saved

@@ -1,18 +1,21 @@
-"""The linear layers that a network ends in: where they are and what they cost.
-
-Which variants of them to trace is decided here; the tracing itself needs torch and is done in
-`comparison/variants.py`.
-"""
+"""The linear layers that a network ends in: their cost, and that of traced variants of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Any, Literal
+
+from torch import Tensor
 
 from ..analysis.results import Analysis, Layer
+from ..errors import ModelError
+from ..inputs import InputSpec
+from ..models.loaded import Loaded, Recorded
+from ..pipeline import ModelRun
 from .results import Classifier, Growth, Linear, NinHead
+from .variants import resized, with_nin_head
 
 _PASSED_OVER = ("activation", "dropout", "norm", "shape", "pool", "other", "join")
 
@@ -117,3 +120,59 @@ def classifier_of(
         tuple(growth),
         reason,
     )
+
+
+_GROWTH = (1, 10 / 7, 2)  # of the input side: 224 → 320 → 448
+
+
+def classifier_of_saved(analysis: Analysis) -> Classifier | None:
+    site = find_site(analysis)
+    if site is None:
+        return None
+    linears = linears_of(analysis, site)
+    reason = "read from a file: there is no model to trace variants of"
+    return classifier_of(linears, None, (), reason)
+
+
+def classifier_of_run(run: ModelRun) -> Classifier | None:
+    """What the linear layers at the end cost, beside traced variants without them and larger."""
+    site = find_site(run.analysis)
+    if site is None:
+        return None
+    linears = linears_of(run.analysis, site)
+    if isinstance(run.loaded, Recorded):
+        reason = "a graph that is not run: there is no model to trace variants of"
+        return classifier_of(linears, None, (), reason)
+    if site.features is None:
+        return classifier_of(linears, None, (), "no feature map stands before them")
+    reasons = []
+    head: NinHead | None = None
+    growth: tuple[Growth, ...] = ()
+    inputs = run.loaded.inputs, run.loaded.named_inputs
+    try:
+        variant = with_nin_head(
+            run.loaded.model, inputs, run.mode, site.features, linears[-1].out_features
+        )
+        head = head_of(run.analysis, run.analyse(variant), site.features)
+    except ModelError as error:
+        reasons.append(f"no NiN head: {error.message}")
+    try:
+        growth = tuple(_grown(run, run.loaded, linears[0].path, factor) for factor in _GROWTH)
+    except ModelError as error:
+        reasons.append(f"not traced at larger inputs: {error.message}")
+    return classifier_of(linears, head, growth, "; ".join(reasons) or None)
+
+
+def _grown(run: ModelRun, loaded: Loaded, linear: str, factor: float) -> Growth:
+    inputs = [_scaled(value, factor) for value in loaded.inputs]
+    named = {name: _scaled(value, factor) for name, value in loaded.named_inputs.items()}
+    variant = resized(loaded.model, (inputs, named), run.mode, linear)
+    return growth_of(run.analyse(variant), linear)
+
+
+def _scaled(value: Any, factor: float) -> InputSpec:
+    if not isinstance(value, InputSpec | Tensor) or len(value.shape) < 3:
+        raise ModelError("the input is no image")
+    batch, channels, *sides = value.shape
+    dtype = str(value.dtype).removeprefix("torch.")
+    return InputSpec((batch, channels, *(round(side * factor) for side in sides)), dtype)

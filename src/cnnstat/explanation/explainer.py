@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.ownership import Ownership
 from ..analysis.results import Analysis, Layer
+from ..analysis.rollup import Ownership
 from ..trace.records import Call, Trace
 from .arithmetic import mac_steps, other_op_steps
 from .letters import MEANINGS

@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ..analysis.receptive_field.fields import field_after, field_of_input, spatial_dims
+from ..analysis.receptive_field import field_after, field_of_input, spatial_dims
 from ..operators.convolution import Convolution
 from ..operators.describe import dims_of, last_axes, window_of
 from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool

@@ -1,7 +1,8 @@
-"""From a model to what a step of it holds."""
+"""Model → Memory: one step is traced, and repeated at other batch sizes to find the largest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import overload
 
@@ -11,22 +12,15 @@ from ..choices import PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..models.loaded import Loaded
 from ..models.model_inputs import batch_of, described_inputs, with_batch
-from ..pipeline import (
-    load_model,
-    model_of,
-    run_model,
-    this_tool,
-)
+from ..pipeline import load_model, model_of, run_model, this_tool
 from ..run_config import ModelRequest, RunConfig
 from ..trace.step_records import Step
 from ..tracing.copies import meta_copy
 from ..tracing.sharding import Sharding
 from ..tracing.step import StepOptions, trace_step
 from .config import MemoryConfig
-from .largest_batch import largest_batch
-from .notes import notes_of
 from .results import BatchFit, Memory, Sharded
-from .timeline import Timeline
+from .timeline import Timeline, notes_of
 
 
 def predict_memory(request: ModelRequest, asked: MemoryConfig) -> Memory:
@@ -141,3 +135,54 @@ class _Subject:
 
         found = largest_batch(peak_at, limit, (batch, peak_bytes))
         return BatchFit(limit, peak_bytes <= limit, *(found or (None, None)))
+
+
+_LARGEST = 2**24  # a model that still fits does not grow with its batch
+
+
+def largest_batch(
+    peak_at: Callable[[int], int | None], limit: int, known: tuple[int, int]
+) -> tuple[int, int] | None:
+    """The largest batch whose peak is at most `limit`, and that peak; None if no batch fits.
+
+    A run shows that the batch fits, another that one more does not. `peak_at` tells the peak of a
+    batch, None where the model does not run on it; `known` is one batch and its peak.
+
+    Raises:
+        ModelError: the peak does not grow with the batch.
+    """
+    fits: tuple[int, int] | None = known if known[1] <= limit else None
+    exceeds: tuple[int, int | None] | None = None if fits else known
+    smallest = 0  # no batch up to this one runs
+    while exceeds is None or exceeds[0] - (fits[0] if fits else smallest) > 1:
+        batch = _next(fits, exceeds, smallest, limit)
+        if batch > _LARGEST:
+            raise ModelError(f"a batch of {_LARGEST:,} still fits: the memory hardly grows with it")
+        peak = peak_at(batch)
+        if peak is None and fits is None:
+            smallest = batch
+        elif peak is not None and peak <= limit:
+            fits = batch, peak
+        else:
+            exceeds = batch, peak
+    return fits
+
+
+def _next(
+    fits: tuple[int, int] | None, exceeds: tuple[int, int | None] | None, smallest: int, limit: int
+) -> int:
+    """The batch to try next: peaks grow about in proportion to the batch.
+
+    Of a batch that is too large for the model itself, no peak is known.
+    """
+    if exceeds is None:
+        assert fits is not None
+        return max(fits[0] + 1, min(2 * fits[0] * limit // max(1, fits[1]), 16 * fits[0]))
+    if fits is None:
+        return max(smallest + 1, exceeds[0] // 2)
+    (low, least), (high, most) = fits, exceeds
+    if most is None:
+        return (low + high) // 2
+    guess = low + (limit - least) * (high - low) // (most - least)
+    # the peaks lie on or below the line between the two: the batch is the guess or above it
+    return min(max(guess + (guess == low), low + 1), high - 1)

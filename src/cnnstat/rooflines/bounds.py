@@ -1,69 +1,43 @@
-"""Trace → Roofline: what each call's operators take at least, summed up the tree.
+"""Model → Roofline: a lower bound on the time of each call, summed up the tree.
 
-The roofline model: an operator takes at least as long as its arithmetic at the device's peak, and
-at least as long as its bytes at the memory's bandwidth (Williams, Waterman and Patterson 2009). Its
-arithmetic is its MACs, at two FLOP each; what is counted as other operations runs at the rate of
-the memory.
+The roofline model: an operator takes at least as long as its arithmetic at the device's peak
+throughput, and at least as long as its bytes at the memory's bandwidth (Williams, Waterman and
+Patterson 2009). Its arithmetic is its MACs, at two FLOP each; what is counted as other operations
+is assumed to run at the rate of the memory.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..analysis.results import Analysis, Layer
-from ..choices import (
-    OPTIMIZERS,
-    OptimizerName,
-    RooflinePrecision,
-    check_choice,
-    precisions_of,
-)
 from ..errors import CheckError, UsageError
+from ..models.loaded import Loaded
+from ..models.model_inputs import batch_of, with_batch
 from ..operators.registry import cost_of
+from ..pipeline import load_model, run_model
+from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Op, Trace
+from .config import Question
 from .devices import peak_of
-from .fused import fused_calls
-from .results import Device, LayerWork, Roofline, Work
-from .traffic import Traffic, update_bytes
+from .results import LayerWork, Roofline, Work
+from .traffic import Traffic, fused_calls, update_bytes
 
 
-@dataclass(frozen=True)
-class Question:
-    """On which device, in which precision, and whether a training step with which optimizer."""
-
-    device: Device
-    precision: RooflinePrecision
-    optimizer: OptimizerName | None = None
-
-    @classmethod
-    def of(
-        cls,
-        device: Device,
-        precision: RooflinePrecision,
-        training: bool,
-        optimizer: OptimizerName | None,
-    ) -> Question:
-        """The question as a caller puts it; the optimizer of a training step is SGD by default.
-
-        Raises:
-            UsageError: a name is unknown, or the device has no peak at the precision.
-        """
-        check_choice("precision", precision, precisions_of("roofline"))
-        check_choice("optimizer", optimizer, (None, *OPTIMIZERS))
-        if optimizer is not None and not training:
-            raise UsageError("an optimizer belongs to a training step", hint="add --training")
-        peak_of(device, precision)
-        return cls(device, precision, (optimizer or "sgd") if training else None)
-
-    def work(self, macs: int, moved: int) -> Work:
-        """What an operator takes: the longer of its arithmetic and its traffic."""
-        arithmetic = 2 * macs / peak_of(self.device, self.precision)
-        traffic = moved / self.device.bandwidth
-        if arithmetic > traffic:
-            return Work(macs, moved, arithmetic, 0.0)
-        return Work(macs, moved, 0.0, traffic)
+def predict_roofline(
+    request: ModelRequest, question: Question, batch_size: int | None, config: RunConfig
+) -> Roofline:
+    """Run a model, a training step with `config.training`, and bound its time."""
+    loaded = load_model(request)
+    if not isinstance(loaded, Loaded):
+        raise UsageError(
+            f"{request.model} is a graph that is not run: a roofline needs a PyTorch model"
+        )
+    if batch_size is not None:
+        loaded = with_batch(loaded, batch_size)
+    run = run_model(loaded, config)
+    return roofline_of(run.trace, run.analysis, question, batch_of(loaded))
 
 
 def roofline_of(

@@ -1,10 +1,10 @@
-"""The peaks of GPUs as their vendors state them, and finding one by its name.
+"""Peak throughput of GPUs from their vendors' documents, and lookup by name.
 
-Figures are dense. Datasheets print tensor-core figures "with sparsity": twice what a dense product
-reaches, so they are halved here. Where a document has figures for accumulation in fp16 and in fp32,
-those for fp32 stand here: it is what PyTorch uses. `fp32` is without tensor cores. TFLOPS are 10¹²,
+Figures are dense. Datasheets print tensor-core figures "with sparsity", twice the rate of a dense
+product, so they are halved here. Where a document has figures for accumulation in fp16 and in fp32,
+the table has those for fp32, which PyTorch uses. `fp32` is without tensor cores. TFLOPS are 10¹²,
 bandwidths decimal, memory sizes binary, as devices report them. CPUs are not in the table: their
-peaks depend on the clock under load, and `cnnstat devices --measure` measures them.
+peak depends on the clock under load, and `cnnstat devices --measure` measures it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..choices import PRECISIONS, RooflinePrecision, precisions_of
 from ..errors import UsageError, closest
 from ..units import parse_quantity
-from .results import Device
+from .results import Device, Devices
 
 _T = 10**12
 _GB = 10**9
@@ -168,3 +168,15 @@ def peak_of(device: Device, precision: RooflinePrecision) -> int:
             hint=f"--precision {next(iter(peaks))}, or --device-peaks",
         )  # fmt: skip
     return peaks[precision]
+
+
+_NOTES = (
+    '2 FLOP for a multiply and an add; dense: figures that are printed "with sparsity" are halved; '
+    "fp32 is without tensor cores, the others accumulate in fp32 (fp64 in fp64)",
+    "shorter names: " + ", ".join(f"{short} = {name}" for short, name in SHORT.items()),
+    "other devices: --device-peaks, or cnnstat devices --measure on them",
+)
+
+
+def named_devices() -> Devices:
+    return Devices(devices=DEVICES, notes=_NOTES)

@@ -1,17 +1,18 @@
-"""The bytes that an operator reads from memory and writes to it.
+"""The bytes that operators, and kernels fused from several, read from memory and write to it.
 
 An operator that runs on its own reads each of its inputs once and writes each of its outputs once.
-That is the least it can do unless its operands are still in a cache: many kernels read something
-twice. Views move nothing.
+This is a minimum unless operands are still in a cache: many kernels read something twice. Views
+move nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..choices import OPTIMIZERS, PRECISIONS, OptimizerName, RooflinePrecision
 from ..operators.registry import Trait, is_in_place, moves_no_data, traits_of, view_of
-from ..trace.records import Op, TensorSpec
+from ..trace.records import Call, Op, TensorSpec, Trace
 
 _FLOATS = frozenset({"float64", "float32", "bfloat16", "float16"})
 
@@ -85,3 +86,33 @@ def update_bytes(optimizer: OptimizerName, trained: int, precision: RooflinePrec
     """
     itemsize = PRECISIONS[precision].parameter_itemsize
     return OPTIMIZERS[optimizer].accesses * itemsize * trained
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Bytes of the forward and of the backward kernel."""
+
+    forward: int
+    backward: int
+
+
+def fused_calls(trace: Trace, precision: RooflinePrecision) -> dict[int, Moved]:
+    """By the index of the call."""
+    traffic = Traffic(precision)
+    fused = {}
+    for call in trace.calls:
+        operands = traffic.of_tensors((*call.inputs, *call.outputs))
+        if call.kind == "function" and call.type == "scaled_dot_product_attention":
+            # Scores need not leave the processor (Dao et al. 2022): q, k, v are read, the output
+            # is written; then these and dy are read, and dq, dk, dv written.
+            fused[call.index] = Moved(operands, 2 * operands)
+        elif _is_dropout(call) and call.outputs:
+            mask = call.outputs[0].numel  # a byte for each element
+            fused[call.index] = Moved(operands + mask, operands + mask)
+    return fused
+
+
+def _is_dropout(call: Call) -> bool:
+    if call.module is not None:
+        return call.module.base == "Dropout"
+    return call.type == "dropout"

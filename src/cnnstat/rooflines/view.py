@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..analysis.layer_table import to_depth
 from ..analysis.roles import LAYOUT
-from ..analysis.tree import to_depth
 from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
 from ..inputs import format_shape

@@ -9,7 +9,7 @@ from ..results import Record, Result
 
 Size = int | str
 """A number; where it depends on letters the text of an expression, `(H - 7)//4`, which is Python
-and which `cnnstat.symbols.parsing.parse` reads."""
+and which `cnnstat.symbols.evaluation.parse` reads."""
 
 
 class Range(Record, frozen=True):

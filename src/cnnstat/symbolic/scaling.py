@@ -1,10 +1,11 @@
-"""From models to what they cost over a size or over an argument."""
+"""What models cost over a size of the input or over an argument of the constructor."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import torch
@@ -19,14 +20,11 @@ from ..models.load import load
 from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
-from ..symbols.parsing import parse
-from ..symbols.values import at
+from ..symbols.evaluation import at, parse
 from ..version import __version__
-from .figures import layer_formulas, total_formulas
-from .formulas import index_notes
-from .growth import growth_of
+from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
-from .results import FIGURES, FormulaTotals, LetteredInput, ScalePoint, Scaling, Series
+from .results import FIGURES, FormulaTotals, GrowthRate, LetteredInput, ScalePoint, Scaling, Series
 from .subject import Subject
 
 _LETTERS = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
@@ -208,3 +206,26 @@ def _point(value: Any, analysis: Analysis) -> ScalePoint:
 
 def _plain(spec: InputSpec) -> InputSpec:
     return InputSpec(spec.shape, spec.dtype, spec.name)
+
+
+def growth_of(points: Sequence[ScalePoint]) -> GrowthRate | None:
+    """The factor per doubling, from the first point that runs to the last; None for fewer than two.
+
+    y ∝ x^p grows by 2^p: p = log(yₙ/y₁) / log(xₙ/x₁).
+    """
+    known = [point for point in points if point.reason is None and is_number(point.value)]
+    if len(known) < 2:
+        return None
+    first, last = known[0], known[-1]
+    if first.value <= 0 or last.value <= 0 or first.value == last.value:
+        return None
+    doublings = log2(last.value / first.value)
+    factors = {}
+    for name in FIGURES:
+        low, high = getattr(first, name), getattr(last, name)
+        factors[name] = 2 ** (log2(high / low) / doublings) if low and high else None
+    return GrowthRate(first.value, last.value, **factors)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,10 +1,12 @@
-"""A model whose input sizes are letters, and the runs that are made of it."""
+"""A model with symbolic dimensions in its inputs, and its runs at sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from torch import nn
 
 from ..analysis.results import Analysis
 from ..analysis.rollup import analyse
@@ -12,17 +14,92 @@ from ..choices import LaneName, Mode
 from ..comparison.variants import resized
 from ..errors import CnnstatError, ModelError, UsageError
 from ..inputs import InputSpec
+from ..models.load import load
 from ..models.loaded import Loaded
+from ..models.model_inputs import implied_input
 from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
 from ..tracing.attempts import trace_on_lanes
 from ..tracing.copies import meta_copy
-from .figures import shapes_at
-from .letters import at_sizes, first_values, letters_in, starting_sizes, told
-from .pieces import Outcome, Piece
 from .results import LetteredInput
+from .runs import Outcome, Piece, shapes_at
+
+_SIZES = (224, 32, 28, 64, 256, 299, 128, 384, 512, 16, 96, 48, 100, 8, 4, 2, 1)
+
+
+def at_sizes(value: Any, values: Mapping[str, int]) -> Any:
+    """The inputs where every letter has a value."""
+    if isinstance(value, InputSpec):
+        return value.at(values)
+    if isinstance(value, tuple | list):
+        return type(value)(at_sizes(item, values) for item in value)
+    if isinstance(value, dict):
+        return {key: at_sizes(item, values) for key, item in value.items()}
+    return value
+
+
+def specs_in(value: Any) -> Iterator[InputSpec]:
+    if isinstance(value, InputSpec):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from specs_in(item)
+    elif isinstance(value, dict):
+        yield from specs_in(list(value.values()))
+
+
+def letters_in(value: Any) -> Iterator[str]:
+    for spec in specs_in(value):
+        yield from (name for _, name in spec.letters)
+
+
+def told(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in values.items())
+
+
+def starting_sizes(request: ModelRequest) -> dict[str, int]:
+    """The sizes that the model's own input has where the letters stand."""
+    model, positional, named = request.model, request.inputs, request.named_inputs
+    try:
+        own = load(model, (), {}, request.arguments) if isinstance(model, str) else None
+    except CnnstatError:  # it has no input of its own
+        own = None
+    starts = {
+        name: spec.shape[dim]
+        for spec in specs_in((positional, named)) for dim, name in spec.letters if spec.shape[dim]
+    }  # fmt: skip
+    if isinstance(model, nn.Module):
+        implied = implied_input(model).shape
+        alike = [spec for spec in positional if len(spec.shape) == len(implied)]
+        starts |= {n: implied[1] for spec in alike for dim, n in spec.letters if dim == 1}
+    pairs = [*zip(positional, own.inputs, strict=False)] if own else []
+    pairs += [
+        (named[name], own.named_inputs[name]) for name in named if own and name in own.named_inputs
+    ]
+    for spec, value in pairs:
+        if isinstance(spec, InputSpec) and len(getattr(value, "shape", ())) == len(spec.shape):
+            for dim, name in spec.letters:
+                starts.setdefault(name, int(value.shape[dim]))
+    return starts
+
+
+def first_values(
+    letters: Sequence[str],
+    starts: Mapping[str, int],
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+) -> Iterator[dict[str, int]]:
+    """Sizes at which the model may run: its own, else usual ones, two for a batch."""
+    if all(name in starts for name in letters):
+        yield dict(starts)
+    batches = {
+        name for spec in specs_in((positional, named)) for dim, name in spec.letters if dim == 0
+    }
+    for size in _SIZES:
+        yield {name: 2 if name in batches else starts.get(name, size) for name in letters}
+
 
 _APART = (1, 2, 4, 8, 16, 32)  # what is added to tell two letters of one size from each other
 

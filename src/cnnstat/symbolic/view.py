@@ -9,9 +9,9 @@ from typing import Any
 from ..analysis.layer_table import layer_rows
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.options import Options
+from ..symbols.evaluation import parse
 from ..symbols.expressions import Expr, Number
 from ..symbols.notation import written, written_equation, written_shape
-from ..symbols.parsing import parse
 from .results import Domain, Formulas, LayerFormulas, Limit, Range, Size
 
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share")

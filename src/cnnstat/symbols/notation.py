@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from .atoms import Atom, Product
+from .evaluation import at
 from .expressions import Expr, Number, letter
-from .values import at
 
 Shifts = dict[Atom, int]
 """What is added to a division so that the constants beside it vanish: ⌊(H+1)/4⌋−2 is ⌊(H−7)/4⌋."""
 
 
 def written(number: Number, steps: Mapping[str, int] | None = None) -> str:
-    """As a person writes it; the plain text, which `symbols.parsing` reads, is `str(number)`.
+    """As a person writes it; the plain text, which `symbols.evaluation` reads, is `str(number)`.
 
     `steps` are what letters are known to be divisible by: ⌊H/2⌋ is then H/2.
     """
@@ -155,13 +155,17 @@ def _atom(atom: Atom, shift: int) -> str:
 
 
 def _fewest_terms(terms: Mapping[Product, int]) -> tuple[Mapping[Product, int], Shifts]:
-    """The same sum with divisions shifted so that products factor: hw−3h−3w+9 is (h−3)·(w−3)."""
+    """The same sum with divisions shifted so that products factor: hw−3h−3w+9 is (h−3)·(w−3).
+
+    The search is greedy, so its result depends on the order: atoms are tried in the order of the
+    terms, not of a set, which would change with the hash seed.
+    """
     shifts: Shifts = {}
     improved = True
     while improved:
         improved = False
-        for atom in {atom for product in terms for atom, _ in product}:
-            for shift in set(_candidates(terms, atom)):
+        for atom in dict.fromkeys(atom for product in terms for atom, _ in product):
+            for shift in dict.fromkeys(_candidates(terms, atom)):
                 moved = _moved(terms, atom, shift)
                 if len(moved) < len(terms):
                     terms, improved = moved, True

@@ -1,7 +1,7 @@
 """Operators whose output sizes depend on values: without data they are taken at their largest.
 
 `nonzero` of a mask may find every element, `nms` may keep every box. A run that used one of them
-gives upper bounds, and the analysis says so (`analysis/bounds.py`).
+gives upper bounds, and the analysis says so (`analysis/dataflow.py`).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ..symbols.evaluation import value_at
 from ..symbols.expressions import Expr, Number, lower_bound
-from ..symbols.values import value_at
 from ..trace.records import Condition
 
 

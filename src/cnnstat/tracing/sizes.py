@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
+from ..symbols.evaluation import greatest, least
 from ..symbols.expressions import Expr, Number
-from ..symbols.extremes import greatest, least
 from .path import Path
 
 

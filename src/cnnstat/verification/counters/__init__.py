@@ -13,27 +13,28 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..differences import Count
-from .containment import contained
-from .request import Question, Skipped
+from .sandbox import Question, Skipped, contained
 
 
 class Known(NamedTuple):
-    """A referee: `package` is what it comes in, `device` where its tensors are."""
+    """A referee: the package it comes in, the function that runs it (`module:name` in this
+    folder), and the device of its tensors."""
 
     name: str
     package: str
+    function: str
     device: str
     optional: bool = False
 
 
 REFEREES = (
-    Known("fvcore", "fvcore", "cpu"),
-    Known("torchinfo", "torchinfo", "meta"),
-    Known("FlopCounterMode", "torch", "meta"),
-    Known("thop", "thop", "meta", optional=True),
-    Known("ptflops", "ptflops", "meta", optional=True),
-    Known("calflops", "calflops", "meta", optional=True),
-    Known("torchprofile", "torchprofile", "cpu", optional=True),
+    Known("fvcore", "fvcore", "fvcore:count", "cpu"),
+    Known("torchinfo", "torchinfo", "torchinfo:count", "meta"),
+    Known("FlopCounterMode", "torch", "dispatch:count_flop_counter_mode", "meta"),
+    Known("thop", "thop", "thop:count", "meta", optional=True),
+    Known("ptflops", "ptflops", "dispatch:count_ptflops", "meta", optional=True),
+    Known("calflops", "calflops", "dispatch:count_calflops", "meta", optional=True),
+    Known("torchprofile", "torchprofile", "torchprofile:count", "cpu", optional=True),
 )
 
 _LONGEST = 200  # characters of an error
@@ -65,8 +66,9 @@ def _ask(known: Known, question: Question) -> Count:
     started = time.perf_counter()
     try:
         with contained():
-            referee: Any = importlib.import_module(f".{known.name.lower()}", __name__)
-            figures = referee.count(question)
+            module, _, name = known.function.partition(":")
+            count: Any = getattr(importlib.import_module(f".{module}", __name__), name)
+            figures = count(question)
     except Skipped as reason:
         return Count(known.name, version, None, None, skipped=str(reason))
     except (Exception, SystemExit) as error:  # foreign code on any model: anything may come out

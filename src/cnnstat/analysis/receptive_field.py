@@ -1,4 +1,4 @@
-"""Which input pixels an element of each tensor depends on, followed through every branch.
+"""The input pixels that the elements of a tensor depend on, followed through every branch.
 
 For one spatial axis of the input, position p of a feature map sees the input pixels
 [low + p·jump, high + p·jump]: the receptive field is high - low + 1, the effective stride is
@@ -11,18 +11,22 @@ Distill 2019, with both ends kept so that branches join exactly: the union of th
 
 Each dimension of a tensor is a product of factors, one for each axis of the input or channel
 dimension that a view has merged into it, so tokens made of pixels are followed too. The statistics
-of normalisations are not followed: a norm is taken as the affine map it is at inference.
+of normalisations are not followed: a norm is treated as the affine map that it is at inference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from math import prod
 
-from ...operators.describe import dims_of, window_of
-from ...operators.reach import NOT_SPATIAL, Field, Reach, lost, met, not_followed
-from ...operators.registry import Trait, traits_of, view_of
-from ...trace.records import Op, TensorSpec, Trace
+from msgspec import structs
+
+from ..operators.describe import dims_of, window_of
+from ..operators.reach import NOT_SPATIAL, WHOLE, Field, Reach, lost, met, not_followed
+from ..operators.registry import Trait, traits_of, view_of
+from ..trace.records import Op, TensorSpec, Trace
+from .results import Analysis, Layer
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
@@ -77,3 +81,38 @@ def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
 
 
 _AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is taken as an affine map
+
+
+def last_map(layers: Sequence[Layer]) -> Layer | None:
+    """The last row that hands on a feature map, before positions are flattened or pooled away."""
+    for layer in reversed(layers):
+        if not layer.outputs or len(layer.outputs[0]) < 3:
+            continue
+        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.receptive_field_reason == WHOLE
+        if not pooled_away and layer.receptive_field_reason != NOT_SPATIAL:
+            return layer
+    return None
+
+
+def with_sight(analysis: Analysis, side: int) -> Analysis:
+    """The analysis with what its receptive field is to objects of a size."""
+    return structs.replace(analysis, notes=(*analysis.notes, *_sight(analysis, side)))
+
+
+def _sight(analysis: Analysis, side: int) -> Iterator[str]:
+    """Sentences about the last feature map, for objects of `side` pixels."""
+    last = last_map(analysis.layers)
+    if last is None or not last.receptive_field:
+        return
+    seen, shape = min(last.receptive_field), analysis.inputs[0].shape
+    place = last.path or last.type
+    if seen < side:
+        yield (
+            f"one position behind {place} sees {seen:g} pixels, "
+            f"the object has {side}: no position sees it whole"
+        )
+    if len(shape) > 2 and max(last.receptive_field) > max(shape[2:]):
+        yield (
+            f"one position behind {place} sees {max(last.receptive_field):g} pixels, "
+            f"the input has {max(shape[2:])}: the rest is padding"
+        )

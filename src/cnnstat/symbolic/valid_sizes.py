@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
 
-from .pieces import OneLetter, Outcome, Piece, Values
 from .results import Domain, Limit, Range
+from .runs import OneLetter, Outcome, Piece, Values
 
 Oracle = Callable[[Values], Outcome]
 MOST_TRIED = 60  # plain runs for one letter

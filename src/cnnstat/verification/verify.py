@@ -1,24 +1,52 @@
-"""Trace + what another counter said → why they differ.
+"""Model → Verification: cnnstat and other counters count a model, and differences are explained.
 
-For each referee there is a model of it: what it counts for each operator or layer, by the formulas
-in its own source. Applied to our trace it gives the differences that are to be expected; what the
-referee's result differs by beyond them is unexplained.
+Each referee has a model of its own: the count of each operator or layer by the formulas in its
+source code. Applied to our trace it predicts how the referee differs from us; any other difference
+is unexplained.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..analysis.results import Analysis
-from ..errors import CheckError
+from ..errors import CheckError, UsageError
+from ..models.loaded import Recorded
+from ..pipeline import load_model, run_model
+from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
+from ..tracing.copies import meta_copy
 from ..units import format_difference
+from .counters import Question, absent, consult, dispatch, fvcore, thop, torchinfo, torchprofile
 from .differences import Count, Difference, own_macs
-from .formulas import dispatch, fvcore, thop, torchinfo, torchprofile
 from .results import Bucket, LayerCheck, Referee, Verification
+
+
+def verify_model(request: ModelRequest, config: RunConfig) -> Verification:
+    """Count a model with cnnstat and with the other counters, and explain the differences."""
+    loaded = load_model(request)
+    if isinstance(loaded, Recorded):
+        raise UsageError(f"{request.model} is a graph: other counters need a PyTorch model")
+    untouched = meta_copy(loaded.model)
+    run = run_model(loaded, config)
+    has_data, notes = run.trace.lane != "meta", []
+    if has_data:  # all are to see the same values then
+        notes.append(f"run on the CPU by all: {run.trace.lane_reason}")
+        run = run_model(loaded, replace(config, lane="cpu"))
+        assert loaded.builders.with_data is not None  # it was executed just now
+        untouched = loaded.builders.with_data()
+    needed = run.analysis.totals.peak_bytes
+    given = (loaded.inputs, loaded.named_inputs)
+    question = Question(untouched, *given, run.mode, needed, has_data)
+    question.settle()
+    counted = Run(run.analysis, question.trace(composites=False), question.trace(composites=True))
+    if missing := absent():
+        notes.append(f"not installed, so not asked: {', '.join(missing)}")
+    return verify(counted, consult(question), notes)
+
 
 Model = Callable[[Trace], Iterable[Difference]]
 OF_OPERATORS: dict[str, Model] = {

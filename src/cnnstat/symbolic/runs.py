@@ -1,12 +1,12 @@
-"""What a run with letters tells, and under which conditions, as functions of one letter."""
+"""Runs of a model: plain ones, and symbolic ones with the conditions under which they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..symbols.values import at, function_of
-from ..trace.records import Condition
+from ..symbols.evaluation import at, function_of, value_at
+from ..trace.records import Condition, Trace
 from .results import Joint
 
 Values = Mapping[str, int]
@@ -83,3 +83,11 @@ class OneLetter:
 
     def shapes_at(self, size: int) -> Shapes:
         return self.piece.shapes_at({**self.base, self.letter: size})
+
+
+def shapes_at(trace: Trace, values: Values) -> Shapes:
+    """The outputs of all calls of a run with letters, at some sizes."""
+    return tuple(
+        tuple(tuple(value_at(n, values) for n in tensor.shape) for tensor in call.outputs)
+        for call in trace.calls
+    )

@@ -1,16 +1,56 @@
-"""Which device is meant: by its name, by given peaks, or by a file of one that was measured."""
+"""The arguments of `roofline`, checked before torch is imported: device, precision, optimizer."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..choices import OPTIMIZERS, OptimizerName, RooflinePrecision, check_choice, precisions_of
 from ..errors import UsageError
 from ..results import SCHEMA_VERSION
-from .devices import device_named, device_of_peaks
-from .results import Device, Devices
+from .devices import device_named, device_of_peaks, peak_of
+from .results import Device, Devices, Work
+
+
+@dataclass(frozen=True)
+class Question:
+    """On which device, in which precision, and whether a training step with which optimizer."""
+
+    device: Device
+    precision: RooflinePrecision
+    optimizer: OptimizerName | None = None
+
+    @classmethod
+    def of(
+        cls,
+        device: Device,
+        precision: RooflinePrecision,
+        training: bool,
+        optimizer: OptimizerName | None,
+    ) -> Question:
+        """The question as a caller puts it; the optimizer of a training step is SGD by default.
+
+        Raises:
+            UsageError: a name is unknown, or the device has no peak at the precision.
+        """
+        check_choice("precision", precision, precisions_of("roofline"))
+        check_choice("optimizer", optimizer, (None, *OPTIMIZERS))
+        if optimizer is not None and not training:
+            raise UsageError("an optimizer belongs to a training step", hint="add --training")
+        peak_of(device, precision)
+        return cls(device, precision, (optimizer or "sgd") if training else None)
+
+    def work(self, macs: int, moved: int) -> Work:
+        """What an operator takes: the longer of its arithmetic and its traffic."""
+        arithmetic = 2 * macs / peak_of(self.device, self.precision)
+        traffic = moved / self.device.bandwidth
+        if arithmetic > traffic:
+            return Work(macs, moved, arithmetic, 0.0)
+        return Work(macs, moved, 0.0, traffic)
+
 
 _HINT = "cnnstat devices --measure --output device.json"
 

@@ -1,1 +1,0 @@
-"""Which input pixels the elements of tensors depend on, and what each operator does to that."""

@@ -1,1 +1,0 @@
-"""What each of the other counters counts, from its source code."""
