@@ -1,1 +1,1 @@
-"""The command line: one thin file per command, each options, one call and one `emit`."""
+"""The command line: one file per command: its options, one call, one `emit`."""

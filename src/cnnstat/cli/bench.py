@@ -1,9 +1,9 @@
-"""`cnnstat bench MODEL …`: train models for real and measure them."""
+"""`cnnstat bench MODEL …`: train models and measure them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,20 +17,18 @@ from ..choices import (
 )
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
-from ..render.options import Format
 from .options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,
     arguments_of,
+    batch_size_of,
     model_argument,
     one_input,
+    typed_options,
 )
 
-if TYPE_CHECKING:
-    from ..bench.results import Benchmark
-
-_ALLOWED_WITH_RESUME = {"resume", "format"}
+_ALLOWED_WITH_RESUME = ("resume", "format")
 
 
 def command(
@@ -148,18 +146,19 @@ def command(
     Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
     """
     from ..api import measure
-    from ..api import resume as resumed
+    from ..api import resume as resume_run
+    from .emit import emit_benchmark
     from .progress import watched
 
     if resume is not None:
-        if given := _given_options(context):
+        if others := typed_options(context, but=_ALLOWED_WITH_RESUME):
             raise UsageError(
                 f"--resume goes on with what {resume}/config.json says: "
-                f"leave out {', '.join(given)}"
+                f"leave out {', '.join(others)}"
             )
-        result = watched(lambda watch: resumed(resume, watch))
+        result = watched(lambda watch: resume_run(resume, watch))
     else:
-        size = _batch_size_of(batch_size)
+        size = batch_size_of(batch_size)
         arguments = arguments_of(arg)
         spec = one_input(input, "bench trains all models on one --input")
         result = watched(
@@ -174,48 +173,4 @@ def command(
                 inference=inference, layers=layers, device_peaks=device_peaks,
             )
         )  # fmt: skip
-    _emit(result, format, output or resume)
-
-
-def _batch_size_of(text: str) -> int | str:
-    """Read `--batch-size`.
-
-    Raises:
-        UsageError: it is neither a whole number nor `auto`.
-    """
-    if text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"--batch-size {text!r} is neither a whole number nor auto") from None
-
-
-def _given_options(context: typer.Context) -> list[str]:
-    """The options that were typed, but for those that go with `--resume`."""
-    typed = [
-        name for name in context.params
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    ]  # fmt: skip
-    return [
-        "MODEL" if name == "models" else f"--{name.replace('_', '-')}"
-        for name in typed
-        if name not in _ALLOWED_WITH_RESUME
-    ]
-
-
-def _emit(result: Benchmark, format: Format | None, folder: Path | None) -> None:
-    """Print the result; then end as Ctrl-C does if it is that of an interrupted run.
-
-    Under torchrun only the first process prints.
-    """
-    from ..bench.placing import is_first_process
-    from .emit import Destination, emit
-
-    if is_first_process():
-        emit(result, Destination(format or "table", None))
-        if any(run.status == "interrupted" for run in result.runs):
-            how = f"\n  to go on: cnnstat bench --resume {folder}" if folder else ""
-            typer.echo(f"interrupted: what was measured until then is shown{how}", err=True)
-    if any(run.status == "interrupted" for run in result.runs):
-        raise KeyboardInterrupt
+    emit_benchmark(result, format, output or resume)

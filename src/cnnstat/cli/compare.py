@@ -1,4 +1,4 @@
-"""`cnnstat compare MODEL MODEL …`: how networks differ, and why."""
+"""`cnnstat compare MODEL MODEL …`: differences of networks, and their reasons."""
 
 from __future__ import annotations
 

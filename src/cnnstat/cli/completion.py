@@ -1,4 +1,4 @@
-"""Completion of model names. Imports no torch and runs nothing that the user wrote."""
+"""Shell completion of model names. It imports no torch and runs no code of the user."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 from ..models.zoo.catalog import CATALOG
 
-# What stands in front of the word to complete, where the shell has split it off.
+# The source and colon before the word to complete, if the shell has split them off.
 _split_off = ""
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
-    """Built-in names, those of pyproject.toml, and behind a source's colon the names it had."""
+    """Built-in names and those of pyproject.toml; after `SOURCE:` the names that it had last."""
     from ..models.model_sources import remembered
     from ..models.user_names import known_names
 
@@ -24,16 +24,16 @@ def complete_model(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_source(incomplete: str) -> list[tuple[str, str]]:
-    """The sources that `cnnstat list` takes."""
+    """The sources that `cnnstat list` takes as its argument."""
     from ..models.model_sources import SOURCES
 
-    if _split_off:  # the colon is typed: nothing follows it here
+    if _split_off:  # after the colon nothing follows
         return []
     return [(f"{s}:", f"the models of {s}") for s in SOURCES if s.startswith(incomplete)]
 
 
 def join_words_of_bash() -> None:
-    """Undo that bash takes `torchvision:res` for three words and completes the last alone."""
+    """Join the words of `torchvision:res`, which bash splits at the colon, in its environment."""
     global _split_off
     words, at = os.environ.get("COMP_WORDS", "").split("\n"), os.environ.get("COMP_CWORD", "")
     if os.environ.get("_CNNSTAT_COMPLETE") != "complete_bash" or not at.isdecimal():

@@ -1,4 +1,4 @@
-"""`cnnstat devices`: the peaks of devices, stated by their vendors or measured here."""
+"""`cnnstat devices`: peak throughput of devices, from datasheets or measured on this machine."""
 
 from __future__ import annotations
 

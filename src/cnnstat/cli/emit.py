@@ -1,4 +1,4 @@
-"""Getting a result to where the user wants it: standard output or a file, whole or not at all."""
+"""Output: a result is printed, or written to a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import typer
 
-from ..errors import ModelError, OutputError, UsageError
+from ..errors import ModelError, OutputError, ShapeError, UsageError
 from ..fast_meta import imported_quickly, quickly
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
 
 if TYPE_CHECKING:
+    from ..bench.results import Benchmark
     from ..diagnosis.results import Diagnosis
     from ..results import Result
 
@@ -29,17 +31,17 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a result goes and in which format; settled before any work is done."""
+    """The format of a result and its file, None for standard output."""
 
     format: Format
     file: Path | None
 
 
 def destination(format: Format | None, file: Path | None) -> Destination:
-    """Settle the format and make sure that the file can be written.
+    """Choose the format and check that the file can be written, before any work is done.
 
     Raises:
-        UsageError: no format is given and the extension tells none.
+        UsageError: there is no format, and the extension is unknown.
         OutputError: the file cannot be written.
     """
     if file is None:
@@ -60,10 +62,11 @@ def destination(format: Format | None, file: Path | None) -> Destination:
 
 
 def result_of(call: Callable[[], _R], quick: bool = True) -> _R:
-    """What a public function returns; what models print meanwhile goes to standard error.
+    """Call a public function. Models print to standard error meanwhile.
 
-    `quick`: whether parts of torch and of other libraries are left out of their import, which
-    suits what runs models on `meta` and nothing else. A failure is told without that.
+    `quick`: whether to import torch and other libraries without the parts that a run on `meta`
+    does not need. If the call then fails, it is repeated with complete imports, so that its
+    error does not depend on them.
     """
     with redirect_stdout(sys.stderr), imported_quickly(postponing=quick):
         return quickly(call, in_doubt=ModelError) if quick else call()
@@ -83,11 +86,40 @@ def emit(result: Result, to: Destination, options: Options | None = None) -> Non
     write_files({**files, to.file: document.text})
 
 
-def emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options) -> None:
-    """What is known of a model that fails: the layers up to there.
+def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None) -> None:
+    """Print a benchmark; under torchrun only the first process does.
 
-    As a table it is only that: the errors come on standard error. Other forms hold them too. A
-    file is left as it was: it may hold the report of a model that works.
+    Raises:
+        KeyboardInterrupt: the run was interrupted; the command ends as Ctrl-C ends it.
+    """
+    from ..bench.placing import is_first_process
+
+    interrupted = any(run.status == "interrupted" for run in result.runs)
+    if is_first_process():
+        emit(result, Destination(format or "table", None))
+        if interrupted:
+            how = f"\n  to go on: cnnstat bench --resume {folder}" if folder else ""
+            typer.echo(f"interrupted: what was measured until then is shown{how}", err=True)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def emitting_diagnosis(to: Destination, options: Options) -> Iterator[None]:
+    """If the model fails inside because its shapes do not fit, emit its diagnosis first."""
+    try:
+        yield
+    except ShapeError as error:
+        if error.diagnosis is not None:
+            _emit_diagnosis(error.diagnosis, to, options)
+        raise
+
+
+def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options) -> None:
+    """Print the layers that ran before the failure.
+
+    A table has the layers only, because the errors are printed to standard error; other formats
+    have both. A file is not overwritten: it may have the report of a model that works.
     """
     if to.file is not None:
         return
@@ -98,16 +130,16 @@ def emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options) -> N
 
 
 def write_files(files: dict[Path, str]) -> None:
-    """Write all the files or none: each is complete under another name before any is in place."""
+    """Write all files or none: all are written under other names before any is renamed."""
     drafts: dict[Path, Path] = {}
     try:
         for file, text in files.items():
             if file.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a directory")
-            if file.exists() and not file.is_file():  # a pipe or a device is written to
+            if file.exists() and not file.is_file():  # write into a pipe or a device
                 file.write_text(text, encoding="utf-8", newline="")
                 continue
-            target = file.resolve()  # behind a link stands the file that is meant
+            target = file.resolve()  # replace the target of a link, not the link
             handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
             drafts[target] = Path(name)
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
@@ -145,13 +177,13 @@ def _print(text: str) -> None:
         raise OutputError("cannot write to standard output", "it is closed")
     encoding = stream.encoding or "utf-8"
     try:
-        # A terminal that cannot show × gets a ? there, not a traceback.
+        # ? instead of × where the encoding lacks it, rather than a traceback
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
     except OSError as error:
-        # What is left in the buffer cannot be written either, when the process ends.
+        # Python flushes sys.stdout at exit, and what is left in its buffer would fail again
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         if not isinstance(error, BrokenPipeError):
             reason = error.strerror or str(error)
             raise OutputError("cannot write to standard output", reason) from error
-        # The reader has what it wanted, as in `cnnstat list | head -3`.
+        # a reader that left early, as in `cnnstat list | head -3`, is no error

@@ -1,4 +1,4 @@
-"""`cnnstat explain MODEL LAYER`: the arithmetic of one layer, with its numbers put in."""
+"""`cnnstat explain MODEL LAYER`: the arithmetic of one layer, with its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cnnstat list [SOURCE:]`: the models that can be named."""
+"""`cnnstat list [SOURCE:]`: the names of models."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def command(
     from .emit import destination, emit
 
     to = destination(format, output)
-    with redirect_stdout(sys.stderr):  # standard output is for the result: imported code prints too
+    with redirect_stdout(sys.stderr):  # imported code may print
         listing = list_models(source, filter)
     emit(listing, to)
     if not source and to.file is None and sys.stdout.isatty():

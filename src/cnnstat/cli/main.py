@@ -1,4 +1,4 @@
-"""Entry: the commands, the one place that catches errors, and leaving fast."""
+"""The entry point: the commands, the only handler of errors, and a fast exit."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ app.command("bench", short_help="Train it for real: accuracy, speed, memory.")(b
 app.command("verify", short_help="What other counters say, and why it differs.")(verify.command)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(show: bool) -> None:
+    if show:
         typer.echo(f"cnnstat {__version__}")
         raise typer.Exit
 
@@ -56,13 +56,13 @@ def options(
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
-    debug = "--debug" in arguments  # wherever it stands: it belongs to no command
+    debug = "--debug" in arguments  # at any place: it is no option of a command
     try:
         app([argument for argument in arguments if argument != "--debug"])
-    except SystemExit as leaving:
+    except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
-            return 0  # typer's mark of a reader that left early: it has what it wanted
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+            return 0  # typer sets this for a reader that left early, as `head` does
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     except KeyboardInterrupt:
         return 130
     except CnnstatError as error:
@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
             traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         return error.exit_status
-    except Exception as error:  # ours: what users can cause is a CnnstatError
+    except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
         if debug:
             traceback.print_exc()
         typer.echo(
@@ -85,19 +85,19 @@ def run(arguments: list[str]) -> int:
 def main() -> NoReturn:
     join_words_of_bash()
     status = run(sys.argv[1:])
-    _leave(status)
+    _exit(status)
 
 
-def _leave(status: int) -> NoReturn:
-    """End the process without tearing down torch's modules, a third of a second for nothing.
+def _exit(status: int) -> NoReturn:
+    """End the process without tearing down torch's modules, which takes a third of a second.
 
-    Everything that a normal exit does for others is done: exit handlers run, output is flushed;
-    where other threads are still at work, the exit is a normal one.
+    Exit handlers run and output is flushed, as at a normal exit. If other threads are running, the
+    exit is a normal one.
     """
     if threading.active_count() > 1:
         sys.exit(status)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, AttributeError):  # gone or full: nothing can be done
+        with contextlib.suppress(OSError, AttributeError):  # closed, or the disk is full
             stream.flush()
     os._exit(status)

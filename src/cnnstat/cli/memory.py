@@ -1,4 +1,4 @@
-"""`cnnstat memory MODEL`: what a step of training or inference will hold on a device."""
+"""`cnnstat memory MODEL`: predicted memory of a training or inference step."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Options that several commands share, and how their text is read."""
+"""The options of several commands, and the readers of their text."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from .completion import complete_model
 
 
 def model_argument(help: str, metavar: str = "MODEL") -> Any:
-    """The model of a command, or `MODEL...`; `help` says which specs it takes."""
+    """The argument MODEL, or `MODEL...`; `help` lists the specs that the command takes."""
     return typer.Argument(
         metavar=metavar, autocompletion=complete_model, show_default=False, help=help
     )
@@ -94,10 +95,10 @@ def inputs_of(texts: list[str] | None) -> list[InputSpec]:
 
 
 def one_input(texts: list[str] | None, why: str) -> InputSpec | None:
-    """Read the `--input` of a command that takes one at most; `why` says so where there are more.
+    """Read the `--input` of a command that takes at most one.
 
     Raises:
-        UsageError: there are several, or it is malformed.
+        UsageError: it is malformed, or with the message `why`, there are several.
     """
     specs = inputs_of(texts)
     if len(specs) > 1:
@@ -106,6 +107,7 @@ def one_input(texts: list[str] | None, why: str) -> InputSpec | None:
 
 
 def lane_of(choice: LaneOrAuto) -> LaneName | None:
+    """Read `--lane`: None for `auto`."""
     return None if choice == "auto" else choice
 
 
@@ -118,7 +120,7 @@ def arguments_of(texts: list[str] | None) -> dict[str, Any]:
     arguments = {}
     for text in texts or []:
         name, equals, value = text.partition("=")
-        # a dot reaches into a nested configuration of transformers
+        # a dot separates the keys of a nested transformers configuration
         if not equals or not all(part.isidentifier() for part in name.split(".")):
             raise UsageError(f"--arg {text!r} is not NAME=VALUE", hint="--arg num_classes=10")
         try:
@@ -132,5 +134,36 @@ def arguments_of(texts: list[str] | None) -> dict[str, Any]:
     return arguments
 
 
+def batch_size_of(text: str) -> int | str:
+    """Read the `--batch-size` of a command that also takes `auto`.
+
+    Raises:
+        UsageError: it is neither a whole number nor `auto`.
+    """
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--batch-size {text!r} is neither a whole number nor auto") from None
+
+
 def columns_of(text: str | None) -> tuple[str, ...]:
+    """Read `--columns`."""
     return tuple(key.strip() for key in text.split(",") if key.strip()) if text else ()
+
+
+def typed_options(context: typer.Context, but: Sequence[str]) -> list[str]:
+    """The options and arguments on the command line, as the user writes them.
+
+    `but` are the names of parameters to leave out.
+    """
+    typed = [
+        name for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]  # fmt: skip
+    return [
+        "MODEL" if name == "models" else f"--{name.replace('_', '-')}"
+        for name in typed
+        if name not in but
+    ]

@@ -1,4 +1,4 @@
-"""What a terminal shows while models are trained: a bar on standard error, and notes."""
+"""The progress of a training on standard error: a bar on a terminal, and notes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from ..bench.results import Benchmark
     from ..bench.work import Started, Watch
 
-_SMOOTHED = 0.1  # share of a new step in the figures that are shown
+_SMOOTHING = 0.1  # weight of a new step in the moving average of examples per second
 
 
 class Progress:
-    """Shows nothing where standard error is no terminal, but for notes."""
+    """A progress bar; without a terminal only notes are printed."""
 
     def __init__(self) -> None:
         self.console = Console(file=sys.stderr)
@@ -49,7 +49,7 @@ class Progress:
         self.bar.stop()
 
     def watch(self, event: Started | Step | Epoch | str) -> None:
-        """Take what happened."""
+        """Show an event of the training. A text is a note."""
         if isinstance(event, str):
             typer.echo(f"note: {event}", err=True)
         elif isinstance(event, Step):
@@ -65,7 +65,7 @@ class Progress:
             return
         self.seconds += step.seconds
         rate = step.examples / step.seconds
-        self.rate = rate if not self.rate else (1 - _SMOOTHED) * self.rate + _SMOOTHED * rate
+        self.rate = rate if not self.rate else (1 - _SMOOTHING) * self.rate + _SMOOTHING * rate
         begun = (step.epoch - 1) * self.started.examples
         done = begun + step.step * step.examples % max(1, self.started.examples)
         share = self.started.limit.share(
@@ -83,13 +83,13 @@ class Progress:
 
 
 def _memory() -> int | None:
-    from ..bench.memory import held_now
+    from ..bench.memory import held_now  # imports torch
 
     return held_now()
 
 
 def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
-    """The result of a run whose progress is shown; what models print goes to standard error."""
+    """Call a function that trains and show its progress. Models print to standard error."""
     with redirect_stdout(sys.stderr), imported_quickly(postponing=False):
         from ..bench.placing import is_first_process
 

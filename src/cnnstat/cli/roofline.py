@@ -1,4 +1,4 @@
-"""`cnnstat roofline MODEL --device NAME`: what a step takes at least, and what limits it."""
+"""`cnnstat roofline MODEL --device NAME`: lower bound on the step time, and its bottleneck."""
 
 from __future__ import annotations
 

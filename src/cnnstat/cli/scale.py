@@ -1,4 +1,4 @@
-"""`cnnstat scale MODEL …`: how costs grow with a size of the input or an argument."""
+"""`cnnstat scale MODEL …`: growth of costs with a size of the input or an argument."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""`cnnstat shapes MODEL`: every layer's shape and cost."""
+"""`cnnstat shapes MODEL`: shape and cost of every layer."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..choices import LaneOrAuto
-from ..errors import ShapeError, UsageError
+from ..errors import UsageError
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .options import (  # fmt: skip
@@ -26,6 +26,10 @@ from .options import (  # fmt: skip
     lane_of,
     model_argument,
 )
+
+if TYPE_CHECKING:
+    from ..analysis.results import Analysis
+    from ..symbolic.results import Formulas
 
 
 def command(
@@ -80,44 +84,47 @@ def command(
     from ..analysis.receptive_field import with_sight
     from ..analysis.totals import require_exact
     from ..api import analyze, formulas
-    from ..models.saved import is_saved
     from ..render.options import Options
-    from .emit import destination, emit, emit_diagnosis, result_of
+    from .emit import destination, emit, emitting_diagnosis, result_of
 
     to = destination(format, output)
     shown = Options(depth, columns_of(columns), sort, top, ops)
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)
+    result: Analysis | Formulas
     if any(spec.letters for spec in specs):
-        _refuse_with_letters(training, lane)
-        lettered = result_of(
+        _check_symbolic(training, lane)
+        result = result_of(
             lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), quick=False
         )
-        emit(lettered, to, shown)
-        if strict:
-            require_exact(lettered.example)
-        return
-    if is_saved(model) and (specs or arguments or mode or training or lane != "auto"):
-        raise UsageError(
-            f"{model} is a saved analysis: it takes no --input, --arg, --mode, --training or --lane"
-        )
-    try:
-        analysis = result_of(
-            lambda: analyze(
-                model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
-                training=training,
-            )
-        )  # fmt: skip
-    except ShapeError as error:
-        if error.diagnosis is not None:
-            emit_diagnosis(error.diagnosis, to, shown)
-        raise
-    emit(analysis if object is None else with_sight(analysis, object), to, shown)
+        analysis = result.example
+    else:
+        _check_saved(model, bool(specs or arguments or mode or training or lane != "auto"))
+        with emitting_diagnosis(to, shown):
+            analysis = result_of(
+                lambda: analyze(
+                    model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
+                    training=training,
+                )
+            )  # fmt: skip
+        result = analysis if object is None else with_sight(analysis, object)
+    emit(result, to, shown)
     if strict:
         require_exact(analysis)
 
 
-def _refuse_with_letters(training: bool, lane: LaneOrAuto) -> None:
+def _check_symbolic(training: bool, lane: LaneOrAuto) -> None:
+    """Raise UsageError for options that symbolic dimensions exclude."""
     if training or lane != "auto":
         option = "--training" if training else "--lane"
         raise UsageError(f"sizes that are letters take no {option}", hint="--input with numbers")
+
+
+def _check_saved(model: str, has_options: bool) -> None:
+    """Raise UsageError for options of a run with a saved analysis."""
+    from ..models.saved import is_saved
+
+    if has_options and is_saved(model):
+        raise UsageError(
+            f"{model} is a saved analysis: it takes no --input, --arg, --mode, --training or --lane"
+        )

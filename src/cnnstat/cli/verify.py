@@ -1,4 +1,4 @@
-"""`cnnstat verify MODEL`: the same model by other counters, and why they differ."""
+"""`cnnstat verify MODEL`: a cross-check with other counters, and the reasons of differences."""
 
 from __future__ import annotations
 
