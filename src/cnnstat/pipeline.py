@@ -22,8 +22,8 @@ from .models.loaded import Loaded, Recorded
 from .models.model_inputs import implied_input
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
-from .tracing.attempts import trace_on_lanes
 from .tracing.copies import meta_copy
+from .tracing.lane_selection import trace_on_lanes
 from .version import __version__
 
 

@@ -21,7 +21,7 @@ from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.registry import Trait, cost_of, reason_free, traits_of
 from cnnstat.trace.records import Op, TensorSpec
-from cnnstat.tracing import bounds
+from cnnstat.tracing import meta_rules
 from tests.networks import Function, SelfAttention
 
 
@@ -517,7 +517,7 @@ def test_a_free_operator_says_in_traits_what_it_does(name):
 
 
 def test_what_is_taken_at_its_largest_has_a_size_by_values():
-    for name in bounds.LARGEST:
+    for name in meta_rules.LARGEST:
         operator = name.partition(".")[0].replace("::", ".")  # of an index only a mask
         assert operator == "aten.index" or Trait.VALUE_SIZED in traits_of(operator), name
 

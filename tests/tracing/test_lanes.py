@@ -16,8 +16,8 @@ from cnnstat.errors import LaneError, ModelError, ShapeError
 from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import construct
 from cnnstat.models.zoo.catalog import CATALOG
-from cnnstat.tracing import attempts
-from cnnstat.tracing.attempts import Builders
+from cnnstat.tracing import lane_selection
+from cnnstat.tracing.lane_selection import Builders
 
 
 class Function(nn.Module):
@@ -183,7 +183,7 @@ def test_values_that_are_given_are_used_on_the_cpu():
 
 
 def test_a_model_too_large_to_be_executed_says_so(monkeypatch):
-    monkeypatch.setattr(attempts, "available_bytes", lambda: 2 * 2**20)
+    monkeypatch.setattr(lane_selection, "available_bytes", lambda: 2 * 2**20)
     net = nn.Sequential(nn.Linear(512, 1024), Function(lambda x: x * x.mean().item()))
     net[1].linear = nn.Linear(1024, 6)
     with pytest.raises(ModelError) as caught:
@@ -195,7 +195,7 @@ def test_a_model_too_large_to_be_executed_says_so(monkeypatch):
 
 
 def test_activations_too_large_to_be_executed(monkeypatch):
-    monkeypatch.setattr(attempts, "available_bytes", lambda: 2 * 2**20)
+    monkeypatch.setattr(lane_selection, "available_bytes", lambda: 2 * 2**20)
     net = Function(lambda x: x.repeat(1000, 1) * x.mean().item())
     with pytest.raises(ModelError, match="needs values") as caught:
         cnnstat.analyze(net, (1000, 4))
@@ -203,7 +203,7 @@ def test_activations_too_large_to_be_executed(monkeypatch):
 
 
 def test_an_input_too_large_to_be_executed(monkeypatch):
-    monkeypatch.setattr(attempts, "available_bytes", lambda: 2 * 2**20)
+    monkeypatch.setattr(lane_selection, "available_bytes", lambda: 2 * 2**20)
     with pytest.raises(ModelError, match="needs values") as caught:
         cnnstat.analyze(Function(lambda x: x * x.mean().item()), (2**40, 4))
     assert "cpu lane: an input takes 16.0 TiB, and 1.00 MiB of memory are left" in str(caught.value)
@@ -221,8 +221,9 @@ def test_a_constructor_that_fails_with_data_stops_the_lane():
         raise OSError("no room")
 
     net = Function(lambda x: x * x.mean().item()).to("meta")
+    builders = Builders(lambda: net, with_data)
     with pytest.raises(ModelError, match="needs values") as caught:
-        attempts.trace_on_lanes(net, Builders(lambda: net, with_data), [InputSpec((3, 4))], {})
+        lane_selection.trace_on_lanes(net, builders, [InputSpec((3, 4))], {})
     assert "cpu lane: it cannot be built with data: OSError: no room" in str(caught.value)
 
 
@@ -250,8 +251,8 @@ def test_a_table_changed_during_construction_has_its_new_values():
 
 
 def test_shapes_that_do_not_fit_are_not_tried_elsewhere(monkeypatch):
-    monkeypatch.setattr(attempts, "fake_lane", lambda: pytest.fail("tried on the fake lane"))
-    monkeypatch.setattr(attempts, "cpu_lane", lambda limit: pytest.fail("executed"))
+    monkeypatch.setattr(lane_selection, "fake_lane", lambda: pytest.fail("tried on the fake lane"))
+    monkeypatch.setattr(lane_selection, "cpu_lane", lambda limit: pytest.fail("executed"))
     with pytest.raises(ShapeError):
         cnnstat.analyze(Function(lambda x: x.view(7, -1)), (3, 4))
 

@@ -27,7 +27,7 @@ from cnnstat.operators.costs import Cost
 from cnnstat.operators.registry import cost_of
 from cnnstat.render import render
 from cnnstat.trace.records import Op, TensorSpec
-from cnnstat.tracing import autograd
+from cnnstat.tracing import backward
 from cnnstat.tracing.copies import meta_copy
 from tests.networks import With
 
@@ -609,7 +609,7 @@ def test_under_the_modes_of_the_caller():
 
 def test_a_torch_that_does_not_tell_its_nodes(monkeypatch):
     expected = trained(convs(), (1, 3, 8, 8)).totals.backward_macs
-    monkeypatch.setattr(autograd, "TELLS", False)
+    monkeypatch.setattr(backward, "NUMBERS_NODES", False)
     analysis = trained(convs(), (1, 3, 8, 8))
     assert by_row(analysis) == {"": expected}
     assert "in the totals only" in analysis.notes[-1]

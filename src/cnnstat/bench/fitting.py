@@ -19,8 +19,8 @@ from msgspec import structs
 
 from ..errors import ModelError, UsageError
 from ..inputs import parse_input
-from ..tracing.buckets import gradient_buckets
 from ..tracing.lanes import available_bytes
+from ..tracing.step_parts import gradient_buckets
 from .building import Subject, subject
 from .memory import is_out_of_memory, release, resident
 from .placing import device_kind, is_distributed, placed

@@ -17,7 +17,7 @@ from ..errors import ModelError
 from ..run_config import RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
-from ..tracing.open_calls import Observer, OpenCall
+from ..tracing.recorder import Observer, OpenCall
 from ..tracing.run import trace
 
 Inputs = tuple[Sequence[Any], Mapping[str, Any]]

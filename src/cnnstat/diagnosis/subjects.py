@@ -30,9 +30,9 @@ from ..models.python_files import inputs_of
 from ..models.reload import afresh, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
+from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
-from ..tracing.nested import tensors_among
 from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known, place_of
 from ..tracing.recorder import Recorder
 from ..tracing.run import trace

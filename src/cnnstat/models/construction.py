@@ -16,10 +16,10 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from ..fast_meta import import_rules, own_rules, uncollected
-from ..tracing.attempts import Builders
 from ..tracing.copies import data_copy, meta_copy
-from ..tracing.operators import on_one_device
-from ..tracing.randomness import random_state_kept
+from ..tracing.dispatch import on_one_device
+from ..tracing.global_state import random_state_kept
+from ..tracing.lane_selection import Builders
 
 # arange, linspace and tensor keep their values: constructors read them back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}

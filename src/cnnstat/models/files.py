@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, UsageError, nearest
-from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
+from ..tracing.lane_selection import Builders
 from .loaded import Loaded, Recorded
 
 READ = (".pt2", ".onnx")

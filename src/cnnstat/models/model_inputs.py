@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..analysis.results import Input
 from ..errors import UsageError
 from ..inputs import InputSpec
-from ..tracing.inputs import placed
+from ..tracing.containers import placed
 from .loaded import Loaded
 
 

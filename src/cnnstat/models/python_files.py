@@ -22,8 +22,8 @@ from torch import nn
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..fast_meta import import_rules
 from ..inputs import InputSpec, as_input
-from ..tracing.attempts import Builders
 from ..tracing.copies import meta_copy
+from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, copies_of, unbuilt
 from .loaded import Loaded

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..errors import UsageError, nearest
 from ..inputs import InputSpec
-from ..tracing.attempts import Builders
+from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, told, unbuilt
 from .loaded import Loaded, given_or

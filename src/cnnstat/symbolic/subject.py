@@ -21,8 +21,8 @@ from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
-from ..tracing.attempts import trace_on_lanes
 from ..tracing.copies import meta_copy
+from ..tracing.lane_selection import trace_on_lanes
 from .results import LetteredInput
 from .runs import Outcome, Piece, shapes_at
 
@@ -217,7 +217,7 @@ class Subject:
         if self.lane != "meta":
             return None, "the model needs values, so letters do not go through it"
         try:
-            from ..tracing.symbolic import trace_with_letters
+            from ..tracing.symbolic_run import trace_with_letters
 
             run = trace_with_letters(
                 self.loaded.model, self.inputs, self.named, values, RunConfig(self.mode)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..choices import DeviceKind
-from .nested import rebuilt, tensors_among
+from .containers import rebuilt, tensors_among
 
 _KEY = "AutocastPrivateUse1"
 _OF_DEVICE = {"cuda": "AutocastCUDA", "cpu": "AutocastCPU"}

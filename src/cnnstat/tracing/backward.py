@@ -1,8 +1,8 @@
-"""The backward pass as autograd runs it: which operators, and for the gradients of which call.
+"""The backward pass as autograd runs it: its operators, and the call whose gradients each computes.
 
-The nodes of autograd's graph are numbered in the order in which they are made. The next number is
-noted whenever a call opens or closes; so each node belongs to the call that was innermost when it
-was made, and an operator of the backward pass to the call of the node that runs it.
+Autograd numbers the nodes of its graph in the order in which it creates them. The next number is
+recorded whenever a call opens or closes, so each node belongs to the call that was innermost when
+it was created, and an operator of the backward pass to the call of the node that runs it.
 """
 
 from __future__ import annotations
@@ -10,20 +10,66 @@ from __future__ import annotations
 import warnings
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from msgspec import structs
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from ..errors import ModelPhase
 from ..trace.records import Backward, Module, Op
-from . import autograd
-from .open_calls import OpenCall
-from .recorder import Recorder
+from .containers import tensors_inside
+from .recorder import OpenCall, Recorder
+
+NUMBERS_NODES = hasattr(torch._C, "_current_autograd_node") and hasattr(
+    torch._C._autograd, "_get_sequence_nr"
+)
+"""Whether this torch numbers the nodes and tells which one is at work; else nothing here works."""
+
+
+def _run_engine(outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    """What `torch.autograd.backward` does once it has compared the sizes of both.
+
+    It compares them by sympy, whose import takes a second.
+    """
+    engine = getattr(torch.autograd.Variable, "_execution_engine", None)
+    if engine is None:
+        torch.autograd.backward(outputs, gradients)
+        return
+    engine.run_backward(
+        tuple(outputs), tuple(gradients), False, False, (),
+        allow_unreachable=True, accumulate_grad=True,
+    )  # fmt: skip
+
+
+def _next_number() -> int:
+    """The number that the next node will get."""
+    return int(torch._C._autograd._get_sequence_nr())
+
+
+def _number_of(node: Any) -> int:
+    """Of a node that adds up the gradient of a parameter it is larger than any other."""
+    return int(node._sequence_nr())
+
+
+def _current_node() -> Any:
+    """The node whose gradients are being computed, None outside of a backward pass."""
+    return torch._C._current_autograd_node()
+
+
+def _is_custom(node: Any) -> bool:
+    """Whether the node is that of a `torch.autograd.Function`, written in Python."""
+    return isinstance(node, FunctionCtx)
+
+
+def _lacks_gradient(node: Any) -> bool:
+    """Whether the node stands for an operator whose gradient nobody has told torch."""
+    return str(node.name()).endswith("NotImplemented")
+
 
 _ROOT = 0  # the call of the model itself
 
@@ -77,18 +123,18 @@ class BackwardRecorder(Recorder):
 
     @property
     def innermost(self) -> int:
-        if not self.in_backward or self.stack or not autograd.TELLS:
+        if not self.in_backward or self.stack or not NUMBERS_NODES:
             return super().innermost
-        node = autograd.at_work()
-        return super().innermost if node is None else self._made(autograd.number_of(node)).call
+        node = _current_node()
+        return super().innermost if node is None else self._made(_number_of(node)).call
 
     def _open(self, *args: Any) -> OpenCall:
         call = super()._open(*args)
         self._mark()
-        node = autograd.at_work() if self.in_backward and autograd.TELLS else None
+        node = _current_node() if self.in_backward and NUMBERS_NODES else None
         if node is not None:
-            number = autograd.number_of(node)
-            new = _Repetition(self._made(number), autograd.is_custom(node))
+            number = _number_of(node)
+            new = _Repetition(self._made(number), _is_custom(node))
             self._repetitions.setdefault(number, new).calls.append(call)
         return call
 
@@ -97,8 +143,8 @@ class BackwardRecorder(Recorder):
         self._mark()
 
     def _mark(self) -> None:
-        if autograd.TELLS:
-            self._marks.append(_Mark(autograd.next_number(), super().innermost, len(self.calls)))
+        if NUMBERS_NODES:
+            self._marks.append(_Mark(_next_number(), super().innermost, len(self.calls)))
 
     def _made(self, number: int) -> _Mark:
         """What was open when the node of this number was made."""
@@ -131,7 +177,7 @@ class BackwardRecorder(Recorder):
         if not self.differentiable:
             reason = "no output depends on a parameter that is" if trainable else "no parameter is"
             notes.append(f"there is nothing to train: {reason} trained")
-        elif not autograd.TELLS:
+        elif not NUMBERS_NODES:
             notes.append("this version of torch does not tell whose gradients an operator computes:"
                          " the backward pass stands in the totals only")  # fmt: skip
         return Backward(self._ops_of(forward), tuple(notes))
@@ -186,31 +232,18 @@ def run_backward(result: Any, recorder: BackwardRecorder) -> None:
     with torch._C.DisableTorchFunction():  # nothing of this is the model's
         outputs = list({id(t): t for t in tensors_inside(result) if t.requires_grad}.values())
         gradients = [_like(output) for output in outputs]
-        if autograd.TELLS:
+        if NUMBERS_NODES:
             _look_through(outputs, recorder)
     recorder.begin_backward(anything=bool(outputs))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*autograd kernel was not registered")  # we say it too
         if outputs:
-            autograd.run_backward(outputs, gradients)
+            _run_engine(outputs, gradients)
 
 
 def _like(output: Tensor) -> Tensor:
     make = torch.empty if output.is_meta else torch.ones
     return make(output.shape, dtype=output.dtype, device=output.device)
-
-
-def tensors_inside(value: Any) -> Iterator[Tensor]:
-    """The tensors inside nested containers and dataclasses."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from tensors_inside(list(value.values()))
-    elif isinstance(value, tuple | list | set | frozenset):
-        for item in value:
-            yield from tensors_inside(item)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield from tensors_inside([getattr(value, f.name) for f in fields(value)])
 
 
 def _look_through(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:
@@ -221,7 +254,7 @@ def _look_through(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None
         node = pending.pop()
         if node is not None and node not in seen:
             seen.add(node)
-            node.register_prehook(partial(recorder.starts, autograd.number_of(node)))
-            if autograd.lacks_gradient(node):
-                recorder.lacks_gradient(autograd.number_of(node))
+            node.register_prehook(partial(recorder.starts, _number_of(node)))
+            if _lacks_gradient(node):
+                recorder.lacks_gradient(_number_of(node))
             pending += [before for before, _ in node.next_functions]

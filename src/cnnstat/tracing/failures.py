@@ -14,12 +14,11 @@ from ..inputs import format_shape
 from ..operators.convolution import channels_taken
 from ..operators.linear import PLACES
 from ..trace.records import About, Failure, Op, Trace
-from .checks import Refused
+from .containers import rebuilt, tensors_among
 from .lanes import Lane
-from .nested import rebuilt, tensors_among
-from .open_calls import Attempt, OpenCall
+from .meta_rules import Refused
 from .places import frames_of, is_of_the_model, numbers_known
-from .recorder import Recorder
+from .recorder import Attempt, OpenCall, Recorder
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")

@@ -23,7 +23,7 @@ from ..errors import LaneError
 from ..inputs import InputSpec
 from ..units import format_bytes
 from .copies import data_copy, meta_copy, placed_copy
-from .foreign import values_left_out
+from .libraries import values_left_out
 
 SEED = 0
 

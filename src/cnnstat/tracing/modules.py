@@ -1,19 +1,21 @@
-"""The modules of a model and their tensors, found in one walk, and what a record says of each.
+"""The modules of a model and their tensors: names, records, and patterns of paths.
 
-PyTorch's own iterators say the same, but are generators within generators: for a deep model they
-take as long as half of its run.
+One walk finds them all. PyTorch's own iterators give the same, but are generators within
+generators: for a deep model they take half as long as the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..errors import UsageError
 from ..trace.records import Module
-from .nested import PLAIN
+from .containers import PLAIN
 
 
 def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -82,3 +84,18 @@ def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
 
 def has_lazy_tensors(model: nn.Module) -> bool:
     return any(is_lazy(tensor) for _, tensor, _ in named_tensors(model))
+
+
+def modules_fitting(model: nn.Module, patterns: Sequence[str], option: str) -> list[str]:
+    """The paths of the modules that fit one of the patterns (`features.*`), in the model's order.
+
+    Raises:
+        UsageError: a pattern fits no module.
+    """
+    names = [name for name, _ in model.named_modules() if name]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            children = [name for name, _ in model.named_children()]
+            raise UsageError(f"{option} {pattern!r} fits no module",
+                             f"the model's are {', '.join(children)}")  # fmt: skip
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]

@@ -1,26 +1,26 @@
-"""What tells the recorder what happens during a run:
+"""What the recorder is notified by during a run:
 
-- `Module.__call__`, replaced while the run lasts, tells when a module starts and ends. (Hooks
+- `Module.__call__`, replaced while the run lasts, reports when a module starts and ends. (Hooks
   would have to be put on the user's model, do not see keyword arguments and miss exceptions.)
-- a function mode sees the functional operators that a container's `forward` calls: `functions.py`;
-- a dispatch mode sees every ATen operator, and answers it without data: `operators.py`.
+- a function mode, `Functions`, sees the functional operators that a container's `forward` calls;
+- a dispatch mode sees every ATen operator, and runs it without data: `dispatch.py`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..fast_meta import uncollected
 from .copies import Substitutes, meta_copy
-from .functions import Functions
-from .operators import Operators
+from .dispatch import Operators
 from .recorder import Recorder
 
 
@@ -81,3 +81,122 @@ def _has_data(module: nn.Module) -> bool:
             if tensor is not None and not tensor.is_meta:
                 return True
     return False
+
+
+# Properties of a tensor that run an operator; every other property is mere information.
+_COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
+_is_autocast = torch.is_autocast_enabled  # of torch itself: `answers` puts another in its place
+_NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__iter__", "__hash__",
+                  "size", "dim", "numel", "stride", "requires_grad_"}  # fmt: skip
+
+
+class Functions(TorchFunctionMode):
+    """Opens a row for each functional operator that a container's `forward` calls."""
+
+    def __init__(self, recorder: Recorder, fused: bool) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.fused = fused
+        self._names: dict[Any, str | None] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if self.fused and (operator := getattr(func, "__name__", "")) in RECURRENT:
+            result = self._recurrent(operator, args, kwargs)
+            if result is not None:
+                return result
+        # Asked here: below, where operators are dispatched, autocast always seems to be off.
+        recorder.autocast = _is_autocast("cpu") or _is_autocast("cuda")
+        if recorder.in_library_module or (name := self._name(func)) is None:
+            return func(*args, **kwargs)
+        call = recorder.open_function(name, (args, kwargs))
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            recorder.close(call, error)
+            raise
+        recorder.close(call, result)
+        return result
+
+    def _name(self, func: Any) -> str | None:
+        try:
+            return self._names[func]
+        except KeyError:
+            name = self._names[func] = function_name(func)
+            return name
+        except TypeError:  # of an object that cannot be hashed
+            return function_name(func)
+
+    def _recurrent(self, name: str, args: Any, kwargs: Any) -> Any:
+        if kwargs or (isinstance(args[1], Tensor) and isinstance(args[2], Tensor)):
+            return None  # a packed sequence, whose lengths are values
+        with torch._C.DisableTorchFunction():
+            result = recurrent_outputs(*args)
+            if result is not None:
+                self.recorder.note(RECURRENT[name], "input", args, kwargs, result)
+        return result
+
+
+def function_name(func: Any) -> str | None:
+    """The operator's name as a person says it: `add` for `+=`, None for what is no operator."""
+    name = getattr(func, "__name__", "")
+    if isinstance(func, torch._ops.OpOverload):  # called as such: torch.ops.aten.add.Tensor
+        name = name.partition(".")[0]
+    if name == "__get__":
+        name = getattr(getattr(func, "__self__", None), "__name__", "")
+        return name if name in _COMPUTED_PROPERTIES else None
+    if not name or name in _NOT_OPERATORS or name.startswith(("is_", "_is_")):
+        return None
+    if name.startswith("__"):
+        name = name.strip("_")
+        # __iadd__ and __radd__ are both the addition.
+        return name[1:] if name[0] in "ir" and hasattr(Tensor, f"__{name[1:]}__") else name
+    return name.strip("_")
+
+
+RECURRENT = {"lstm": "aten.lstm", "gru": "aten.gru", "rnn_tanh": "aten.rnn_tanh",
+             "rnn_relu": "aten.rnn_relu"}  # fmt: skip
+
+
+def recurrent_outputs(
+    x: Tensor,
+    hidden: Any,
+    weights: Sequence[Tensor],
+    has_biases: bool,
+    layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Tensor, ...] | None:
+    """What `torch.lstm` and its kind return; None where torch is to answer.
+
+    x is [steps, batch, features], each state [layers · directions, batch, hidden]; the result is
+    [steps, batch, directions · hidden] and the states.
+    """
+    states = tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
+    if not _share_a_dtype(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
+        return None
+    directions = 2 if bidirectional else 1
+    rows = layers * directions
+    batch = x.shape[0 if batch_first else 1]
+    if any(state.dim() != 3 or state.shape[:2] != (rows, batch) for state in states):
+        return None
+    if len(weights) % rows or x.shape[2] != weights[0].shape[1]:
+        return None
+    width = directions * states[0].shape[2]
+    return _empty((*x.shape[:2], width), x), *(_empty(state.shape, state) for state in states)
+
+
+def _share_a_dtype(*tensors: Any) -> bool:
+    """Tensors without data, of one floating dtype and not empty."""
+    return all(
+        isinstance(t, Tensor) and t.is_meta and t.is_floating_point() and 0 not in t.shape
+        and t.dtype is tensors[0].dtype
+        for t in tensors
+    )  # fmt: skip
+
+
+def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    return torch.empty(tuple(shape), dtype=like.dtype, device="meta")

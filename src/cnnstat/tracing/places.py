@@ -15,8 +15,7 @@ from typing import Any
 import torch
 
 from ..trace.records import Frame, Kind, Module
-from .open_calls import OpenCall
-from .recorder import Recorder
+from .recorder import OpenCall, Recorder
 
 _DEEPEST = 40  # frames that are kept of one way
 _OURS = str(Path(__file__).parent.parent)

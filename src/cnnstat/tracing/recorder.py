@@ -1,13 +1,13 @@
-"""The recorder: what a run did, noted call by call and op by op while it happens.
+"""The recorder: the calls and operators of a run, recorded while it runs.
 
-It only keeps the books; what happens is told to it by the observers in `observers.py`.
+It sees nothing of the run itself: `observers.py` and `dispatch.py` call its methods.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,11 +17,57 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError, ModelPhase
-from ..trace.records import Kind, Module, Op, TensorSpec
+from ..trace.records import Call, Kind, Module, Op, TensorSpec
 from ..units import format_bytes
+from .containers import PLAIN, PLAIN_TENSORS, tensors_among
 from .modules import describe_module, is_library
-from .nested import PLAIN, PLAIN_TENSORS, tensors_among
-from .open_calls import Attempt, Observer, OpenCall
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A call while it runs; it becomes a `Call` when the run is over."""
+
+    index: int
+    parent: OpenCall | None
+    depth: int
+    path: str
+    call: int
+    kind: Kind
+    type: str
+    module: Module | None
+    library: bool
+    inputs: tuple[TensorSpec, ...]
+    first_op: int
+    outputs: tuple[TensorSpec, ...] = ()
+    new_bytes: int = 0
+
+    def record(self) -> Call:
+        parent = None if self.parent is None else self.parent.index
+        return Call(self.index, parent, self.depth, self.path, self.call, self.kind, self.type,
+                    self.module, self.inputs, self.outputs, self.new_bytes)  # fmt: skip
+
+
+Observer = Callable[[OpenCall, Any], None]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The op that is about to run, noted before it does: a failure names it and its operands."""
+
+    operator: Any
+    name: str
+    args: Any
+    kwargs: Any
+    call: OpenCall | None
+
+    @property
+    def calls(self) -> tuple[OpenCall, ...]:
+        """The calls in which it runs, the outermost first."""
+        calls, call = [], self.call
+        while call is not None:
+            calls.append(call)
+            call = call.parent
+        return tuple(reversed(calls))
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,17 +13,15 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError
 from ..run_config import DEFAULT, RunConfig
-from ..trace.records import Backward, Parameter, Trace
+from ..trace.records import Backward, Parameter, Trace, TracedInput
+from .containers import placed, placed_again, tensors_among
 from .copies import substitutes_in
-from .inputs import placed, placed_again, recorded_inputs
+from .dispatch import Operators
+from .global_state import random_state_kept, slow_attention
 from .lanes import META, Lane
 from .modules import described, has_lazy_tensors, named_tensors
-from .nested import tensors_among
 from .observers import recording
-from .open_calls import Observer, OpenCall
-from .operators import Operators
-from .randomness import random_state_kept
-from .recorder import Recorder
+from .recorder import Observer, OpenCall, Recorder
 
 
 def trace(
@@ -97,7 +95,7 @@ def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: La
     for tensor in tensors_among((subject.args, subject.kwargs)):
         recorder.watch(tensor)
     input_bytes = recorder.live_bytes
-    traced_inputs = tuple(recorded_inputs(recorder, subject.args, subject.kwargs))
+    traced_inputs = tuple(_recorded_inputs(recorder, subject.args, subject.kwargs))
 
     def record() -> Trace:
         return Trace(
@@ -184,6 +182,16 @@ def _gradients(enabled: bool, composites: bool) -> AbstractContextManager[Any]:
     return torch.inference_mode() if composites else torch.no_grad()
 
 
+def _recorded_inputs(
+    recorder: Recorder, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[TracedInput]:
+    for tensor in tensors_among(args):
+        yield TracedInput(None, recorder.spec(tensor))
+    for name, value in kwargs.items():
+        for tensor in tensors_among(value):
+            yield TracedInput(name, recorder.spec(tensor))
+
+
 def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
     """Each parameter and buffer once, under its first name, with its other names."""
     names: dict[int, list[str]] = {}
@@ -206,14 +214,3 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             trainable=tensor.requires_grad,
             buffer=buffer,
         )
-
-
-@contextmanager
-def slow_attention() -> Iterator[None]:
-    """Keep attention out of the fused fast path, an operator without a shape equation."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)

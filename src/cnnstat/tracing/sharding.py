@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError, UsageError
 from ..trace.step_records import HeldKind
-from .answers import replaced
+from .global_state import replaced
 from .sharding_units import refuse_batch_norm, units_of
 from .storages import StorageRecorder
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import UsageError
-from .patterns import modules_fitting
+from .modules import modules_fitting
 
 _LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 

@@ -26,22 +26,17 @@ from ..errors import ModelError
 from ..inputs import InputSpec
 from ..trace.step_records import HeldKind, Step
 from .autocast import Autocast
-from .buckets import gradient_buckets
-from .checkpoints import checkpoint_layers
+from .containers import placed
 from .copies import substitutes_in
-from .devices import forms_of, kernels_of
+from .device_kernels import forms_of, kernels_of
+from .dispatch import Operators
 from .failures import explain
-from .inputs import placed
+from .global_state import random_state_kept, slow_attention
 from .lanes import META
-from .loss import Loss
-from .loss_scale import LossScale
 from .modules import described, has_lazy_tensors
 from .observers import recording
-from .operators import Operators
-from .optimizers import Stepper, stepper
-from .randomness import random_state_kept
-from .run import slow_attention
 from .sharding import Sharding, Whole, misused, sharded
+from .step_parts import Loss, LossScale, Stepper, checkpoint_layers, gradient_buckets, stepper
 from .storages import StorageRecorder
 
 

@@ -16,9 +16,8 @@ from torch import Tensor
 from ..trace.records import Module
 from ..trace.step_records import HeldKind, Operator, Phase, Place, Storage
 from .backward import BackwardRecorder
-from .nested import tensors_among
-from .open_calls import OpenCall
-from .recorder import storage_key
+from .containers import tensors_among
+from .recorder import OpenCall, storage_key
 
 _NOWHERE = Place("", "")
 _LONG_BEFORE = -1

@@ -12,8 +12,8 @@ from typing import Any
 from torch import nn
 
 from ...errors import UsageError, nearest
-from ...tracing.answers import replaced
-from ...tracing.attempts import Builders
+from ...tracing.global_state import replaced
+from ...tracing.lane_selection import Builders
 from ..construction import construct, told, unbuilt
 from ..loaded import Loaded
 from ..model_sources import Select, remember

@@ -20,10 +20,10 @@ from ...choices import Mode
 from ...inputs import InputSpec
 from ...run_config import RunConfig
 from ...trace.records import Trace
+from ...tracing.containers import placed
 from ...tracing.copies import data_copy, meta_copy, placed_copy
-from ...tracing.inputs import placed
+from ...tracing.global_state import random_state_kept
 from ...tracing.lanes import META, available_bytes, cpu_lane
-from ...tracing.randomness import random_state_kept
 from ...tracing.run import slow_attention, trace
 from ...units import format_bytes
 

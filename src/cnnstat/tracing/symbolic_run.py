@@ -22,12 +22,12 @@ from ..run_config import DEFAULT, RunConfig
 from ..symbols.expressions import Number, letter
 from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
-from .foreign import values_left_out
 from .lanes import META, Lane
-from .path import Path
+from .libraries import values_left_out
+from .path_conditions import Path
 from .recorder import Recorder
 from .run import trace
-from .sizes import number_of, size_of
+from .symint import number_of, size_of
 
 
 @dataclass(frozen=True)

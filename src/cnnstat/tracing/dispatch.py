@@ -12,12 +12,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import fast_meta
-from .bounds import LARGEST
-from .checks import DTYPE_CHECKS, SHAPE_CHECKS
+from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .lanes import Lane
-from .nested import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
-from .open_calls import Attempt
-from .recorder import Recorder
+from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
+from .recorder import Attempt, Recorder
 
 Kernel = Callable[..., Any]
 """Answers an operator without data; NotImplemented where it leaves that to torch."""

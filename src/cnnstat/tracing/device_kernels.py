@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .. import fast_meta
 from ..choices import DeviceKind
-from .operators import Kernel
+from .dispatch import Kernel
 
 _MOST_FEATURES = 256  # of a head, for flash attention on CUDA
 _HALF = (torch.float16, torch.bfloat16)

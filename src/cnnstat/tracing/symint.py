@@ -20,7 +20,7 @@ import torch
 
 from ..symbols.evaluation import greatest, least
 from ..symbols.expressions import Expr, Number
-from .path import Path
+from .path_conditions import Path
 
 
 def size_of(path: Path, number: Number) -> Any:

@@ -1,9 +1,14 @@
-"""Answers to what transformers asks of its tensors' values while it prepares a run.
+"""Replacements for functions of libraries that read values, which tensors without data lack.
 
-Its models look into tokens, mask and positions to see whether they can do without a mask: no
-padding, one sequence a row. Tensors without data hold no answer to that. It is given here: no
-token is padding, no rows are packed, and what is checked is well, as on any plain input. So the
-masks, and with them the operators, are those of a run on real tokens; a test holds them equal.
+They apply during a run without data only, and only if the library is already imported.
+
+transformers inspects tokens, mask and positions to see whether it can do without a mask. The
+answers are those for plain input: no token is padding, no sequences are packed, all checks pass. So
+masks and operators are those of a run on real tokens; a test compares both.
+
+torchvision's detectors post-process their boxes. The replacements give the same shapes; the
+arithmetic that they leave out is an operator of its own, which no rule counts: the report lists it
+and calls the totals a lower bound.
 """
 
 from __future__ import annotations
@@ -14,7 +19,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from .global_state import replaced
 
 _Function = Callable[..., Any]
 
@@ -35,17 +43,6 @@ def plain_tokens() -> Iterator[None]:
                 if original is not None:
                     stack.enter_context(replaced(holder, name, answer(original)))
         yield
-
-
-@contextmanager
-def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """Inside, an attribute of a module or class is another."""
-    original = getattr(holder, name)
-    setattr(holder, name, value)
-    try:
-        yield
-    finally:
-        setattr(holder, name, original)
 
 
 def _without_data(value: Any) -> bool:
@@ -132,3 +129,58 @@ _ANSWERS: dict[str, dict[str, Callable[[_Function], _Function]]] = {
     },
     "transformers.integrations.moe": {"_can_use_grouped_mm": _looped_unless_bfloat16},
 }
+
+
+_library: Any = None
+
+
+@contextmanager
+def values_left_out() -> Iterator[None]:
+    with ExitStack() as stack:
+        roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
+        if roi_heads is not None:
+            for place, name, replacement in _detection(roi_heads):
+                stack.enter_context(replaced(place, name, replacement))
+        stack.enter_context(plain_tokens())
+        yield
+
+
+def _detection(roi_heads: Any) -> Iterator[tuple[Any, str, Any]]:
+    """torchvision's detectors after their last layer."""
+    boxes: Any = sys.modules["torchvision.ops.boxes"]
+    # Many boxes are suppressed class by class, in a loop over the classes that were found; the way
+    # that torchvision takes for few boxes gives the same without looking.
+    yield boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick
+    operators: Any = _operators()
+    transform: Any = sys.modules.get("torchvision.models.detection.transform")
+    if transform is not None:
+        yield (
+            transform,
+            "paste_masks_in_image",
+            lambda masks, boxes, size, padding=1: operators.paste_masks_in_image(
+                masks, boxes, int(size[0]), int(size[1])
+            ),
+        )
+    yield roi_heads, "heatmaps_to_keypoints", operators.heatmaps_to_keypoints
+
+
+def _operators() -> Any:
+    """Operators for the two steps, named after the functions that they stand for."""
+    global _library
+    if _library is None:
+        library_of: Any = torch.library.Library  # torch declares no types
+        _library = library_of("torchvision", "FRAGMENT")
+        _library.define("paste_masks_in_image(Tensor masks, Tensor boxes, int h, int w) -> Tensor")
+        _library.impl("paste_masks_in_image", _paste_masks_in_image, "Meta")
+        _library.define("heatmaps_to_keypoints(Tensor maps, Tensor rois) -> (Tensor, Tensor)")
+        _library.impl("heatmaps_to_keypoints", _heatmaps_to_keypoints, "Meta")
+    return torch.ops.torchvision
+
+
+def _paste_masks_in_image(masks: Tensor, boxes: Tensor, h: int, w: int) -> Tensor:
+    return masks.new_empty((masks.shape[0], 1, h, w))
+
+
+def _heatmaps_to_keypoints(maps: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
+    instances, keypoints = maps.shape[:2]
+    return maps.new_empty((instances, keypoints, 3)), maps.new_empty((instances, keypoints))
