@@ -22,9 +22,9 @@ from ...run_config import RunConfig
 from ...trace.records import Trace
 from ...tracing.containers import placed
 from ...tracing.copies import data_copy, meta_copy, placed_copy
-from ...tracing.global_state import random_state_kept
+from ...tracing.global_state import random_state_kept, slow_attention
 from ...tracing.lanes import META, available_bytes, cpu_lane
-from ...tracing.run import slow_attention, trace
+from ...tracing.run import trace
 from ...units import format_bytes
 
 SHARE = 0.5  # of the memory that is available
