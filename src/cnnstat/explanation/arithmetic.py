@@ -9,24 +9,23 @@ from math import prod
 from msgspec.structs import replace
 
 from ..operators.attention import Attention
-from ..operators.convolution import CONVOLUTIONS, Convolution
+from ..operators.convolution import Convolution
 from ..operators.costs import Term
 from ..operators.describe import dims_of, slides_a_window
 from ..operators.linear import Matmul
 from ..operators.recurrent import Recurrent
-from ..operators.registry import View, cost_of, view_of
-from ..trace.records import Op
+from ..operators.registry import View
 from .expression import Expression, letter, number, product, total
 from .letters import KERNELS, SIDES
 from .results import Explained, Step
-from .subject import Subject, derived
+from .subject import Operation, Subject, derived
 
 Part = tuple[str, Expression, str | None]
 """A part of a sum: its name, its value, and a remark."""
 
 
 def mac_steps(subject: Subject) -> list[Step]:
-    terms = [term for op in subject.ops for term in _terms(subject, op)]
+    terms = [term for op in subject.operations for term in _terms(subject, op)]
     return summed("macs", [(*term, None) for term in _named(subject, terms)])
 
 
@@ -48,15 +47,14 @@ def summed(figure: Explained, terms: Sequence[Part]) -> list[Step]:
     return [*steps, replace(derived(figure, "sum", total(results)), is_sum=True)]
 
 
-def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
-    cost = cost_of(op)
+def _terms(subject: Subject, op: Operation) -> Iterator[tuple[str, Expression]]:
+    cost = op.cost
     if cost is None or not cost.macs:
         return
-    view = view_of(op)
-    if isinstance(view, Recurrent):
-        yield from _recurrent(view)
+    if isinstance(op.view, Recurrent):
+        yield from _recurrent(op.view)
         return
-    term = _in_letters(subject, op, view)
+    term = _in_letters(subject, op.view)
     if term is not None and term.value == cost.macs:
         terms = [term]
     else:
@@ -65,21 +63,20 @@ def _terms(subject: Subject, op: Op) -> Iterator[tuple[str, Expression]]:
         yield _name(subject, op), term
 
 
-def _in_letters(subject: Subject, op: Op, view: View | None) -> Expression | None:
+def _in_letters(subject: Subject, view: View | None) -> Expression | None:
     """The number of products by the letters of the layer, for the most common operators."""
-    if op.name in CONVOLUTIONS:
-        return _convolution(subject, op)
+    if isinstance(view, Convolution):
+        return _convolution(view)
     if isinstance(view, Matmul) and view.has_matrices:
         return _matrices(subject, view)
     return _attention(view) if isinstance(view, Attention) else None
 
 
-def _name(subject: Subject, op: Op) -> str:
+def _name(subject: Subject, op: Operation) -> str:
     """The product's weight, by its name in the layer; `product` for two activations."""
-    weights = [tensor.parameter for tensor in op.inputs if tensor.parameter]
-    if not weights:
+    if not op.parameters:
         return "product"
-    weight = max(weights, key=lambda name: "weight" in name)
+    weight = max(op.parameters, key=lambda name: "weight" in name)
     return weight.removeprefix(f"{subject.call.path}.")
 
 
@@ -102,8 +99,7 @@ def weight_factors(view: Convolution) -> list[Expression]:
     return [letter(names[0], weight[0]), grouped, *kernel]
 
 
-def _convolution(subject: Subject, op: Op) -> Expression | None:
-    view = Convolution.of(op)
+def _convolution(view: Convolution) -> Expression | None:
     dims = len(view.positions)
     if dims not in SIDES:
         return None
@@ -148,8 +144,8 @@ def _recurrent(view: Recurrent) -> Iterator[tuple[str, Expression]]:
 
 def other_op_steps(subject: Subject) -> list[Step]:
     parts: list[Part] = []
-    for op in subject.ops:
-        cost = cost_of(op)
+    for op in subject.operations:
+        cost = op.cost
         if cost is None or not cost.other_ops:
             continue
         parts += [_operations(subject, op, term) for term in cost.operations] or [
@@ -158,7 +154,7 @@ def other_op_steps(subject: Subject) -> list[Step]:
     return summed("other_ops", parts)
 
 
-def _operations(subject: Subject, op: Op, term: Term) -> Part:
+def _operations(subject: Subject, op: Operation, term: Term) -> Part:
     each = term.each
     if slides_a_window(op.name):  # torch runs some 1-d pools as 2-d operators
         each = each[-(dims_of(subject.call) or len(each)) :]
@@ -166,5 +162,5 @@ def _operations(subject: Subject, op: Op, term: Term) -> Part:
     return term.name or _name_of(op), product([*term.shape, *each]), remark
 
 
-def _name_of(op: Op) -> str:
+def _name_of(op: Operation) -> str:
     return op.name.partition(".")[2].strip("_").removesuffix("_with_indices")

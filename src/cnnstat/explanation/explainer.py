@@ -15,7 +15,7 @@ from .recursion import Path, field_steps
 from .results import Explanation, FieldStep, Step
 from .rows import calls_of, children_of, row_named
 from .sources import sources_of
-from .subject import Subject
+from .subject import Operation, Subject
 
 
 def explain(trace: Trace, analysis: Analysis, name: str) -> Explanation:
@@ -63,12 +63,12 @@ class Explainer:
         )
 
     def _subject(self, call: Call, row: Layer) -> Subject:
-        ops = tuple(op for op in self._trace.ops if op.call == call.index)
+        operations = tuple(Operation.of(op) for op in self._trace.ops if op.call == call.index)
         own = tuple(self._parameters.get(call.index, ()))
-        read = dict.fromkeys(t.parameter for op in ops for t in op.inputs if t.parameter)
+        read = dict.fromkeys(name for op in operations for name in op.parameters)
         names = [name for name in read if name not in {parameter.name for parameter in own}]
         elsewhere = {name: self._homes[name] for name in names if name in self._homes}
-        return Subject(call, row, ops, own, elsewhere)
+        return Subject(call, row, operations, own, elsewhere)
 
 
 def _seen(call: Call) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..operators.convolution import CONVOLUTIONS, Convolution
+from ..operators.convolution import Convolution
 from ..operators.embedding import Embedding
 from ..operators.recurrent import Recurrent
-from ..operators.registry import view_of
-from ..trace.records import Op, Parameter
+from ..operators.registry import Trait, traits_of
+from ..trace.records import Parameter
 from .arithmetic import summed, weight_factors
 from .expression import Expression, letter, product
 from .results import Step
-from .subject import Subject, stated
+from .subject import Operation, Subject, stated
 
 
 def parameter_steps(subject: Subject) -> list[Step]:
@@ -32,7 +32,7 @@ def _name(subject: Subject, name: str) -> str:
 def _size(subject: Subject, parameter: Parameter) -> Expression:
     if "MultiheadAttention" in subject.kinds and subject.output:
         return _attention(subject.output[-1], parameter)
-    op = next((op for op in subject.ops if _is_read_by(op, parameter)), None)
+    op = next((op for op in subject.operations if _is_read_by(op, parameter)), None)
     term = None if op is None else _in_letters(subject, op, parameter)
     if term is not None and term.value == parameter.numel:
         return term
@@ -48,23 +48,22 @@ def _attention(width: int, parameter: Parameter) -> Expression:
     return product(factors)
 
 
-def _is_read_by(op: Op, parameter: Parameter) -> bool:
-    """Whether the operator computes with it: transposing a weight tells nothing."""
-    reads = any(tensor.parameter == parameter.name for tensor in op.inputs)
-    return reads and op.name not in ("aten.t", "aten.transpose", "aten.detach", "aten.view")
+def _is_read_by(op: Operation, parameter: Parameter) -> bool:
+    """Whether the operator computes with it, rather than transposing or reshaping it."""
+    return parameter.name in op.parameters and Trait.LAYOUT not in traits_of(op.name)
 
 
-def _in_letters(subject: Subject, op: Op, parameter: Parameter) -> Expression | None:
+def _in_letters(subject: Subject, op: Operation, parameter: Parameter) -> Expression | None:
     bias = len(parameter.shape) == 1
-    if op.name in CONVOLUTIONS:
-        weight = weight_factors(Convolution.of(op))
+    view = op.view
+    if isinstance(view, Convolution):
+        weight = weight_factors(view)
         return letter("c_out", parameter.shape[0]) if bias else product(weight)
     if subject.layer.role == "linear" and len(parameter.shape) < 3:
         out = letter("out", parameter.shape[0])
         return out if bias else out * letter("in", parameter.shape[1])
-    if "norm" in op.name and bias:
+    if Trait.NORM in traits_of(op.name) and bias:
         return letter("c", parameter.shape[0])
-    view = view_of(op)
     if isinstance(view, Embedding):
         return letter("V", parameter.shape[0]) * letter("E", parameter.shape[1])
     return _recurrent(view.gates, parameter) if isinstance(view, Recurrent) else None

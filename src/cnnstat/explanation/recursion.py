@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ..analysis.receptive_field import field_after, field_of_input, spatial_dims
 from ..operators.convolution import Convolution
-from ..operators.describe import dims_of, last_axes, window_of
+from ..operators.describe import dims_of, window_of
 from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool
 from ..operators.reach import Field
 from ..operators.registry import view_of
@@ -109,7 +109,8 @@ def _window(op: Op, call: Call) -> Window | None:
     dims = dims_of(call)
     if op.name not in ADAPTIVE_POOLS:
         return window_of([op], dims)
-    return last_axes(AdaptivePool.of(op).as_window, dims)
+    window = AdaptivePool.of(op).as_window
+    return None if window is None else window.last_axes(dims)
 
 
 def _slid(step: FieldStep) -> tuple[tuple[Number, ...], tuple[Number, ...]]:

@@ -1,23 +1,23 @@
-"""What the figures of a saved analysis suffice to explain.
+"""Explaining a row of a saved analysis from its figures.
 
-A row has shapes, windows and figures. From these a convolution, pooling or linear layer is put
-together again as the operator that it was; it is believed where it gives the figures of the row.
-How the data flowed and what tensors there were is not in the file.
+A row has shapes, a window and figures, but no operators. The arguments of a convolution, pooling or
+linear layer follow from them, so its operator is restored; it is believed where it gives the
+figures of the row. Data flow and individual tensors are not in the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from ..analysis.results import Analysis, Layer
 from ..operators.convolution import Convolution
 from ..operators.linear import matrix_product
 from ..operators.pooling import Pool
+from ..operators.registry import View
 from ..operators.windows import transposed_size, window_size
 from ..results import Shape
-from ..trace.records import Call, Module, Op, Parameter, TensorSpec
+from ..trace.records import Call, Module, Parameter, TensorSpec
 from .arithmetic import mac_steps, other_op_steps
 from .explainer import explained
 from .expression import product
@@ -26,7 +26,7 @@ from .parameters import activation_steps, parameter_steps
 from .recursion import field_steps
 from .results import Explained, Explanation, FieldStep, Step
 from .rows import children_of, row_named
-from .subject import Subject, derived, stated
+from .subject import Operation, Subject, derived, stated
 
 _UNKNOWN = "a saved analysis does not tell from what"
 
@@ -39,24 +39,24 @@ def explain_saved(analysis: Analysis, name: str) -> Explanation:
     """
     row = row_named(analysis, name)
     spec = analysis.model.spec
-    asked = (row.path or "''") + row.repetition
-    note = f"read from a file: cnnstat explain {spec} {asked} has the model and tells more"
+    layer = (row.path or "''") + row.repetition
+    note = f"read from a file: cnnstat explain {spec} {layer} has the model and tells more"
     if children_of(analysis, row) or not row.outputs:
         return explained(analysis, row, notes=[note])
     subject = _subject(row)
     steps = [
         *output_steps(subject),
-        *_figure("params", row.params, parameter_steps(subject)),
-        *_figure("macs", row.macs, mac_steps(subject)),
+        *_confirmed("params", row.params, parameter_steps(subject)),
+        *_confirmed("macs", row.macs, mac_steps(subject)),
         *_other_ops(subject),
-        *_figure("activation_bytes", row.activation_bytes, activation_steps(subject)),
+        *_confirmed("activation_bytes", row.activation_bytes, activation_steps(subject)),
         *field_steps(subject, [(step, 0) for step in _field_step(row)], _UNKNOWN),
     ]
     return explained(analysis, row, subject, steps, notes=[note])
 
 
-def _figure(figure: Explained, value: int, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps if they come to the figure of the row."""
+def _confirmed(figure: Explained, value: int, steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps if they add up to the figure of the row, else the figure alone."""
     parts = [step.result for step in steps if not step.is_sum]
     if sum(part for part in parts if not isinstance(part, tuple)) == value:
         return steps
@@ -67,7 +67,7 @@ def _other_ops(subject: Subject) -> Sequence[Step]:
     operations, steps = subject.layer.other_ops, other_op_steps(subject)
     elements = prod(subject.output)
     if steps or not operations or not elements or operations % elements:
-        return _figure("other_ops", operations, steps)
+        return _confirmed("other_ops", operations, steps)
     each = operations // elements
     if each == 1:
         return [derived("other_ops", "", product(subject.output), "one for each element")]
@@ -82,14 +82,13 @@ def _subject(row: Layer) -> Subject:
     module = Module(row.path, row.type, row.type, {}) if row.kind == "module" else None
     call = Call(0, None, row.depth, row.path, row.call, row.kind, row.type, module, inputs, outputs,
                 row.activation_bytes)  # fmt: skip
-    op, weights = _operator(row)
+    operation, weights = _restored(row)
     counted = weights if sum(prod(shape) for shape in weights.values()) == row.params else {}
     parameters = tuple(
-        Parameter(f"{row.path}.{name}", row.path, (), shape, "float32", itemsize,
-                  not row.frozen_params, False)
+        Parameter(name, row.path, (), shape, "float32", itemsize, not row.frozen_params, False)
         for name, shape in counted.items()
-    )  # fmt: skip
-    return Subject(call, row, () if op is None else (op,), parameters)
+    )
+    return Subject(call, row, () if operation is None else (operation,), parameters)
 
 
 def _itemsize(row: Layer) -> int:
@@ -102,47 +101,61 @@ def _tensor(shape: Shape, itemsize: int = 4, parameter: str | None = None) -> Te
     return TensorSpec(0, tuple(shape), f"float{8 * itemsize}", itemsize, parameter)
 
 
-_Operator = tuple[Op | None, dict[str, Shape]]
-"""An operator, and its weights by name."""
+_Restored = tuple[Operation | None, dict[str, Shape]]
+"""An operator, and the shapes of its weights by name."""
 
 
-def _operator(row: Layer) -> _Operator:
-    nothing: _Operator = (None, {})
-    if len(row.inputs) < 1 or len(row.outputs) < 1:
-        return nothing
-    if row.role == "conv" and row.window is not None:
-        return _convolution(row) or nothing
-    if row.role == "pool" and row.window is not None:
-        return _pooling(row), {}
-    return (_linear(row) or nothing) if row.role == "linear" else nothing
+def _restored(row: Layer) -> _Restored:
+    if row.inputs and row.outputs:
+        if row.role == "conv" and row.window is not None:
+            return _convolution(row)
+        if row.role == "pool" and row.window is not None:
+            return _pooling(row)
+        if row.role == "linear":
+            return _linear(row)
+    return None, {}
 
 
-def _convolution(row: Layer) -> _Operator | None:
+def _operation(name: str, view: View, *weights: TensorSpec | None) -> _Restored:
+    shapes = {w.parameter: w.shape for w in weights if w is not None and w.parameter is not None}
+    return Operation(name, view, view.cost(), tuple(shapes)), shapes
+
+
+def _weight(row: Layer, shape: Shape) -> TensorSpec:
+    return _tensor(shape, 4, f"{row.path}.weight")
+
+
+def _bias(row: Layer, features: int) -> TensorSpec | None:
+    """A bias where the layer does one operation for each element."""
+    if row.other_ops != prod(row.outputs[0]):
+        return None
+    return _tensor((features,), 4, f"{row.path}.bias")
+
+
+def _convolution(row: Layer) -> _Restored:
     window, x, out = row.window, row.inputs[0], row.outputs[0]
     assert window is not None
     dims = len(window.kernel)
     if len(x) != dims + 2 or not row.macs:
-        return None
+        return None, {}
     transposed = "transpose" in row.type.lower()
     positions = x[0] * prod((x if transposed else out)[2:])
     first, second = (x[1], out[1]) if transposed else (out[1], x[1])
-    whole = first * second * prod(window.kernel) * positions
-    if whole % row.macs:
-        return None
-    groups = whole // row.macs
-    weights: dict[str, Shape] = {"weight": (first, second // groups, *window.kernel)}
-    if row.other_ops == prod(out):
-        weights["bias"] = (out[1],)
-    beyond = _output_padding(row) if transposed else (0,) * dims
-    named = [_tensor(shape, 4, f"{row.path}.{name}") for name, shape in weights.items()]
-    bias = named[1] if len(named) > 1 else None
-    view = Convolution(_tensor(x), named[0], bias, window.stride, window.padding, window.dilation,
-                       transposed, beyond, groups)  # fmt: skip
-    return _op("aten.convolution", view.args, out), weights
+    ungrouped = first * second * prod(window.kernel) * positions
+    if ungrouped % row.macs:
+        return None, {}
+    groups = ungrouped // row.macs
+    weight, bias = _weight(row, (first, second // groups, *window.kernel)), _bias(row, out[1])
+    padding = _output_padding(row) if transposed else (0,) * dims
+    view = Convolution(
+        _tensor(x), weight, bias, window.stride, window.padding,
+        window.dilation, transposed, padding, groups, out=_tensor(out),
+    )  # fmt: skip
+    return _operation("aten.convolution", view, weight, bias)
 
 
 def _output_padding(row: Layer) -> Shape:
-    """What the size of the output leaves for it."""
+    """The difference between the output and what the window gives without it."""
     window = row.window
     assert window is not None
     sizes = zip(row.inputs[0][2:], row.outputs[0][2:], window.kernel, window.stride, window.padding,
@@ -150,39 +163,33 @@ def _output_padding(row: Layer) -> Shape:
     return tuple(m - transposed_size(n, k, s, p, d) for n, m, k, s, p, d in sizes)
 
 
-def _pooling(row: Layer) -> Op | None:
+def _pooling(row: Layer) -> _Restored:
     window, x, out = row.window, row.inputs[0], row.outputs[0]
     assert window is not None
+    dims = len(window.kernel)
     kind = "max" if "max" in row.type.lower() else "avg"
-    sizes = zip(x[-len(window.kernel) :], out[-len(window.kernel) :], window.kernel, window.stride,
-                window.padding, window.dilation, strict=True)  # fmt: skip
+    sizes = zip(x[-dims:], out[-dims:], window.kernel, window.stride, window.padding,
+                window.dilation, strict=True)  # fmt: skip
     floored = all(m == window_size(n, k, s, p, d) for n, m, k, s, p, d in sizes)
-    view = Pool(_tensor(x), window.kernel, window.stride, window.padding,
-                window.dilation if kind == "max" else None, not floored)  # fmt: skip
-    return _op(f"aten.{kind}_pool{len(window.kernel)}d", view.args, out)
+    dilation = window.dilation if kind == "max" else None
+    view = Pool(_tensor(x), window.kernel, window.stride, window.padding, dilation, not floored,
+                outputs=(_tensor(out),))  # fmt: skip
+    return _operation(f"aten.{kind}_pool{dims}d", view)
 
 
-def _linear(row: Layer) -> _Operator | None:
+def _linear(row: Layer) -> _Restored:
     x, out = row.inputs[0], row.outputs[0]
     rows = prod(out[:-1])
     if not x or not out or row.macs != rows * x[-1] * out[-1]:
-        return None
-    weights: dict[str, Shape] = {"weight": (out[-1], x[-1])}
-    if row.other_ops == prod(out):
-        weights["bias"] = (out[-1],)
-    weight = _tensor((x[-1], out[-1]), 4, f"{row.path}.weight")
-    vectors = _tensor((rows, x[-1]))
-    bias = _tensor((out[-1],), 4, f"{row.path}.bias") if "bias" in weights else None
-    view = matrix_product(vectors, weight, bias)
-    return _op(view.name, view.args, (rows, out[-1])), weights
-
-
-def _op(name: str, args: tuple[Any, ...], out: Shape) -> Op:
-    return Op(name, "default", args, {}, (_tensor(out),), 0, 0)
+        return None, {}
+    weight, bias = _weight(row, (out[-1], x[-1])), _bias(row, out[-1])
+    transposed = _tensor((x[-1], out[-1]), 4, weight.parameter)  # as the operator reads it
+    view = matrix_product(_tensor((rows, x[-1])), transposed, bias)
+    return _operation(view.name, view, weight, bias)
 
 
 def _field_step(row: Layer) -> list[FieldStep]:
-    """What a window took, from what it made: j = j' / s, r = r' − (k − 1) · d · j."""
+    """The step of a window, from its result: j = j' / s, r = r' − (k − 1) · d · j."""
     window, after, jump = row.window, row.receptive_field, row.stride
     if window is None or after is None or jump is None or "ranspose" in row.type:
         return []

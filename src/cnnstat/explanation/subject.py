@@ -1,4 +1,4 @@
-"""What an explanation starts from: one call, the operators that ran in it, its row."""
+"""The input of an explanation: one call, the operators that ran in it, its row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..analysis.results import Layer
-from ..operators.registry import View, view_of
+from ..operators.costs import Cost
+from ..operators.registry import View, cost_of, view_of
 from ..results import Shape
 from ..trace.records import Call, Op, Parameter
 from .expression import Expression
@@ -14,15 +15,34 @@ from .results import Explained, Step
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One operator of a call, recorded in a run or restored from a row of a saved analysis.
+
+    view: its arguments by name; None where the operator is merely counted. cost: None where it is
+    uncounted. parameters: the names of those that it reads.
+    """
+
+    name: str
+    view: View | None
+    cost: Cost | None
+    parameters: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, op: Op) -> Operation:
+        parameters = tuple(tensor.parameter for tensor in op.inputs if tensor.parameter)
+        return cls(op.name, view_of(op), cost_of(op), parameters)
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """`ops` ran in the call and in no call inside it; `parameters` count with it.
+    """`operations` ran in the call and in no call inside it; `parameters` count with it.
 
     `elsewhere` maps the other parameters that it reads to the calls that they count with.
     """
 
     call: Call
     layer: Layer
-    ops: tuple[Op, ...]
+    operations: tuple[Operation, ...]
     parameters: tuple[Parameter, ...]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
@@ -32,9 +52,8 @@ class Subject:
 
     @property
     def views(self) -> list[View]:
-        """The operators of which all is known, by their arguments."""
-        views = (view_of(op) for op in self.ops)
-        return [view for view in views if view is not None]
+        """The operators that are fully known."""
+        return [op.view for op in self.operations if op.view is not None]
 
     @property
     def kinds(self) -> tuple[str, ...]:

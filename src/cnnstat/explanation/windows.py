@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..operators.convolution import Convolution
-from ..operators.describe import dims_of, window_of
+from ..operators.describe import dims_of
 from ..operators.padding import Pad
 from ..operators.pooling import Pool
-from ..operators.registry import view_of
 from ..operators.window import Window
 from ..operators.windows import size_rounded_up, starts_in_padding, transposed_size, window_size
 from ..results import Shape
-from ..trace.records import Op
 from .expression import Expression, letter, number
 from .letters import AXES
 from .results import Step
-from .subject import Subject, derived
+from .subject import Operation, Subject, derived
 
 
 @dataclass(frozen=True, slots=True)
 class Sliding:
-    """An operator that slides a window over the last `dims` dimensions of what it is given."""
+    """An operator that slides a window over the last `dims` dimensions of its input."""
 
-    op: Op
+    op: Operation
     view: Convolution | Pool
     window: Window
     dims: int
@@ -43,12 +41,13 @@ class Sliding:
 
 
 def sliding_in(subject: Subject) -> Sliding | None:
-    """The operator that a convolution or pooling layer is."""
+    """The operator of a convolution or pooling layer."""
     if subject.layer.role not in ("conv", "pool"):
         return None
-    for op in subject.ops:
-        window, view = window_of([op], dims_of(subject.call)), view_of(op)
-        if window is not None and isinstance(view, Convolution | Pool):
+    for op in subject.operations:
+        view = op.view
+        if isinstance(view, Convolution | Pool):
+            window = view.window.last_axes(dims_of(subject.call))
             return Sliding(op, view, window, len(window.kernel))
     return None
 
@@ -81,12 +80,11 @@ def _size(sliding: Sliding, axis: int) -> tuple[Expression, str | None]:
 def padded(subject: Subject, sliding: Sliding) -> list[Step]:
     """What was added around the input before the window slid over it, where it was not even."""
     steps = []
-    for op in subject.ops:
+    for op in subject.operations:
         if op is sliding.op:
             break
-        view = view_of(op)
-        if isinstance(view, Pad):
-            sides = pad_sizes(view, sliding.dims)
+        if isinstance(op.view, Pad):
+            sides = pad_sizes(op.view, sliding.dims)
             steps += merged(AXES[sliding.dims], [(side, None) for side in sides], None, "padded ")
     return steps
 

@@ -19,7 +19,11 @@ def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
     layers as 2-d operators.
     """
     view = next(_sliding(ops), None)
-    return None if view is None else last_axes(view.window, dims)
+    return None if view is None else _last_axes(view, dims)
+
+
+def _last_axes(view: View, dims: int | None) -> Window | None:
+    return None if view.window is None else view.window.last_axes(dims)
 
 
 def _sliding(ops: Sequence[Op]) -> Iterator[View]:
@@ -33,14 +37,6 @@ def _sliding(ops: Sequence[Op]) -> Iterator[View]:
 def slides_a_window(name: str) -> bool:
     """Whether the operator is a convolution or a pool with a kernel."""
     return Trait.WINDOW in traits_of(name)
-
-
-def last_axes(window: Window | None, dims: int | None) -> Window | None:
-    """The window along the last axes: torch runs some 1-d layers as 2-d operators."""
-    if window is None or dims is None or dims >= len(window.kernel):
-        return window
-    sizes = (window.kernel, window.stride, window.padding, window.dilation)
-    return Window(*(size[-dims:] for size in sizes))
 
 
 def dims_of(call: Call) -> int | None:
@@ -59,7 +55,7 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
         return _local_response_norm(call)
     for op in ops:
         for view in _sliding([op]):
-            return _strided(last_axes(view.window, dims_of(call))) + view.remark
+            return _strided(_last_axes(view, dims_of(call))) + view.remark
         if op.name in ("aten.addmm", "aten.mm", "aten.linear") and _kind(call) == "linear":
             return f"{Matmul.of(op).inner}→{op.outputs[0].shape[-1]}"
     settings = call.module.settings if call.module else {}

@@ -12,3 +12,10 @@ class Window(Record, frozen=True):
     stride: Shape
     padding: Shape
     dilation: Shape
+
+    def last_axes(self, dims: int | None) -> Window:
+        """The window along the last `dims` axes: torch runs some 1-d layers as 2-d operators."""
+        if dims is None or dims >= len(self.kernel):
+            return self
+        sizes = (self.kernel, self.stride, self.padding, self.dilation)
+        return Window(*(size[-dims:] for size in sizes))
