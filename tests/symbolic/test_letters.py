@@ -1,6 +1,9 @@
 """Sizes as letters: formulas and legal sizes, held against plain runs."""
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -272,3 +275,24 @@ def test_every_format_shows_letters(format, words) -> None:
     text = render(cnnstat.formulas("nin", "1,1,H,224"), format).text
     for word in words:
         assert word in text
+
+
+def test_formulas_do_not_depend_on_the_hash_seed() -> None:
+    code = """
+import cnnstat
+from torch import nn
+model = nn.Sequential(nn.Conv1d(4, 8, 5, stride=2), nn.AvgPool1d(2),
+                      nn.ConvTranspose1d(8, 4, 3, dilation=2), nn.AdaptiveMaxPool1d(3)).eval()
+formulas = cnnstat.formulas(model, "4,L")
+print(formulas, formulas.totals, formulas.layers)
+"""
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True, text=True, encoding="utf-8", check=True,
+        ).stdout
+        for seed in ("0", "2")
+    ]  # fmt: skip
+    assert texts[0] == texts[1]
+    assert "Peak memory" in texts[0]

@@ -1,6 +1,9 @@
 """Expressions: exact arithmetic, one form for equal values, and how they are written."""
 
 import operator
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -141,3 +144,30 @@ def test_an_expression_has_the_value_of_its_arithmetic(tree, h, w) -> None:
     assert parse(str(number)) == number
     low = lower_bound(number)
     assert low is None or low <= value_at(number, values)
+
+
+AMBIGUOUS = (
+    "max(16*((L + 1)//4) + 16*L + 192, 32*((L + 1)//2) + 32*((L + 1)//4) + 16*L - 96)",
+    "24*((H + 2)//4)*((W + 2)//4)*N + 12*((H + 6)//16)*((W + 6)//8)*N"
+    " + 12*((H + 6)//8)*((W + 2)//4)*N + 24*(H//2)*(W//2)*N + 12*H*N*W - 36*((H + 2)//4)*N"
+    " - 24*((H + 6)//16)*N - 36*((H + 6)//8)*N - 60*((W + 2)//4)*N - 12*((W + 6)//8)*N + 204*N",
+)
+"""Sums that can be shortened in several ways."""
+
+
+def test_a_text_does_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import sys; from cnnstat.symbols.evaluation import parse; "
+        "from cnnstat.symbols.notation import written; "
+        "print([(str(parse(text)), written(parse(text))) for text in sys.argv[1:]])"
+    )
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", code, *AMBIGUOUS],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True, text=True, encoding="utf-8", check=True,
+        ).stdout
+        for seed in ("0", "2")
+    ]  # fmt: skip
+    assert texts[0] == texts[1]
+    assert texts[0] == f"{[(str(parse(t)), written(parse(t))) for t in AMBIGUOUS]}\n"
