@@ -16,6 +16,9 @@ ModelPhase = Literal[
 Unfit = Literal["shapes", "dtypes", "model"]
 """What does not fit; "model": the model itself is at fault."""
 
+TORCH_SAYS = "torch says: "
+"""Before a message of torch's in the details of an error."""
+
 
 class CnnstatError(Exception):
     """Base of all errors; `exit_status` is what the command line ends with."""

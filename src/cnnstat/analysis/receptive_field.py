@@ -23,10 +23,10 @@ from math import prod
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
-from ..operators.reach import NOT_SPATIAL, WHOLE, Field, Reach, lost, met, not_followed
+from ..operators.reach import NOT_SPATIAL, Field, Reach, lost, met, not_followed
 from ..operators.registry import Trait, traits_of, view_of
 from ..trace.records import Op, TensorSpec, Trace
-from .results import Analysis, Layer
+from .results import Analysis, Layer, NoField
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
@@ -88,8 +88,8 @@ def last_map(layers: Sequence[Layer]) -> Layer | None:
     for layer in reversed(layers):
         if not layer.outputs or len(layer.outputs[0]) < 3:
             continue
-        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.receptive_field_reason == WHOLE
-        if not pooled_away and layer.receptive_field_reason != NOT_SPATIAL:
+        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.no_field is NoField.WHOLE_INPUT
+        if not pooled_away and layer.no_field is not NoField.NOT_SPATIAL:
             return layer
     return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Literal
 
 from msgspec import field
 
 from ..choices import Mode
+from ..operators.reach import NOT_SPATIAL, WHOLE
 from ..operators.window import Window
 from ..results import Record, Result, Shape
 
@@ -14,6 +16,18 @@ Role = Literal[
     "conv", "linear", "attention", "recurrent", "embedding", "norm", "activation", "pool",
     "join", "shape", "dropout", "other",
 ]  # fmt: skip
+
+
+class NoField(Enum):
+    """Why a layer has no receptive field, by the text that the JSON has for it."""
+
+    WHOLE_INPUT = WHOLE
+    NOT_SPATIAL = NOT_SPATIAL
+    NOT_FOLLOWED = None  # any other text: it names the operator
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoField:
+        return cls.NOT_FOLLOWED
 
 
 class Tally(Record, frozen=True):
@@ -98,6 +112,11 @@ class Layer(Record, frozen=True):
     def repetition(self) -> str:
         """`#2` for the second call of one path, nothing for the first."""
         return f"#{self.call + 1}" if self.call else ""
+
+    @property
+    def no_field(self) -> NoField | None:
+        """Why there is no receptive field; None where there is one."""
+        return None if self.receptive_field_reason is None else NoField(self.receptive_field_reason)
 
 
 class BoundedPart(Record, frozen=True):
@@ -210,3 +229,16 @@ class Analysis(Result, frozen=True, kw_only=True):
     by_role: dict[str, RoleTally]
     layers: tuple[Layer, ...]
     notes: tuple[str, ...]
+
+
+_WARNING = "warning: "
+
+
+def warning(text: str) -> str:
+    """A note of an analysis that is a warning: in JSON a note has no level but this prefix."""
+    return _WARNING + text
+
+
+def labelled(note: str) -> str:
+    """A note as reports show it, after its level."""
+    return note if note.startswith(_WARNING) else f"note: {note}"

@@ -6,7 +6,7 @@ from ..inputs import format_shape
 from ..render.blocks import Block, Report, Text
 from ..render.options import Options
 from .layer_table import check_options, layer_table
-from .results import Analysis
+from .results import Analysis, labelled
 from .totals import bounds, totals
 
 
@@ -24,9 +24,5 @@ def view(analysis: Analysis, options: Options) -> Report:
     blocks: list[Block] = [layer_table(analysis.layers, analysis.totals, options), totals(analysis)]
     notes = [*analysis.notes, *bounds(analysis)]
     if notes:
-        blocks.append(Text(tuple(_noted(note) for note in notes), "note"))
+        blocks.append(Text(tuple(labelled(note) for note in notes), "note"))
     return Report(f"{model.spec} on {inputs}", tuple(blocks))
-
-
-def _noted(note: str) -> str:
-    return note if note.startswith("warning: ") else f"note: {note}"

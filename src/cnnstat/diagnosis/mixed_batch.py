@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..analysis.results import warning
 from ..inputs import format_shape
 from ..trace.records import Call, Failure, Trace
 
@@ -62,7 +63,7 @@ def _told(call: Call, rows: int) -> str | None:
         return None
     given, made = call.inputs[0].shape, call.outputs[0].shape
     name = f"{call.path}()" if call.kind == "function" else f"{call.path} ({call.type})"
-    return (
-        f"warning: {name} mixes the batch into other axes: {format_shape(given)} becomes "
+    return warning(
+        f"{name} mixes the batch into other axes: {format_shape(given)} becomes "
         f"{format_shape(made)}, {made[0]} rows of {rows} images; keep it with .flatten(1)"
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.results import Layer
+from ..analysis.results import Layer, NoField
 from ..inputs import format_shape
-from ..operators.reach import NOT_SPATIAL
 from ..render.blocks import (
     Block,
     Cell,
@@ -75,7 +74,7 @@ def _figures(explanation: Explanation) -> list[Explained]:
 
 
 def _says_something(layer: Layer, figure: Explained) -> bool:
-    if figure == "receptive_field" and layer.receptive_field_reason not in (None, NOT_SPATIAL):
+    if figure == "receptive_field" and layer.no_field not in (None, NoField.NOT_SPATIAL):
         return True
     return bool(_cell(layer, figure).value)
 

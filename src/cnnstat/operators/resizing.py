@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import floor
-from typing import Any
+from typing import Any, Literal
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
@@ -85,3 +85,23 @@ def interpolation_backward(op: Op) -> Cost:
     gradient: Any = op.args[0]
     neighbours = _PER_AXIS[op.name.removesuffix("_backward")]
     return per_element(gradient, neighbours ** (len(gradient.shape) - 2))
+
+
+@dataclass(frozen=True)
+class GridSampler:
+    """`aten.grid_sampler`, which consists of the 2-d or the 3-d one: `x` is read at `grid`."""
+
+    x: TensorSpec
+    grid: TensorSpec
+    interpolation: Literal["bilinear", "nearest", "bicubic"]
+
+    @classmethod
+    def of(cls, op: Op) -> GridSampler:
+        x, grid, mode = op.args[:3]
+        return cls(x, grid, _GRID_MODES[mode])
+
+
+# GridSamplerInterpolation in ATen/native/GridSamplerUtils.h
+_GRID_MODES: dict[int, Literal["bilinear", "nearest", "bicubic"]] = {
+    0: "bilinear", 1: "nearest", 2: "bicubic",
+}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..analysis.layer_table import to_depth
+from ..analysis.results import labelled
 from ..analysis.roles import LAYOUT
 from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
@@ -155,8 +156,7 @@ def _notes(roofline: Roofline) -> Iterator[str]:
     if roofline.uncounted:
         names = ", ".join(f"{name} ({count}×)" for name, count in roofline.uncounted.items())
         yield f"note: the arithmetic of {names} is not known: only their bytes are in it"
-    for note in roofline.notes:
-        yield note if note.startswith("warning: ") else f"note: {note}"
+    yield from map(labelled, roofline.notes)
 
 
 def _picture(roofline: Roofline) -> Roof:

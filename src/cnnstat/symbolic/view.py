@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.layer_table import layer_rows
+from ..errors import TORCH_SAYS
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.options import Options
 from ..symbols.evaluation import parse
@@ -144,7 +145,7 @@ def limits_of(domain: Domain) -> list[str]:
 
 
 def _limit(letter: str, limit: Limit) -> str:
-    reason = limit.reason.removeprefix("torch says: ")
+    reason = limit.reason.removeprefix(TORCH_SAYS)
     return f"{letter} = {limit.size}: {limit.layer}: {reason}".rstrip(": ")
 
 

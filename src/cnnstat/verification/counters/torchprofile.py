@@ -14,6 +14,7 @@ from ...operators.convolution import Convolution
 from ...operators.einsum import Einsum
 from ...operators.normalization import Norm
 from ...operators.registry import view_of
+from ...operators.resizing import GridSampler
 from ...trace.records import Op, Trace
 from ..differences import Difference, Figures
 from ..results import Cause
@@ -112,7 +113,8 @@ def _einsum(op: Op) -> int:
 
 
 def _grid_sampler(op: Op) -> int:
-    return {0: 4, 1: 0, 2: 16}[op.args[2]] * _output(op)
+    per_element = {"bilinear": 4, "nearest": 0, "bicubic": 16}
+    return per_element[GridSampler.of(op).interpolation] * _output(op)
 
 
 _HANDLERS: dict[str, Callable[[Op], int]] = {
