@@ -1,4 +1,4 @@
-"""A failure in words: what the input is, what the layer takes, and where its sizes come from."""
+"""A failure explained: the input, what the layer takes, and where its sizes come from."""
 
 from __future__ import annotations
 
@@ -16,28 +16,26 @@ from .mismatch import Mismatch, mismatch_of
 from .naming import Places, counted, first_line, name_of
 from .provenance import Provenance
 
+_UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
+          "view": "elements per row", "product": "rows"}  # fmt: skip
+
 
 def explanation(failure: Failure, places: Places, signature: str = "") -> tuple[str, ...]:
     """The lines below the headline of an error."""
-    return tuple(_Explained(failure, places, signature).lines())
+    return tuple(_Explanation(failure, places, signature).lines())
 
 
 def got_and_expected(failure: Failure) -> tuple[str | None, str | None]:
-    """What the layer was given and what it takes, as texts for a program's reader."""
+    """The sizes that the layer was given and those that it takes, as texts."""
     mismatch = mismatch_of(failure)
-    shapes = _operands(failure)
-    got = ", ".join(map(format_shape, shapes)) or None
+    got = ", ".join(map(format_shape, _operands(failure))) or None
     if mismatch.expected is None:
         return got, None
     return got, f"{mismatch.expected} {_UNITS.get(mismatch.kind, '')}".rstrip()
 
 
-_UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
-          "view": "elements per row", "product": "rows"}  # fmt: skip
-
-
 def _operands(failure: Failure) -> list[tuple[int, ...]]:
-    """The shapes that the layer or operator was given, without its own parameters."""
+    """The shapes that the layer or operator was given, without its parameters."""
     mismatch = mismatch_of(failure)
     if mismatch.operand is not None:
         return [mismatch.operand.shape]
@@ -46,13 +44,13 @@ def _operands(failure: Failure) -> list[tuple[int, ...]]:
     return [spec.shape for call in failure.calls[-1:] for spec in call.inputs]
 
 
-class _Explained:
+class _Explanation:
     def __init__(self, failure: Failure, places: Places, signature: str) -> None:
         self.failure = failure
         self.places = places
         self.signature = signature
         self.mismatch = mismatch_of(failure)
-        self.past = Provenance(failure, places)
+        self.provenance = Provenance(failure, places)
 
     def lines(self) -> Iterator[str]:
         kinds = {
@@ -60,45 +58,43 @@ class _Explained:
             "broadcast": self._broadcast, "window": self._window, "view": self._view,
             "product": self._product, "dims": self._dims, "dtype": self._dtype,
         }  # fmt: skip
-        told = list(kinds[self.mismatch.kind]()) if self.mismatch.kind in kinds else []
-        yield from told or self._other()
+        kind = kinds.get(self.mismatch.kind)
+        lines = [] if kind is None else list(kind())
+        yield from lines or self._other()
 
     def _sizes(self) -> Iterator[str]:
         m = self.mismatch
         assert m.operand is not None
-        unit = m.kind
         shape = format_shape(m.operand.shape)
-        yield f"input is {shape}, the layer takes {counted(m.expected, unit)}"
-        origin = self._origin_of_size(m)
+        yield f"input is {shape}, the layer takes {counted(m.expected, m.kind)}"
+        origin = self._origin_of_size(m, m.operand)
         if origin:
             yield origin
 
-    def _origin_of_size(self, m: Mismatch) -> str | None:
+    def _origin_of_size(self, m: Mismatch, operand: TensorSpec) -> str | None:
         """`512 = 32 × 4 × 4, from features (MaxPool2d) flattened at my_model.py:18`."""
-        assert m.operand is not None
-        made = self.past.made_by(m.operand)
-        view = None if made is None else view_of(made)
-        if made is not None and isinstance(view, Reshape) and m.kind == "features":
+        op = self.provenance.op_behind(operand)
+        view = None if op is None else view_of(op)
+        if op is not None and isinstance(view, Reshape) and m.kind == "features":
             before = view.x
             product = format_shape(before.shape[1:]).replace("×", " × ")
-            source = self.past.producer(before)
+            source = self.provenance.shaped_by(before)
             if prod(before.shape[1:]) == m.actual and len(before.shape) > 2:
-                return f"{m.actual} = {product}, from {source} flattened{self.past.at(made)}"
+                at = self.provenance.at(op)
+                return f"{m.actual} = {product}, from {source} flattened{at}"
             if m.actual and before.shape and prod(before.shape) % m.actual == 0:
-                rows = format_shape(m.operand.shape)
+                rows = format_shape(operand.shape)
                 return (
                     f"{format_shape(before.shape)} from {source} laid out as {rows}"
-                    + self.past.at(made)
+                    + self.provenance.at(op)
                 )
-        unit = m.kind
-        producer = self.past.producer_of_size(m.operand, m.kind)
+        producer = self.provenance.sized_by(operand, m.kind)
+        sizes = counted(m.actual, m.kind)
         if producer is None:
             return None
         if producer == "input":
-            return (
-                f"the model's input has {counted(m.actual, unit)}" if unit == "channels" else None
-            )
-        return f"{counted(m.actual, unit)} come{'s' if m.actual == 1 else ''} from {producer}"
+            return f"the model's input has {sizes}" if m.kind == "channels" else None
+        return f"{sizes} come{'s' if m.actual == 1 else ''} from {producer}"
 
     def _join(self) -> Iterator[str]:
         call = self.failure.calls[-1] if self.failure.calls else None
@@ -114,6 +110,7 @@ class _Explained:
             yield f"  {shapes}"
         else:
             yield f"{name} takes tensors of one shape: {shapes}"
+        # The shapes without the joined axis: the majority is taken to be right.
         rests = [
             tuple(s for i, s in enumerate(t.shape) if i != dim or name == "stack") for t in tensors
         ]
@@ -122,15 +119,16 @@ class _Explained:
             return
         for tensor, rest in zip(tensors, rests, strict=True):
             if rest != common:
-                producer = self.past.producer(tensor)
+                producer = self.provenance.shaped_by(tensor)
                 yield f"the odd one out is {producer}: {format_shape(tensor.shape)}"
                 usual = tensors[rests.index(common)]
-                yield from self._resized_in(tensor, self.past.sources(usual))
+                yield from self._resized_in(tensor, self.provenance.calls_before(usual))
 
     def _resized_in(self, spec: TensorSpec, common: set[int]) -> Iterator[str]:
-        """The last layers of its own before a tensor that changed the sides of their input."""
-        resizing = [found for found in self.past.resizing(spec) if found[0].index not in common]
-        for call, before, after in resizing[:2]:
+        """The last layers of the branch of a tensor that changed the sides of their input."""
+        resized = self.provenance.resized_by(spec)
+        in_branch = [found for found in resized if found[0].index not in common]
+        for call, before, after in in_branch[:2]:
             place = self.places.of_module(call)
             yield (
                 f"{name_of(call)}{f' at {place}' if place else ''} makes "
@@ -142,14 +140,17 @@ class _Explained:
         assert op is not None
         a, b = (spec for spec in op.inputs[:2])
         yield f"{format_shape(a.shape)} and {format_shape(b.shape)} do not go together"
-        for spec in (a, b):
-            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
+        yield from self._origins(a, b)
+
+    def _origins(self, *specs: TensorSpec) -> Iterator[str]:
+        for spec in specs:
+            yield f"{format_shape(spec.shape)} comes from {self.provenance.origin(spec)}"
 
     def _window(self) -> Iterator[str]:
         op, x = self.failure.op, self.mismatch.operand
         assert op is not None
         assert x is not None
-        call = self.past.calls.get(op.call)
+        call = self.provenance.calls.get(op.call)
         window = window_of([op], dims_of(call) if call else None)
         if window is None:
             return
@@ -157,12 +158,12 @@ class _Explained:
         padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""
         kernel = format_shape(window.kernel)
         yield f"input is {format_shape(x.shape)}, the kernel takes {kernel}{padded}"
-        eaten = self.past.resizing(x)
-        if eaten:
-            steps = [format_shape(eaten[-1][1])]
+        resized = self.provenance.resized_by(x)
+        if resized:
+            steps = [format_shape(resized[-1][1])]
             steps += [
                 f"{format_shape(after)} by {call.path or call.type}"
-                for call, _, after in eaten[::-1]
+                for call, _, after in resized[::-1]
             ]
             shown = steps if len(steps) <= 6 else [*steps[:3], "…", *steps[-2:]]
             yield f"{sides} is what is left of " + " → ".join(shown)
@@ -171,16 +172,15 @@ class _Explained:
         m, op = self.mismatch, self.failure.op
         assert m.operand is not None
         view = None if op is None else view_of(op)
-        if not isinstance(view, Reshape) or view.sizes is None:
-            shape = format_shape(m.operand.shape)
-            yield f"{shape} has {m.actual:,} elements: {first_line(self.failure)}"
-            return
-        wanted = ", ".join(map(str, view.sizes))
-        per_row = abs(prod(view.sizes))
         total = f"{format_shape(m.operand.shape)} has {m.actual:,} elements"
-        what = f"no multiple of {per_row:,}" if -1 in view.sizes else f"({wanted}) has {per_row:,}"
+        if not isinstance(view, Reshape) or view.sizes is None:
+            yield f"{total}: {first_line(self.failure)}"
+            return
+        sizes = ", ".join(map(str, view.sizes))
+        per_row = abs(prod(view.sizes))
+        what = f"no multiple of {per_row:,}" if -1 in view.sizes else f"({sizes}) has {per_row:,}"
         yield f"{total}, {what}"
-        yield f"{format_shape(m.operand.shape)} comes from {self.past.came_from(m.operand)}"
+        yield from self._origins(m.operand)
 
     def _product(self) -> Iterator[str]:
         op = self.failure.op
@@ -191,8 +191,7 @@ class _Explained:
             f"a product of {format_shape(a.shape)} and {format_shape(b.shape)}: "
             f"{product.inner} columns meet {product.rows_of_b} rows"
         )
-        for spec in (a, b):
-            yield f"{format_shape(spec.shape)} comes from {self.past.came_from(spec)}"
+        yield from self._origins(a, b)
 
     def _dims(self) -> Iterator[str]:
         m = self.mismatch
@@ -206,15 +205,16 @@ class _Explained:
         yield f"input is {format_shape(x.shape)} of {x.dtype}, the layer takes indices: int64"
 
     def _other(self) -> Iterator[str]:
+        """The input, and the message of the exception."""
         failure = self.failure
-        wrong_call = About.FORWARD in failure.about
+        is_wrong_call = About.FORWARD in failure.about
         for call in failure.calls[-1:]:
             shapes = [format_shape(spec.shape) for spec in call.inputs]
-            if shapes and not wrong_call and (call.parent is not None or failure.in_model):
+            if shapes and not is_wrong_call and (call.parent is not None or failure.in_model):
                 dtypes = {spec.dtype for spec in call.inputs} - {"float32"}
                 kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
                 yield f"input is {' and '.join(shapes)}{kind}"
-        who = "the model says" if failure.in_model or wrong_call else "torch says"
+        who = "the model says" if failure.in_model or is_wrong_call else "torch says"
         yield f"{who}: {first_line(failure)}"
-        if wrong_call and self.signature:
+        if is_wrong_call and self.signature:
             yield f"forward takes {self.signature}"

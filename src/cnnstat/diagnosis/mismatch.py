@@ -1,4 +1,4 @@
-"""What the refused operator was given and what it takes, in numbers."""
+"""The sizes that a refused operator or layer was given, and those that it takes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
 from ..operators.misfit import Misfit
 from ..operators.normalization import ChannelNorm
+from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
 from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
@@ -20,24 +21,20 @@ from .literals import plain
 from .replay import INPUT_AXES
 
 Kind = Literal[
-    "features",
-    "channels",
-    "join",
-    "broadcast",
-    "window",
-    "view",
-    "product",
-    "dims",
-    "dtype",
+    "features", "channels", "join", "broadcast", "window", "view", "product", "dims", "dtype",
     "other",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """`actual` stands where `expected` would fit; `operand` is the tensor that has it.
+    """What does not fit.
 
-    `pairs` are all the pairs of sizes (expected, actual) of which one might give way.
+    Attributes:
+        operand: the tensor at fault; None where no single one is.
+        expected: the size that would fit.
+        actual: the size of `operand` in its place.
+        pairs: all pairs (expected, actual) of which one might be changed for the other.
     """
 
     kind: Kind
@@ -51,13 +48,13 @@ OTHER = Mismatch("other", None)
 
 
 def mismatch_of(failure: Failure) -> Mismatch:
-    """What does not fit; kind "other" where the operands do not tell."""
+    """What does not fit in a failed run; kind "other" where the operands do not show it."""
     found = None if failure.op is None else _of_op(failure.op)
     return _of_dimensions(failure) or found or _of_layer(failure) or OTHER
 
 
 def _of_dimensions(failure: Failure) -> Mismatch | None:
-    """Of a batch norm, which takes a number of axes, and of an embedding, which takes indices."""
+    """A batch norm on another number of axes, or an embedding on anything but indices."""
     call = failure.calls[-1] if failure.calls else None
     if call is None or call.module is None or not call.inputs:
         return None
@@ -74,7 +71,6 @@ _NORMS = {"BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}
 
 
 def _of_op(op: Op) -> Mismatch | None:
-    name = op.name.removeprefix("aten.").rstrip("_")
     view = view_of(op)
     if isinstance(view, Convolution):
         return _of_convolution(view)
@@ -89,7 +85,7 @@ def _of_op(op: Op) -> Mismatch | None:
     if isinstance(view, Reshape) and view.sizes is not None:
         x, sizes = view.x, view.sizes
         return Mismatch("view", x, abs(prod(sizes)), prod(x.shape), tuple(_of_view(x.shape, sizes)))
-    if "pool" in name:
+    if isinstance(view, Pool | AdaptivePool):
         return Mismatch("window", op.inputs[0])
     if Trait.ELEMENTWISE in traits_of(op.name) and len(op.inputs) > 1:
         return _of_broadcast(op)
@@ -106,7 +102,7 @@ def _of_convolution(view: Convolution) -> Mismatch | None:
 
 
 def _of_product(product: Matmul) -> Mismatch | None:
-    if not product.a.shape or not product.b.shape:  # a number
+    if not product.a.shape or not product.b.shape:  # scalars
         return None
     expected, actual = product.rows_of_b, product.inner
     if expected == actual:
@@ -136,7 +132,10 @@ def _of_broadcast(op: Op) -> Mismatch | None:
 
 
 def _differing(shapes: list[tuple[int, ...]], joined: int | None) -> Iterator[tuple[int, int]]:
-    """Pairs of sizes that should be equal and are not, both ways round."""
+    """Pairs of sizes that should be equal and are not, in both orders.
+
+    `joined` is the axis along which sizes may differ; None for broadcasting, where 1 fits all.
+    """
     length = max(map(len, shapes), default=0)
     for axis in range(length):
         if joined is not None and axis == joined % length:
@@ -146,21 +145,21 @@ def _differing(shapes: list[tuple[int, ...]], joined: int | None) -> Iterator[tu
             yield from ((a, b) for b in sizes if a != b and (joined is not None or 1 not in (a, b)))
 
 
-def _of_view(shape: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """(what one row would take, what it has)."""
+def _of_view(shape: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """For each size that was requested: it, and the elements of one row."""
     rows = shape[0] if shape else 1
-    for size in wanted:
+    for size in sizes:
         if size > 1:
             yield size, prod(shape) // max(1, rows)
 
 
 def _of_layer(failure: Failure) -> Mismatch | None:
-    """Of a layer that refuses its input itself."""
+    """For a layer that raises before an operator runs."""
     if not failure.calls:
         return None
     call = failure.calls[-1]
     if call.module is None:
-        return _of_functions_operands(failure)
+        return _of_function(failure)
     if call.module.base not in INPUT_AXES or not call.inputs:
         return None
     name, axis = INPUT_AXES[call.module.base]
@@ -176,8 +175,8 @@ def _of_layer(failure: Failure) -> Mismatch | None:
     return Mismatch(kind, x, expected, actual, ((expected, actual),))
 
 
-def _of_functions_operands(failure: Failure) -> Mismatch | None:
-    """Of a function that torch refuses before an operator runs: `stack`, `einsum`, `@`."""
+def _of_function(failure: Failure) -> Mismatch | None:
+    """For a function that torch refuses before an operator runs: `stack`, `einsum`, `@`."""
     call = failure.calls[-1]
     shapes = [spec.shape for spec in tensors_in(call.inputs)]
     if call.type in ("cat", "concat", "stack") and len(shapes) > 1:

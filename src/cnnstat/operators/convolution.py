@@ -47,7 +47,7 @@ _GEOMETRY = (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 
 CONVOLUTIONS = frozenset(_ORDERS)
 
 
-@operator(*_ORDERS, traits=Trait.WINDOW)
+@operator(*_ORDERS, traits=Trait.WINDOW | Trait.PROJECTION)
 class Convolution(View, frozen=True):
     """out[n,o,p] = bias[o] + Σ_{i < c_in/g, k} x[n,i,p·s+k] · w[o,i,k], under every backend's name.
 
@@ -239,7 +239,7 @@ class ConvolutionBackwardOverrideable(_Gradients, frozen=True):
         return cls(dy, x, weight, transposed, rest[-1])
 
 
-@operator("aten.conv_tbc")
+@operator("aten.conv_tbc", traits=Trait.PROJECTION)
 class TimeFirstConvolution(View, frozen=True):
     """out[t,n,o] = bias[o] + Σ_{k,i} x[t+k,n,i] · w[k,i,o], padded with `pad` on both sides."""
 
@@ -283,7 +283,7 @@ class TimeFirstConvolutionBackward(View, frozen=True):
         return Cost(2 * time * batch * self.weight.numel, self.dy.numel)
 
 
-@operator("torchvision.deform_conv2d")
+@operator("torchvision.deform_conv2d", traits=Trait.PROJECTION)
 class DeformableConvolution(View, frozen=True):
     """A convolution whose taps are moved by learnt offsets; sampling between pixels is not counted.
 

@@ -12,7 +12,7 @@ from .registry import ShapeOf, Trait, View, operator
 
 @operator(
     "aten.embedding",
-    traits=Trait.LOOKUP,
+    traits=Trait.LOOKUP | Trait.PROJECTION,
     reason="a look-up: values are read by their index",
 )
 class Embedding(View, frozen=True):

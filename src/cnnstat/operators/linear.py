@@ -14,7 +14,7 @@ from .broadcasting import broadcast
 from .costs import Cost, Term, dot_products, in_terms, per_element
 from .misfit import Misfit
 from .reach import WHOLE, Field, lost
-from .registry import ShapeOf, View, operator, recorded, rule
+from .registry import ShapeOf, Trait, View, operator, recorded, rule
 
 PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(
@@ -34,7 +34,7 @@ _MIXING_FEATURES = frozenset(PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", 
 """Products that keep the rows of their first factor."""
 
 
-@operator(*PLACES)
+@operator(*PLACES, traits=Trait.PROJECTION)
 class Matmul(View, frozen=True):
     """A product of two matrices, of two batches of them, or of vectors: `added` + `a` @ `b`.
 
@@ -199,7 +199,7 @@ def addr(op: Op) -> Cost:
     return dot_products(op.outputs[0], 1) + per_element(op.outputs[0], name="bias")
 
 
-@rule("aten._grouped_mm", "transformers.grouped_mm_fallback")
+@rule("aten._grouped_mm", "transformers.grouped_mm_fallback", traits=Trait.PROJECTION)
 def grouped_mm(op: Op) -> Cost:
     # experts: each of the n rows meets one of e matrices, [n,m] = [n,k] @ [e,k,m]
     (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
@@ -211,7 +211,8 @@ def solve_triangular(op: Op) -> Cost:
     return per_element(op.outputs[0], op.args[0].shape[-1])
 
 
-@rule("aten._trilinear")  # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
+# bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
+@rule("aten._trilinear", traits=Trait.PROJECTION)
 def trilinear(op: Op) -> Cost:
     # (a, b, c, where each has no axis: expand_a, expand_b, expand_c, axes summed over, …): a and b
     # are multiplied and summed over the axes that c has not, the result is multiplied by c

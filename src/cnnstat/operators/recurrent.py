@@ -12,7 +12,7 @@ from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, in_terms, per_element
 from .misfit import Misfit
-from .registry import ShapeOf, View, operator, rule
+from .registry import ShapeOf, Trait, View, operator, rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ _CELLS = {
 }
 
 
-@operator(*_CELLS)
+@operator(*_CELLS, traits=Trait.PROJECTION)
 class Recurrent(View, frozen=True):
     """All the layers and directions of a recurrent network, at all steps.
 
@@ -128,7 +128,8 @@ class Recurrent(View, frozen=True):
         )
 
 
-@rule("aten.mkldnn_rnn_layer")  # per step: gates[4h] = W_x[4h,i] · x[i] + W_h[4h,h] · h[h]
+# per step: gates[4h] = W_x[4h,i] · x[i] + W_h[4h,h] · h[h]
+@rule("aten.mkldnn_rnn_layer", traits=Trait.PROJECTION)
 def mkldnn_rnn_layer(op: Op) -> Cost:
     # input [T,N,i], W_x [g·h,i], W_h [g·h,h]: one layer, one direction
     x, input_weight, hidden_weight = op.inputs[:3]

@@ -45,6 +45,7 @@ class Trait(Flag):
     CHECK = auto()  # checks a value
     MARK = auto()  # marks a span for the profiler
     WINDOW = auto()  # slides a window over the last axes
+    PROJECTION = auto()  # takes the size of an output axis from a weight or another operand
     BACKWARD = auto()  # computes gradients
 
 
