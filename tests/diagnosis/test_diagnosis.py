@@ -294,6 +294,26 @@ def test_a_pool_that_rounds_up_is_replayed_as_torch_runs_it(tmp_path):
     assert fits(failure, one, {value: (1, 1, 2, 2)}) is True
 
 
+def test_sizes_are_followed_through_activations_in_place():
+    """They return their own operand, behind which is the layer that chose the size."""
+    convolution = nn.Conv2d(3, 4, 3, padding=1)
+    flattened = nn.Sequential(convolution, nn.ReLU(True), nn.Flatten(), nn.Linear(100, 10))
+    (fault,) = diagnosis_of(flattened, (1, 3, 8, 8)).errors
+    assert fault.explanation[1].startswith("256 = 4 × 8 × 8, from 0 (Conv2d 3→4 3×3) flattened")
+    (fault,) = diagnosis_of(
+        nn.Sequential(convolution, nn.ReLU(True), nn.Conv2d(6, 4, 3)), (1, 3, 8, 8)
+    ).errors
+    assert fault.explanation[1].startswith("4 channels come from 0 (Conv2d 3→4 3×3)")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_upsampling_chooses_no_channels(mode):
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Upsample(scale_factor=2, mode=mode),
+                        nn.Conv2d(4, 8, 3))  # fmt: skip
+    (fault,) = diagnosis_of(net, (1, 3, 8, 8)).errors
+    assert fault.explanation[1].startswith("8 channels come from 0 (Conv2d 3→8 3×3)")
+
+
 def test_a_built_in_network_is_told_which_input_it_takes():
     (fault,) = diagnosis_of("nin", (1, 1, 20, 20)).errors
     assert fault.fixes[0].edit == "input 1×1×67×67"  # one pixel less fails

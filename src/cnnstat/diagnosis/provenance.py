@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
+
 from ..operators.joins import Cat
 from ..operators.registry import Trait, View, traits_of, view_of
 from ..operators.slicing import Select
@@ -23,13 +26,22 @@ class Provenance:
         self.failure = failure
         self.places = places
         self.calls = {call.index: call for call in failure.trace.calls}
+        self.ops = failure.trace.ops
+        self.numbers = {id(op): number for number, op in enumerate(self.ops)}
+        self.writers: dict[int, list[int]] = defaultdict(list)  # numbers of operators, by value
+        for number, op in enumerate(self.ops):
+            for value in {out.value for out in op.outputs}:
+                self.writers[value].append(number)
 
-    def op_behind(self, spec: TensorSpec) -> Op | None:
-        """The operator that returned a tensor; the last one, where it was changed in place."""
-        return next(
-            (op for op in reversed(self.failure.trace.ops)
-             if any(out.value == spec.value for out in op.outputs)), None,
-        )  # fmt: skip
+    def op_behind(self, spec: TensorSpec, reader: Op | None = None) -> Op | None:
+        """The operator that returned a tensor, the last one before `reader`.
+
+        One in place returns its own operand: without `reader` it would be found again and again.
+        """
+        before = len(self.ops) if reader is None else self.numbers.get(id(reader), len(self.ops))
+        writers = self.writers[spec.value]
+        place = bisect_left(writers, before)
+        return self.ops[writers[place - 1]] if place else None
 
     def at(self, op: Op) -> str:
         """` at FILE:LINE`, where the operator was called; empty if that is unknown."""
@@ -43,7 +55,7 @@ class Provenance:
             source = _source(op)
             if source is None or source.shape != spec.shape:
                 break
-            spec, op = source, self.op_behind(source)
+            spec, op = source, self.op_behind(source, op)
         call = self.calls.get(op.call) if op else None
         return "the input" if call is None else name_of(call)
 
@@ -53,9 +65,9 @@ class Provenance:
         "input" for an input of the model, None where it cannot be followed.
         """
         axis = -1 if kind == "features" else 1
-        # The limit ends the loop where an operator in place returns its own operand.
-        for _ in range(len(self.failure.trace.ops) + 1):
-            op = self.op_behind(spec)
+        op = None
+        while True:
+            op = self.op_behind(spec, op)
             if op is None:
                 inputs = self.failure.trace.inputs
                 return "input" if any(i.tensor.value == spec.value for i in inputs) else None
@@ -75,7 +87,6 @@ class Provenance:
                 call = self.calls.get(op.call)
                 return None if call is None else self._module_and_place(call)
             spec = source
-        return None
 
     def _module_and_place(self, call: Call) -> str:
         place = self.places.of_module(call)
@@ -84,12 +95,14 @@ class Provenance:
     def calls_before(self, spec: TensorSpec) -> set[int]:
         """The calls that a tensor depends on."""
         found: set[int] = set()
-        waiting = [spec]
+        followed: set[int] = set()
+        waiting: list[tuple[TensorSpec, Op | None]] = [(spec, None)]
         while waiting:
-            op = self.op_behind(waiting.pop())
-            if op is not None and op.call not in found:
+            op = self.op_behind(*waiting.pop())
+            if op is not None and id(op) not in followed:
+                followed.add(id(op))
                 found.add(op.call)
-                waiting += [source for source in op.inputs if source.parameter is None]
+                waiting += [(source, op) for source in op.inputs if source.parameter is None]
         return found
 
     def resized_by(self, spec: TensorSpec) -> list[tuple[Call, Shape, Shape]]:
@@ -97,22 +110,22 @@ class Provenance:
 
         Each with the sides before and after it.
         """
-        found = []
-        for _ in range(len(self.failure.trace.ops)):
-            op = self.op_behind(spec)
+        found: list[tuple[Call, Shape, Shape]] = []
+        op = None
+        while True:
+            op = self.op_behind(spec, op)
             source = _source(op) if op else None
             if op is None or source is None:
-                break
+                return found
             call = self.calls.get(op.call)
             is_map = len(source.shape) == len(spec.shape) > 2
             if call and is_map and source.shape[2:] != spec.shape[2:]:
                 found.append((call, source.shape[2:], spec.shape[2:]))
             spec = source
-        return found
 
-    def origin(self, spec: TensorSpec) -> str:
+    def origin(self, spec: TensorSpec, reader: Op | None = None) -> str:
         """The call that computed a tensor, and its place; views are passed over."""
-        op = self.op_behind(spec)
+        op = self.op_behind(spec, reader)
         call = self.calls.get(op.call) if op else None
         failed = self.failure.open[-1:] or (-1,)
         if op is not None and call is not None:
@@ -120,7 +133,7 @@ class Provenance:
             is_passed_over = call.index == failed[0] or call.type in _LAYOUT_CALLS
             source = _source(op)
             if is_passed_over and source is not None:
-                return self.origin(source)
+                return self.origin(source, op)
         if call is None:
             return "the input"
         place = self.places.of_module(call) or self.places.of_call(self.failure, call)
