@@ -108,7 +108,7 @@ def test_a_norm_of_other_channels(layer, shape, kind, pair) -> None:
     with pytest.raises(cnnstat.ShapeError) as raised:
         cnnstat.analyze(nn.Sequential(layer), shape)
     mismatch = mismatch_of(raised.value.failure)
-    assert (mismatch.kind, (mismatch.expected, mismatch.seen)) == (kind, pair)
+    assert (mismatch.kind, (mismatch.expected, mismatch.actual)) == (kind, pair)
 
 
 def test_elementwise_operators_that_are_refused_do_not_fit_by_broadcasting() -> None:
