@@ -20,7 +20,7 @@ from torch import nn
 
 from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import builders, construct
-from cnnstat.models.loaded import Loaded, given_or
+from cnnstat.models.loaded import Loaded, inputs_or_default
 from cnnstat.models.results import Listed
 from cnnstat.models.model_sources import remember
 
@@ -34,7 +34,7 @@ def conv(out):
 def load(spec, inputs, named, arguments):
     remember("made_up", CHANNELS)
     chosen = {"out": CHANNELS[spec.partition(":")[2]], **arguments}
-    inputs, named = given_or([InputSpec((1, 3, 8, 8))], inputs, named, spec)
+    inputs, named = inputs_or_default([InputSpec((1, 3, 8, 8))], inputs, named, spec)
     build = builders(conv, chosen)
     return Loaded(spec, "made_up", construct(conv, chosen), build, inputs, named, dict(arguments))
 

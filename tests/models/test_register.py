@@ -359,7 +359,8 @@ def test_own_names_cost_no_torch(folder: Path) -> None:
 
 def test_without_a_table_no_toml_is_read(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
-    code = "import sys; from cnnstat.models.user_names import all_own; assert all_own() == {}; "
+    code = "import sys; from cnnstat.models.user_names import all_user_models; "
+    code += "assert all_user_models() == {}; "
     code += "assert 'tomllib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 

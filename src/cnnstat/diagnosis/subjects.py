@@ -27,7 +27,7 @@ from ..errors import ModelError
 from ..models.construction import construct
 from ..models.loaded import Loaded
 from ..models.python_files import inputs_of
-from ..models.reload import afresh, root_of
+from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
 from ..tracing.containers import tensors_among
@@ -149,7 +149,7 @@ class SourceSubject(Subject):
         sites: dict[str, Frame] = {}
         with quietly():
             try:
-                with afresh(self.place, self.root, compiled, names) as module:
+                with reloaded(self.place, self.root, compiled, names) as module:
                     model = self._built(getattr(module, self.name), change, watched, sites)
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)

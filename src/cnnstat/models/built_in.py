@@ -1,4 +1,4 @@
-"""The built-in networks: `nin`, `alexnet`, at the input that the paper states."""
+"""Load built-in networks, `nin`, at the input size of their paper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec, format_shape
-from .construction import builders, construct, told, unbuilt
+from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded
 from .zoo.catalog import CATALOG, Entry
 
@@ -16,10 +16,12 @@ from .zoo.catalog import CATALOG, Entry
 def load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Loaded:
-    """Build a network of the zoo; `in_channels` follows the input unless it is an argument.
+    """Build a network of the zoo on `meta`.
+
+    Without an `in_channels` argument, the channels of the input decide it.
 
     Raises:
-        UsageError: it has no such argument, or takes no such input.
+        UsageError: an argument is unknown, or an input is not one image batch.
         ModelError: it cannot be built, or the input has the wrong number of dimensions.
     """
     entry, chosen = CATALOG[spec], dict(arguments)
@@ -36,13 +38,13 @@ def load(
         inputs = [InputSpec((batch, chosen.get("in_channels", channels), *sides))]
     try:
         model = construct(factory, chosen)
-    except Exception as error:  # --arg gives a constructor anything
-        raise unbuilt(spec, chosen, told(error)) from error
+    except Exception as error:  # --arg passes any value to the constructor
+        raise construction_error(spec, chosen, format_error(error)) from error
     return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
 
 
 def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:
-    """The shape of the one image batch that every network of the zoo takes."""
+    """The shape N×C×H×W of the only input of a zoo network."""
     if len(inputs) > 1:
         raise UsageError(f"{entry.name} takes one input, {len(inputs)} were given")
     if not hasattr(inputs[0], "shape"):

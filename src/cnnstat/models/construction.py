@@ -1,4 +1,4 @@
-"""Building models without memory and without initialising weights that nobody will read."""
+"""Construct models on `meta`: no memory for weights, and no time to initialise them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..tracing.dispatch import on_one_device
 from ..tracing.global_state import random_state_kept
 from ..tracing.lane_selection import Builders
 
-# arange, linspace and tensor keep their values: constructors read them back.
+# Not arange, linspace and tensor: constructors read their values back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
-_FILLING = {"uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "mul_", "add_", "sub_",
+_FILLS = {"uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "mul_", "add_", "sub_",
             "div_"}  # fmt: skip
 
 
 class WithoutInitialization(TorchFunctionMode):
-    """`torch.nn.init` does nothing inside: most of the time that construction takes."""
+    """Make `torch.nn.init` do nothing; initialisation is most of the time of construction."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -38,9 +38,9 @@ class WithoutInitialization(TorchFunctionMode):
 
 
 class WithoutData(TorchFunctionMode):
-    """Tensors made inside are on `meta`, and initialising them does nothing.
+    """Create tensors on `meta`, and make initialising them do nothing.
 
-    Initialisation needs the generator's state too, which is left alone here.
+    The state of the random generator does not change, since nothing is drawn.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -49,21 +49,21 @@ class WithoutData(TorchFunctionMode):
             kwargs["device"] = "meta"
         elif getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        elif getattr(func, "__name__", "") in _FILLING and _fills_meta(args):
+        elif getattr(func, "__name__", "") in _FILLS and _fills_meta(args):
             return args[0]
         try:
             return func(*args, **kwargs)
         except RuntimeError:
-            # Tables made by arange have values, and meet tensors that have none. What changes a
-            # table in place cannot be done without values: the next way to build does it.
-            together = on_one_device(args, kwargs)
-            if together[0] is args or getattr(func, "__name__", "_").endswith("_"):
+            # A table from arange is on the CPU, its operand on meta: move both to meta. An in-place
+            # operation on the table would lose its values, so it is left to the next strategy.
+            moved_args, moved_kwargs = on_one_device(args, kwargs)
+            if moved_args is args or getattr(func, "__name__", "_").endswith("_"):
                 raise
-            return func(*together[0], **together[1])
+            return func(*moved_args, **moved_kwargs)
 
 
 def _fills_meta(args: Any) -> bool:
-    """Whether a tensor without data is changed in place by numbers, which changes nothing."""
+    """Whether a `meta` tensor is changed in place by numbers only, which has no effect."""
     return (
         bool(args)
         and isinstance(args[0], Tensor)
@@ -73,12 +73,12 @@ def _fills_meta(args: Any) -> bool:
 
 
 @contextmanager
-def _parameters_leaving() -> Iterator[None]:
-    """Tensors are made on the CPU; one that becomes a parameter gives its memory up."""
+def _parameters_to_meta() -> Iterator[None]:
+    """Create tensors on the CPU, and move each to `meta` when it is registered as a parameter."""
 
     def to_meta(module: nn.Module, name: str, parameter: Any) -> Any:
         if type(parameter) is not nn.Parameter or parameter.is_meta:
-            return None  # leaves it as it is, so that a tied one stays tied
+            return None  # unchanged, so that tied parameters stay tied
         return nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
 
     hook = register_module_parameter_registration_hook(to_meta)
@@ -95,41 +95,45 @@ def _without_data() -> Iterator[None]:
         yield
 
 
-# From the one that costs nothing to the one that does what the constructor asks for.
-_WAYS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
-    _without_data, _parameters_leaving, WithoutInitialization, nullcontext,
+# From the cheapest to the unchanged constructor.
+_STRATEGIES: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
+    _without_data, _parameters_to_meta, WithoutInitialization, nullcontext,
 )  # fmt: skip
 
 
 def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """Call `factory` so that the model it returns is on `meta`.
 
-    Where construction reads values back, it runs on the CPU; memory is taken only as far as it
-    does not succeed without. Raises what the factory raises.
+    A constructor that reads values back runs on the CPU, with as little memory as it needs.
+
+    Raises:
+        Exception: whatever the factory raises.
     """
-    before = ""
-    for way in _WAYS:
-        if way is not _without_data:
-            import_rules()  # nobody looks at the operators there
+    previous = ""
+    for strategy in _STRATEGIES:
+        if strategy is not _without_data:
+            import_rules()  # only _without_data notices that postponed rules are needed
         try:
-            with random_state_kept(), way():
+            with random_state_kept(), strategy():
                 model = factory(**arguments)
             break
         except Exception as error:  # a constructor may raise anything on tensors without values
-            shown = repr(error)
-            if way is _WAYS[-1] or shown == before:  # the same error: it is not for the values
+            description = repr(error)
+            # the same error twice: missing values are not its cause
+            if strategy is _STRATEGIES[-1] or description == previous:
                 raise
-            before = shown
+            previous = description
     if not isinstance(model, nn.Module):
         return model
-    _give_up_data(model)
+    _move_to_meta(model)
     return model
 
 
-def _give_up_data(model: nn.Module) -> None:
-    """Move what construction left on the CPU to `meta`, tensors that are shared staying so.
+def _move_to_meta(model: nn.Module) -> None:
+    """Move the tensors that construction left on the CPU to `meta`; shared ones stay shared.
 
-    In place, unlike `meta_copy`: the model is new and nobody else's.
+    In place, unlike `meta_copy`: nothing else refers to the new model. Lazy parameters stay
+    uninitialised, since their shapes are known only after the first forward pass.
     """
     moved: dict[int, Tensor] = {}
     for module in model.modules():
@@ -138,27 +142,29 @@ def _give_up_data(model: nn.Module) -> None:
                 if tensor is None or tensor.is_meta or is_lazy(tensor):
                     continue
                 if id(tensor) not in moved:
-                    there = tensor.detach().to("meta")
+                    on_meta = tensor.detach().to("meta")
                     if isinstance(tensor, nn.Parameter):
-                        there = nn.Parameter(there, requires_grad=tensor.requires_grad)
-                    moved[id(tensor)] = there
+                        on_meta = nn.Parameter(on_meta, requires_grad=tensor.requires_grad)
+                    moved[id(tensor)] = on_meta
                 tensors[name] = moved[id(tensor)]  # type: ignore[assignment]  # one of two dicts
 
 
-def unbuilt(spec: str, arguments: Mapping[str, Any], *reason: str) -> ModelError:
-    """That a constructor raised, which may be anything on odd arguments, as the user's error."""
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return ModelError(f"{spec} cannot be built{f' with {given}' if given else ''}", *reason)
+def construction_error(spec: str, arguments: Mapping[str, Any], *reason: str) -> ModelError:
+    """The error that a model cannot be constructed with these arguments, for any exception."""
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return ModelError(f"{spec} cannot be built{f' with {shown}' if shown else ''}", *reason)
 
 
-def told(error: Exception) -> str:
+def format_error(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def builders(factory: Callable[..., Any], arguments: Mapping[str, Any], *takes: str) -> Builders:
-    """The ways to build a model by a factory; on the CPU it is initialised as it wants to be.
+def builders(
+    factory: Callable[..., Any], arguments: Mapping[str, Any], *hidden_parameters: str
+) -> Builders:
+    """How to build a model with a factory: on `meta`, or on the CPU with its own initialisation.
 
-    `takes` names arguments that its signature does not show.
+    `hidden_parameters` are accepted by the factory but absent from its signature.
     """
 
     def with_data() -> nn.Module:
@@ -166,17 +172,17 @@ def builders(factory: Callable[..., Any], arguments: Mapping[str, Any], *takes: 
             model: nn.Module = factory(**arguments)
         return model
 
-    names = frozenset((*_parameters_of(factory), *takes))
+    names = frozenset((*_parameters_of(factory), *hidden_parameters))
     return Builders(partial(construct, factory, arguments), with_data, names)
 
 
 def _parameters_of(factory: Callable[..., Any]) -> Iterable[str]:
     try:
         return inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # of a builtin: what it takes is not known
+    except (TypeError, ValueError):  # builtins may have no signature
         return ()
 
 
 def copies_of(model: nn.Module) -> Builders:
-    """The ways to have a model of the user's."""
+    """How to copy a model that the user passed in: on `meta`, or with its data."""
     return Builders(partial(meta_copy, model), partial(data_copy, model))

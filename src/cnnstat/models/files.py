@@ -1,4 +1,4 @@
-"""Models in files, by the extension: which are read, and what to do about those that are not."""
+"""Models in files, by extension. Files that need unpickling are refused, with an alternative."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from .loaded import Loaded, Recorded
 
-READ = (".pt2", ".onnx")
+SUPPORTED = (".pt2", ".onnx")
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 _WEIGHTS = (".safetensors", ".gguf")
 
 
 def is_graph(spec: str) -> bool:
-    """Whether a spec names a file that holds a graph or weights, not Python."""
-    return Path(spec).suffix.lower() in (*READ, *_PICKLED, *_WEIGHTS)
+    """Whether a spec names a file with a graph or weights, as opposed to Python code."""
+    return Path(spec).suffix.lower() in (*SUPPORTED, *_PICKLED, *_WEIGHTS)
 
 
 def load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Loaded | Recorded:
-    """Build the model in a torch.export archive, or record what the graph of an ONNX file does.
+    """Build the model in a torch.export archive, or trace the graph of an ONNX file.
 
     Raises:
-        UsageError: the graph takes no such input, or arguments are given.
-        ModelError: the file is of a kind that is not read, or cannot be.
+        UsageError: the graph has no such input, or there are constructor arguments.
+        ModelError: the kind of file is not supported, or it cannot be read.
     """
     _check(spec)
     if arguments:
@@ -43,21 +43,22 @@ def load(
     from .exported.archive import build_exported
 
     model, chosen, keywords, mode = build_exported(spec, inputs, named)
-    build = Builders(partial(meta_copy, model), None)  # its weights are not read
+    build = Builders(partial(meta_copy, model), None)  # None: the weights are never read
     return Loaded(spec, "torch.export", model, build, tuple(chosen), keywords, {}, mode)
 
 
 def _check(spec: str) -> None:
-    """Raise ModelError unless `spec` is a file of a kind that is read."""
+    """Raise ModelError unless `spec` is an existing file of a supported kind."""
     path, kind = Path(spec), Path(spec).suffix.lower()
     if path.is_dir():
         raise ModelError(f"{spec} is a directory, not a file")
     if not path.is_file():
-        beside = path.parent.glob(f"*{kind}") if path.parent.is_dir() else ()
-        close = nearest(path.name, [file.name for file in beside])
+        siblings = path.parent.glob(f"*{kind}") if path.parent.is_dir() else ()
+        close = nearest(path.name, [file.name for file in siblings])
         raise ModelError(f"there is no file {spec}", *filter(None, [close]))
-    if kind in READ:
+    if kind in SUPPORTED:
         return
+    # Unpickling a file can execute any code in it, so pickles are refused, never loaded.
     from .exported.archive import EXPORT
 
     hint = f"cnnstat shapes my_model.py:Net, or in Python: {EXPORT}"

@@ -1,7 +1,7 @@
-"""What can be named: the built-in networks, the user's own, and what other packages have.
+"""List models by name: built-in networks, user-defined names, models of other packages.
 
-The models of another package are listed by importing it, and torch with it; the built-in ones and
-the names in pyproject.toml without.
+Listing the models of another package imports it, and torch with it. Built-in networks and the names
+in pyproject.toml are listed without torch.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ from fnmatch import fnmatchcase
 from ..errors import ModelError, UsageError, closest
 from .model_sources import SOURCES, Select, remember
 from .results import Listed, Listing
-from .user_names import all_own
+from .user_names import all_user_models
 from .zoo.catalog import CATALOG
 
 
 def listing_of(source: str, filter: str | None) -> Listing:
-    """The models of a source whose names match."""
+    """The models of a source, or built-in and user-defined ones if it is empty.
+
+    Args:
+        source: a name of `SOURCES`, with or without a colon.
+        filter: a shell pattern for the names, case-insensitive; None for all.
+
+    Raises:
+        UsageError: the source is unknown.
+        ModelError: no name matches.
+    """
     key = source.removesuffix(":")
 
     def select(names: Iterable[str]) -> list[str]:
@@ -27,7 +36,7 @@ def listing_of(source: str, filter: str | None) -> Listing:
         return known if filter is None else _matching(known, filter, key)
 
     if not key:
-        return Listing(models=tuple(_built_in_and_own(select)))
+        return Listing(models=tuple(_built_in_and_user_models(select)))
     if key not in SOURCES:
         close = [f"{name}:" for name in closest(key, SOURCES)[:1]]
         raise UsageError(
@@ -39,10 +48,10 @@ def listing_of(source: str, filter: str | None) -> Listing:
 
 
 def _matching(names: list[str], pattern: str, source: str) -> list[str]:
-    wanted = pattern.lower().removeprefix(f"{source}:")
-    matching = [name for name in names if fnmatchcase(name.lower(), wanted)]
+    pattern_of_name = pattern.lower().removeprefix(f"{source}:")
+    matching = [name for name in names if fnmatchcase(name.lower(), pattern_of_name)]
     if not matching:
-        close = closest(wanted.strip("*?"), names)
+        close = closest(pattern_of_name.strip("*?"), names)
         raise ModelError(
             f"no model {f'of {source} ' if source else ''}matches {pattern!r}",
             *([f"the nearest are {', '.join(close)}"] if close else []),
@@ -50,13 +59,13 @@ def _matching(names: list[str], pattern: str, source: str) -> list[str]:
     return matching
 
 
-def _built_in_and_own(select: Select) -> Iterator[Listed]:
-    own = all_own()
-    for name in select([*CATALOG, *own]):
+def _built_in_and_user_models(select: Select) -> Iterator[Listed]:
+    user_models = all_user_models()
+    for name in select([*CATALOG, *user_models]):
         if name in CATALOG:
             entry = CATALOG[name]
             yield Listed(name, entry.source, entry.input, entry.params, entry.summary)
         else:
-            model = own[name]
+            model = user_models[name]
             shape = model.inputs[0].shape if len(model.inputs) == 1 else None
             yield Listed(name, model.source, shape, None, model.summary, "own")

@@ -1,4 +1,4 @@
-"""spec → model."""
+"""spec → model, by the kind of spec: built-in, user-defined, package, file or Python object."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
 from .model_sources import SOURCES, Loader, remembered, source_of
-from .pyproject import Own
-from .user_names import beside, find, known_names
+from .pyproject import UserModel
+from .user_names import find, known_names, on_sys_path
 from .zoo.catalog import CATALOG
 
 
@@ -23,21 +23,21 @@ def load(
     named_inputs: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Loaded | Recorded:
-    """Build the model that `spec` names, or record what the graph in an ONNX file would do.
+    """Build the model that `spec` names, or trace the graph of an ONNX file.
 
-    A spec of one word is a built-in network or a name that the user gave. Without inputs the
-    default of the name or of the source is taken. For the zoo, `in_channels` follows the input
-    unless it is among the arguments.
+    A spec of one word is a built-in network or a user-defined name. Without inputs, the default
+    inputs of the name or of the source are used. In the zoo, the channels of the input decide
+    `in_channels` unless it is among the arguments.
 
     Raises:
         UsageError: there is no such model, or it has no such argument.
-        ModelError: it cannot be built, or the input has the wrong number of dimensions; or a
-            module that pyproject.toml lists cannot be imported.
+        ModelError: it cannot be built, the input has the wrong number of dimensions, or a module
+            listed in pyproject.toml cannot be imported.
     """
     named, chosen = dict(named_inputs or {}), dict(arguments or {})
-    own = find(spec)
-    if own is not None:
-        return _from_own(own, inputs, named, chosen)
+    user_model = find(spec)
+    if user_model is not None:
+        return _load_user_model(user_model, inputs, named, chosen)
     return _load(spec, inputs, named, chosen)
 
 
@@ -73,21 +73,25 @@ def _unknown(spec: str) -> UsageError:
     )  # fmt: skip
 
 
-def _from_own(
-    own: Own, inputs: Sequence[Any], named: dict[str, Any], arguments: dict[str, Any]
+def _load_user_model(
+    user_model: UserModel,
+    inputs: Sequence[Any],
+    named: dict[str, Any],
+    arguments: dict[str, Any],
 ) -> Loaded | Recorded:
-    """A model that the user named: its own inputs and arguments stand in where none are given."""
-    chosen = {**own.arguments, **arguments}
+    """Load a user-defined name; its inputs and arguments are the defaults."""
+    name, model = user_model.name, user_model.model
+    chosen = {**user_model.arguments, **arguments}
     if not inputs and not named:
-        inputs = [i for i in own.inputs if not i.name]
-        named = {i.name: i for i in own.inputs if i.name}
+        inputs = [i for i in user_model.inputs if not i.name]
+        named = {i.name: i for i in user_model.inputs if i.name}
     try:
-        if isinstance(own.model, str):
-            with beside(own.folder):
-                return replace(_load(own.model, inputs, named, chosen), spec=own.name)
-        example = getattr(sys.modules.get(own.model.__module__), "example_input", None)
-        file = own.source.rpartition(":")[0]
-        return python.loaded(own.name, own.model, example, inputs, named, chosen, file)
+        if isinstance(model, str):
+            with on_sys_path(user_model.folder):
+                return replace(_load(model, inputs, named, chosen), spec=name)
+        example = getattr(sys.modules.get(model.__module__), "example_input", None)
+        file = user_model.source.rpartition(":")[0]
+        return python.loaded(name, model, example, inputs, named, chosen, file)
     except CnnstatError as error:
-        error.details = (*error.details, f"{own.name} is named in {own.place}")
+        error.details = (*error.details, f"{name} is named in {user_model.place}")
         raise

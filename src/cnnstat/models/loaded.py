@@ -1,4 +1,4 @@
-"""What a source makes of a spec: a model to be run, or the record of a graph that is not."""
+"""The result of loading a spec: a model to run, or the trace of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..tracing.lane_selection import Builders
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model on `meta`, built for this call, how to build it anew, and the inputs it runs on."""
+    """A new model on `meta`, how to build it again, and the inputs to run it on."""
 
     spec: str
     source: str
@@ -26,14 +26,14 @@ class Loaded:
     named_inputs: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     mode: Mode | None = None
-    """The mode that is part of a graph; None for modules, which can be set to either."""
+    """The fixed mode of an exported graph; None for modules, whose mode can be set."""
     written: str = ""
-    """`FILE.py:NAME` or `package.module:NAME`, where the model is built from Python of a user's."""
+    """`FILE.py:NAME` or `package.module:NAME` of a model in the user's Python code, else empty."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What running a graph would do: there is no module, so no variant of it can be run."""
+    """The trace of a graph that is not run: there is no module, so no variants can be traced."""
 
     spec: str
     source: str
@@ -44,13 +44,13 @@ class Recorded:
     mode: Mode | None = "eval"
 
 
-def given_or(
+def inputs_or_default(
     default: Sequence[Any], inputs: Sequence[Any], named: Mapping[str, Any], spec: str
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The positional and named inputs that are given; the default where none is.
+    """The user's positional and named inputs, or the default if there are none.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: there is no default either.
     """
     if not inputs and not named:
         if not default:

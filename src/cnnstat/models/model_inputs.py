@@ -17,14 +17,17 @@ from .loaded import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Implied:
-    """An input that the first layer takes; `certain` where it takes no other size."""
+    """The shape of an input, inferred from the first layer.
+
+    `certain` is true for a linear layer, which accepts no other size.
+    """
 
     shape: tuple[int, ...]
     certain: bool
 
 
 def implied_input(model: nn.Module) -> Implied:
-    """From the first linear or convolutional layer; an image where there is neither."""
+    """Infer an input from the first linear or convolutional layer; an image if there is neither."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             return Implied((1, module.in_features), certain=True)
@@ -35,7 +38,7 @@ def implied_input(model: nn.Module) -> Implied:
 
 
 def batch_of(loaded: Loaded) -> int | None:
-    """None where the first input is no tensor with a dimension: a list of images is no batch."""
+    """The batch size: the first dimension of the first input; None for a list or a scalar."""
     for value in (*loaded.inputs, *loaded.named_inputs.values()):
         is_tensor = isinstance(value, InputSpec | Tensor)
         return int(value.shape[0]) if is_tensor and value.shape else None
@@ -43,22 +46,22 @@ def batch_of(loaded: Loaded) -> int | None:
 
 
 def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
-    """The same model with inputs of another batch; those of another first size stay.
+    """The same model with another batch size; inputs of another first dimension are unchanged.
 
     Raises:
-        UsageError: there is no batch, or none is to be left.
+        UsageError: `batch_size` is below 1, or the inputs have no batch dimension.
     """
-    before = batch_of(loaded)
+    previous = batch_of(loaded)
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
-    if before is None:
+    if previous is None:
         raise UsageError(
             f"the inputs of {loaded.spec} have no dimension that could be a batch",
             hint="--input with as many as wanted",
         )
 
     def resized(value: InputSpec | Tensor) -> Any:
-        if not value.shape or value.shape[0] != before:
+        if not value.shape or value.shape[0] != previous:
             return value
         shape = (batch_size, *value.shape[1:])
         if isinstance(value, InputSpec):
@@ -72,6 +75,7 @@ def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
 
 
 def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
+    """Name, shape and dtype of each tensor input, nested ones included."""
     return tuple(
         Input(name, tuple(value.shape), str(value.dtype).removeprefix("torch."))
         for name, value in _inputs(loaded)
@@ -80,7 +84,7 @@ def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
 
 def _inputs(loaded: Loaded) -> Iterator[tuple[str | None, InputSpec | Tensor]]:
     found: list[InputSpec | Tensor] = []
-    # `placed` is asked to visit, so what it makes of them does not matter
+    # `placed` walks nested inputs; its result is not used here
     placed(loaded.inputs, found.append)  # type: ignore[arg-type]
     yield from ((None, value) for value in found)
     for name, value in loaded.named_inputs.items():

@@ -7,8 +7,8 @@
     mynet = "my_model.py:Net"
     wide = {spec = "my_model.py:Net", input = "1,3,32,32", arguments = {width = 64}}
 
-It is the nearest pyproject.toml with such a table, from the working directory upward. Nothing here
-imports torch, or runs what is named.
+The nearest pyproject.toml with such a table counts, from the working directory upward. Nothing here
+imports torch, or runs a listed module.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
-class Own:
-    """A model under a name that the user gave it.
+class UserModel:
+    """A user-defined name for a model.
 
-    `model` is a spec, or what makes the model when it is called. `source` is what a listing shows
-    of it, `place` where the name was given. `inputs` and `arguments` hold unless others are given.
-    Modules that a spec names are also looked for in `folder`.
+    Attributes:
+        model: a spec, or a class or function that returns the model.
+        source: the spec or line of code, for listings.
+        place: where the name is defined, for messages.
+        inputs: default inputs.
+        arguments: default arguments.
+        folder: put on `sys.path` to import the module of a spec.
     """
 
     name: str
@@ -48,23 +52,23 @@ class Own:
 
 @dataclass(frozen=True)
 class Project:
-    """What `[tool.cnnstat]` says; `folder` is where its pyproject.toml stands, `place` names it."""
+    """The table `[tool.cnnstat]`; `folder` has its pyproject.toml, `place` names it in messages."""
 
     folder: Path | None = None
     place: str = ""
-    models: Mapping[str, Own] = field(default_factory=dict)
+    models: Mapping[str, UserModel] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
 
 
 def read_project() -> Project:
-    """Read the `[tool.cnnstat]` that holds in the working directory; empty where there is none.
+    """Read the `[tool.cnnstat]` for the working directory; an empty project if there is none.
 
     Raises:
-        UsageError: the file is no TOML, or the table has a key or value that means nothing.
+        UsageError: the file is no TOML, or the table has an unknown key or an invalid value.
     """
     try:
         here = Path.cwd()
-    except OSError:  # the directory is gone
+    except OSError:  # the directory was deleted
         return Project()
     for folder in (here, *here.parents):
         table = _table_of(folder / "pyproject.toml")
@@ -78,7 +82,7 @@ def _table_of(file: Path) -> Any:
         content = file.read_bytes()
     except OSError:
         return None
-    if b"cnnstat" not in content:  # spares the import of tomllib
+    if b"cnnstat" not in content:  # most files: saves importing tomllib
         return None
     import tomllib
 
@@ -99,13 +103,13 @@ def _project(folder: Path, table: Any) -> Project:
     return Project(
         folder,
         place,
-        {name: _own(f"{place}.models.{name}", name, value, folder)
+        {name: _user_model(f"{place}.models.{name}", name, value, folder)
          for name, value in models.items()},
         tuple(_rooted(entry, folder) for entry in imports),
     )  # fmt: skip
 
 
-def _own(place: str, name: str, value: Any, folder: Path) -> Own:
+def _user_model(place: str, name: str, value: Any, folder: Path) -> UserModel:
     check_name(name, place)
     if isinstance(value, str):
         value = {"spec": value}
@@ -117,11 +121,11 @@ def _own(place: str, name: str, value: Any, folder: Path) -> Own:
     arguments = _checked(f"{place}.arguments", value.get("arguments", {}), dict, "a table")
     summary = _checked(f"{place}.summary", value.get("summary", ""), str, "a text")
     inputs = inputs_of(value.get("input"), f"{place}.input")
-    return Own(name, _rooted(spec, folder), spec, place, inputs, arguments, summary, folder)
+    return UserModel(name, _rooted(spec, folder), spec, place, inputs, arguments, summary, folder)
 
 
 def check_name(name: Any, place: str) -> None:
-    """Raise UsageError unless a model may have this name."""
+    """Raise UsageError unless the name is valid and no built-in network has it."""
     if not isinstance(name, str) or not is_name(name):
         raise UsageError(
             f"{place}: {name!r} is no name for a model",
@@ -132,12 +136,12 @@ def check_name(name: Any, place: str) -> None:
 
 
 def is_name(spec: str) -> bool:
-    """Whether a spec is one word, as names are: no file, no source with a colon."""
+    """Whether a spec is one word: not a file, and without a source's colon."""
     return _NAME.fullmatch(spec) is not None
 
 
 def inputs_of(value: Any, place: str) -> tuple[InputSpec, ...]:
-    """The default input: a shape, a text as for `--input`, or a list of these; None is none.
+    """Parse a default input: a shape, a string as for `--input`, a list of these, or None.
 
     Raises:
         UsageError: it is none of these, or a size is malformed.
@@ -166,14 +170,14 @@ def _check_keys(place: str, table: Any, known: Iterable[str]) -> None:
             raise UsageError(f"{place} has no key {key!r}", close)
 
 
-def _checked(place: str, value: Any, wanted: type, expected: str) -> Any:
-    if not isinstance(value, wanted):
+def _checked(place: str, value: Any, type_: type, expected: str) -> Any:
+    if not isinstance(value, type_):
         raise UsageError(f"{place} is {value!r}", f"expected {expected}")
     return value
 
 
 def _rooted(spec: str, folder: Path) -> str:
-    """The spec with the files in it, which are relative to `folder`, relative to where we are."""
+    """A spec whose files are relative to `folder`, with files relative to the working directory."""
     parts = spec.split(":")
     return ":".join(
         _shown(folder / part) if part.endswith(".py") or _is_file(folder / part) else part

@@ -1,6 +1,6 @@
-"""Models in the user's own Python: `my_model.py:Net`, `package.module:build`.
+"""Load models from the user's Python code: `my_model.py:Net`, `package.module:build`.
 
-Importing the file runs it; it is run because the user named it, and nothing else is.
+The file is imported, which runs it: the user named it. No other file is run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ..inputs import InputSpec, as_input
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
-from .construction import builders, construct, copies_of, unbuilt
+from .construction import builders, construct, construction_error, copies_of
 from .loaded import Loaded
-from .misspelt import marked_line, meant, missing_comma, shown_path
 from .model_inputs import implied_input
 from .model_sources import SOURCES
+from .suggestions import marked_line, missing_comma, shown_path, suggestions
 
 
 def is_python(spec: str) -> bool:
-    """Whether a spec names something in a Python file or module."""
+    """Whether a spec names an object in a Python file or module."""
     return ":" in spec or spec.endswith(".py")
 
 
@@ -42,12 +42,12 @@ def load(
 ) -> Loaded:
     """Build the model that `FILE.py:NAME` or `package.module:NAME` names, on `meta`.
 
-    NAME is a class, a function that returns a model, or a model. Without inputs those of the
-    module's `example_input` are taken, or what the first layer implies.
+    NAME is a class, a function that returns a model, or a model. The default inputs are the
+    module's `example_input`, or inferred from the first layer.
 
     Raises:
-        UsageError: the spec names no object, or an argument that there is not, or nothing tells
-            the input.
+        UsageError: the spec names no object, an argument does not exist, or there is no input and
+            no default.
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
@@ -64,8 +64,8 @@ def load(
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
     example = getattr(module, "example_input", None)
-    made = loaded(spec, getattr(module, name), example, inputs, named, arguments)
-    return replace(made, written=spec)
+    model = loaded(spec, getattr(module, name), example, inputs, named, arguments)
+    return replace(model, written=spec)
 
 
 def loaded(
@@ -77,10 +77,16 @@ def loaded(
     arguments: Mapping[str, Any],
     file: str = "",
 ) -> Loaded:
-    """Build what `spec` names: a class, a function that returns a model, or a model.
+    """Build a model from a class, a function or a model.
 
-    `example` stands in where no inputs are given, `file` is where it stands if `spec` does not say
-    so. Raises as `load` does.
+    Args:
+        spec: its name in messages and results.
+        named: the class, the function that returns a model, or the model.
+        example: the default input, see `inputs_of`.
+        file: the file of `named` if the spec does not contain it, for messages.
+
+    Raises:
+        UsageError, ModelError: as `load`.
     """
     model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
     keywords = dict(named_inputs)
@@ -90,17 +96,17 @@ def loaded(
 
 
 def import_place(place: str, name: str = "") -> ModuleType:
-    """Import a file or a module; `name` is what is wanted of it.
+    """Import a file or a module; `name` is the requested object in it, for messages.
 
     Raises:
         ModelError: it cannot be imported.
     """
-    with suppress(Exception):  # the file need not use torchvision, and says itself what it lacks
+    with suppress(Exception):  # the file may not use torchvision; if it does, its import fails
         vision_operators.make_importable()
     try:
         try:
             return _imported(place)
-        except NotImplementedError:  # by torch perhaps, for want of a rule that was postponed
+        except NotImplementedError:  # by torch, perhaps for a rule whose import was postponed
             if not import_rules():
                 raise
             return _imported(place)
@@ -116,7 +122,7 @@ def import_place(place: str, name: str = "") -> ModuleType:
             *marked,
             *filter(None, [comma]),
         ) from error
-    except BaseException as error:  # a file may do anything, leaving by sys.exit() included
+    except BaseException as error:  # a file may do anything, sys.exit() included
         details = [*_reason(error, place), *_misspelt_source(error, place, name)]
         raise ModelError(f"{place} cannot be imported", *details) from error
 
@@ -132,7 +138,7 @@ def _imported(place: str) -> ModuleType:
 
 
 def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
-    """What `torchvison:resnet50` means: there is no such module, but nearly such a source."""
+    """The hint for `torchvison:resnet50`: no such module, but a source with a close name."""
     if not isinstance(error, ModuleNotFoundError) or error.name != place:
         return []
     return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
@@ -140,17 +146,17 @@ def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        beside = path.parent.glob("*.py") if path.parent.is_dir() else ()
-        close = nearest(path.name, [file.name for file in beside])
+        siblings = path.parent.glob("*.py") if path.parent.is_dir() else ()
+        close = nearest(path.name, [file.name for file in siblings])
         raise ModelError(f"there is no file {path}", *filter(None, [close]))
     name = f"_cnnstat_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look a class's module up there
+    sys.modules[name] = module  # dataclasses and pickle look up a class's module there
     folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # for what stands beside it, as when it is run as a script
+    sys.path.insert(0, folder)  # for imports of sibling files, as for a script
     try:
         spec.loader.exec_module(module)
     finally:
@@ -159,15 +165,17 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _reason(error: BaseException, place: str) -> list[str]:
-    """What happened, and the innermost line of the user's own code in which it did."""
+    """The exception, and the innermost line of the user's code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
-    if not own:  # a module by its name, or code it imports
-        own = [f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename]
+    of_user = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
+    if not of_user:  # a module by name, or code that it imports
+        of_user = [
+            f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename
+        ]
     reason = f"{type(error).__name__}: {error}"
-    if not own:
-        return [reason, *meant(error, None)]
-    return [*marked_line(own[-1]), reason, *meant(error, own[-1].filename)]
+    if not of_user:
+        return [reason, *suggestions(error, None)]
+    return [*marked_line(of_user[-1]), reason, *suggestions(error, of_user[-1].filename)]
 
 
 def _models_in(module: ModuleType) -> list[str]:
@@ -196,8 +204,8 @@ def _make(
     _check_arguments(spec, named, arguments)
     try:
         model = construct(named, arguments)
-    except Exception as error:  # the user's code: anything may come out of it
-        failed = unbuilt(spec, arguments, *_reason(error, file))
+    except Exception as error:  # the user's code may raise anything
+        failed = construction_error(spec, arguments, *_reason(error, file))
         failed.phase = "construction"
         raise failed from error
     if not isinstance(model, nn.Module):
@@ -208,7 +216,7 @@ def _make(
 def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> None:
     try:
         signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # of a builtin: what it takes is not known
+    except (TypeError, ValueError):  # builtins may have no signature
         return
     try:
         signature.bind(**arguments)
@@ -221,13 +229,13 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
 
 
 def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
-    """The inputs that the module's `example_input` or the first layer imply.
+    """Default inputs, positional and named: from `example`, else from the first layer.
 
-    `example_input` is a shape, a text as for `--input`, a tensor, a tuple of them, or a dict of
-    keyword inputs.
+    `example` is the module's `example_input`: a shape, a string as for `--input`, a tensor, a tuple
+    of them, or a dict of keyword inputs.
 
     Raises:
-        UsageError: there is no `example_input` and the first layer does not tell the sizes.
+        UsageError: there is no example, and the first layer accepts any size.
     """
     if isinstance(example, Mapping):
         return (), {name: as_input(value) for name, value in example.items()}

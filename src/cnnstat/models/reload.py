@@ -1,7 +1,7 @@
-"""The user's own files run again, from changed text, beside what is imported already.
+"""Reload the user's files from changed source, without touching the modules already imported.
 
-While it lasts, modules in the folder of a file (or of a package) are made anew; before and after
-it, they are those that were.
+Modules below the folder of a file (or of a package) are imported again; on exit, `sys.modules` has
+the original ones.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import user_names as own
+from .user_names import registrations_restored
 
-_OURS = Path(__file__).parent.parent
+_CNNSTAT = Path(__file__).parent.parent
 _LIBRARY = sysconfig.get_path("stdlib")
 Compile = Callable[[str, str], CodeType]
-"""From the text of a file and its name to what is executed."""
+"""Compiles the text of a file, given its name."""
 
 
 def root_of(place: str) -> Path | None:
-    """The folder whose modules `FILE.py` or `package.module` may be made of.
+    """The folder with the modules that `FILE.py` or `package.module` may import from the user.
 
-    None where it is not the user's to change: an installed package.
+    None for an installed package, which is not reloaded.
     """
     if place.endswith(".py"):
         root = Path(place).resolve().parent
@@ -45,21 +45,24 @@ def root_of(place: str) -> Path | None:
 
 @cache
 def is_in(root: Path, file: str | None) -> bool:
-    """Whether a source file stands below `root`, and is neither installed nor ours."""
+    """Whether a source file is below `root`, and neither installed nor part of cnnstat."""
     if not file or not file.endswith(".py") or "-packages" in file or file.startswith(_LIBRARY):
         return False
     path = Path(file).resolve()
-    return path.is_relative_to(root) and not path.is_relative_to(_OURS)
+    return path.is_relative_to(root) and not path.is_relative_to(_CNNSTAT)
 
 
 @contextmanager
-def afresh(
+def reloaded(
     place: str, root: Path, compile_text: Compile, names: Mapping[str, Any]
 ) -> Iterator[ModuleType]:
-    """The module at `place`, executed anew; `names` are known in each module under `root`.
+    """Reload the module at `place`, with `names` as globals of each module under `root`.
 
-    Raises what the code raises.
+    Raises:
+        BaseException: whatever the code raises.
     """
+    # The modules are removed from sys.modules and found by our finder first, so that imports among
+    # them reach the changed source; on exit, the new ones go and the original ones return.
     finder = _Finder(root, compile_text, names)
     folder = str(root if place.endswith(".py") else root.parent)
     before = dict(sys.modules)
@@ -69,7 +72,7 @@ def afresh(
     sys.meta_path.insert(0, finder)
     sys.path.insert(0, folder)
     try:
-        with own.registered_kept():
+        with registrations_restored():
             yield _module(place, finder)
     finally:
         with suppress(ValueError):

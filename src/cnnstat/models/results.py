@@ -1,4 +1,4 @@
-"""The models that can be named."""
+"""Records of `cnnstat list`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ else:
 
 
 class Listed(Record, frozen=True):
-    """A model that can be named: `params` at its default input and arguments.
+    """A model by its name, with default input and parameters at default arguments.
 
-    `input` and `params` are None where only building the model would tell.
+    `input` and `params` are None if the model would have to be built to know them. `source` is the
+    paper, module or file of the model, `origin` the kind of name.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Listed(Record, frozen=True):
 
 
 class Listing(Result, frozen=True, kw_only=True):
-    """The models that can be named."""
+    """The result of `cnnstat list`."""
 
     kind: Literal["listing"] = "listing"
     models: tuple[Listed, ...]

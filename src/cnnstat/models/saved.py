@@ -1,4 +1,4 @@
-"""Analyses saved as JSON, read back: `cnnstat shapes nin --output run.json`, then `run.json`."""
+"""Read analyses saved as JSON by `cnnstat shapes nin --output run.json`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def is_saved(spec: object) -> bool:
 
 
 def refusal_of_options(path: object) -> UsageError:
-    """A saved analysis is the record of a run: nothing of it can be chosen any more."""
+    """The error for options of a run: a saved analysis is the record of a finished one."""
     return UsageError(
         f"{path} is a saved analysis: it takes no input, no arguments and no training"
     )
 
 
 def read_analysis(path: str | Path) -> Analysis:
-    """Read what `--format json` wrote.
+    """Read an analysis written with `--format json`.
 
     Raises:
-        ModelError: the file is missing, is no analysis, or was written by a newer cnnstat.
+        ModelError: the file is missing, contains no analysis, or is from a newer cnnstat.
     """
     try:
         content = Path(path).read_bytes()
@@ -42,9 +42,9 @@ def read_analysis(path: str | Path) -> Analysis:
         raise ModelError(f"{path} is no JSON", str(error)) from error
     kind = head.get("kind") if isinstance(head, dict) else None
     if kind != "analysis":
-        seen = f"its kind is {kind!r}" if kind else "it has no kind"
+        actual = f"its kind is {kind!r}" if kind else "it has no kind"
         raise ModelError(
-            f"{path} is no saved analysis", seen, hint="cnnstat shapes MODEL --output run.json"
+            f"{path} is no saved analysis", actual, hint="cnnstat shapes MODEL --output run.json"
         )
     version = head.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:

@@ -1,4 +1,4 @@
-"""timm's models: `timm:vit_base_patch16_224`, at the input size of their default configuration."""
+"""Models of timm, `timm:vit_base_patch16_224`, at the input size of their configuration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import nn
 from ..errors import ModelError, UsageError, nearest
 from ..inputs import InputSpec
 from . import torchvision_import as vision_operators
-from .construction import builders, construct, told, unbuilt
-from .loaded import Loaded, given_or
+from .construction import builders, construct, construction_error, format_error
+from .loaded import Loaded, inputs_or_default
 from .model_sources import Select, remember
 from .results import Listed
 
@@ -22,17 +22,17 @@ PREFIX = "timm:"
 def load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Loaded:
-    """Build a model of timm's.
+    """Build a model of timm on `meta`, without pretrained weights.
 
     Raises:
-        UsageError: timm has no such model, or its configuration does not tell its input.
+        UsageError: timm has no such model, or its configuration has no input size.
         ModelError: timm is not installed, or the model cannot be built.
     """
     timm = package()
     name = spec.removeprefix(PREFIX)
     known = timm.list_models()
     remember("timm", known)
-    if not timm.is_model(name):  # with a tag of its weights too: resnet50.a1_in1k
+    if not timm.is_model(name):  # also with a tag of pretrained weights: resnet50.a1_in1k
         close = nearest(name, known)
         raise UsageError(f"timm has no model {name!r}", *filter(None, [close]))
     # pretrained=False: nothing is downloaded
@@ -40,8 +40,8 @@ def load(
     try:
         model = construct(timm.create_model, chosen)
     except Exception as error:
-        raise unbuilt(spec, arguments, told(error)) from error
-    inputs, keywords = given_or(_default_input(model, arguments), inputs, named, spec)
+        raise construction_error(spec, arguments, format_error(error)) from error
+    inputs, keywords = inputs_or_default(_default_input(model, arguments), inputs, named, spec)
     build = builders(timm.create_model, chosen, "in_chans", "num_classes")
     return Loaded(spec, "timm", model, build, inputs, keywords, dict(arguments))
 
@@ -58,7 +58,7 @@ def package() -> Any:
             timm = importlib.import_module("timm")
         vision_operators.make_traceable()
         return timm
-    except Exception as error:  # beside the wrong torch its import fails in many ways
+    except Exception as error:  # with an incompatible torch, the import fails in many ways
         raise ModelError(
             "timm is needed for its models", f"{type(error).__name__}: {error}",
             hint="pip install 'cnnstat[timm]'",
@@ -66,7 +66,7 @@ def package() -> Any:
 
 
 def _default_input(model: nn.Module, arguments: Mapping[str, Any]) -> tuple[InputSpec, ...]:
-    """As the default configuration says, unless an argument says otherwise."""
+    """One image; its size is from the arguments, else from the default configuration."""
     size = (getattr(model, "default_cfg", None) or {}).get("input_size")
     if size is None:
         return ()

@@ -1,7 +1,7 @@
-"""torchvision's models, `torchvision:resnet50`, in the form and size of their published figures.
+"""Models of torchvision, `torchvision:resnet50`, as published: architecture and input size.
 
-They are built as with published weights (frozen batch norm in detection, auxiliary heads where the
-weights have them, …), and the weights are not loaded.
+They are built as for their pretrained weights (frozen batch norm in detection, auxiliary heads if
+the weights have them, …), but the weights are not loaded.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from ..errors import UsageError, nearest
 from ..inputs import InputSpec
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
-from .construction import builders, construct, told, unbuilt
-from .loaded import Loaded, given_or
+from .construction import builders, construct, construction_error, format_error
+from .loaded import Loaded, inputs_or_default
 from .model_sources import Select, remember
 from .results import Listed
 
 PREFIX = "torchvision:"
 
-# Where arguments ask for another form than the published: initial weights would take minutes, and
-# GoogLeNet's auxiliary heads exist only while training.
+# If the arguments contradict the pretrained weights: initialisation would take minutes, and
+# GoogLeNet's auxiliary heads run only in training.
 _UNPUBLISHED: dict[str, dict[str, Any]] = {
     "googlenet": {"init_weights": False, "aux_logits": False},
     "inception_v3": {"init_weights": False},
 }
-_FRAMES = 16  # of a video, and …
-_FLOW_SIDE = 512  # … the side of a pair of frames, that torchvision states its operations for
+# The input sizes for which torchvision publishes operation counts.
+_FRAMES = 16  # of a video
+_FLOW_SIDE = 512  # of a pair of frames
 
 
 def load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Loaded:
-    """Build a model of torchvision's; detectors take several inputs as a list of images.
+    """Build a model of torchvision on `meta`; several inputs of a detector are a list of images.
 
     Raises:
-        UsageError: torchvision has no such model, or nothing tells its input.
+        UsageError: torchvision has no such model, or it has no default input.
         ModelError: torchvision is not installed, or the model cannot be built.
     """
     model, build, default = _build(spec, arguments)
     if default and isinstance(default[0], list) and inputs:
         # images without a batch dimension, of any sizes
         inputs = [list(inputs[0] if isinstance(inputs[0], list | tuple) else inputs)]
-    chosen, keywords = given_or(default, inputs, named, spec)
+    chosen, keywords = inputs_or_default(default, inputs, named, spec)
     return Loaded(spec, "torchvision", model, build, chosen, keywords, dict(arguments))
 
 
 def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders, tuple[Any, ...]]:
-    """The model, how to build it anew, and its default inputs."""
+    """The model, how to build it again, and its default inputs."""
     models = vision_operators.torchvision().models
     name = spec.removeprefix(PREFIX)
     known = models.list_models()
@@ -75,14 +76,14 @@ def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders
             published = plain
             model = construct(factory, plain)
     except Exception as error:
-        raise unbuilt(spec, arguments, told(error)) from error
+        raise construction_error(spec, arguments, format_error(error)) from error
     return model, builders(factory, published, "num_classes"), _default_inputs(model, weights)
 
 
 def _without_weights(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     def build(**arguments: Any) -> nn.Module:
         with _weights_left_out(), warnings.catch_warnings():
-            # builders warn of what arguments they will take some day
+            # builders warn that their arguments will change
             warnings.simplefilter("ignore", FutureWarning)
             return builder(**arguments)
 
@@ -91,7 +92,7 @@ def _without_weights(builder: Callable[..., nn.Module]) -> Callable[..., nn.Modu
 
 @contextmanager
 def _weights_left_out() -> Iterator[None]:
-    """Inside, the weights that a builder is given shape the model; nothing is fetched or loaded."""
+    """Let a builder use the metadata of pretrained weights; nothing is downloaded or loaded."""
     weights: Any = importlib.import_module("torchvision.models._api").WeightsEnum
     fetch, load = weights.get_state_dict, nn.Module.load_state_dict
     weights.get_state_dict = lambda *args, **kwargs: {}
@@ -104,14 +105,14 @@ def _weights_left_out() -> Iterator[None]:
 
 
 def _crop(weights: Any) -> tuple[int, ...]:
-    """The side or sides that the images are cropped (or, in segmentation, resized) to."""
+    """The size, one or two sides, that images are cropped (in segmentation: resized) to."""
     transforms = weights.transforms()
     size = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", None) or ()
     return tuple(size)
 
 
 def _smallest(weights: Any) -> Any:
-    """Of several published weights those with the smallest images; None where there are none."""
+    """The pretrained weights with the smallest images; None without weights."""
     entries = list(weights)
     sizes = [_crop(entry) for entry in entries]
     if len(set(sizes)) > 1:
@@ -120,17 +121,17 @@ def _smallest(weights: Any) -> Any:
 
 
 def _default_inputs(model: nn.Module, weights: Any) -> tuple[Any, ...]:
-    """An image, a clip, a pair of frames or a list of images, as the model takes them."""
+    """The input of the model's task: an image, a clip, a pair of frames or a list of images."""
     task = type(model).__module__.split(".")[2]
     if task == "detection":
         transform: Any = model.transform
         height, width = transform.fixed_size or (transform.min_size[-1],) * 2
         return ([InputSpec((3, height, width))],)
-    return _stated_inputs(task, weights)
+    return _published_inputs(task, weights)
 
 
-def _stated_inputs(task: str, weights: Any) -> tuple[InputSpec, ...]:
-    """The inputs that the published weights tell of; none for detectors, which take any size."""
+def _published_inputs(task: str, weights: Any) -> tuple[InputSpec, ...]:
+    """The inputs that the pretrained weights are for; none for detectors, which accept any size."""
     if task == "optical_flow":
         return (InputSpec((1, 3, _FLOW_SIDE, _FLOW_SIDE)),) * 2
     crop = _crop(weights) if weights else ()
@@ -151,7 +152,7 @@ def listed(select: Select) -> Iterator[Listed]:
     for name in select(models.list_models()):
         weights = _smallest(models.get_model_weights(name))
         place = models.get_model_builder(name).__module__
-        inputs = _stated_inputs(place.split(".")[2], weights)
+        inputs = _published_inputs(place.split(".")[2], weights)
         shape = inputs[0].shape if inputs else None
         params = weights.meta["num_params"] if weights else None
         yield Listed(f"{PREFIX}{name}", place, shape, params, "", "torchvision")

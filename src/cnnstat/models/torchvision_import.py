@@ -1,4 +1,4 @@
-"""Importing torchvision, and through it timm, beside a torch its compiled part does not fit."""
+"""Import torchvision, also with a torch for which its compiled operators were not built."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..fast_meta import is_quick, left_out
 
 
 def torchvision() -> Any:
-    """Import torchvision, beside whatever torch there is.
+    """Import torchvision, with or without its compiled operators.
 
     Raises:
         ModelError: it is not installed, or cannot be imported.
@@ -27,7 +27,7 @@ def torchvision() -> Any:
             package = importlib.import_module("torchvision")
         make_traceable()
         return package
-    except Exception as error:  # beside the wrong torch its import fails in many ways
+    except Exception as error:  # with an incompatible torch, the import fails in many ways
         raise ModelError(
             "torchvision is needed for its models", f"{type(error).__name__}: {error}",
             hint="pip install 'cnnstat[torchvision]'",
@@ -35,18 +35,18 @@ def torchvision() -> Any:
 
 
 _COMPILER = "torch._dynamo"
-"""Imported by torchvision for one function of roi_align, by timm to mark a function of its own."""
+"""torchvision imports it for one function of roi_align, timm for one decorator."""
 
 
 def quick_import(library: str) -> AbstractContextManager[None]:
-    """Inside, torchvision or timm may be imported; without torch's compiler if that is wanted."""
+    """For importing torchvision or timm: leaves torch's compiler out if the fast path is on."""
     quick = is_quick(library) and _COMPILER not in sys.modules
     return left_out(_COMPILER) if quick else nullcontext()
 
 
-# torchvision's wheels are linked against CUDA. Beside a torch without it their compiled operators
-# cannot be loaded, and the import fails on their fake kernels, which need the schemas. No model
-# needs the operators themselves to be analysed. (Schemas: torchvision/csrc/ops/*.cpp, 0.28.)
+# torchvision's wheels are linked against CUDA. With a CPU-only torch, their compiled operators
+# cannot be loaded, and registering their fake kernels fails, since the schemas are missing. An
+# analysis needs the schemas, not the operators. (Schemas: torchvision/csrc/ops/*.cpp, 0.28.)
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -79,11 +79,11 @@ _SCHEMAS = (
     "bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     "_interpolate_bilinear2d_aa(Tensor input, int[] output_size, bool align_corners) -> Tensor",
 )
-_libraries: list[Any] = []  # schemas live as long as their library
+_libraries: list[Any] = []  # keeps the schemas registered: they are removed with their library
 
 
 def make_importable() -> None:
-    """Declare torchvision's operators if its compiled ones cannot be loaded. Does not import it."""
+    """Declare the schemas of torchvision's operators if they cannot be loaded; imports nothing."""
     if "torchvision" in sys.modules:
         return
     found = importlib.util.find_spec("torchvision")
@@ -102,9 +102,9 @@ def make_importable() -> None:
 
 
 def make_traceable() -> None:
-    """Give declared operators the kernels for `meta` that torchvision keeps for compiled ones.
+    """Register torchvision's `meta` kernels for the declared operators.
 
-    `nms` has one for fake tensors alone; on `meta` a bound answers it.
+    Except `nms`, whose kernel needs fake tensors: on `meta`, `tracing.bounds` answers it.
     """
     package: Any = sys.modules.get("torchvision")
     if package is None or not _libraries or package.extension._has_ops():

@@ -1,8 +1,7 @@
-"""Names that the user gives to models: in pyproject.toml, or in code by `@cnnstat.register`.
+"""User-defined names for models: in pyproject.toml, or in code with `@cnnstat.register`.
 
-A name in code is known once its module has been imported. Where a name is asked for that nobody
-has given yet, the modules that `[tool.cnnstat] import` lists are imported. Importing this file
-imports no torch.
+A name in code is known once its module has been imported. An unknown name imports the modules
+listed in `[tool.cnnstat] import`. Importing this file imports no torch.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import CnnstatError, UsageError
-from .pyproject import Own, Project, check_name, inputs_of, is_name, read_project
+from .pyproject import Project, UserModel, check_name, inputs_of, is_name, read_project
 from .zoo.catalog import CATALOG
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
-_registered: dict[str, Own] = {}
-_definitions: dict[str, set[tuple[str, str]]] = {}  # what makes a registered model, by its name
+_registered: dict[str, UserModel] = {}
+_definitions: dict[str, set[tuple[str, str]]] = {}  # of each registered name
 _imported: set[tuple[Path | None, str]] = set()
 
 
@@ -32,7 +31,14 @@ def registering(
     file: str,
     line: int,
 ) -> Callable[[Factory], Factory]:
-    """The decorator that names what it decorates, in this line of this file."""
+    """Create the decorator that registers a class or function under `name`.
+
+    Args:
+        input: a default input, see `inputs_of`.
+        arguments: default arguments.
+        summary: a description for listings.
+        file, line: where `cnnstat.register` is called.
+    """
     place = f"{file}:{line}: cnnstat.register"
     check_name(name, place)
     inputs = inputs_of(input, f"{place}: input")
@@ -45,7 +51,7 @@ def registering(
             raise UsageError(f"{place}: the name {name} is taken", f"by {_registered[name].place}")
         source = f"{Path(file).name}:{line}"
         chosen = dict(arguments or {})
-        _registered[name] = Own(name, model, source, place, inputs, chosen, summary)
+        _registered[name] = UserModel(name, model, source, place, inputs, chosen, summary)
         _definitions[name] = definition
         return model
 
@@ -53,24 +59,25 @@ def registering(
 
 
 def _definition(model: Any, file: str, line: int) -> set[tuple[str, str]]:
-    """What a definition is known by when it is executed again.
+    """Keys that recognise a definition when its code is executed again.
 
-    A notebook's cell runs again as another file, a file as another module.
+    A notebook cell runs again under another file name, a file under another module name: one of the
+    two keys is the same.
     """
     name = getattr(model, "__qualname__", f"line {line}")
     return {(file, name), (getattr(model, "__module__", file), name)}
 
 
-def find(name: str) -> Own | None:
-    """The model that the user gave this name, None if there is none.
+def find(name: str) -> UserModel | None:
+    """The user-defined model of this name, or None.
 
     Raises:
-        UsageError: pyproject.toml cannot be understood, or two models have the name.
-        ModelError: a module that it lists cannot be imported.
+        UsageError: pyproject.toml is invalid, or two models have the name.
+        ModelError: a module listed in it cannot be imported.
     """
     if not is_name(name):
         return None
-    project = read_project()  # also for a built-in name: the file may not give it another meaning
+    project = read_project()  # also for a built-in name: redefining it in the file is an error
     if name in CATALOG:
         return None
     if name not in project.models and name not in _registered:
@@ -78,22 +85,26 @@ def find(name: str) -> Own | None:
     return _joined(project).get(name)
 
 
-def all_own() -> dict[str, Own]:
-    """All names that the user gave; imports what pyproject.toml lists. Raises what `find` does."""
+def all_user_models() -> dict[str, UserModel]:
+    """All user-defined models by name; imports the modules listed in pyproject.toml.
+
+    Raises:
+        UsageError, ModelError: as `find`.
+    """
     project = read_project()
     _import_all(project)
     return _joined(project)
 
 
 def known_names() -> list[str]:
-    """The names known without importing anything; never fails, since completion asks."""
+    """The names known without importing anything; never raises, since completion calls it."""
     try:
         return [*read_project().models, *_registered]
     except CnnstatError:
         return list(_registered)
 
 
-def _joined(project: Project) -> dict[str, Own]:
+def _joined(project: Project) -> dict[str, UserModel]:
     for name in project.models:
         if name in _registered:
             raise UsageError(
@@ -110,9 +121,9 @@ def _import_all(project: Project) -> None:
             continue
         from .python_files import import_place  # brings torch
 
-        _imported.add(key)  # first: the module may itself ask for a name
+        _imported.add(key)  # first: the module may load a model by name itself
         try:
-            with beside(project.folder):
+            with on_sys_path(project.folder):
                 import_place(place)
         except BaseException as error:
             _imported.discard(key)
@@ -122,8 +133,8 @@ def _import_all(project: Project) -> None:
 
 
 @contextmanager
-def beside(folder: Path | None) -> Iterator[None]:
-    """Modules in `folder`, where the pyproject.toml stands, can be imported inside."""
+def on_sys_path(folder: Path | None) -> Iterator[None]:
+    """Put `folder` at the front of `sys.path`; does nothing for None."""
     if folder is None:
         yield
         return
@@ -135,8 +146,8 @@ def beside(folder: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def registered_kept() -> Iterator[None]:
-    """What code registers inside is forgotten again."""
+def registrations_restored() -> Iterator[None]:
+    """Undo on exit what code registers meanwhile."""
     models, definitions = dict(_registered), {n: set(d) for n, d in _definitions.items()}
     try:
         yield

@@ -1,4 +1,4 @@
-"""The view of the models that can be named."""
+"""The report of `cnnstat list`."""
 
 from __future__ import annotations
 

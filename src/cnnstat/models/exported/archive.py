@@ -14,7 +14,7 @@ from torch import nn
 from ...choices import Mode
 from ...errors import ModelError
 from ...inputs import InputSpec
-from ..declared import choose
+from ..declared_inputs import resolve_inputs
 from .nodes import Unreadable
 from .program import SCHEMA, Program, read_program
 from .shells import build
@@ -27,7 +27,7 @@ def build_exported(
 ) -> tuple[nn.Module, list[InputSpec], dict[str, InputSpec], Mode]:
     """The model in a torch.export archive, its inputs, and the mode that it was exported in.
 
-    Free sizes are those it was exported with unless the inputs say otherwise.
+    DynamicSize sizes are those it was exported with unless the inputs say otherwise.
 
     Raises:
         UsageError: an input is given that the program does not take.
@@ -35,7 +35,7 @@ def build_exported(
             the sizes that are fixed in it.
     """
     program = _read(spec)
-    chosen = choose(spec, program.inputs, inputs, named)
+    chosen = resolve_inputs(spec, program.inputs, inputs, named)
     model = build(
         program.graph, program.parameters, program.buffers, program.constants, program.paths
     )

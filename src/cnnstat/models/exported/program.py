@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..declared import Declared, Free
+from ..declared_inputs import DeclaredInput, DynamicSize
 from .graph import Graph, Node, Weight
 from .nodes import DTYPES, Json, Reader, Unreadable, names_in
 
@@ -27,7 +27,7 @@ class Program:
     """What the archive tells of a model, tensors on `meta`."""
 
     graph: Graph
-    inputs: tuple[Declared, ...]
+    inputs: tuple[DeclaredInput, ...]
     positional: int
     parameters: dict[str, Tensor]
     buffers: dict[str, tuple[Tensor, bool]]
@@ -82,7 +82,7 @@ class _Given:
         self._ranges = ranges
         self._aliases = aliases
         self._tensors: dict[str, Tensor] = {}
-        self.inputs: list[Declared] = []
+        self.inputs: list[DeclaredInput] = []
         self.weights: dict[str, Weight] = {}
         self.parameters: dict[str, Tensor] = {}
         self.buffers: dict[str, tuple[Tensor, bool]] = {}
@@ -116,17 +116,17 @@ def _tensor(meta: Json, kind: str) -> Tensor:
     return tensor
 
 
-def _declared(argument: Json, graph: Json, ranges: Json) -> Iterator[Declared]:
+def _declared(argument: Json, graph: Json, ranges: Json) -> Iterator[DeclaredInput]:
     (kind, value), = argument.items()  # fmt: skip
     if kind == "as_tensor":
         meta = graph["tensor_values"][value["name"]]
         shape = tuple(_size(size, ranges) for size in meta["sizes"])
-        yield Declared(value["name"], shape, str(DTYPES[meta["dtype"]]).removeprefix("torch."))
+        yield DeclaredInput(value["name"], shape, str(DTYPES[meta["dtype"]]).removeprefix("torch."))
     elif kind != "as_none" and ("as_name" in value if isinstance(value, dict) else False):
         raise Unreadable("it takes a number as an input, not only tensors")
 
 
-def _size(size: Json, ranges: Json) -> int | Free:
+def _size(size: Json, ranges: Json) -> int | DynamicSize:
     if "as_int" in size:
         return int(size["as_int"])
     text = size["as_expr"]["expr_str"]
@@ -134,7 +134,7 @@ def _size(size: Json, ranges: Json) -> int | Free:
     name = (symbol[1] or symbol[2]) if symbol else text
     hint = (size["as_expr"].get("hint") or {}).get("as_int")
     bounds = ranges.get(name, {})
-    return Free(name, hint, bounds.get("min_val"), bounds.get("max_val"))
+    return DynamicSize(name, hint, bounds.get("min_val"), bounds.get("max_val"))
 
 
 def _positional(in_spec: str, signature: Json) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ModelError
 from ...inputs import InputSpec
 from ...trace.records import Trace
-from ..declared import Declared, Free, choose
+from ..declared_inputs import DeclaredInput, DynamicSize, resolve_inputs
 
 
 def read_onnx(
@@ -38,7 +38,7 @@ def read_onnx(
     stored |= {tensor.values.name for tensor in graph.sparse_initializer}
     infos = [info for info in graph.input if info.name not in stored]
     declared = [_declared(spec, info, dtype_of) for info in infos]
-    chosen = choose(spec, declared, inputs, named)
+    chosen = resolve_inputs(spec, declared, inputs, named)
     opsets = {
         "" if entry.domain == "ai.onnx" else entry.domain: entry.version
         for entry in model.opset_import
@@ -109,26 +109,26 @@ def _inlined(spec: str, model: Any) -> Any:
         raise ModelError(f"the functions of {spec} cannot be put in place", str(error)) from error
 
 
-def _declared(spec: str, info: Any, dtype_of: Any) -> Declared:
+def _declared(spec: str, info: Any, dtype_of: Any) -> DeclaredInput:
     if not info.type.HasField("tensor_type"):
         kind = info.type.WhichOneof("value") or "value of unknown type"
         raise ModelError(f"{spec}: the input {info.name} is no tensor but a {kind}")
     tensor = info.type.tensor_type
     dtype = dtype_of(tensor.elem_type)
     if not tensor.HasField("shape"):
-        return Declared(info.name, None, dtype)
+        return DeclaredInput(info.name, None, dtype)
     shape = tuple(
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0
-        else Free(dim.dim_param or f"{info.name}[{position}]")
+        else DynamicSize(dim.dim_param or f"{info.name}[{position}]")
         for position, dim in enumerate(tensor.shape.dim)
     )  # fmt: skip
-    return Declared(info.name, shape, dtype)
+    return DeclaredInput(info.name, shape, dtype)
 
 
-def _sizes(declared: Sequence[Declared], chosen: Sequence[InputSpec]) -> dict[str, int]:
+def _sizes(declared: Sequence[DeclaredInput], chosen: Sequence[InputSpec]) -> dict[str, int]:
     return {
         size.name: given
         for item, value in zip(declared, chosen, strict=True)
         for size, given in zip(item.shape or (), value.shape, strict=False)
-        if isinstance(size, Free)
+        if isinstance(size, DynamicSize)
     }

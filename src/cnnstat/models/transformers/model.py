@@ -14,7 +14,7 @@ from torch import nn
 from ...errors import UsageError, nearest
 from ...tracing.global_state import replaced
 from ...tracing.lane_selection import Builders
-from ..construction import construct, told, unbuilt
+from ..construction import construct, construction_error, format_error
 from ..loaded import Loaded
 from ..model_sources import Select, remember
 from ..results import Listed
@@ -56,7 +56,7 @@ def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders
         with importing():
             model = build_anew.without_data()
     except Exception as error:  # a constructor raises what it likes on odd fields
-        failure = unbuilt(spec, arguments, told(error))
+        failure = construction_error(spec, arguments, format_error(error))
         if not arguments and not is_file(name):  # some defaults are not complete
             failure.hint = f"{PREFIX}path/to/config.json"
         raise failure from error

@@ -1,7 +1,7 @@
-"""Inputs that a graph in a file declares: which sizes are fixed, which are free, what was chosen.
+"""Inputs declared by a graph in a file, and the shapes chosen for a run.
 
-Graphs know the shapes of their inputs; some of the sizes have a name instead of a number. They
-are taken from `--input`, which may not contradict the sizes that are fixed.
+Some sizes of a declared shape are dynamic: a name instead of a number. `--input` decides them; it
+must agree with the fixed sizes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ..inputs import InputSpec, format_shape
 
 
 @dataclass(frozen=True, slots=True)
-class Free:
-    """A size that the file leaves open. Sizes of one name are equal.
+class DynamicSize:
+    """A dynamic size. Sizes with the same name are equal.
 
-    `default` is the size it was exported with, where the file tells; `low` and `high` bound it.
+    `default` is the size at export, if the file has it; `low` and `high` are bounds.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Free:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """One input: `shape` is None where the file does not even tell the number of dimensions."""
+class DeclaredInput:
+    """One input; `shape` is None if the file does not contain the number of dimensions."""
 
     name: str
-    shape: tuple[int | Free, ...] | None
+    shape: tuple[int | DynamicSize, ...] | None
     dtype: str
 
     @property
@@ -43,27 +43,28 @@ class Declared:
         return "any shape" if self.shape is None else "×".join(map(str, self.shape)) or "scalar"
 
 
-def choose(
-    spec: str, declared: Sequence[Declared], inputs: Sequence[Any], named: Mapping[str, Any]
+def resolve_inputs(
+    spec: str, declared: Sequence[DeclaredInput], inputs: Sequence[Any], named: Mapping[str, Any]
 ) -> list[InputSpec]:
     """The shapes to run on, one for each declared input, in order.
 
-    Inputs not given keep their declared sizes; a free size takes what the given inputs of the same
-    name say, else the size the file was exported with, else 1 if it is a batch.
+    Inputs of the user bind the dynamic sizes in them. In the other inputs, a dynamic size is the
+    one bound to its name, else the size at export, else 1 if it is the batch.
 
     Raises:
-        UsageError: a size stays open, or an input is given that there is not.
-        ModelError: a given shape contradicts the declared one.
+        UsageError: a dynamic size has no value, or an input does not exist.
+        ModelError: a shape contradicts the declared one.
     """
-    given = _by_name(spec, declared, inputs, named)
+    user_inputs = _by_name(spec, declared, inputs, named)
     sizes: dict[str, int] = {}
     for item in declared:
-        if item.name in given:
-            _bind(spec, item, given[item.name], sizes)
-    names = {size.name for item in declared for size in _free(item)}
-    batches = {item.shape[0] for item in declared if item.shape and item.name not in given}
+        if item.name in user_inputs:
+            _bind(spec, item, user_inputs[item.name], sizes)
+    names = {size.name for item in declared for size in _dynamic_sizes(item)}
+    batches = {item.shape[0] for item in declared if item.shape and item.name not in user_inputs}
     for item in declared:
-        for size in _free(item) if item.name not in given else ():
+        for size in _dynamic_sizes(item) if item.name not in user_inputs else ():
+            # the only unknown size, and the first dimension wherever it occurs: a batch
             is_only_a_batch = size in batches and len(names - sizes.keys()) == 1 and all(
                 size not in (other.shape or ())[1:] for other in declared
             )  # fmt: skip
@@ -71,17 +72,19 @@ def choose(
             if default is not None:
                 sizes.setdefault(size.name, default)
     return [
-        given[item.name] if item.name in given else _resolved(spec, item, sizes, declared)
+        user_inputs[item.name]
+        if item.name in user_inputs
+        else _resolved(spec, item, sizes, declared)
         for item in declared
     ]
 
 
-def _free(item: Declared) -> Iterable[Free]:
-    return (size for size in item.shape or () if isinstance(size, Free))
+def _dynamic_sizes(item: DeclaredInput) -> Iterable[DynamicSize]:
+    return (size for size in item.shape or () if isinstance(size, DynamicSize))
 
 
 def _by_name(
-    spec: str, declared: Sequence[Declared], inputs: Sequence[Any], named: Mapping[str, Any]
+    spec: str, declared: Sequence[DeclaredInput], inputs: Sequence[Any], named: Mapping[str, Any]
 ) -> dict[str, InputSpec]:
     if len(inputs) > len(declared):
         raise UsageError(
@@ -101,12 +104,12 @@ def _by_name(
     return {name: _as_spec(spec, known[name], value) for name, value in values.items()}
 
 
-def _as_spec(spec: str, item: Declared, value: Any) -> InputSpec:
-    """A plain shape takes the declared dtype."""
+def _as_spec(spec: str, item: DeclaredInput, value: Any) -> InputSpec:
+    """The input as a shape with a dtype; a plain shape gets the declared dtype."""
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         raise UsageError(f"{value!r} is no input", hint=f"--input {_example(item)}")
     shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
-    if isinstance(value, InputSpec) and dtype == "float32":  # what is meant when none is written
+    if isinstance(value, InputSpec) and dtype == "float32":  # the default if the user wrote none
         dtype = item.dtype
     if dtype != item.dtype:
         raise ModelError(f"{spec}: the input {item.name} is {item.dtype}, not {dtype}")
@@ -120,50 +123,50 @@ def _as_spec(spec: str, item: Declared, value: Any) -> InputSpec:
     return InputSpec(shape, dtype)
 
 
-def _bind(spec: str, item: Declared, value: InputSpec, sizes: dict[str, int]) -> None:
-    for position, (size, given) in enumerate(zip(item.shape or (), value.shape, strict=False)):
+def _bind(spec: str, item: DeclaredInput, value: InputSpec, sizes: dict[str, int]) -> None:
+    for position, (size, actual) in enumerate(zip(item.shape or (), value.shape, strict=False)):
         place = f"{spec} does not run on {format_shape(value.shape)}: {item.name} is {item.shown}"
-        if isinstance(size, Free):
-            if sizes.setdefault(size.name, given) != given:
-                both = f"{size.name} would be {sizes[size.name]} and {given}"
+        if isinstance(size, DynamicSize):
+            if sizes.setdefault(size.name, actual) != actual:
+                both = f"{size.name} would be {sizes[size.name]} and {actual}"
                 raise ModelError(place, both)
-            if given < (size.low or 1) or (size.high is not None and given > size.high):
+            if actual < (size.low or 1) or (size.high is not None and actual > size.high):
                 bounds = f"{size.low or 1} to {size.high if size.high is not None else '…'}"
                 raise ModelError(place, f"{size.name} may be {bounds}")
-        elif size != given:
+        elif size != actual:
             raise ModelError(
-                place, f"dimension {position + 1} is fixed at {size} in the file, not {given}",
+                place, f"dimension {position + 1} is fixed at {size} in the file, not {actual}",
                 hint=f"--input {_example(item)}, or export it again with another size",
             )  # fmt: skip
 
 
 def _resolved(
-    spec: str, item: Declared, sizes: Mapping[str, int], declared: Sequence[Declared]
+    spec: str, item: DeclaredInput, sizes: Mapping[str, int], declared: Sequence[DeclaredInput]
 ) -> InputSpec:
     shape = []
     for size in item.shape or ():
-        known = sizes.get(size.name) if isinstance(size, Free) else size
+        known = sizes.get(size.name) if isinstance(size, DynamicSize) else size
         if known is None:
             break
         shape.append(known)
     else:
         if item.shape is not None:
             return InputSpec(tuple(shape), item.dtype)
-    free = list(dict.fromkeys(f"'{s.name}'" for s in _free(item) if s.name not in sizes))
+    free = list(dict.fromkeys(f"'{s.name}'" for s in _dynamic_sizes(item) if s.name not in sizes))
     several = len(free) > 1
     listed = " and ".join([", ".join(free[:-1]), free[-1]] if several else free)
     sizes_are = f"the size{'s' if several else ''} {listed} of {item.name} "
     open_ = sizes_are + ("are free" if several else "is free")
-    asked = _example(item) if len(declared) == 1 else f"{item.name}={_example(item)}"
+    suggestion = _example(item) if len(declared) == 1 else f"{item.name}={_example(item)}"
     raise UsageError(
         f"{spec}: {open_ if free else f'the shape of {item.name} is free'}",
         f"it takes {item.shown}",
-        hint=f"--input {asked}",
+        hint=f"--input {suggestion}",
     )
 
 
-def _example(item: Declared) -> InputSpec:
-    """What might be typed: an image of 224 pixels, a sequence of 128."""
+def _example(item: DeclaredInput) -> InputSpec:
+    """A plausible input for hints: 224 pixels for an image, 128 elements for a sequence."""
     if item.shape is None:
         return InputSpec((1, 3, 224, 224))
     side = 224 if len(item.shape) > 3 else 128

@@ -1,4 +1,4 @@
-"""What was meant by a file that does not parse, or that names what there is not."""
+"""Suggestions for a user's file that does not parse or uses names that do not exist."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from typing import Any
 
 from ..errors import nearest
 
-_MOST = 8  # names that are listed
+_MAX_SUGGESTIONS = 8
 
 
 def marked_line(frame: traceback.FrameSummary) -> list[str]:
-    """A line of source as it is read, and a caret below what failed in it."""
+    """A line of source without indentation, and carets below the failing part."""
     raw = linecache.getline(frame.filename, frame.lineno or 0)
     line = raw.strip()
     head = f"{shown_path(frame.filename)}:{frame.lineno}: "
     if not line or frame.colno is None or frame.end_colno is None:
         return [head + line]
     indent = len(raw) - len(raw.lstrip())
+    # colno counts UTF-8 bytes
     start = len(raw.encode()[: frame.colno].decode(errors="ignore")) - indent
     end = len(line)
     if frame.end_lineno == frame.lineno:
@@ -38,16 +39,20 @@ def marked_line(frame: traceback.FrameSummary) -> list[str]:
 
 
 def shown_path(file: str | None) -> str:
-    """A path as it is shorter to read: from the working directory, where that is around it."""
+    """A path relative to the working directory if it is below it, else as it is."""
     path = Path(file or "")
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def meant(error: BaseException, file: str | None) -> list[str]:
-    """Names that a name may have been meant for, all the misspelt ones of the file at once."""
+def suggestions(error: BaseException, file: str | None) -> list[str]:
+    """Existing names close to the misspelt one; if the file has several, all of them by line."""
     if not isinstance(error, AttributeError | NameError | ImportError):
         return []
-    found = list(islice(_misspelt(Path(file)), _MOST)) if file and file.endswith(".py") else []
+    found = (
+        list(islice(_misspelt(Path(file)), _MAX_SUGGESTIONS))
+        if file and file.endswith(".py")
+        else []
+    )
     if len(found) > 1:
         return [f"line {line}: {name} — {close}" for line, name, close in found]
     close = _close_to(error)
@@ -67,16 +72,16 @@ def _close_to(error: BaseException) -> str:
         known |= set(keyword.kwlist)
         return _near(name, sorted(n for n in known if not n.startswith("__")))
     if isinstance(error, ImportError) and "cannot import name" in str(error) and error.name:
-        wanted = str(error).split("'")[1]
+        missing = str(error).split("'")[1]
         try:
-            return _near(wanted, _public(importlib.import_module(error.name)))
-        except Exception:  # what cannot be imported has no names to offer
+            return _near(missing, _public(importlib.import_module(error.name)))
+        except Exception:  # a module that cannot be imported has no names to suggest
             return ""
     return ""
 
 
 def _near(name: str, known: list[str]) -> str:
-    """Where only capitals differ, that name alone."""
+    """A hint with the closest known names; only one if it differs in case alone."""
     same = [other for other in known if other.lower() == name.lower()]
     return f"did you mean {same[0]}?" if same else nearest(name, known)
 
@@ -86,7 +91,7 @@ def _public(value: Any) -> list[str]:
 
 
 def _misspelt(path: Path) -> Iterator[tuple[int, str, str]]:
-    """(line, name as written, what is close) of every attribute that an imported module lacks."""
+    """(line, name, hint) of every attribute that does not exist in its imported module."""
     try:
         program = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
@@ -102,15 +107,16 @@ def _misspelt(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def _imported(program: ast.Module) -> Iterator[tuple[str, ModuleType]]:
-    """The modules that a file imports, by the name that it gives them; only those of torch.
+    """The modules of torch that a file imports, with the names they are bound to.
 
-    They are imported already: others are left alone.
+    Only torch's: they are imported already, others might have side effects.
     """
     for node in ast.walk(program):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                whole = alias.name if alias.asname else alias.name.partition(".")[0]
-                yield from _torch_module(alias.asname or whole, whole)
+                # import a.b binds a, import a.b as c binds a.b
+                path = alias.name if alias.asname else alias.name.partition(".")[0]
+                yield from _torch_module(alias.asname or path, path)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 yield from _torch_module(alias.asname or alias.name, f"{node.module}.{alias.name}")
@@ -121,12 +127,12 @@ def _torch_module(name: str, path: str) -> Iterator[tuple[str, ModuleType]]:
         return
     try:
         yield name, importlib.import_module(path)
-    except ImportError:  # a class or function: it is no module
+    except ImportError:  # a class or function, not a module
         return
 
 
 def missing_comma(error: SyntaxError) -> str | None:
-    """Where a comma makes the file parse, found by trying; None if none does."""
+    """Where one more comma makes the file parse, found by trying each token; None if none does."""
     if error.filename is None or error.lineno is None:
         return None
     try:
