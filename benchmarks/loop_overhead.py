@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from cnnstat.bench.building import subject
-from cnnstat.bench.placing import placed
+from cnnstat.bench.fabric import launched
 from cnnstat.bench.results import Protocol, Step
 from cnnstat.bench.schedule import Limit
 from cnnstat.bench.session import Session
+from cnnstat.bench.trainable import trainable_model
 
 PAIRS, WARM_UP, BATCH = 2000, 50, 128
 
@@ -34,7 +34,7 @@ Seconds = tuple[float, float]
 def plain(name: str) -> Iterator[None]:
     """The steps of a loop written by hand, with the same progress figures."""
     protocol = Protocol(data="synthetic", batch_size=BATCH)
-    made = subject(name, (), {}, protocol)
+    made = trainable_model(name, (), {}, protocol)
     model = made.build(protocol).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     images, labels = made.data.train.drawn(torch.device("cpu"))
@@ -52,7 +52,7 @@ def ours(name: str, fabric: Any) -> Iterator[None]:
     """The same steps by the loop of `bench`, read into records."""
     steps = WARM_UP + PAIRS
     protocol = Protocol(data="synthetic", batch_size=BATCH, steps=steps)
-    made = subject(name, (), {}, protocol)
+    made = trainable_model(name, (), {}, protocol)
     for record in Session(made, protocol, Limit(steps=steps), fabric).records():
         if isinstance(record, Step):
             yield
@@ -66,7 +66,7 @@ def taken(steps: Iterator[None]) -> Seconds:
 
 
 def main(name: str) -> None:
-    with placed(Protocol(data="synthetic", batch_size=BATCH)) as fabric:
+    with launched(Protocol(data="synthetic", batch_size=BATCH)) as fabric:
         by_hand, own = plain(name), ours(name, fabric)
         for steps in (by_hand, own):
             for _ in range(WARM_UP):

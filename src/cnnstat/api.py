@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .analysis.results import Analysis
     from .bench.results import Benchmark
-    from .bench.work import Watch
+    from .bench.runner import Watch
     from .choices import (
         DeviceKind,
         LaneName,
@@ -394,7 +394,7 @@ def measure(
             is no number any more.
         OutputError: the folder cannot be written.
     """
-    from .bench.measuring import measure_models
+    from .bench.job import measure_models
 
     return measure_models(models, input, arguments, output, watch, protocol)
 
@@ -405,7 +405,7 @@ def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
     Raises:
         ModelError: the folder holds no run.
     """
-    from .bench.measuring import resume_run
+    from .bench.job import resume_run
 
     return resume_run(output, watch)
 

@@ -19,27 +19,27 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnstat
-from cnnstat.bench import throttling, work
-from cnnstat.bench.batches import Batches, Place, _Augmentation
-from cnnstat.bench.building import subject
+from cnnstat.bench import machine, runner
+from cnnstat.bench.batches import Batches, Placement, _Augmentation
 from cnnstat.bench.clock import Clock, clock_of
-from cnnstat.bench.datasets import Data, Held, random_split
-from cnnstat.bench.fitting import fitting_sizes
-from cnnstat.bench.layers import layer_times
-from cnnstat.bench.loop import EpochEnd, Taken
+from cnnstat.bench.datasets import Data, InMemory, random_split
+from cnnstat.bench.largest_batch import fitting_sizes
+from cnnstat.bench.layer_times import layer_times
+from cnnstat.bench.loop import EpochEnd, StepEnd
+from cnnstat.bench.machine import counted, gpu_notes, times_throttled
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.readings import Readings
 from cnnstat.bench.results import Epoch, Protocol, Spread, Step
+from cnnstat.bench.runner import Started
 from cnnstat.bench.schedule import Limit, rate
 from cnnstat.bench.session import Session
-from cnnstat.bench.throttling import counted, gpu_notes, times_throttled
 from cnnstat.bench.timing import learning_notes, spread, timing, timing_notes, warmup, within_noise
-from cnnstat.bench.work import Started
+from cnnstat.bench.trainable import trainable_model
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, OutputError, UsageError
 
 Capture = pytest.CaptureFixture[str]
-CPU = Place(torch.device("cpu"))
+CPU = Placement(torch.device("cpu"))
 
 SMALL = '''
 import torch
@@ -323,7 +323,7 @@ def test_a_prediction_that_fails_costs_no_measurement(monkeypatch: pytest.Monkey
     def failing(*_: object) -> None:
         raise ModelError("no gradient on meta")
 
-    monkeypatch.setattr(work, "predicted", failing)
+    monkeypatch.setattr(runner, "predicted", failing)
     (run,) = cnnstat.measure("small.py:Net", steps=2, batch_size=8, device="cpu").runs
     assert run.steps == 2
     assert run.timing is not None
@@ -333,7 +333,7 @@ def test_a_prediction_that_fails_costs_no_measurement(monkeypatch: pytest.Monkey
 
 def test_accumulated_batches_are_one_step_beside_whose_last_the_gradients_lie() -> None:
     one, two = (
-        predicted(subject("small.py:Net", [], {}, protocol), protocol, CPU.device, False)
+        predicted(trainable_model("small.py:Net", [], {}, protocol), protocol, CPU.device, False)
         for protocol in (
             Protocol(accumulate=n, device_peaks="fp32=1T,bandwidth=10G", optimizer="momentum")
             for n in (1, 2)
@@ -521,7 +521,7 @@ def test_throttled_clocks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.write_text(count)
     assert times_throttled(tmp_path) == 7
     counts = iter([7, 9])
-    monkeypatch.setattr(throttling, "times_throttled", lambda: next(counts))
+    monkeypatch.setattr(machine, "times_throttled", lambda: next(counts))
     (told,) = [n for n in cnnstat.measure("small.py:Net", steps=2).runs[0].notes if "hot" in n]
     assert "slowed its clocks down 2 times meanwhile" in told
     file.write_text("?")
@@ -644,10 +644,10 @@ def test_synthetic_data_have_the_models_input_and_no_accuracy() -> None:
 
 
 def test_every_example_is_taken_once_in_an_epoch() -> None:
-    data = Data("x", Held(torch.zeros(103, 1, 8, 8), torch.zeros(103), 1.0), None, 10, 1)
+    data = Data("x", InMemory(torch.zeros(103, 1, 8, 8), torch.zeros(103), 1.0), None, 10, 1)
     seen = []
     for rank in range(3):
-        place = Place(torch.device("cpu"), rank, 3)
+        place = Placement(torch.device("cpu"), rank, 3)
         batches = Batches(data, (1, 8, 8), Protocol(batch_size=8, accumulate=2), place)
         plans = batches.plans(epoch=5)
         # 103 = 2 × (2 × 3 × 8) + 7: two whole steps; the rest has two examples for each process
@@ -659,18 +659,18 @@ def test_every_example_is_taken_once_in_an_epoch() -> None:
 
 
 def test_a_rest_of_one_example_is_left_out() -> None:
-    data = Data("x", Held(torch.zeros(33, 1, 8, 8), torch.zeros(33), 1.0), None, 10, 1)
+    data = Data("x", InMemory(torch.zeros(33, 1, 8, 8), torch.zeros(33), 1.0), None, 10, 1)
     batches = Batches(data, (1, 8, 8), Protocol(batch_size=8), CPU)
     assert [plan.examples for plan in batches.plans(1)] == [8, 8, 8, 8]
 
 
 def test_images_get_the_models_size_and_channels() -> None:
-    white = Held(torch.full((4, 3, 6, 6), 255, dtype=torch.uint8), torch.zeros(4), 255.0)
+    white = InMemory(torch.full((4, 3, 6, 6), 255, dtype=torch.uint8), torch.zeros(4), 255.0)
     batches = Batches(Data("x", white, white, 10, 3), (1, 12, 9), Protocol(batch_size=4), CPU)
     ((images, _),) = batches.testing()
     assert images.shape == (4, 1, 12, 9)
     assert images.sub(1).abs().max() < 1e-6  # 0.299 + 0.587 + 0.114 = 1
-    gray = Held(torch.full((4, 1, 6, 6), 51, dtype=torch.uint8), torch.zeros(4), 255.0)
+    gray = InMemory(torch.full((4, 1, 6, 6), 51, dtype=torch.uint8), torch.zeros(4), 255.0)
     batches = Batches(Data("x", gray, gray, 10, 1), (3, 6, 6), Protocol(batch_size=4), CPU)
     ((images, _),) = batches.testing()
     assert images.shape == (4, 3, 6, 6)
@@ -818,11 +818,11 @@ class Behind:
         return Clock(self.now, self.between, waits=False, passed=lambda m: m <= self.reached)
 
 
-def taken_steps(device: Behind, count: int, held: list[int]) -> Iterator[Taken | EpochEnd]:
+def taken_steps(device: Behind, count: int, held: list[int]) -> Iterator[StepEnd | EpochEnd]:
     for number in range(1, count + 1):
         laps = [(None, device.now()), ("forward", device.now())]
         held.append(number)
-        yield Taken(1, number, 4, torch.tensor([8.0 * number]), laps, 0.1)  # type: ignore[arg-type]
+        yield StepEnd(1, number, 4, torch.tensor([8.0 * number]), laps, 0.1)  # type: ignore[arg-type]
     yield EpochEnd(1, count, None)
 
 
@@ -854,7 +854,7 @@ def test_steps_are_read_as_soon_as_the_device_has_passed_them() -> None:
     readings = Readings("x", 10, device.clock(), lambda sums: sums, has_accuracy=False)
     events = taken_steps(device, 50, held)
 
-    def reached() -> Iterator[Taken | EpochEnd]:
+    def reached() -> Iterator[StepEnd | EpochEnd]:
         for event in events:
             device.reached = device.marked - 6  # two steps behind: three moments each
             yield event

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 import cnnstat
-from cnnstat.bench.batches import Batches, Place
+from cnnstat.bench.batches import Batches, Placement
 from cnnstat.bench.datasets import Data, default_folder, load_data
-from cnnstat.bench.extra import needed
+from cnnstat.bench.machine import import_extra
 from cnnstat.bench.results import Protocol
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError
@@ -28,7 +28,7 @@ class Net(nn.Sequential):
 
 example_input = (1, 1, 8, 8)
 """
-CPU = Place(torch.device("cpu"))
+CPU = Placement(torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_cifar10_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_data_that_cannot_be_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mnist = needed("torchvision.datasets.mnist", "here")
+    mnist = import_extra("torchvision.datasets.mnist", "here")
 
     def no_network(*args: object, **kwargs: object) -> None:
         raise OSError("[Errno -3] Temporary failure in name resolution")

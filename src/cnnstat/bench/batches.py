@@ -1,4 +1,4 @@
-"""Which examples a step takes, and the batches made of them: on the device, in the model's size."""
+"""The examples of each step, and their batches: on the device, in the model's input size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .datasets import Data, Files, Held, Split, Synthetic
+from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
 
 Batch = tuple[Tensor, Tensor]
@@ -19,8 +19,10 @@ _GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The examples of one step: for each batch of this process their indices, and how many all
-    processes take together.
+    """The examples of one step.
+
+    `parts`: indices of the examples of this process, batch by batch. `examples`: their number in
+    all processes.
     """
 
     parts: tuple[Tensor, ...]
@@ -28,8 +30,8 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
-class Place:
-    """The device, and which of how many processes this is."""
+class Placement:
+    """The device, and the rank of this process among all."""
 
     device: torch.device
     rank: int = 0
@@ -37,9 +39,11 @@ class Place:
 
 
 class Batches:
-    """The batches of a run. What an epoch is made of follows from the seed and its number alone."""
+    """The batches of a run. The batches of an epoch depend on the seed and its number only."""
 
-    def __init__(self, data: Data, image: Sequence[int], protocol: Protocol, place: Place) -> None:
+    def __init__(
+        self, data: Data, image: Sequence[int], protocol: Protocol, place: Placement
+    ) -> None:
         self.data = data
         self.channels, *sides = image
         self.sides = list(sides)
@@ -47,9 +51,9 @@ class Batches:
         self.place = place
         self.train = _on(data.train, place.device)
         self.noise: Batch | None = None
-        if isinstance(self.train, Synthetic):  # the same batch again: laid out once
+        if isinstance(self.train, Synthetic):  # always the same batch: prepared once
             images, labels = self.train.drawn(place.device)
-            self.noise = self._laid_out(images), labels
+            self.noise = self._with_memory_format(images), labels
         self.test = None if data.test is None else _on(data.test, place.device)
 
     @property
@@ -59,8 +63,8 @@ class Batches:
     def plans(self, epoch: int) -> list[StepPlan]:
         """The steps of an epoch. Each process takes its part of every batch.
 
-        A rest at the end too small for two examples for each process is left out: batch norm
-        cannot learn from one.
+        The last batch is dropped if it has less than two examples per process, because batch norm
+        cannot train on one.
         """
         order = torch.randperm(len(self.train), generator=_generator(self.protocol.seed, epoch))
         plans = []
@@ -80,7 +84,7 @@ class Batches:
         return indices.tensor_split(self.place.processes)[self.place.rank]
 
     def training(self, plans: Sequence[StepPlan], epoch: int) -> Iterator[Batch]:
-        """The batches of the plans, one after the other."""
+        """The training batches of the plans."""
         parts = [part for plan in plans for part in plan.parts]
         augmented = None
         if self.protocol.augment:
@@ -89,25 +93,25 @@ class Batches:
             prepared = self._prepared(images, self.train)
             if augmented is not None:
                 prepared = augmented(prepared, indices)
-            yield self._laid_out(prepared), labels
+            yield self._with_memory_format(prepared), labels
 
     def testing(self) -> Iterator[Batch]:
-        """The batches to test on, this process's part of them."""
+        """The test batches of this process."""
         assert self.test is not None
         indices = torch.arange(len(self.test))[self.place.rank :: self.place.processes]
         parts = _in_pieces(indices, self.protocol.batch_size)
         for images, labels in self._read(self.test, parts):
-            yield self._laid_out(self._prepared(images, self.test)), labels
+            yield self._with_memory_format(self._prepared(images, self.test)), labels
 
     def _read(self, split: Split, parts: Sequence[Tensor]) -> Iterator[Batch]:
         device = self.place.device
-        if isinstance(split, Held):
+        if isinstance(split, InMemory):
             for part in parts:
                 chosen = part.to(device)
                 yield split.images[chosen], split.labels[chosen]
         elif isinstance(split, Files):
-            wanted = [split.indices[part].tolist() for part in parts]
-            for images, labels in _loader(split.dataset, wanted, self.protocol.workers, device):
+            batches = [split.indices[part].tolist() for part in parts]
+            for images, labels in _loader(split.dataset, batches, self.protocol.workers, device):
                 yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
         else:
             assert self.noise is not None
@@ -116,10 +120,10 @@ class Batches:
                 yield images[: len(part)], labels[: len(part)]
 
     def _prepared(self, images: Tensor, split: Split) -> Tensor:
-        """From what the data holds to values from 0 to 1 in the model's size and channels."""
+        """Scale images to 0…1, and to the model's size and channels."""
         if isinstance(split, Synthetic):
             return images
-        images = images.float() / (split.largest if isinstance(split, Held) else 255.0)
+        images = images.float() / (split.largest if isinstance(split, InMemory) else 255.0)
         sides = list(images.shape[2:])
         if sides != self.sides:
             shrinks = any(new < old for new, old in zip(self.sides, sides, strict=True))
@@ -131,7 +135,7 @@ class Batches:
         weights = images.new_tensor(_GRAY).view(1, 3, 1, 1)
         return (images * weights).sum(1, keepdim=True)
 
-    def _laid_out(self, images: Tensor) -> Tensor:
+    def _with_memory_format(self, images: Tensor) -> Tensor:
         if self.protocol.channels_last:
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
@@ -142,19 +146,19 @@ def _in_pieces(indices: Tensor, size: int) -> list[Tensor]:
 
 
 def _on(split: Split, device: torch.device) -> Split:
-    """What is in memory is kept on the device."""
-    if isinstance(split, Held):
-        return Held(split.images.to(device), split.labels.to(device), split.largest)
+    """Move images that are in memory to the device."""
+    if isinstance(split, InMemory):
+        return InMemory(split.images.to(device), split.labels.to(device), split.largest)
     return split
 
 
 def _loader(
-    dataset: Any, wanted: list[list[int]], workers: int, device: torch.device
+    dataset: Any, batches: list[list[int]], workers: int, device: torch.device
 ) -> Iterator[Batch]:
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
-        dataset, batch_sampler=wanted, num_workers=workers, pin_memory=device.type == "cuda"
+        dataset, batch_sampler=batches, num_workers=workers, pin_memory=device.type == "cuda"
     )
     yield from loader
 
@@ -164,9 +168,10 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
 
 
 class _Augmentation:
-    """Random crops of the image padded by an eighth, and flips from left to right.
+    """Random crops of the image padded by an eighth, and horizontal flips.
 
-    Drawn for every example of the epoch at once: so they do not depend on which process takes it.
+    They are drawn for all examples of the epoch at once, so that they do not depend on the process
+    that an example is in.
     """
 
     def __init__(self, count: int, sides: Sequence[int], seed: int, epoch: int) -> None:

@@ -1,4 +1,4 @@
-"""Time as the device has it: CUDA events on a GPU; elsewhere a clock, with the device at rest."""
+"""Clocks of devices: CUDA events on a GPU; elsewhere a clock, read while the device is idle."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ import torch
 from .results import Phase
 
 Mark = Any
-"""A moment: seconds, or an event of CUDA that may still be to come."""
+"""A moment: seconds, or a CUDA event that the device may not have reached yet."""
 Laps = Sequence[tuple[Phase | None, Mark]]
 """The moment at which each phase ended; the first is the start."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """`now` marks a moment without waiting, where the device can; `between` gives seconds.
+    """`now` marks a moment, on a GPU without waiting; `between` returns the seconds between two.
 
-    `passed` tells whether the device has reached a moment.
+    `passed` returns whether the device has reached a moment.
     """
 
     now: Callable[[], Mark]
     between: Callable[[Mark, Mark], float]
     waits: bool
-    """Whether the device is idle at every moment; else it runs behind, and reading would wait."""
+    """Whether `now` waits until the device is idle. If not, reading a moment may wait for it."""
     passed: Callable[[Mark], bool] = lambda mark: True
 
     def seconds(self, laps: Laps) -> float:
         return self.between(laps[0][1], laps[-1][1])
 
     def phases(self, laps: Laps) -> dict[Phase, float]:
-        """The seconds of each phase; where it was entered more than once, their sum."""
-        found: dict[Phase, float] = {}
+        """The seconds of each phase, summed over its occurrences."""
+        seconds: dict[Phase, float] = {}
         for (_, before), (phase, after) in pairwise(laps):
             if phase is not None:
-                found[phase] = found.get(phase, 0.0) + self.between(before, after)
-        return found
+                seconds[phase] = seconds.get(phase, 0.0) + self.between(before, after)
+        return seconds
 
 
 def clock_of(device: torch.device) -> Clock:

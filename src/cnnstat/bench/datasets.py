@@ -1,4 +1,4 @@
-"""Data by name: real images to train and test on, or synthetic ones to time."""
+"""Data by name: images to train and test on, or synthetic ones to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, UsageError, nearest
-from .extra import needed
+from .machine import import_extra
 from .results import Protocol
 
 _SPLIT_SEED = 0
@@ -20,8 +20,8 @@ _TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Held:
-    """Images that are all in memory, N×C×H×W; `largest` is the value of white."""
+class InMemory:
+    """Images in memory, N×C×H×W; `largest` is the value of white."""
 
     images: Tensor
     labels: Tensor
@@ -33,7 +33,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Files:
-    """Images in files, read by workers while training: a torch `Dataset` and which of it."""
+    """Images in files, read by workers during training: indices into a torch `Dataset`."""
 
     dataset: Any
     indices: Tensor
@@ -44,7 +44,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """One batch of noise, again and again: `steps` of it are an epoch. `shape` is N×C×H×W."""
+    """One batch of noise, N×C×H×W, that every step uses; an epoch has `steps` steps."""
 
     shape: tuple[int, ...]
     classes: int
@@ -55,19 +55,19 @@ class Synthetic:
         return self.shape[0] * self.steps
 
     def drawn(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The images, and their labels; drawn on the device, which is faster where it is a GPU."""
+        """The images and their labels, drawn on the device."""
         generator = torch.Generator(device).manual_seed(self.seed)
         images = torch.rand(self.shape, generator=generator, device=device)
         labels = torch.randint(self.classes, self.shape[:1], generator=generator, device=device)
         return images, labels
 
 
-Split = Held | Files | Synthetic
+Split = InMemory | Files | Synthetic
 
 
 @dataclass(frozen=True)
 class Data:
-    """`test` is None where there is nothing to learn. `channels` are those of the images."""
+    """Training and test data; `test` is None for noise. `channels` are those of the images."""
 
     name: str
     train: Split
@@ -77,20 +77,23 @@ class Data:
 
 
 def random_split(count: int) -> tuple[Tensor, Tensor]:
-    """Which of `count` examples to train and to test on: 80 % and 20 %, the same for every run."""
+    """Indices of the 80 % of `count` examples to train on and of the 20 % to test on, in order.
+
+    They are the same in every run.
+    """
     order = torch.randperm(count, generator=torch.Generator().manual_seed(_SPLIT_SEED))
-    held_out = round(_TEST_SHARE * count)
-    return order[held_out:].sort().values, order[:held_out].sort().values
+    tested = round(_TEST_SHARE * count)
+    return order[tested:].sort().values, order[:tested].sort().values
 
 
 def _digits(protocol: Protocol, sides: Sequence[int]) -> Data:
     """The 1,797 handwritten digits of 8×8 pixels that come with scikit-learn (UCI, optdigits)."""
-    datasets = needed("sklearn.datasets", "for --data digits")
+    datasets = import_extra("sklearn.datasets", "for --data digits")
     table = datasets.load_digits()
     images = torch.tensor(table.images, dtype=torch.float32).unsqueeze(1)
     labels = torch.tensor(table.target, dtype=torch.int64)
     train, test = (
-        Held(images[part], labels[part], 16.0) for part in random_split(len(labels))
+        InMemory(images[part], labels[part], 16.0) for part in random_split(len(labels))
     )  # fmt: skip
     return Data("digits", train, test, 10, 1)
 
@@ -105,18 +108,20 @@ _TORCHVISION = {
 
 
 def default_folder() -> Path:
-    """Where downloaded data is kept unless `--data-dir` names another place."""
+    """The default of `--data-dir`."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "cnnstat" / "data"
 
 
 def _of_torchvision(protocol: Protocol, sides: Sequence[int]) -> Data:
     class_name, below, files = _TORCHVISION[protocol.data]
-    factory = getattr(needed("torchvision.datasets", f"for --data {protocol.data}"), class_name)
+    factory = getattr(
+        import_extra("torchvision.datasets", f"for --data {protocol.data}"), class_name
+    )
     folder = Path(protocol.data_dir) if protocol.data_dir else default_folder()
     try:
         parts = [factory(str(folder), train=train, download=True) for train in (True, False)]
-    except Exception as error:  # the network, the disk or a damaged file: all kinds of errors
+    except Exception as error:  # the network, the disk or a damaged file
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"{protocol.data} is not in {folder} and cannot be downloaded",
@@ -124,27 +129,27 @@ def _of_torchvision(protocol: Protocol, sides: Sequence[int]) -> Data:
             f"put {files} into {folder / below}, or name the folder that has them by --data-dir",
             hint="--data digits needs no files",
         ) from error
-    train, test = (_held(part) for part in parts)
+    train, test = (_in_memory(part) for part in parts)
     return Data(protocol.data, train, test, len(parts[0].classes), train.images.shape[1])
 
 
-def _held(part: Any) -> Held:
+def _in_memory(part: Any) -> InMemory:
     images = torch.as_tensor(part.data)
     images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-    return Held(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64), 255.0)
+    return InMemory(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64), 255.0)
 
 
 def _folder(protocol: Protocol, sides: Sequence[int]) -> Data:
-    """`folder:PATH`: a folder for each class, below train/ and val/ or test/ if there are such."""
+    """`folder:PATH`: a folder per class, in train/ and in val/ or test/ if these exist."""
     path = Path(protocol.data.partition(":")[2])
     if not path.is_dir():
         raise UsageError(f"--data {protocol.data}: there is no folder {path}")
-    held_out = next((path / name for name in ("val", "test") if (path / name).is_dir()), None)
-    if (path / "train").is_dir() and held_out is not None:
-        train, test = _images_in(path / "train", sides), _images_in(held_out, sides)
+    tested = next((path / name for name in ("val", "test") if (path / name).is_dir()), None)
+    if (path / "train").is_dir() and tested is not None:
+        train, test = _images_in(path / "train", sides), _images_in(tested, sides)
         if train.classes != test.classes:
             differing = ", ".join(sorted(set(train.classes) ^ set(test.classes)))
-            raise ModelError(f"{path}: not in both train and {held_out.name}: {differing}")
+            raise ModelError(f"{path}: not in both train and {tested.name}: {differing}")
         parts = Files(train, torch.arange(len(train))), Files(test, torch.arange(len(test)))
     else:
         train = _images_in(path, sides)
@@ -154,8 +159,8 @@ def _folder(protocol: Protocol, sides: Sequence[int]) -> Data:
 
 
 def _images_in(path: Path, sides: Sequence[int]) -> Any:
-    datasets = needed("torchvision.datasets", "for --data folder:PATH")
-    transforms = needed("torchvision.transforms", "for --data folder:PATH")
+    datasets = import_extra("torchvision.datasets", "for --data folder:PATH")
+    transforms = import_extra("torchvision.transforms", "for --data folder:PATH")
     prepared = transforms.Compose([transforms.Resize(tuple(sides)), transforms.PILToTensor()])
     try:
         return datasets.ImageFolder(str(path), prepared)
@@ -169,7 +174,7 @@ def _images_in(path: Path, sides: Sequence[int]) -> Any:
 
 
 def synthetic(protocol: Protocol, image: Sequence[int], classes: int) -> Data:
-    """Noise of the model's own input, C×H×W, for as many classes as it tells apart."""
+    """Noise in the model's input size, C×H×W, with as many classes as the model."""
     noise = Synthetic((protocol.batch_size, *image), classes, protocol.seed)
     return Data("synthetic", noise, None, classes, image[0])
 
@@ -184,11 +189,11 @@ _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {
 
 
 def load_data(protocol: Protocol, sides: Sequence[int]) -> Data:
-    """The data that `--data` names; `sides` are the height and width that files are resized to.
+    """Load the data that `--data` names. `sides`: height and width that files are resized to.
 
     Raises:
-        UsageError: there is no such data.
-        ModelError: it is not here and cannot be downloaded, or cannot be read.
+        UsageError: the name is unknown.
+        ModelError: it is missing and cannot be downloaded, or it cannot be read.
     """
     kind = protocol.data.partition(":")[0]
     if kind not in _DATA or (kind == "folder") != (":" in protocol.data):

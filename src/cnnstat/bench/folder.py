@@ -1,10 +1,10 @@
-"""The folder of a run: what was asked, every step as it happens, checkpoints, the results.
+"""The folder of a run: configuration, every step when it ends, checkpoints, results.
 
     config.json   environment.json  steps.jsonl  checkpoint-1.pt …
     summary.json  report.md         curves.svg
 
-Each file but `steps.jsonl` is complete under another name before it is in place, and each line of
-`steps.jsonl` is flushed: whatever ends the process, what is there can be read.
+Each line of `steps.jsonl` is flushed, and every other file is written under another name and then
+renamed: whatever ends the process, the files are readable.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _T = TypeVar("_T", bound=Record)
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """Where a model stood at the end of an epoch."""
+    """The state of the training of a model at the end of an epoch."""
 
     position: Position
     epochs: tuple[Epoch, ...]
@@ -48,7 +48,7 @@ class RunFolder:
         return self.path / "steps.jsonl"
 
     def check_new(self) -> None:
-        """Raise OutputError if a run cannot begin here: before anything is loaded."""
+        """Raise OutputError if a run cannot start here; called before anything is loaded."""
         if self.path.suffix.lower() in EXTENSIONS:
             raise OutputError(
                 f"--output {self.path}: bench writes a folder", hint="--output runs/NAME"
@@ -59,8 +59,8 @@ class RunFolder:
                 hint=f"cnnstat bench --resume {self.path}",
             )  # fmt: skip
 
-    def begin(self, job: Job, environment: Environment) -> None:
-        """Make the folder.
+    def create(self, job: Job, environment: Environment) -> None:
+        """Create the folder.
 
         Raises:
             OutputError: it cannot be written.
@@ -74,19 +74,19 @@ class RunFolder:
         self._write("steps.jsonl", b"")
 
     def job(self) -> Job:
-        """What was asked for.
+        """Read the configuration of the run.
 
         Raises:
-            ModelError: the folder holds no run.
+            ModelError: the folder contains no run.
         """
         return self._read("config.json", Job)
 
     def result(self) -> Benchmark | None:
-        """The results so far; None where no model was done."""
+        """The results so far; None if no model is finished."""
         return self._read("summary.json", Benchmark) if self._has("summary.json") else None
 
     def add(self, step: Step) -> None:
-        """Append a step, so that it is there whatever happens next."""
+        """Append a step to `steps.jsonl`."""
         try:
             with self._steps.open("ab") as file:
                 file.write(msgspec.json.encode(step) + b"\n")
@@ -94,8 +94,8 @@ class RunFolder:
             raise _unwritable(self._steps, error, self.path) from error
 
     def steps(self, model: str, until: int) -> list[Step]:
-        """The steps of a model up to one; later ones, which are to be taken again, are removed."""
-        kept, chosen = [], []
+        """The steps of a model up to number `until`; later ones are removed from the file."""
+        lines, chosen = [], []
         for line in self._steps.read_bytes().splitlines():
             try:
                 step = msgspec.json.decode(line, type=Step)
@@ -103,13 +103,13 @@ class RunFolder:
                 continue
             if step.model == model and step.step > until:
                 continue
-            kept.append(line + b"\n")
+            lines.append(line + b"\n")
             chosen += [step] if step.model == model else []
-        self._write("steps.jsonl", b"".join(kept))
+        self._write("steps.jsonl", b"".join(lines))
         return chosen
 
     def save(self, number: int, checkpoint: Checkpoint) -> None:
-        """Keep the state of the `number`-th model at the end of an epoch."""
+        """Save the state of the `number`-th model at the end of an epoch."""
         plain = msgspec.structs.asdict(checkpoint)
         plain["position"] = msgspec.to_builtins(checkpoint.position)
         plain["epochs"] = msgspec.json.encode(checkpoint.epochs).decode()
@@ -117,12 +117,12 @@ class RunFolder:
         try:
             torch.save(plain, draft)
             os.replace(draft, self._checkpoint(number))
-        except (OSError, RuntimeError) as error:  # torch's writer tells a full disk its own way
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a full disk
             draft.unlink(missing_ok=True)
             raise _unwritable(self._checkpoint(number), error, self.path) from error
 
     def checkpoint(self, number: int) -> Checkpoint | None:
-        """The last state of the `number`-th model; None where it has none."""
+        """The last state of the `number`-th model; None without any."""
         if not self._checkpoint(number).exists():
             return None
         plain = torch.load(self._checkpoint(number), weights_only=True, map_location="cpu")
@@ -131,7 +131,7 @@ class RunFolder:
         return Checkpoint(position=position, epochs=epochs, **plain)
 
     def write(self, result: Benchmark) -> None:
-        """The summary, the report and its picture."""
+        """Write the summary, the report and its picture."""
         self._write("summary.json", _json(result))
         report = report_of(result)
         pictures = {}
@@ -174,7 +174,7 @@ def _json(record: Record) -> bytes:
 
 def _unwritable(file: Path, error: Exception, run: Path | None = None) -> OutputError:
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    kept = ["what was measured until then is kept"] if run else []
+    rest = ["what was measured until then is kept"] if run else []
     return OutputError(
-        f"cannot write {file}", reason, *kept, hint=f"cnnstat bench --resume {run}" if run else None
+        f"cannot write {file}", reason, *rest, hint=f"cnnstat bench --resume {run}" if run else None
     )

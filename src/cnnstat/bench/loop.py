@@ -1,6 +1,4 @@
-"""The training itself. It yields what happened; who counts, times, writes or shows it stands
-outside.
-"""
+"""The training loop. It yields events; they are counted, timed, saved and shown elsewhere."""
 
 from __future__ import annotations
 
@@ -24,24 +22,25 @@ from .schedule import Limit, Position, rate
 
 @dataclass(frozen=True)
 class Trainer:
-    """The model on its device, and what is done with it."""
+    """The model on its device, and the settings of the training."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     backward: Callable[[Tensor], None]
-    apart: Callable[[bool], AbstractContextManager[Any]]
-    """Inside, gradients stay with the process that made them if the argument is true."""
+    no_sync: Callable[[bool], AbstractContextManager[Any]]
+    """A block that does not average gradients over processes if its argument is true."""
     counts_correct: bool
-    """Whether to count the answers that are correct."""
+    """Whether to count correct predictions."""
     seed: int
     schedule: Schedule
     learning_rate: float
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A step that was taken: `sums` are the loss and, where counted, the correct answers of this
-    process.
+class StepEnd:
+    """The end of a step. `sums`: the loss of this process and, if counted, its correct predictions.
+
+    `examples` is the number in all processes.
     """
 
     epoch: int
@@ -54,7 +53,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """`sums` are the loss, the correct answers and the number of this process's test examples."""
+    """`sums`: the test loss of this process, its correct predictions and number of examples."""
 
     epoch: int
     step: int
@@ -68,7 +67,7 @@ def train(
     now: Callable[[], Mark],
     start: Position,
     trained_seconds: Callable[[], float],
-) -> Iterator[Taken | EpochEnd]:
+) -> Iterator[StepEnd | EpochEnd]:
     """Train from `start` until the limit; test after each epoch."""
     model, optimizer, processes = trainer.model, trainer.optimizer, batches.place.processes
     step = start.step
@@ -91,9 +90,9 @@ def train(
             for part in range(len(plan.parts)):
                 images, labels = next(stream)
                 laps.append(("data", now()))
-                with trainer.apart(part < len(plan.parts) - 1):
+                with trainer.no_sync(part < len(plan.parts) - 1):
                     logits = logits_of(model(images))
-                    # processes average their gradients: so each is the mean over all examples
+                    # DDP averages over processes; scaled, the result is the mean over all examples
                     loss = F.cross_entropy(logits, labels, reduction="sum")
                     scaled = loss * (processes / plan.examples)
                     laps.append(("forward", now()))
@@ -106,15 +105,15 @@ def train(
             step += 1
             parts = [_sums(*answer, counted=trainer.counts_correct) for answer in answers]
             sums = reduce(add, parts)
-            yield Taken(epoch, step, plan.examples, sums, laps, learning_rate)
+            yield StepEnd(epoch, step, plan.examples, sums, laps, learning_rate)
         yield EpochEnd(epoch, step, test(model, batches))
 
 
 def infer(
     model: nn.Module, batches: Batches, limit: Limit, now: Callable[[], Mark],
     trained_seconds: Callable[[], float],
-) -> Iterator[Taken]:  # fmt: skip
-    """Only forward passes, until the limit."""
+) -> Iterator[StepEnd]:  # fmt: skip
+    """Run forward passes until the limit."""
     model.eval()
     step = 0
     for epoch in count(1):
@@ -131,11 +130,11 @@ def infer(
                     model(images)
                 laps.append(("forward", now()))
             step += 1
-            yield Taken(epoch, step, plan.examples, None, laps, None)
+            yield StepEnd(epoch, step, plan.examples, None, laps, None)
 
 
 def test(model: nn.Module, batches: Batches) -> Tensor | None:
-    """The sums over this process's part of the test data; None where there is none."""
+    """The sums over the test examples of this process; None without test data."""
     if batches.test is None:
         return None
     model.eval()
@@ -150,10 +149,7 @@ def test(model: nn.Module, batches: Batches) -> Tensor | None:
 
 
 def logits_of(output: Any) -> Tensor:
-    """The scores of the classes in what a model returns: a tensor, or the first of several.
-
-    They are in float32, so that the loss is.
-    """
+    """The logits in a model's output, a tensor or the first of several, in float32."""
     if isinstance(output, Tensor):
         return output.float()
     if hasattr(output, "logits"):

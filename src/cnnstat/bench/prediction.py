@@ -1,5 +1,4 @@
-"""What was to be expected of a step before it ran: its arithmetic, the least time it takes on the
-device, and the memory that it holds there."""
+"""Predictions for a step: its FLOPs, a lower bound on its time, and its peak memory."""
 
 from __future__ import annotations
 
@@ -17,49 +16,51 @@ from ..rooflines.config import Question, find_device
 from ..rooflines.devices import device_named, peak_of
 from ..rooflines.results import Device
 from ..run_config import ModelRequest, RunConfig
-from .building import Subject
 from .results import Prediction, Protocol
+from .trainable import TrainableModel
 
 
 def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
-    """The peaks that were given, else those of a GPU that is known; None without any.
+    """The peak throughput of `--device-peaks`, else that of a known GPU; None without either.
 
     Args:
-        device_name: what the driver calls the GPU, None for another device.
+        device_name: the driver's name of the GPU, None for another device.
 
     Raises:
-        UsageError: what was given cannot be understood, or has no peak at that precision.
+        UsageError: `--device-peaks` is malformed, or has no peak at the precision.
     """
-    given = protocol.device_peaks
-    if given is not None:
-        found = find_device(None, given) if "=" in given else find_device(given)
+    option = protocol.device_peaks
+    if option is not None:
+        found = find_device(None, option) if "=" in option else find_device(option)
         peak_of(found, protocol.precision)
         return found
     try:
         return None if device_name is None else device_named(device_name)
-    except UsageError:  # a GPU that the table does not have
+    except UsageError:  # the table lacks this GPU
         return None
 
 
-def predicted(subject: Subject, protocol: Protocol, device: torch.device, ddp: bool) -> Prediction:
-    """What one process does in a step of the optimizer, or in a forward pass with `inference`.
+def predicted(
+    trainable: TrainableModel, protocol: Protocol, device: torch.device, ddp: bool
+) -> Prediction:
+    """Predict a step of the optimizer in one process, or a forward pass with `inference`.
 
-    The time is a lower bound without the loss; the memory is that of torch's operators one by one.
+    The time is a lower bound and excludes the loss; the memory is that of eager operators.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     peaks = peaks_of(protocol, name)
     training = not protocol.inference
-    run = run_model(with_batch(subject.loaded, protocol.batch_size), RunConfig(training=training))
+    run = run_model(with_batch(trainable.loaded, protocol.batch_size), RunConfig(training=training))
     totals = run.analysis.totals
     macs = totals.macs + (totals.backward_macs or 0)
     seconds = peak = None
     if peaks is not None:
-        question = Question(peaks, protocol.precision, protocol.optimizer if training else None)
-        bound = roofline_of(run.trace, run.analysis, question, protocol.batch_size)
+        request = Question(peaks, protocol.precision, protocol.optimizer if training else None)
+        bound = roofline_of(run.trace, run.analysis, request, protocol.batch_size)
         once = bound.update.seconds if bound.update else 0.0
         seconds = protocol.accumulate * (bound.seconds - once) + once
         peak = bound.peak_flops
-    step, notes = _memory(subject, protocol, device, ddp)
+    step, notes = _memory(trainable, protocol, device, ddp)
     return Prediction(
         flops=2 * macs * protocol.accumulate,
         seconds=seconds,
@@ -71,25 +72,25 @@ def predicted(subject: Subject, protocol: Protocol, device: torch.device, ddp: b
 
 
 def largest_predicted(
-    subject: Subject, protocol: Protocol, device: torch.device, room: int
+    trainable: TrainableModel, protocol: Protocol, device: torch.device, room: int
 ) -> int | None:
-    """The largest batch that is predicted to fit into `room` bytes; None if none is predicted."""
-    step, _ = _memory(subject, protocol, device, ddp=False, room=room)
+    """The largest batch that is predicted to fit into `room` bytes; None without a prediction."""
+    step, _ = _memory(trainable, protocol, device, ddp=False, room=room)
     return step.fit.largest_batch if step and step.fit else None
 
 
 def _memory(
-    subject: Subject,
+    trainable: TrainableModel,
     protocol: Protocol,
     device: torch.device,
     ddp: bool,
     room: int | None = None,
 ) -> tuple[Memory | None, tuple[str, ...]]:
-    """The step's memory, or why it is not predicted."""
+    """The memory of a step; without a prediction None and a note with the reason."""
     reason = _unpredictable(protocol, device)
     if reason is not None:
         return None, (f"no memory is predicted {reason}",)
-    asked = MemoryConfig(
+    config = MemoryConfig(
         optimizer=protocol.optimizer,
         inference=protocol.inference,
         # TF32 is fp32 in memory
@@ -99,9 +100,9 @@ def _memory(
         accumulate=protocol.accumulate,
         ddp=ddp and not protocol.inference,
     )
-    image = (protocol.batch_size, *subject.image)
+    image = (protocol.batch_size, *trainable.image)
     try:
-        step = predict_memory(ModelRequest(subject.loaded.model, (image,)), asked)
+        step = predict_memory(ModelRequest(trainable.loaded.model, (image,)), config)
     except ModelError as error:
         return None, (f"no memory is predicted: {error.message}",)
     return step, ()

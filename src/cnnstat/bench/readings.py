@@ -1,4 +1,4 @@
-"""From what the loop yields to numbers: read from the device, summed over processes, checked."""
+"""From the events of the loop to records: read from the device, summed over processes."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from torch import Tensor
 
 from ..errors import ModelError
 from .clock import Clock, Mark
-from .loop import EpochEnd, Taken
+from .loop import EpochEnd, StepEnd
 from .results import Epoch, Step
 
-_TOGETHER = 16  # steps whose sums are exchanged at once where processes share them
+_TOGETHER = 16  # steps whose sums several processes exchange at once
 _DIVERGED = 1000  # times the loss of guessing
 
-Event = Taken | EpochEnd
+Event = StepEnd | EpochEnd
 
 
 class DivergedError(ModelError):
-    """The loss is no number any more, or far beyond what guessing costs."""
+    """The loss is not finite, or far above that of guessing."""
 
 
 @dataclass(frozen=True)
 class _Sent:
-    """Steps whose sums are on their way from the device; they have arrived once `arrival` is past.
+    """Steps whose sums are being copied from the device; `arrival` is the end of the copy.
 
-    `sums` are None where nothing is computed but the forward pass.
+    `sums` is None with `--inference`.
     """
 
-    steps: Sequence[Taken]
+    steps: Sequence[StepEnd]
     sums: Tensor | None
     arrival: Mark
 
 
 class Readings:
-    """Reads events into records, without making a device wait that runs behind.
+    """Turns events into records, without waiting for a device that works asynchronously.
 
-    `summed` adds up figures over the processes, `alone` says that there is one. `seconds` is the
-    time of all steps read so far, as the processes have `agreed` on it.
+    `summed` adds up figures over all processes; `agreed` averages a number over them, or returns
+    it unchanged. `alone`: whether there is one process. `seconds`: the time of all steps so far.
     """
 
     def __init__(
@@ -66,41 +66,41 @@ class Readings:
 
     def read(self, events: Iterator[Event]) -> Iterator[Step | Epoch]:
         together = 1 if self.alone or self.clock.waits else _TOGETHER
-        taken: list[Taken] = []
+        step_ends: list[StepEnd] = []
         sent: deque[_Sent] = deque()
         steps: list[Step] = []  # of the epoch
         for event in events:
-            if isinstance(event, Taken):
-                taken.append(event)
-                if len(taken) == together:
-                    sent.append(self._send(taken))
-                    taken = []
+            if isinstance(event, StepEnd):
+                step_ends.append(event)
+                if len(step_ends) == together:
+                    sent.append(self._send(step_ends))
+                    step_ends = []
                 ready = self._arrived(sent)
             else:
-                ready = self._all(sent, taken)
-                taken = []
+                ready = self._all(sent, step_ends)
+                step_ends = []
             for read in ready:
                 steps.append(read)
                 yield read
             if isinstance(event, EpochEnd):
                 yield self._epoch(event, steps)
                 steps = []
-        yield from self._all(sent, taken)
+        yield from self._all(sent, step_ends)
 
-    def _send(self, taken: Sequence[Taken]) -> _Sent:
-        """Let the sums of steps be added up over all processes and copied; nothing waits for it."""
-        sums = [event.sums for event in taken if event.sums is not None]
+    def _send(self, step_ends: Sequence[StepEnd]) -> _Sent:
+        """Start to sum over processes and to copy to the CPU, without waiting."""
+        sums = [event.sums for event in step_ends if event.sums is not None]
         if not sums:
-            return _Sent(taken, None, self.clock.now())
+            return _Sent(step_ends, None, self.clock.now())
         stacked = sums[0][None] if len(sums) == 1 else torch.stack(sums)
         copied = self.summed(stacked).to("cpu", non_blocking=True)
-        return _Sent(taken, copied, self.clock.now())
+        return _Sent(step_ends, copied, self.clock.now())
 
     def _arrived(self, sent: deque[_Sent]) -> Iterator[Step]:
         """The steps that can be read now.
 
-        Several processes read the same steps at the same time, since they agree on the seconds
-        then: so each reads those before the last that it sent, and waits for them.
+        With several processes, all must read the same steps at the same time, because they then
+        average the seconds. Each therefore reads, and waits for, all but the last that it sent.
         """
         if self.alone:
             while sent and self.clock.passed(sent[0].arrival):
@@ -109,15 +109,15 @@ class Readings:
             while len(sent) > (0 if self.clock.waits else 1):
                 yield from self._read(sent.popleft())
 
-    def _all(self, sent: deque[_Sent], taken: Sequence[Taken]) -> Iterator[Step]:
-        """All steps, waiting for the last."""
-        if taken:
-            sent.append(self._send(taken))
+    def _all(self, sent: deque[_Sent], step_ends: Sequence[StepEnd]) -> Iterator[Step]:
+        """All remaining steps; waits for the last."""
+        if step_ends:
+            sent.append(self._send(step_ends))
         while sent:
             yield from self._read(sent.popleft())
 
     def _read(self, sent: _Sent) -> list[Step]:
-        # the copy has arrived once the clock has read this, for an event waits until it is past
+        # waits for the copy: reading a CUDA event waits until the device has passed it
         self.clock.between(sent.arrival, sent.arrival)
         sums: list[list[float]] = [[]] * len(sent.steps)
         if sent.sums is not None:
@@ -126,19 +126,19 @@ class Readings:
         self.seconds += self.agreed(sum(step.seconds for step in steps))
         return steps
 
-    def _step(self, taken: Taken, sums: Sequence[float]) -> Step:
+    def _step(self, end: StepEnd, sums: Sequence[float]) -> Step:
         loss, correct = (*sums, None, None)[:2]
-        count = taken.examples
+        count = end.examples
         return Step(
             model=self.model,
-            step=taken.step,
-            epoch=taken.epoch,
+            step=end.step,
+            epoch=end.epoch,
             examples=count,
             loss=None if loss is None else loss / count,
             accuracy=correct / count if correct is not None and self.has_accuracy else None,
-            learning_rate=taken.learning_rate,
-            seconds=self.clock.seconds(taken.laps),
-            phases=self.clock.phases(taken.laps),
+            learning_rate=end.learning_rate,
+            seconds=self.clock.seconds(end.laps),
+            phases=self.clock.phases(end.laps),
         )
 
     def _epoch(self, end: EpochEnd, steps: list[Step]) -> Epoch:
@@ -159,12 +159,12 @@ class Readings:
         )
 
     def check(self, step: Step) -> None:
-        """Stop where training has gone wrong.
+        """Stop a training that diverged.
 
         Raises:
             DivergedError: the loss is not finite, or a thousand times that of guessing.
         """
-        if step.loss is None or step.loss <= _DIVERGED * self.guessing:  # false for NaN
+        if step.loss is None or step.loss <= _DIVERGED * self.guessing:  # False for NaN
             return
         smaller = f"{(step.learning_rate or 0) / 10:g}"
         raise DivergedError(

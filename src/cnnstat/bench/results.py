@@ -16,10 +16,10 @@ Phase = Literal["data", "forward", "backward", "optimizer"]
 
 
 class Protocol(Record, frozen=True, kw_only=True):
-    """How models are trained: everything but the model. The defaults are the textbook's.
+    """The settings of a training, without the model. The defaults are those of d2l.
 
-    At most one of `steps`, `epochs` and `minutes` is given. `batch_size` is what one process
-    computes at once; a step of the optimizer takes `accumulate` of them from each process.
+    At most one of `steps`, `epochs` and `minutes` is set. `batch_size` is that of one process; a
+    step of the optimizer uses `accumulate` batches of each process.
     """
 
     data: str = "digits"
@@ -48,7 +48,7 @@ class Protocol(Record, frozen=True, kw_only=True):
 
 
 class Environment(Record, frozen=True, kw_only=True):
-    """Where it was measured."""
+    """The machine and the software of a measurement."""
 
     torch: str
     python: str
@@ -66,8 +66,7 @@ class Environment(Record, frozen=True, kw_only=True):
 class Step(Record, frozen=True, kw_only=True):
     """One step of the optimizer, or one forward pass with `--inference`.
 
-    `loss` is the mean over the step's examples of all processes. `examples` counts those of all
-    processes, the times are of the first.
+    `examples` and the mean `loss` are over all processes, the times are of the first.
     """
 
     model: str
@@ -82,9 +81,9 @@ class Step(Record, frozen=True, kw_only=True):
 
 
 class Epoch(Record, frozen=True, kw_only=True):
-    """`train_loss` and `train_accuracy` are means over the epoch, while the weights changed.
+    """`train_loss` and `train_accuracy` are means over the epoch, during which the weights change.
 
-    `seconds` is the time of its steps alone.
+    `seconds` is the time of its steps, without the test.
     """
 
     epoch: int
@@ -97,7 +96,7 @@ class Epoch(Record, frozen=True, kw_only=True):
 
 
 class Spread(Record, frozen=True):
-    """The median of repeated measurements, and the quartiles around it."""
+    """The median and the quartiles of repeated measurements."""
 
     lower: float
     median: float
@@ -109,10 +108,10 @@ class Spread(Record, frozen=True):
 
 
 class Timing(Record, frozen=True, kw_only=True):
-    """The steps after the warm-up, full batches only; `step_seconds` are the raw times.
+    """The steps with full batches after the warm-up; `step_seconds` are the raw times.
 
-    `examples_per_second` is all their examples through all their seconds. `settled` is false where
-    the step time never did, and the second half of the steps was taken.
+    `examples_per_second` is the total of examples divided by the total of seconds. `settled` is
+    false if the step time never settled; the figures are then those of the second half.
     """
 
     warmup_steps: int
@@ -125,7 +124,7 @@ class Timing(Record, frozen=True, kw_only=True):
 
 
 class LayerTime(Record, frozen=True):
-    """The forward pass of one layer, on a batch, and its backward pass where it had one."""
+    """The forward pass of one layer on a batch, and its backward pass if it has one."""
 
     path: str
     type: str
@@ -134,15 +133,15 @@ class LayerTime(Record, frozen=True):
 
     @property
     def both(self) -> float:
-        """The median seconds of the two together."""
+        """The sum of both medians, in seconds."""
         return self.seconds.median + (self.backward.median if self.backward else 0.0)
 
 
 class LayerTimes(Record, frozen=True):
-    """The layers in the order in which the model holds them; the whole pass with hooks and bare.
+    """The layers in the order of `named_modules`, and the whole pass with hooks and without.
 
-    That is the forward pass and, in training, loss and backward pass. The times of the layers are
-    those with hooks.
+    A pass is the forward pass and, in training, loss and backward pass. The times of layers are
+    measured with hooks.
     """
 
     layers: tuple[LayerTime, ...]
@@ -151,16 +150,16 @@ class LayerTimes(Record, frozen=True):
 
     @property
     def overhead(self) -> float:
-        """The share that the hooks add to the pass."""
+        """The time that the hooks add, as a share of the pass without."""
         return self.hooked.median / self.bare.median - 1
 
 
 class Prediction(Record, frozen=True, kw_only=True):
-    """What was to be expected of a step of one process.
+    """The predictions for a step of one process.
 
-    `flops` are 2 × the MACs of its forward and backward passes. `seconds` is the least that it
-    takes on `device`, whose peak arithmetic is `peak_flops`: all three None where no peaks are
-    known. `memory_bytes` is the peak of what its tensors hold, None with the reason in `notes`.
+    `flops`: 2 × the MACs of its forward and backward passes. `seconds`: a lower bound on `device`,
+    whose peak throughput is `peak_flops` FLOP/s; all three are None without known peaks.
+    `memory_bytes`: the peak of its tensors; if it is None, `notes` have the reason.
     """
 
     flops: int
@@ -172,11 +171,10 @@ class Prediction(Record, frozen=True, kw_only=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """What became of one model.
+    """The results of one model.
 
-    `macs` are those of one example's forward pass. `memory_bytes` is the peak, of what
-    `memory_kind` says. `flops_per_second` is reached in the median step, `mfu` its share of the
-    device's peak.
+    `macs`: of the forward pass of one example. `memory_bytes`: the peak of the memory that
+    `memory_kind` names. `flops_per_second`: in the median step; `mfu`: its share of the peak.
     """
 
     model: Model
@@ -199,7 +197,7 @@ class Run(Record, frozen=True, kw_only=True):
 
 
 class DataFacts(Record, frozen=True):
-    """The data that was trained on; `test` is 0 where nothing is tested."""
+    """The data: its name, the numbers of training and test examples, and of classes."""
 
     name: str
     train: int
@@ -208,7 +206,7 @@ class DataFacts(Record, frozen=True):
 
 
 class Benchmark(Result, frozen=True, kw_only=True):
-    """Models trained by one protocol on one machine."""
+    """The results of models trained by one protocol on one machine."""
 
     kind: Literal["benchmark"] = "benchmark"
     tool: Tool
@@ -220,7 +218,7 @@ class Benchmark(Result, frozen=True, kw_only=True):
 
 
 class Job(Record, frozen=True, kw_only=True):
-    """What `bench` was asked for: enough to do it again, or to go on with it."""
+    """The arguments of `bench`, which are enough to repeat or to resume it."""
 
     models: tuple[str, ...]
     inputs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""When training is over, and the learning rate until then."""
+"""The end of the training, the learning rate until then, and the optimizer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..choices import OPTIMIZERS, Schedule
 from .results import Protocol
 
 _EPOCHS = 10
-_TIMED_STEPS = 100  # where there is nothing to learn
+_TIMED_STEPS = 100  # with --inference and synthetic data
 
 
 @dataclass(frozen=True)
 class Position:
-    """What is behind: whole epochs, steps, and seconds of training."""
+    """Completed epochs, steps, and seconds of training."""
 
     epoch: int = 0
     step: int = 0
@@ -28,14 +28,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Limit:
-    """The end, in one of three measures."""
+    """The end of the training, in one of three units."""
 
     steps: int | None = None
     epochs: int | None = None
     minutes: float | None = None
 
     def share(self, epoch: float, step: int, seconds: float) -> float:
-        """How much of the training is done, 0 to 1."""
+        """The completed share of the training, 0 to 1."""
         if self.steps is not None:
             return step / self.steps
         if self.minutes is not None:
@@ -57,7 +57,7 @@ def base_rate(protocol: Protocol) -> float:
 
 
 def rate(schedule: Schedule, base: float, share: float) -> float:
-    """The learning rate when a share of the training is done.
+    """The learning rate after a share of the training.
 
     cosine: base · (1 + cos(π · share)) / 2. step: a tenth from the middle on, a hundredth from
     three quarters on.

@@ -1,4 +1,4 @@
-"""One model on its device, ready to be trained, and its state."""
+"""One model on its device, with its optimizer and batches, and its state."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .batches import Batches, Place
-from .building import Subject
+from .batches import Batches, Placement
 from .clock import clock_of
-from .layers import layer_times
+from .fabric import is_distributed
+from .layer_times import layer_times
 from .loop import Trainer, infer, logits_of, train
-from .memory import is_out_of_memory, peak, reset_peak
-from .placing import is_distributed
+from .machine import is_out_of_memory, peak, reset_peak
 from .readings import Readings
 from .results import Epoch, LayerTimes, Protocol, Step
 from .schedule import Limit, Position, base_rate, optimizer_of
+from .trainable import TrainableModel
 
 
 class Session:
     """A model, its optimizer and its batches. `records` trains."""
 
     def __init__(
-        self, subject: Subject, protocol: Protocol, limit: Limit, fabric: Any,
+        self, trainable: TrainableModel, protocol: Protocol, limit: Limit, fabric: Any,
         state: dict[str, Any] | None = None, start: Position | None = None,
     ) -> None:  # fmt: skip
         self.fabric, self.limit, self.protocol = fabric, limit, protocol
         self.start = start or Position()
-        place = Place(fabric.device, fabric.global_rank, fabric.world_size)
-        self.batches = Batches(subject.data, subject.image, protocol, place)
+        place = Placement(fabric.device, fabric.global_rank, fabric.world_size)
+        self.batches = Batches(trainable.data, trainable.image, protocol, place)
         self.clock = clock_of(place.device)
-        self.plain = subject.build(protocol)
+        self.plain = trainable.build(protocol)
         if state is not None:
             self.plain.load_state_dict(state["model"])
         model: Any = self.plain.to(place.device)  # in place: the optimizer has these parameters
@@ -56,14 +56,14 @@ class Session:
         else:
             self.model, self.optimizer = fabric.setup(model, optimizer)
         self.readings = Readings(
-            subject.loaded.spec, subject.data.classes, self.clock, self._summed,
-            self.start.seconds, has_accuracy=subject.data.test is not None,
+            trainable.loaded.spec, trainable.data.classes, self.clock, self._summed,
+            self.start.seconds, has_accuracy=trainable.data.test is not None,
             agreed=float if limit.minutes is None else self._mean, alone=fabric.world_size == 1,
         )  # fmt: skip
         reset_peak(place.device)
 
     def records(self) -> Iterator[Step | Epoch]:
-        """Train until the limit: every step, and the end of every epoch."""
+        """Train until the limit; yield every step and epoch."""
 
         def seconds() -> float:
             return self.readings.seconds
@@ -74,7 +74,7 @@ class Session:
             backward = torch.Tensor.backward if self._is_plain() else self.fabric.backward
             trainer = Trainer(
                 self.model, self.optimizer, backward,
-                partial(_apart, self.fabric, self.model) if is_distributed() else _together,
+                partial(_no_sync, self.fabric, self.model) if is_distributed() else _always_sync,
                 self.readings.has_accuracy,
                 self.protocol.seed, self.protocol.schedule, base_rate(self.protocol),
             )  # fmt: skip
@@ -82,11 +82,11 @@ class Session:
         return self.readings.read(events)
 
     def _is_plain(self) -> bool:
-        """Whether the fabric's wrappers would only cast and pass on, 0.2 ms a step."""
+        """Whether the fabric's wrappers would only cast; they cost 0.2 ms per step."""
         return not is_distributed() and self.protocol.precision != "fp16"
 
     def state(self) -> dict[str, Any]:
-        """What `--resume` needs: it is the same in every process."""
+        """The state that `--resume` needs, which is the same in every process."""
         assert self.optimizer is not None
         return {
             "model": self.plain.state_dict(),
@@ -95,11 +95,11 @@ class Session:
         }
 
     def peak_memory(self) -> tuple[int | None, Any]:
-        """The most memory that was held, and what that is of."""
+        """Peak memory in bytes, and what it was measured of."""
         return peak(self.batches.place.device)
 
     def layer_times(self) -> LayerTimes:
-        """The time of each layer on one batch of the training data, gradients too if it learns."""
+        """The time of each layer on one batch of the training data, with gradients in training."""
         images, labels = next(self.batches.training(self.batches.plans(1), 1))
         self.plain.train(self.optimizer is not None)
 
@@ -110,23 +110,23 @@ class Session:
         return layer_times(self.plain, run, self.clock)
 
     def fits(self) -> bool:
-        """Whether two steps fit into the memory of every process; it trains what it has.
+        """Whether two steps fit into the memory of every process. The steps change the weights.
 
-        Each takes them without the others, for one that falls short in an exchange leaves the
-        others waiting for it.
+        The processes run them independently: if one ran out of memory before an all-reduce, the
+        others would wait for it forever.
         """
         try:
-            self._take_steps_alone()
-        except Exception as error:  # short memory has many names; the others go on
+            self._run_steps_locally()
+        except Exception as error:  # out of memory has many types; others are raised
             if not is_out_of_memory(error):
                 raise
             return self._mean(0.0) == 1.0
         return self._mean(1.0) == 1.0
 
-    def _take_steps_alone(self) -> None:
+    def _run_steps_locally(self) -> None:
         images, labels = next(self.batches.training(self.batches.plans(1), 1))
         self.plain.train(self.optimizer is not None)
-        for _ in range(2):  # the optimizer makes its state in the first
+        for _ in range(2):  # the first allocates the optimizer's state
             for _ in range(min(2, self.protocol.accumulate)):
                 self._pass(images, labels)
             if self.optimizer is not None:
@@ -134,16 +134,16 @@ class Session:
                 self.optimizer.zero_grad()
 
     def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        """Forward, and backward if it learns: of this process alone, its gradients stay with it."""
-        learns = self.optimizer is not None
-        with torch.inference_mode(not learns), self.fabric.autocast():
+        """Forward pass and, in training, backward pass without an exchange of gradients."""
+        trains = self.optimizer is not None
+        with torch.inference_mode(not trains), self.fabric.autocast():
             output = self.plain(images)
-            loss = F.cross_entropy(logits_of(output), labels) if learns else None
+            loss = F.cross_entropy(logits_of(output), labels) if trains else None
         if loss is not None:
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
 
     def _mean(self, number: float) -> float:
-        """Of the processes' numbers, the same in each."""
+        """The mean of a number over all processes."""
         mine = torch.tensor(number, dtype=torch.float64)
         total: float = self._summed(mine).item()
         processes: int = self.fabric.world_size
@@ -157,7 +157,7 @@ class Session:
 
 
 class _Cast(nn.Module):
-    """A model that runs in the precision of a fabric."""
+    """Runs a model in the autocast of a fabric."""
 
     def __init__(self, module: nn.Module, fabric: Any) -> None:
         super().__init__()
@@ -169,9 +169,9 @@ class _Cast(nn.Module):
             return self.module(images)
 
 
-def _together(apart: bool) -> Any:
+def _always_sync(skip: bool) -> Any:
     return nullcontext()
 
 
-def _apart(fabric: Any, model: Any, apart: bool) -> Any:
-    return fabric.no_backward_sync(model, enabled=apart)
+def _no_sync(fabric: Any, model: Any, skip: bool) -> Any:
+    return fabric.no_backward_sync(model, enabled=skip)

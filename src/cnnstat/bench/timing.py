@@ -1,4 +1,4 @@
-"""From raw step times to figures: where the warm-up ends, medians, quartiles, noise."""
+"""Statistics of step times: the end of the warm-up, medians, quartiles, noise."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from statistics import median
 from .results import Epoch, Phase, Run, Spread, Step, Timing
 
 WINDOW = 5
-"""Steps whose median is compared with that of as many that follow."""
+"""Steps in each of the two adjacent windows whose medians are compared."""
 SETTLED = 0.05
-"""Warm-up is over at the first step from which two windows differ by no more than this share, and
-that is not slower by more itself: the first step on a GPU can take a hundred times as long."""
+"""The warm-up ends at the first step from which two windows differ by at most this share. That
+step must not be slower by more either: the first one on a GPU can take a hundred times as long."""
 NOISY = 0.2
-"""A middle half of the step times wider than this share of the median is told as noise."""
+"""An interquartile range above this share of the median is reported as noise."""
 
 DRIFT = 0.1
-"""Steps of the last third that take longer than those of the first by this share are told, where
-the middle halves of the two do not overlap: clocks that throttle look like that."""
+"""If the last third of the steps is slower than the first by more than this share, and their
+interquartile ranges do not overlap, a note suggests throttling."""
 
 GUESSING = 0.05
-"""A training loss that differs from what guessing costs by at most this share is told."""
+"""A training loss within this share of the loss of guessing is reported."""
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -38,7 +38,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def warmup(seconds: Sequence[float]) -> int | None:
-    """How many steps pass until their time settles, at most half of them; None if it does not."""
+    """The number of steps until their time settles, at most half of all; None if it does not."""
     for first in range(len(seconds) // 2 + 1):
         here = seconds[first : first + WINDOW]
         next_ = seconds[first + WINDOW : first + 2 * WINDOW]
@@ -51,8 +51,9 @@ def warmup(seconds: Sequence[float]) -> int | None:
 
 
 def timing(steps: Sequence[Step]) -> Timing | None:
-    """The timing of a run. Steps with fewer examples than the largest (the last of an epoch) are
-    left out; None without any step.
+    """The timing of a run, None without any step.
+
+    Steps with a partial batch, such as the last of an epoch, are left out.
     """
     largest = max((step.examples for step in steps), default=0)
     full = [step for step in steps if step.examples == largest]
@@ -75,7 +76,7 @@ def timing(steps: Sequence[Step]) -> Timing | None:
 
 
 def timing_notes(timing: Timing) -> tuple[str, ...]:
-    """What a reader must know before trusting the times."""
+    """Warnings about the reliability of the times."""
     notes = []
     if not timing.settled:
         count = len(timing.step_seconds)
@@ -106,12 +107,12 @@ def _drift_notes(seconds: Sequence[float]) -> Iterator[str]:
 
 
 def within_noise(a: Spread, b: Spread) -> bool:
-    """Whether the middle halves of two measurements overlap: their order may then be chance."""
+    """Whether two interquartile ranges overlap: the order of the medians may then be chance."""
     return a.lower <= b.upper and b.lower <= a.upper
 
 
 def comparison_notes(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Which models train at speeds that their own noise does not tell apart."""
+    """Notes on pairs of models whose step times differ by no more than noise."""
     timed = [(run.model.spec, run.timing) for run in runs if run.timing is not None]
     return tuple(
         f"{name} and {other}: the difference of their step times is within the noise"
@@ -122,7 +123,7 @@ def comparison_notes(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def learning_notes(epochs: Sequence[Epoch], classes: int) -> tuple[str, ...]:
-    """That a model has not learned: its loss is still what guessing costs, ln(classes)."""
+    """The note that a model has learned nothing: its loss is that of guessing, ln(classes)."""
     guessing = log(max(classes, 2))
     if not epochs or abs(epochs[-1].train_loss - guessing) > GUESSING * guessing:
         return ()

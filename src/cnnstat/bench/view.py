@@ -1,4 +1,4 @@
-"""The view of `bench`: what was reached, how fast, epoch by epoch, and the curves."""
+"""The view of `bench`: results, speed, epochs and curves."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .results import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run, Spread
 
 _PHASES: tuple[Phase, ...] = ("data", "forward", "backward", "optimizer")
 _NO_PEAKS = "not known: cnnstat devices --measure -o here.json, then --device-peaks here.json"
-_ONE_EPOCH_A_ROW = 12  # epochs; of more the table shows some
+_ALL_EPOCHS = 12  # the table shows a selection of more than these
 
 
 def view(result: Benchmark, options: Options) -> Report:
-    """The report of models that were trained."""
+    """The report of a benchmark."""
     blocks: list[Block] = [_figures(result)]
     split = _split(result)
     if split is not None:
@@ -44,10 +44,10 @@ def view(result: Benchmark, options: Options) -> Report:
     if notes:
         blocks.append(Text(tuple(notes), "note"))
     names = ", ".join(run.model.spec for run in result.runs)
-    return Report(f"{names} on {_said_data(result)}", tuple(blocks))
+    return Report(f"{names} on {_data_text(result)}", tuple(blocks))
 
 
-def _said_data(result: Benchmark) -> str:
+def _data_text(result: Benchmark) -> str:
     data = result.data
     if data.name == "synthetic":
         return "synthetic data"
@@ -55,7 +55,7 @@ def _said_data(result: Benchmark) -> str:
 
 
 def _figures(result: Benchmark) -> Table:
-    """One row a model."""
+    """One row per model."""
     columns = (
         Column("model", "Model", False),
         Column("params", "Params", drop=4),
@@ -85,7 +85,7 @@ def _cells(run: Run) -> Iterator[Cell]:
 
 
 def _split(result: Benchmark) -> Table | None:
-    """What a step consists of: medians, so they need not add up."""
+    """The phases of a step. They are medians, so they need not add up."""
     rows = []
     for run in result.runs:
         if run.timing is not None:
@@ -127,7 +127,7 @@ def _predicted(result: Benchmark) -> Table:
             Cell(run.flops_per_second, "flop_rate"),
             Cell(run.mfu, "share"),
             Cell(expected.memory_bytes if expected else None, "bytes"),
-            # a whole process holds torch and the data too: nothing to hold against tensors
+            # memory of the whole process includes torch and the data: not comparable with tensors
             Cell(run.memory_bytes if run.memory_kind == "allocated on the device" else None,
                  "bytes"),
         )))  # fmt: skip
@@ -135,7 +135,7 @@ def _predicted(result: Benchmark) -> Table:
 
 
 def _layers(run: Run, times: LayerTimes) -> Table:
-    """The largest first; what the hooks cost stands in the title."""
+    """The slowest layers first; the title has the overhead of the hooks."""
     trained = any(layer.backward is not None for layer in times.layers)
     columns = [
         Column("layer", "Layer", False, shrinks=True),
@@ -185,7 +185,7 @@ def _epochs(result: Benchmark) -> Table:
 
 def _shown(epochs: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
     """All epochs, or about a dozen of them, the first and the last among them."""
-    stride = -(-len(epochs) // _ONE_EPOCH_A_ROW)
+    stride = -(-len(epochs) // _ALL_EPOCHS)
     return tuple(e for e in epochs if e.epoch % stride == 0 or e in (epochs[0], epochs[-1]))
 
 
@@ -206,11 +206,11 @@ def _curves(result: Benchmark) -> Curves:
     def curves(fields: dict[str, str]) -> tuple[Curve, ...]:
         found = []
         for run in result.runs:
-            for field, said in fields.items():
+            for field, label in fields.items():
                 points = [(float(e.epoch), getattr(e, field)) for e in run.epochs]
-                seen = tuple((x, y) for x, y in points if y is not None)
-                name = f"{run.model.spec}, {said}" if several else said
-                found += [Curve(name, seen)] if seen else []
+                known = tuple((x, y) for x, y in points if y is not None)
+                name = f"{run.model.spec}, {label}" if several else label
+                found += [Curve(name, known)] if known else []
         return tuple(found)
 
     losses = curves({"train_loss": "train", "test_loss": "test"})
@@ -222,10 +222,10 @@ def _curves(result: Benchmark) -> Curves:
 
 
 def _conditions(result: Benchmark) -> Facts:
-    """What was done, and where."""
+    """The protocol, the machine and the software."""
     where, protocol = result.environment, result.protocol
     device = f"{where.device_name} ({where.device})"
-    items = [("Protocol", Cell(_said_protocol(protocol, result.runs)))]
+    items = [("Protocol", Cell(_protocol_text(protocol, result.runs)))]
     sizes = {format_shape(run.input): None for run in result.runs}
     items.append(("Input", Cell(", ".join(sizes))))
     items.append(("Device", Cell(f"{device}, {protocol.precision}, {where.threads} threads")))
@@ -244,7 +244,7 @@ def _conditions(result: Benchmark) -> Facts:
     return Facts(tuple(items))
 
 
-def _said_protocol(protocol: Protocol, runs: tuple[Run, ...]) -> str:
+def _protocol_text(protocol: Protocol, runs: tuple[Run, ...]) -> str:
     sizes = ", ".join(str(n) for n in {run.batch_size: None for run in runs})
     batch = f"batch {sizes}" + (f" × {protocol.accumulate}" if protocol.accumulate > 1 else "")
     if protocol.inference:

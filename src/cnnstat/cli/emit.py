@@ -92,7 +92,7 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
     Raises:
         KeyboardInterrupt: the run was interrupted; the command ends as Ctrl-C ends it.
     """
-    from ..bench.placing import is_first_process
+    from ..bench.fabric import is_first_process
 
     interrupted = any(run.status == "interrupted" for run in result.runs)
     if is_first_process():

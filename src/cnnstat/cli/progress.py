@@ -19,7 +19,7 @@ from ..units import format_bytes
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
-    from ..bench.work import Started, Watch
+    from ..bench.runner import Started, Watch
 
 _SMOOTHING = 0.1  # weight of a new step in the moving average of examples per second
 
@@ -83,15 +83,15 @@ class Progress:
 
 
 def _memory() -> int | None:
-    from ..bench.memory import held_now  # imports torch
+    from ..bench.machine import memory_in_use  # imports torch
 
-    return held_now()
+    return memory_in_use()
 
 
 def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
     """Call a function that trains and show its progress. Models print to standard error."""
     with redirect_stdout(sys.stderr), imported_quickly(postponing=False):
-        from ..bench.placing import is_first_process
+        from ..bench.fabric import is_first_process
 
         if not is_first_process():
             return call(lambda event: None)

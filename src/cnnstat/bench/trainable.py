@@ -1,4 +1,4 @@
-"""From a spec to a model with weights that takes the data's images and tells its classes apart."""
+"""From a spec to a model with weights that fits the images and classes of the data."""
 
 from __future__ import annotations
 
@@ -24,11 +24,8 @@ _CHANNELS, _CLASSES = "in_channels", "num_classes"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model to train, how it is built with weights, the data it takes, and what it costs.
-
-    `image` is C×H×W, as the model takes it.
-    """
+class TrainableModel:
+    """A model to train, its data and its costs. `image` is the model's input size, C×H×W."""
 
     loaded: Loaded
     analysis: Analysis
@@ -36,7 +33,7 @@ class Subject:
     image: tuple[int, ...]
 
     def build(self, protocol: Protocol) -> nn.Module:
-        """The model with its first weights, which the seed decides.
+        """Build the model with initial weights, which depend on the seed.
 
         Raises:
             ModelError: it cannot be built with data.
@@ -47,9 +44,9 @@ class Subject:
         torch.manual_seed(protocol.seed)
         try:
             model = with_data().float()
-            with torch.no_grad():  # lazy layers learn their sizes
+            with torch.no_grad():  # lazy layers get their sizes
                 model.eval()(torch.zeros(1, *self.image))
-        except Exception as error:  # constructors may raise anything, short memory included
+        except Exception as error:  # constructors may raise anything
             raise ModelError(
                 f"{self.loaded.spec} cannot be built with data", f"{type(error).__name__}: {error}"
             ) from error
@@ -60,20 +57,20 @@ class Subject:
 
 
 def xavier_uniform(model: nn.Module) -> None:
-    """Draw every conv and linear weight Xavier-uniform (Glorot and Bengio 2010), as d2l does."""
+    """Initialize conv and linear weights Xavier-uniform (Glorot and Bengio 2010), as d2l does."""
     convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
     for layer in model.modules():
         if isinstance(layer, (*convolutions, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)
 
 
-def subject(
+def trainable_model(
     spec: str, inputs: Sequence[InputSpec], arguments: Mapping[str, Any], protocol: Protocol
-) -> Subject:
-    """Load a model, the data, and the model again with the data's channels and classes.
+) -> TrainableModel:
+    """Load a model, the data, and the model again with the channels and classes of the data.
 
     Raises:
-        UsageError: a name or an input cannot be understood.
+        UsageError: a name or an input is malformed or unknown.
         ModelError: the model does not run on its input, or does not fit the data.
     """
     loaded = _trainable(load_model(ModelRequest(spec, inputs, {}, arguments)))
@@ -81,16 +78,16 @@ def subject(
     if protocol.data == "synthetic":
         run = run_model(loaded, RunConfig())
         data = synthetic(protocol, (channels, *sides), _outputs(run))
-        return Subject(loaded, run.analysis, data, (channels, *sides))
+        return TrainableModel(loaded, run.analysis, data, (channels, *sides))
     data = load_data(protocol, sides)
-    chosen, taken = _chosen_by(data, loaded, arguments, bool(inputs))
+    chosen, names = _chosen_by(data, loaded, arguments, bool(inputs))
     if chosen != dict(arguments):
-        channels = chosen.get(taken[_CHANNELS], channels)
+        channels = chosen.get(names[_CHANNELS], channels)
         size = InputSpec((2, channels, *sides))
         loaded = _trainable(load_model(ModelRequest(spec, [size], {}, chosen)))
     run = run_model(loaded, RunConfig())
-    _check_classes(run, data, taken[_CLASSES] if taken[_CLASSES] in chosen else None)
-    return Subject(loaded, run.analysis, data, (channels, *sides))
+    _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
+    return TrainableModel(loaded, run.analysis, data, (channels, *sides))
 
 
 def _trainable(loaded: Loaded | Recorded) -> Loaded:
@@ -100,7 +97,7 @@ def _trainable(loaded: Loaded | Recorded) -> Loaded:
 
 
 def _image(loaded: Loaded) -> tuple[int, ...]:
-    """Channels, height and width of the one image batch that the model takes."""
+    """Channels, height and width of the batch of images that is the model's only input."""
     specs = [value for value in loaded.inputs if isinstance(value, InputSpec)]
     if len(loaded.inputs) != 1 or loaded.named_inputs or not specs or len(specs[0].shape) != 4:
         raise UsageError(
@@ -113,29 +110,29 @@ def _image(loaded: Loaded) -> tuple[int, ...]:
 def _chosen_by(
     data: Data, loaded: Loaded, arguments: Mapping[str, Any], sized: bool
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The arguments with what the data decides, where the model takes it and the user left it.
+    """The constructor arguments with the channels and classes of the data, and their names.
 
-    An `--input` decides the channels itself.
+    Only arguments that the constructor has are added, and the user's take precedence; an `--input`
+    (`sized`) has the channels.
     """
     names = {_CHANNELS: _CHANNELS, _CLASSES: _CLASSES}
     if loaded.source in SOURCES:
         names |= SOURCES[loaded.source].argument_names
-    wanted = {names[_CLASSES]: data.classes}
+    from_data = {names[_CLASSES]: data.classes}
     if not sized:
-        wanted[names[_CHANNELS]] = data.channels
-    takes = loaded.builders.takes
-    chosen = {name: value for name, value in wanted.items() if name in takes}
+        from_data[names[_CHANNELS]] = data.channels
+    chosen = {name: value for name, value in from_data.items() if name in loaded.builders.takes}
     return {**chosen, **arguments}, names
 
 
 def _outputs(run: ModelRun) -> int:
-    """The number of classes that the model tells apart: its (first) output is batch × classes."""
+    """The number of classes of the model, whose first output must be batch × classes."""
     outputs = run.trace.calls[0].outputs
     if not outputs or len(outputs[0].shape) != 2:
-        seen = ", ".join(format_shape(output.shape) for output in outputs) or "no tensor"
+        actual = ", ".join(format_shape(output.shape) for output in outputs) or "no tensor"
         raise ModelError(
             f"{run.loaded.spec} does not end in scores of classes",
-            f"its output is {seen}, expected is batch × classes",
+            f"its output is {actual}, expected is batch × classes",
         )
     return outputs[0].shape[1]
 

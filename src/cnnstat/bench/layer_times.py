@@ -1,9 +1,9 @@
-"""The time of each layer's forward and backward pass, by hooks; and what the hooks themselves cost.
+"""The time of each layer's forward and backward pass, by hooks, and the overhead of the hooks.
 
-Modules tell when their forward begins and ends. A backward pass has no modules: there the nodes of
-autograd's graph tell when their turn comes, those that made the output of a layer and those that
-made its input. A layer's backward pass is from the turn of its output to the next turn of either
-kind; the nodes of functions between two layers count with neither.
+Hooks of a module mark the start and the end of its forward pass. The backward pass has no modules:
+there the nodes of autograd's graph are hooked, those that produced the output of a layer and those
+that produced its input. The backward pass of a layer lasts from the call of an output node until
+the next call of any hooked node; functions between two layers are then counted with neither.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .results import LayerTime, LayerTimes
 from .timing import spread
 
 _PASSES = 20
-_UNTIMED = 3  # passes before, in which caches and libraries settle
+_UNTIMED = 3  # warm-up passes
 
 
 def layer_times(model: nn.Module, run: Callable[[], Any], clock: Clock) -> LayerTimes:
-    """Run a pass with hooks and without, in turns; the medians of both are compared.
+    """Run passes with and without hooks alternately, and compare the medians.
 
-    `run` calls `model` on a batch, and computes gradients or does not. Layers are the modules
-    without children; of one that is called more than once in a pass, the calls are summed.
+    `run` calls `model` on a batch, with or without gradients. Layers are the modules without
+    children. The calls of a layer in one pass are summed.
     """
     leaves = {path: module for path, module in model.named_modules() if not [*module.children()]}
     forward: dict[str, list[float]] = {path: [] for path in leaves}
@@ -38,7 +38,7 @@ def layer_times(model: nn.Module, run: Callable[[], Any], clock: Clock) -> Layer
         before = clock.now()
         run()
         between = clock.now()
-        with _timed(leaves, clock.now) as turns:
+        with _timed(leaves, clock.now) as marks:
             start = clock.now()
             run()
             end = clock.now()
@@ -46,10 +46,10 @@ def layer_times(model: nn.Module, run: Callable[[], Any], clock: Clock) -> Layer
             continue
         bare.append(clock.between(before, between))
         hooked.append(clock.between(start, end))
-        for path, pairs in turns.forward.items():
+        for path, pairs in marks.forward.items():
             if pairs:
                 forward[path].append(sum(clock.between(*pair) for pair in pairs))
-        for path, seconds in turns.in_backward(end, clock).items():
+        for path, seconds in marks.in_backward(end, clock).items():
             backward[path].append(seconds)
     layers = tuple(
         LayerTime(
@@ -64,15 +64,15 @@ def layer_times(model: nn.Module, run: Callable[[], Any], clock: Clock) -> Layer
     return LayerTimes(layers, spread(bare), spread(hooked))
 
 
-class _Turns:
-    """What the hooks of one pass noted."""
+class _Marks:
+    """The moments that the hooks of one pass marked."""
 
     def __init__(self, paths: Sequence[str], now: Callable[[], Mark]) -> None:
         self.now = now
         self.forward: dict[str, list[tuple[Mark, Mark]]] = {path: [] for path in paths}
         self._backward: list[tuple[str | None, Mark]] = []
-        self._open: list[Mark] = []
-        self._known: dict[Any, str | None] = {}  # nodes and the layers whose outputs they made
+        self._open: list[Mark] = []  # starts of the calls that have not ended
+        self._known: dict[Any, str | None] = {}  # layer that a node is the output of
 
     def begin(self, *_: Any) -> None:
         self._open.append(self.now())
@@ -90,28 +90,28 @@ class _Turns:
                 node.register_prehook(lambda _: self._backward.append((path, self.now())))
 
     def in_backward(self, end: Mark, clock: Clock) -> dict[str, float]:
-        """The seconds of the layers that had a turn."""
+        """The seconds of the layers in the backward pass that ended at `end`."""
         found: dict[str, float] = {}
-        for (path, begun), (_, over) in pairwise([*self._backward, (None, end)]):
+        for (path, start), (_, stop) in pairwise([*self._backward, (None, end)]):
             if path is not None:
-                found[path] = found.get(path, 0.0) + clock.between(begun, over)
+                found[path] = found.get(path, 0.0) + clock.between(start, stop)
         return found
 
 
 @contextmanager
-def _timed(leaves: dict[str, nn.Module], now: Callable[[], Mark]) -> Iterator[_Turns]:
-    """Inside, the beginning and the end of every call are noted, and the turns of the nodes."""
-    turns = _Turns(list(leaves), now)
+def _timed(leaves: dict[str, nn.Module], now: Callable[[], Mark]) -> Iterator[_Marks]:
+    """Hook every layer inside the block."""
+    marks = _Marks(list(leaves), now)
     handles = []
     for path, leaf in leaves.items():
 
         def end(module: Any, args: Any, output: Any, path: str = path) -> None:
-            turns.end(path, args, output)
+            marks.end(path, args, output)
 
-        handles.append(leaf.register_forward_pre_hook(turns.begin))
+        handles.append(leaf.register_forward_pre_hook(marks.begin))
         handles.append(leaf.register_forward_hook(end))
     try:
-        yield turns
+        yield marks
     finally:
         for handle in handles:
             handle.remove()

@@ -1,4 +1,4 @@
-"""The training of one model to its run: memory that is short, checkpoints, how it ends."""
+"""The training of one model, from retries with less memory to the summary of its run."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 from msgspec import structs
 
 from ..errors import CnnstatError, ModelError
-from .building import Subject
+from .fabric import is_distributed
 from .folder import Checkpoint, RunFolder
-from .memory import is_out_of_memory, release
-from .placing import is_distributed
+from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
 from .readings import DivergedError
 from .results import Epoch, Prediction, Protocol, Run, Status, Step
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
-from .throttling import throttling
 from .timing import learning_notes, timing, timing_notes
+from .trainable import TrainableModel
 
 
 @dataclass(frozen=True)
 class Started:
-    """A model is about to be trained."""
+    """The training of a model starts; `examples` is the number in an epoch."""
 
     model: str
     limit: Limit
@@ -33,15 +32,15 @@ class Started:
 
 
 Watch = Callable[[Started | Step | Epoch | str], None]
-"""Is told everything as it happens; a text is a note."""
+"""Called with every event when it happens; a text is a note."""
 
 
 @dataclass
-class Work:
-    """The training of one model: what it needs, and what it has seen."""
+class Runner:
+    """The training of one model, the `number`-th of its job."""
 
     number: int
-    subject: Subject
+    trainable: TrainableModel
     protocol: Protocol
     fabric: Any
     folder: RunFolder | None
@@ -50,10 +49,10 @@ class Work:
     resumed: bool
 
     def run(self) -> tuple[Run, ModelError | None]:
-        """Train; where memory does not suffice, again with half the batch. Several processes try
-        two steps before, to agree on it.
+        """Train; if memory runs out, start again with half the batch size.
 
-        The error is that of a loss that diverged: what was measured until then is in the run.
+        Several processes first try two steps, because they must agree on the size. The error is
+        DivergedError; the run then has the steps before it.
         """
         self.notes: list[str] = []
         together = self.fabric.world_size > 1
@@ -62,10 +61,10 @@ class Work:
             try:
                 if not together or size == 1 or self.resumed or self._fits():
                     return self._attempt()
-            except Exception as error:  # short memory has many names; the others go on
+            except Exception as error:  # out of memory has many types; others are raised
                 if not is_out_of_memory(error) or size == 1:
                     raise
-                if together:  # the others wait for this one in an exchange
+                if together:  # the others wait in an all-reduce
                     raise ModelError(
                         f"batches of {size} do not fit into memory",
                         hint=f"--batch-size {size // 2}",
@@ -75,7 +74,7 @@ class Work:
             self._note(f"batches of {size} did not fit into memory: {size // 2} are taken")
 
     def _fits(self) -> bool:
-        """Whether all processes have the memory, tried in a session of its own."""
+        """Whether two steps fit into memory in all processes, tried in a separate session."""
         return self._session(limit_of(self.protocol)).fits()
 
     def _note(self, text: str) -> None:
@@ -83,9 +82,9 @@ class Work:
         self.watch(text)
 
     def _attempt(self) -> tuple[Run, ModelError | None]:
-        spec, limit = self.subject.loaded.spec, limit_of(self.protocol)
+        spec, limit = self.trainable.loaded.spec, limit_of(self.protocol)
         steps, epochs, session = self._prepared(limit)
-        self.watch(Started(spec, limit, self.protocol.batch_size, len(self.subject.data.train)))
+        self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"
         failure: ModelError | None = None
         with throttling(self.fabric.device) as throttled:
@@ -109,11 +108,11 @@ class Work:
         return self._summary(session, steps, epochs, status), failure
 
     def _prepared(self, limit: Limit) -> tuple[list[Step], list[Epoch], Session]:
-        """A session, with what was done before if the run is resumed."""
+        """The steps and epochs before, if the run is resumed, and the session that continues."""
         known = None
         if self.folder is not None and self.resumed:
             known = self.folder.checkpoint(self.number)
-        spec = self.subject.loaded.spec
+        spec = self.trainable.loaded.spec
         if known is None:
             if self.folder is not None and self.first:
                 self.folder.steps(spec, until=0)
@@ -125,15 +124,15 @@ class Work:
         return steps, list(known.epochs), session
 
     def _session(self, limit: Limit, *known: Any) -> Session:
-        release(self.fabric.device)  # what was trained or tried before
-        return Session(self.subject, self.protocol, limit, self.fabric, *known)
+        release(self.fabric.device)  # of the previous session
+        return Session(self.trainable, self.protocol, limit, self.fabric, *known)
 
     def _predicted(self) -> Prediction | None:
         try:
-            return predicted(self.subject, self.protocol, self.fabric.device, is_distributed())
-        except Exception as error:  # ours too: what was measured is to be told all the same
-            said = error.message if isinstance(error, CnnstatError) else repr(error)
-            self._note(f"nothing is predicted: {said}")
+            return predicted(self.trainable, self.protocol, self.fabric.device, is_distributed())
+        except Exception as error:  # even a bug must not lose the measurements
+            reason = error.message if isinstance(error, CnnstatError) else repr(error)
+            self._note(f"nothing is predicted: {reason}")
             return None
 
     def _save(self, session: Session, epochs: Sequence[Epoch]) -> None:
@@ -149,7 +148,7 @@ class Work:
     def _summary(
         self, session: Session, steps: Sequence[Step], epochs: Sequence[Epoch], status: Status
     ) -> Run:
-        analysis, found = self.subject.analysis, timing(steps)
+        analysis, found = self.trainable.analysis, timing(steps)
         memory, kind = session.peak_memory()
         timed = self.protocol.layers and status == "finished"
         layers = session.layer_times() if timed else None
@@ -158,11 +157,11 @@ class Work:
         notes += expected.notes if expected else ()
         reached = expected.flops / found.seconds.median if expected and found else None
         peak = expected.peak_flops if expected else None
-        if self.subject.data.test is not None:
-            notes += learning_notes(epochs, self.subject.data.classes)
+        if self.trainable.data.test is not None:
+            notes += learning_notes(epochs, self.trainable.data.classes)
         return Run(
             model=analysis.model,
-            input=self.subject.image,
+            input=self.trainable.image,
             params=analysis.totals.params,
             macs=analysis.totals.macs // analysis.inputs[0].shape[0],
             batch_size=self.protocol.batch_size,

@@ -1,0 +1,99 @@
+"""The device, the precision and the processes of a run, through Lightning Fabric."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..choices import PRECISIONS, BenchPrecision
+from ..errors import ModelError, UsageError
+from .machine import import_extra
+from .results import Protocol
+
+
+@contextmanager
+def launched(protocol: Protocol) -> Iterator[Any]:
+    """A launched Fabric; under torchrun, for one of its processes.
+
+    Raises:
+        UsageError: the device lacks the precision.
+        ModelError: the device does not exist, or the extra `bench` is not installed.
+    """
+    fabric_package = import_extra("lightning_fabric", "to train")
+    for name in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    kind = device_kind(protocol)
+    count, here = processes()
+    fabric = fabric_package.Fabric(
+        accelerator=kind, devices=here, num_nodes=max(1, count // here),
+        strategy="ddp" if is_distributed() else "auto",
+        precision=PRECISIONS[protocol.precision].fabric,
+    )  # fmt: skip
+    with _matmul_precision(protocol.precision):
+        fabric.launch()
+        try:
+            yield fabric
+        finally:
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+
+
+def device_kind(protocol: Protocol) -> str:
+    """`cpu`, `cuda` or `mps`; for `auto` the fastest available.
+
+    Raises:
+        UsageError: the device lacks the precision.
+        ModelError: the device does not exist.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = protocol.device
+    if kind == "auto":
+        kind = "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
+    if not available.get(kind, True):
+        built = f"this torch ({torch.__version__}) sees no {kind} device"
+        raise ModelError(f"there is no {kind} device", built, hint="--device auto")
+    if kind == "cpu" and protocol.precision in ("tf32", "fp16"):
+        raise UsageError(
+            f"--precision {protocol.precision} is for GPUs", hint="--precision fp32 or bf16"
+        )
+    return kind
+
+
+def processes() -> tuple[int, int]:
+    """The number of processes that torchrun started, in total and on this machine."""
+    if not is_distributed():
+        return 1, 1
+    return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+
+
+def is_distributed() -> bool:
+    """Whether torchrun started this process.
+
+    DistributedDataParallel then trains, even in a single process, so that its overhead is in the
+    figures of one process as in those of several.
+    """
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return not is_distributed() or os.environ["RANK"] == "0"
+
+
+@contextmanager
+def _matmul_precision(precision: BenchPrecision) -> Iterator[None]:
+    """Allow TF32 only if it is chosen: torch rounds convolutions on a GPU to it by default."""
+    cudnn: Any = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if PRECISIONS[precision].tf32 else "highest")
+    cudnn.allow_tf32 = PRECISIONS[precision].tf32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]

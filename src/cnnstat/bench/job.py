@@ -1,0 +1,172 @@
+"""Jobs: they are checked, then their models are trained one after the other by one protocol."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from msgspec import structs
+
+from ..analysis.results import Tool
+from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, precisions_of
+from ..errors import UsageError
+from ..inputs import as_input, parse_input
+from ..version import __version__
+from .fabric import is_first_process, launched, processes
+from .folder import RunFolder
+from .largest_batch import largest_batch
+from .machine import environment
+from .prediction import peaks_of
+from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
+from .runner import Runner, Started, Watch
+from .timing import comparison_notes
+from .trainable import TrainableModel, trainable_model
+
+
+def measure_models(
+    models: tuple[str, ...],
+    input: str | tuple[int, ...] | None,
+    arguments: Mapping[str, Any] | None,
+    output: str | Path | None,
+    watch: Watch | None,
+    protocol: Mapping[str, Any],
+) -> Benchmark:
+    """Train models one after the other.
+
+    `protocol` has fields of `Protocol`; its `batch_size` may be "auto".
+    """
+    fitted = protocol.get("batch_size") == "auto"
+    chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
+    sizes = () if input is None else (str(as_input(input)),)
+    job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
+    _check(job)
+    peaks_of(chosen, None)  # raises if they cannot be parsed
+    folder = None if output is None else RunFolder(Path(output))
+    if folder is not None and is_first_process():
+        folder.check_new()
+    return _run(job, folder, watch or _ignore, resumed=False, fitted=fitted)
+
+
+def resume_run(output: str | Path, watch: Watch | None) -> Benchmark:
+    """Continue the run in a folder."""
+    folder = RunFolder(Path(output))
+    return _run(folder.job(), folder, watch or _ignore, resumed=True)
+
+
+def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:
+    """The job with the largest batch size. The first process finds it and broadcasts it."""
+    found = largest_batch(job, processes()) if is_first_process() else 0
+    size: int = fabric.broadcast(found)
+    watch(f"batches of {size} are the largest that fit")
+    return structs.replace(job, protocol=structs.replace(job.protocol, batch_size=size))
+
+
+def _ignore(event: Started | Step | Epoch | str) -> None:
+    pass
+
+
+def _run(
+    job: Job, folder: RunFolder | None, watch: Watch, resumed: bool, fitted: bool = False
+) -> Benchmark:
+    with launched(job.protocol) as fabric:
+        if fitted:
+            job = _fitted(job, fabric, watch)
+        where = environment(fabric.device, fabric.world_size)
+        first = is_first_process()
+        earlier = folder.result() if folder is not None and resumed else None
+        inputs = [parse_input(text) for text in job.inputs]
+        result = Benchmark(
+            tool=Tool(__version__, str(torch.__version__), platform.python_version()),
+            protocol=job.protocol,
+            environment=where,
+            data=DataFacts(job.protocol.data, 0, 0, 0),
+            runs=(),
+            notes=(),
+        )
+        for number, spec in enumerate(job.models, start=1):
+            finished = _finished(earlier, spec)
+            with fabric.rank_zero_first(local=True):  # one process per machine downloads
+                trainable = trainable_model(spec, inputs, job.arguments, job.protocol)
+            if folder is not None and first and not resumed and number == 1:
+                folder.create(job, where)  # after the first model: a misspelt name leaves no folder
+            runner = Runner(number, trainable, job.protocol, fabric, folder, first, watch, resumed)
+            run, failure = (finished, None) if finished else runner.run()
+            runs = (*result.runs, run)
+            result = structs.replace(result, runs=runs, data=_facts(trainable),
+                                     notes=comparison_notes(runs))  # fmt: skip
+            if folder is not None and first:
+                folder.write(result)
+            if failure is not None:
+                raise failure
+            if run.status == "interrupted":
+                break
+        return result
+
+
+def _finished(earlier: Benchmark | None, spec: str) -> Run | None:
+    runs = earlier.runs if earlier else ()
+    return next((r for r in runs if r.model.spec == spec and r.status == "finished"), None)
+
+
+def _facts(trainable: TrainableModel) -> DataFacts:
+    data = trainable.data
+    tested = len(data.test) if data.test else 0
+    return DataFacts(data.name, len(data.train), tested, data.classes)
+
+
+# ---------------------------------------------------------------- checks
+
+_CHOICES = {
+    "optimizer": tuple(OPTIMIZERS),
+    "precision": precisions_of("bench"),
+    "device": get_args(TrainingDevice),
+    "schedule": get_args(Schedule),
+    "init": get_args(Init),
+}
+
+_LARGEST_SEED = 2**32 - 1  # the seed of an epoch is 1,000,003 times it: torch takes 64 bits
+
+
+def _check(job: Job) -> None:
+    """Raise UsageError for options that are invalid or exclude each other; it names them.
+
+    Called before anything is loaded.
+    """
+    twice = [spec for spec, count in Counter(job.models).items() if count > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is named twice: its steps could not be told apart")
+    if not job.models:
+        raise UsageError("bench takes at least one model", hint="cnnstat bench lenet")
+    for name, known in _CHOICES.items():
+        check_choice(name, getattr(job.protocol, name), known)
+    _check_limit(job.protocol)
+    _check_numbers(job.protocol)
+    if job.protocol.inference and job.protocol.augment:
+        raise UsageError("--augment is for training, --inference does not train")
+    if job.protocol.layers and job.protocol.compile:
+        raise UsageError("--compile fuses layers: --layers cannot time them one by one")
+
+
+def _check_limit(protocol: Protocol) -> None:
+    ends = {"--steps": protocol.steps, "--epochs": protocol.epochs, "--minutes": protocol.minutes}
+    chosen = [name for name, value in ends.items() if value is not None]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} both say when to stop: give one of them")
+    for name, value in ends.items():
+        if value is not None and not value > 0:  # also for NaN
+            raise UsageError(f"{name} {value:g} is not positive")
+
+
+def _check_numbers(protocol: Protocol) -> None:
+    for name, least in (("batch_size", 1), ("accumulate", 1), ("workers", 0), ("seed", 0)):
+        if getattr(protocol, name) < least:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} {getattr(protocol, name)} is less than {least}")
+    if protocol.seed > _LARGEST_SEED:
+        raise UsageError(f"--seed {protocol.seed} is more than {_LARGEST_SEED}")
+    if protocol.lr is not None and not protocol.lr > 0:
+        raise UsageError(f"--lr {protocol.lr:g} is not positive", hint="--lr 0.1")
