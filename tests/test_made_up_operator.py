@@ -18,11 +18,9 @@ from torch import Tensor, nn
 import cnnstat
 from cnnstat.errors import ShapeError
 from cnnstat.operators.costs import Cost
-from cnnstat.operators.misfit import Misfit
 from cnnstat.operators.reach import Field
 from cnnstat.operators.registry import DEFINITIONS, ShapeOf, Trait, View, operator
-from cnnstat.operators.window import Window
-from cnnstat.operators.windows import fitting, window_size
+from cnnstat.operators.shape_rules import Misfit, Window, fitting, window_size
 from cnnstat.trace.records import Op, TensorSpec
 
 NAMES = ("made_up.blur", "made_up.blur_backward")

@@ -110,7 +110,7 @@ def explain(
         if mode != "eval" or lane is not None:
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
         analysis = analyze(model, *inputs, arguments=arguments, **named_inputs)
-        from .explanation.saved import explain_saved
+        from .explanation.restored import explain_saved
 
         return explain_saved(analysis, layer)
     config = RunConfig(mode, lane)

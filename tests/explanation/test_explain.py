@@ -21,8 +21,8 @@ from cnnstat import pipeline
 from cnnstat.cli.main import run as run_command
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.explanation.explainer import Explainer
+from cnnstat.explanation.restored import explain_saved
 from cnnstat.explanation.results import Explanation
-from cnnstat.explanation.saved import explain_saved
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
 from cnnstat.run_config import ModelRequest, RunConfig

@@ -5,9 +5,8 @@ import torch
 
 from cnnstat.fast_meta.kernels import elementwise
 from cnnstat.fast_meta.kernels.registry import KERNELS
-from cnnstat.operators.broadcasting import broadcast, broadcasts_to
-from cnnstat.operators.misfit import Misfit
 from cnnstat.operators.registry import Trait, traits_of
+from cnnstat.operators.shape_rules import Misfit, broadcast, broadcasts_to
 from cnnstat.symbols.expressions import letter
 
 SHAPES = [

@@ -15,11 +15,10 @@ from cnnstat.operators import convolution, costs, pooling, registry
 from cnnstat.operators.convolution import CONVOLUTIONS, Convolution, convolved
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.describe import config_of, window_of
-from cnnstat.operators.misfit import Misfit
 from cnnstat.operators.pooling import AdaptivePool, Pool, pooled
 from cnnstat.operators.reach import WHOLE
 from cnnstat.operators.registry import cost_of, view_of
-from cnnstat.operators.window import Window
+from cnnstat.operators.shape_rules import Misfit, Window
 from cnnstat.trace.records import Call, Module, Op, TensorSpec
 
 assert costs  # registers the operators

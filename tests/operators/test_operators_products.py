@@ -10,15 +10,12 @@ import pytest
 import torch
 
 from cnnstat.diagnosis import replay
-from cnnstat.operators.attention import Attention
 from cnnstat.operators.costs import Cost
-from cnnstat.operators.einsum import Einsum
-from cnnstat.operators.embedding import Embedding
-from cnnstat.operators.linear import Matmul, matrix_product
-from cnnstat.operators.misfit import Misfit, Unknown
+from cnnstat.operators.linear import Einsum, Matmul, matrix_product
 from cnnstat.operators.reach import WHOLE, Field, Reach
-from cnnstat.operators.recurrent import Recurrent
 from cnnstat.operators.registry import cost_of, recorded, view_of
+from cnnstat.operators.sequences import Attention, Embedding, Recurrent
+from cnnstat.operators.shape_rules import Misfit, Unknown
 from cnnstat.results import Shape
 from cnnstat.trace.records import Op, TensorSpec
 

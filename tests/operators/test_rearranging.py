@@ -8,11 +8,9 @@ import torch.nn.functional as F
 
 from cnnstat.inputs import InputSpec
 from cnnstat.operators import costs  # noqa: F401  registers all operators
-from cnnstat.operators.joins import Cat, concatenated, stacked
-from cnnstat.operators.misfit import Misfit, Unknown
-from cnnstat.operators.padding import Pad, padded
+from cnnstat.operators.parts import Cat, Pad, Select, Slice, Split, concatenated, padded, stacked
 from cnnstat.operators.registry import DEFINITIONS, Trait, view_of
-from cnnstat.operators.slicing import Select, Slice, Split
+from cnnstat.operators.shape_rules import Misfit, Unknown
 from cnnstat.operators.views import Permute, Reshape, Squeeze, Unsqueeze, expanded, reshaped
 from cnnstat.trace.records import Op, TensorSpec
 from cnnstat.tracing.run import trace

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..operators.recurrent import Recurrent
 from ..operators.registry import Trait, cost_of, traits_of, view_of
+from ..operators.sequences import Recurrent
 from ..trace.records import Op, Trace
 from .results import Bounded, BoundedPart
 

@@ -9,7 +9,7 @@ from msgspec import field
 
 from ..choices import Mode
 from ..operators.reach import NOT_SPATIAL, WHOLE
-from ..operators.window import Window
+from ..operators.shape_rules import Window
 from ..results import Record, Result, Shape
 
 Role = Literal[

@@ -7,8 +7,8 @@ from math import prod
 
 from ..inputs import format_shape
 from ..operators.describe import dims_of, window_of
-from ..operators.joins import Join
 from ..operators.linear import Matmul
+from ..operators.parts import Join
 from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec

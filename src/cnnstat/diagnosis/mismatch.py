@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from ..operators.broadcasting import broadcast
 from ..operators.convolution import Convolution
-from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
-from ..operators.misfit import Misfit
 from ..operators.normalization import ChannelNorm
+from ..operators.parts import Cat, Join
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
+from ..operators.shape_rules import Misfit, broadcast
 from ..operators.views import Reshape
 from ..trace.records import Failure, Op, TensorSpec, tensors_in
 from .literals import plain

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 
-from ..operators.joins import Cat
+from ..operators.parts import Cat, Select
 from ..operators.registry import Trait, View, traits_of, view_of
-from ..operators.slicing import Select
 from ..operators.views import Squeeze, Unsqueeze
 from ..results import Shape
 from ..trace.records import Call, Failure, Op, TensorSpec

@@ -14,9 +14,8 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Any
 
-from ..operators.broadcasting import broadcast
-from ..operators.misfit import Misfit, Unknown
 from ..operators.registry import ShapeOf, Trait, traits_of, view_of
+from ..operators.shape_rules import Misfit, Unknown, broadcast
 from ..results import Shape
 from ..trace.records import Failure, Module, Op, TensorSpec, Trace
 from .literals import plain

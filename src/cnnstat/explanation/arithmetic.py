@@ -8,15 +8,13 @@ from math import prod
 
 from msgspec.structs import replace
 
-from ..operators.attention import Attention
 from ..operators.convolution import Convolution
 from ..operators.costs import Term
 from ..operators.describe import dims_of, slides_a_window
 from ..operators.linear import Matmul
-from ..operators.recurrent import Recurrent
 from ..operators.registry import View
-from .expression import Expression, letter, number, product, total
-from .letters import KERNELS, SIDES
+from ..operators.sequences import Attention, Recurrent
+from .expression import KERNELS, SIDES, Expression, letter, number, product, total
 from .results import Explained, Step
 from .subject import Operation, Subject, derived
 

@@ -8,7 +8,7 @@ from ..analysis.results import Analysis, Layer
 from ..analysis.rollup import Ownership
 from ..trace.records import Call, Trace
 from .arithmetic import mac_steps, other_op_steps
-from .letters import MEANINGS
+from .expression import MEANINGS
 from .outputs import output_of_parts, output_steps
 from .parameters import activation_steps, parameter_steps
 from .recursion import Path, field_steps

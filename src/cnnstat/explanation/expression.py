@@ -156,3 +156,61 @@ def written(value: int | float | Fraction) -> str:
     if exact.denominator == 1:
         return format_exact(int(exact)).replace("-", "−")
     return f"{float(exact):g}" if Fraction(f"{float(exact):g}") == exact else f"{exact}"
+
+
+# The letters of the formulas
+
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+KERNELS = {1: ("k",), 2: ("k_h", "k_w"), 3: ("k_d", "k_h", "k_w")}
+
+MEANINGS = {
+    "n": "size of the input along the axis",
+    "m": "size of the output along the axis",
+    "k": "kernel: the window's size along the axis",
+    "k_d": "depth of the kernel",
+    "k_h": "height of the kernel",
+    "k_w": "width of the kernel",
+    "s": "stride",
+    "p": "padding on either side",
+    "q": "padding on both sides together",
+    "d": "dilation",
+    "l": "least common multiple of stride and dilation",
+    "a": "output padding",
+    "f": "scale factor",
+    "N": "examples in the batch",
+    "L": "length of the input",
+    "D": "depth of the input",
+    "H": "height of the input",
+    "W": "width of the input",
+    "L_out": "length of the output",
+    "D_out": "depth of the output",
+    "H_out": "height of the output",
+    "W_out": "width of the output",
+    "c": "channels",
+    "c_in": "channels of the input",
+    "c_out": "channels of the output",
+    "g": "groups",
+    "in": "features of the input",
+    "out": "features of the output",
+    "rows": "vectors that the layer is applied to",
+    "E": "features of a token",
+    "V": "entries of the table",
+    "A": "rows of the first matrix",
+    "B": "columns of the second matrix",
+    "C": "columns of the first matrix, rows of the second",
+    "M": "matrices in the batch",
+    "T": "time steps",
+    "G": "gates: 4 in an LSTM, 3 in a GRU, 1 in an RNN",
+    "x": "features of the layer's input",
+    "h": "hidden features",
+    "y": "features that the layer hands on",
+    "directions": "2 for both ways, else 1",
+    "b": "examples × heads",
+    "t": "queries",
+    "u": "keys",
+    "w": "features of a query",
+    "v": "features of a value",
+    "r": "receptive field of the layer's input",
+    "j": "jump of the input: pixels between what two neighbours see",
+}

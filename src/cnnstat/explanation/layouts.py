@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..operators.padding import Pad
+from ..operators.parts import Pad
 from ..operators.views import Reordering
 from ..results import Shape
 from .expression import product, total

@@ -7,12 +7,11 @@ from fractions import Fraction
 
 from ..analysis.results import Layer
 from ..inputs import format_shape
-from ..operators.broadcasting import broadcasts_to
 from ..operators.resizing import Interpolation
+from ..operators.shape_rules import broadcasts_to
 from ..results import Shape
 from . import layouts
-from .expression import Expression, floor, letter, number
-from .letters import AXES
+from .expression import AXES, Expression, floor, letter, number
 from .results import Step
 from .subject import Subject, derived, stated
 from .windows import merged, padded, sizes_after, sliding_in

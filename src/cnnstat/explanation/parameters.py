@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..operators.convolution import Convolution
-from ..operators.embedding import Embedding
-from ..operators.recurrent import Recurrent
 from ..operators.registry import Trait, traits_of
+from ..operators.sequences import Embedding, Recurrent
 from ..trace.records import Parameter
 from .arithmetic import summed, weight_factors
 from .expression import Expression, letter, product

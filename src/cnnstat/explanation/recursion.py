@@ -23,10 +23,9 @@ from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool
 from ..operators.reach import Field
 from ..operators.registry import view_of
 from ..operators.resizing import Interpolation
-from ..operators.window import Window
+from ..operators.shape_rules import Window
 from ..trace.records import Call, Op, Trace
-from .expression import Expression, floor, letter, number
-from .letters import AXES
+from .expression import AXES, Expression, floor, letter, number
 from .results import FieldStep, Number, Step
 from .subject import Subject, derived, stated
 

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from ..operators.convolution import Convolution
 from ..operators.describe import dims_of
-from ..operators.padding import Pad
+from ..operators.parts import Pad
 from ..operators.pooling import Pool
-from ..operators.window import Window
-from ..operators.windows import size_rounded_up, starts_in_padding, transposed_size, window_size
+from ..operators.shape_rules import (
+    Window,
+    size_rounded_up,
+    starts_in_padding,
+    transposed_size,
+    window_size,
+)
 from ..results import Shape
-from .expression import Expression, letter, number
-from .letters import AXES
+from .expression import AXES, Expression, letter, number
 from .results import Step
 from .subject import Operation, Subject, derived
 

@@ -1,33 +1,24 @@
 """What is known of each ATen operator: its cost, its window, what its outputs depend on.
 
-Importing a file of operators registers them, so all are imported here: whoever asks the registry
-finds them.
+Importing a file of operators registers them, so this package imports all of them.
 """
 
 from . import (
-    attention,
     backward,
     convolution,
-    einsum,
     elementwise,
-    embedding,
     free,
-    joins,
     linear,
     normalization,
     onnx,
-    padding,
+    parts,
     pooling,
-    recurrent,
-    reductions,
     resizing,
-    slicing,
-    transforms,
+    sequences,
     views,
 )
 
 _REGISTERED = (
-    attention, backward, convolution, einsum, elementwise, embedding, free, joins, linear,
-    normalization, onnx, padding, pooling, recurrent, reductions, resizing, slicing, transforms,
-    views,
+    backward, convolution, elementwise, free, linear, normalization, onnx, parts, pooling,
+    resizing, sequences, views,
 )  # fmt: skip

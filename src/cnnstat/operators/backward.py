@@ -13,9 +13,9 @@ from math import prod
 
 from ..trace.records import Op, TensorSpec
 from . import registry
-from .attention import SOFTMAX_OPS
 from .costs import Cost, per_element
 from .registry import Trait, free
+from .sequences import SOFTMAX_OPS
 
 rule = partial(registry.rule, traits=Trait.BACKWARD)
 

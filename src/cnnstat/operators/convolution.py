@@ -11,11 +11,9 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, dot_products, per_element
-from .misfit import Misfit
 from .reach import Field, slid
 from .registry import ShapeOf, Trait, View, operator
-from .window import Window
-from .windows import both_sides, fitting, per_axis, transposed_size, window_size
+from .shape_rules import Misfit, Window, both_sides, fitting, per_axis, transposed_size, window_size
 
 # The arguments of each operator in their order, by the names of torch's schemas. The first two are
 # the input and the weight everywhere; what is not used here is left out at the end.

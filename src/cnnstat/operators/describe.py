@@ -9,7 +9,7 @@ from typing import Any
 from ..trace.records import Call, Op
 from .linear import Matmul
 from .registry import Trait, View, traits_of, view_of
-from .window import Window
+from .shape_rules import Window
 
 
 def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:

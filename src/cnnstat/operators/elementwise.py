@@ -1,12 +1,19 @@
-"""Operators that do so much per element: of the output, or of the input if they reduce it."""
+"""Elementwise operators, reductions along axes, distances and Fourier transforms."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil, log2, prod
+from typing import Any, Self
 
+from msgspec import structs
+
+from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .costs import Cost, per_element
-from .registry import Trait, rule
+from .costs import Cost, Term, dot_products, in_terms, per_element
+from .reach import WHOLE, Field, lost
+from .registry import ShapeOf, Trait, View, operator, rule
 
 
 @rule(
@@ -97,9 +104,105 @@ def weight_norm(op: Op) -> Cost:
     return per_element(op.inputs[0], 3)
 
 
-@rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.norm",
-      "aten.linalg_vector_norm", traits=Trait.REDUCTION)  # fmt: skip
-def two_per_input(op: Op) -> Cost:
-    # a square and a sum for each element; the mean of a variance is one more
-    each = 2 if "norm" in op.name else 3
-    return per_element(op.inputs[0], each)
+@rule("aten.norm", "aten.linalg_vector_norm", traits=Trait.REDUCTION)  # a square and a sum
+def vector_norm(op: Op) -> Cost:
+    return per_element(op.inputs[0], 2)
+
+
+@rule("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", traits=Trait.REDUCTION)
+def variance(op: Op) -> Cost:
+    # a square and a sum for each element, and the sum of the mean
+    return per_element(op.inputs[0], 3)
+
+
+@operator("aten.mean", "aten.sum", "aten.amax", "aten.amin", traits=Trait.REDUCTION)
+class Reduction(View, frozen=True):
+    """`dims` as they were written, perhaps negative; None: all.
+
+    `pooled_to` is the size that a layer's adaptive pooling is changed to: to a size of 1 it runs a
+    mean.
+    """
+
+    x: TensorSpec
+    dims: tuple[int, ...] | None = None
+    keepdim: bool = False
+    out: TensorSpec | None = None
+    pooled_to: Shape | None = None
+
+    @classmethod
+    def of(cls, op: Op) -> Self:
+        dim = op.arg(1, "dim")
+        dims = (dim,) if isinstance(dim, int) else tuple(dim or ()) or None
+        out = op.outputs[0] if op.outputs else None
+        return cls(op.args[0], dims, bool(op.arg(2, "keepdim", False)), out)
+
+    def axes(self, rank: int) -> set[int]:
+        """The axes that are reduced, counted from the front."""
+        return set(range(rank)) if self.dims is None else {dim % rank for dim in self.dims}
+
+    def cost(self) -> Cost:
+        # a reduction reads its whole input
+        return per_element(self.x) if self.out is None else per_larger(self.x, self.out)
+
+    def shapes(self, shape: ShapeOf) -> list[Shape]:
+        x = shape(self.x)
+        axes = self.axes(len(x))
+        if self.pooled_to is not None:
+            sizes = self.pooled_to * len(axes) if len(self.pooled_to) == 1 else self.pooled_to
+            return [(*x[: -len(axes)], *sizes)]
+        kept = ((i, n) for i, n in enumerate(x) if self.keepdim or i not in axes)
+        return [tuple(1 if i in axes else n for i, n in kept)]
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        size = settings.get("output_size")
+        if size is None:
+            return self
+        return structs.replace(self, pooled_to=size if isinstance(size, tuple) else (size,))
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
+        """A mean or sum over positions sees all of them."""
+        axes = self.axes(len(x.dims))
+        if any(axis is not None for dim in axes for size, axis in x.dims[dim] if size > 1):
+            return lost(WHOLE)
+        keep = len(out.shape) == len(x.dims)
+        dims = tuple(
+            ((1, None),) if dim in axes else factors
+            for dim, factors in enumerate(x.dims) if keep or dim not in axes
+        )  # fmt: skip
+        return replace(x, dims=dims)
+
+
+@rule("aten._cdist_forward", traits=Trait.REDUCTION)
+def cdist(op: Op) -> Cost:
+    # d[*,n,m] = (Σ_k |x[*,n,k] − y[*,m,k]|^p)^(1/p)
+    out, width = op.outputs[0], op.args[0].shape[-1]
+    if op.args[2] == 2:  # a difference, and its square accumulated: one MAC each; one root
+        return dot_products(out, width) + per_element(out, width + 1)
+    return per_element(out, 3 * width + 1)  # a difference, a power, a sum
+
+
+@rule("aten._fft_c2c", traits=Trait.REDUCTION)
+def fft_of_complex(op: Op) -> Cost:
+    return _fft(op, op.args[0].shape, 5)
+
+
+@rule("aten._fft_r2c", traits=Trait.REDUCTION)
+def fft_of_real(op: Op) -> Cost:
+    return _fft(op, op.args[0].shape, 2.5)
+
+
+@rule("aten._fft_c2r", traits=Trait.REDUCTION)
+def fft_to_real(op: Op) -> Cost:
+    return _fft(op, op.outputs[0].shape, 2.5)
+
+
+def _fft(op: Op, shape: tuple[int, ...], factor: float) -> Cost:
+    """5·N·log₂N operations for N complex points, half of it for real ones.
+
+    The convention of FFTW's benchmark (Frigo and Johnson, Proc. IEEE 93, 2005), whatever N is.
+    """
+    points = prod(shape[dim] for dim in op.args[1])
+    each = factor * log2(points)
+    if each.is_integer():
+        return in_terms(operations=[Term(shape, (int(each),))])
+    return Cost(0, ceil(factor * prod(shape) * log2(points)))

@@ -1,6 +1,6 @@
 """Operators that do no arithmetic and have no view, each with the reason."""
 
-from .joins import MOVED
+from .parts import MOVED
 from .registry import Trait, free
 from .views import VIEW
 

@@ -15,9 +15,9 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
-from .misfit import Misfit
 from .reach import Field, met
 from .registry import ShapeOf, Trait, View, operator
+from .shape_rules import Misfit
 
 
 class Norm(View, frozen=True):
@@ -113,10 +113,11 @@ class GroupNorm(ChannelNorm, frozen=True):
         return cls(x, weight, bias, op.outputs)
 
 
-@operator(
-    "aten.native_layer_norm", "aten.layer_norm", "aten._fused_rms_norm", "aten.rms_norm",
-    traits=Trait.NORM,
-)  # fmt: skip
+_LAYER_NORMS = ("aten.native_layer_norm", "aten.layer_norm")
+_RMS_NORMS = ("aten._fused_rms_norm", "aten.rms_norm")
+
+
+@operator(*_LAYER_NORMS, *_RMS_NORMS, traits=Trait.NORM)
 class LayerNorm(Norm, frozen=True):
     """Over the last axes, of `normalized` sizes. An RMS norm has no bias and no mean."""
 
@@ -125,7 +126,7 @@ class LayerNorm(Norm, frozen=True):
     @classmethod
     def of(cls, op: Op) -> Self:
         x, normalized, weight = _first(op, ("input", "normalized_shape", "weight"))
-        bias = None if "rms" in op.name else op.arg(3, "bias")
+        bias = None if op.name in _RMS_NORMS else op.arg(3, "bias")
         return cls(x, weight, bias, op.outputs, normalized=tuple(normalized))
 
     def changed(self, settings: Mapping[str, Any]) -> Self:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from math import prod
 
 from ..trace.records import Op, TensorSpec
-from .attention import attention_cost
 from .costs import Cost, Term, dot_products, in_terms, per_element
 from .registry import Trait, free, rule
+from .sequences import attention_cost
 
 
 @rule("onnx.LSTM", "onnx.GRU", "onnx.RNN")

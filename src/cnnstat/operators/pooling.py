@@ -11,11 +11,9 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element, per_window
-from .misfit import Misfit
 from .reach import WHOLE, Field, lost, resized, slid
 from .registry import ShapeOf, Trait, View, operator, rule
-from .window import Window
-from .windows import both_sides, ceil_div, fitting, per_axis, window_size
+from .shape_rules import Misfit, Window, both_sides, ceil_div, fitting, per_axis, window_size
 
 # The arguments behind the input in their order, by the names of torch's schemas; what is not used
 # here is left out at the end.
@@ -223,7 +221,13 @@ class AdaptivePool(View, frozen=True):
         return Field(resized(x, out), reaches)
 
 
-@operator("aten.avg_pool2d_backward", "aten.avg_pool3d_backward", traits=Trait.BACKWARD)
+_AVERAGE_BACKWARD = {"aten.avg_pool2d_backward": 2, "aten.avg_pool3d_backward": 3}
+_ADAPTIVE_BACKWARD = {
+    "aten._adaptive_avg_pool2d_backward": 2, "aten._adaptive_avg_pool3d_backward": 3,
+}  # fmt: skip
+
+
+@operator(*_AVERAGE_BACKWARD, traits=Trait.BACKWARD)
 class AveragePoolBackward(View, frozen=True):
     """(dy, x, kernel, …): each element of the gradient is added to its whole window."""
 
@@ -233,17 +237,13 @@ class AveragePoolBackward(View, frozen=True):
     @classmethod
     def of(cls, op: Op) -> AveragePoolBackward:
         dy, _x, kernel = op.args[:3]
-        return cls(dy, per_axis(kernel, 2 if "2d" in op.name else 3))
+        return cls(dy, per_axis(kernel, _AVERAGE_BACKWARD[op.name]))
 
     def cost(self) -> Cost:
         return per_element(self.dy, prod(self.kernel))
 
 
-@operator(
-    "aten._adaptive_avg_pool2d_backward",
-    "aten._adaptive_avg_pool3d_backward",
-    traits=Trait.BACKWARD,
-)
+@operator(*_ADAPTIVE_BACKWARD, traits=Trait.BACKWARD)
 class AdaptivePoolBackward(View, frozen=True):
     """(dy, x): likewise, for windows of ⌈n / m⌉ at most."""
 
@@ -254,7 +254,7 @@ class AdaptivePoolBackward(View, frozen=True):
     @classmethod
     def of(cls, op: Op) -> AdaptivePoolBackward:
         dy, x = op.args[:2]
-        return cls(dy, x, 2 if "2d" in op.name else 3)
+        return cls(dy, x, _ADAPTIVE_BACKWARD[op.name])
 
     def cost(self) -> Cost:
         pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)

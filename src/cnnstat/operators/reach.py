@@ -9,11 +9,11 @@ from functools import cache
 from math import lcm
 from typing import TYPE_CHECKING
 
-from .broadcasting import broadcasts_to
+from .shape_rules import broadcasts_to
 
 if TYPE_CHECKING:
     from ..trace.records import Op, TensorSpec
-    from .window import Window
+    from .shape_rules import Window
 
 WHOLE = "whole input"
 NOT_SPATIAL = "no spatial input"

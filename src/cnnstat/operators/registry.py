@@ -18,8 +18,7 @@ from msgspec import Struct
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost
-from .misfit import Unknown
-from .window import Window
+from .shape_rules import Unknown, Window
 
 if TYPE_CHECKING:
     from .reach import Field

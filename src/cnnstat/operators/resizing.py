@@ -10,10 +10,10 @@ from typing import Any, Literal
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
-from .joins import MOVED
-from .misfit import Unknown
+from .parts import MOVED
 from .reach import Field, resized
 from .registry import ShapeOf, Trait, View, operator, rule
+from .shape_rules import Unknown
 from .views import first_output
 
 _NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")

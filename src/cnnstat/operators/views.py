@@ -13,9 +13,9 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost
-from .misfit import Misfit, Unknown
 from .reach import Dim, Factor, Field, met
 from .registry import ShapeOf, Trait, View, operator
+from .shape_rules import Misfit, Unknown
 
 VIEW = "layout only: a view, no data moves"
 

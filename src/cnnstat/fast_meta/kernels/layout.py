@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...operators.broadcasting import broadcast
-from ...operators.misfit import Misfit
+from ...operators.shape_rules import Misfit, broadcast
 
 
 def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:

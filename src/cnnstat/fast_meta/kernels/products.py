@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...operators.linear import of_batches, of_matrices, with_added
-from ...operators.misfit import Misfit
+from ...operators.shape_rules import Misfit
 from ...results import Shape
 from .layout import elementwise
 from .registry import alike, empty, in_mixed_precision, kernel, of_one_dtype

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...operators.embedding import looked_up
-from ...operators.joins import concatenated, stacked
-from ...operators.misfit import Misfit
-from ...operators.padding import padded
+from ...operators.parts import concatenated, padded, stacked
+from ...operators.sequences import looked_up
+from ...operators.shape_rules import Misfit
 from .layout import elementwise
 from .registry import alike, empty, kernel, of_one_dtype, suggested
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from ...operators.convolution import convolved
-from ...operators.misfit import Misfit
 from ...operators.pooling import pooled
-from ...operators.windows import per_axis
+from ...operators.shape_rules import Misfit, per_axis
 from .registry import KERNELS, alike, empty, kernel, suggested
 
 

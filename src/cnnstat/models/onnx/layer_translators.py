@@ -10,7 +10,7 @@ from ...errors import ShapeError
 from ...operators.convolution import Convolution, channels_taken
 from ...operators.linear import Matmul, matrix_product
 from ...operators.pooling import Pool
-from ...operators.windows import ceil_div
+from ...operators.shape_rules import ceil_div
 from ...results import Shape
 from ...trace.records import TensorSpec
 from .node_call import Call, Step, Translator

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...operators.embedding import Embedding
-from ...operators.joins import Cat
-from ...operators.padding import Pad
+from ...operators.parts import Cat, Pad, Select, Slice, Split
 from ...operators.registry import reason_free
-from ...operators.slicing import Select, Slice, Split
+from ...operators.sequences import Embedding
 from ...operators.views import Permute, Reshape, Squeeze, Unsqueeze
 from . import layer_translators as layers
 from .graph_values import Values

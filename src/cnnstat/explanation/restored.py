@@ -15,7 +15,7 @@ from ..operators.convolution import Convolution
 from ..operators.linear import matrix_product
 from ..operators.pooling import Pool
 from ..operators.registry import View
-from ..operators.windows import transposed_size, window_size
+from ..operators.shape_rules import transposed_size, window_size
 from ..results import Shape
 from ..trace.records import Call, Module, Parameter, TensorSpec
 from .arithmetic import mac_steps, other_op_steps

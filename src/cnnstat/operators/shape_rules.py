@@ -1,16 +1,42 @@
-"""How many positions a window has along an axis: one formula, over numbers of any kind.
+"""Shapes by formula: windows along an axis, broadcasting, and the two refusals.
 
-The numbers may be ints, sizes that carry letters (`SymInt`, `Expr`) or what `explain` prints: all
-have +, -, · and //. Each comparison is one of values; of a symbolic size it is decided, and noted
-as a condition.
+Sizes may be ints, symbolic (`SymInt`, `Expr`) or the expressions that `explain` prints: all have
++, -, · and //. A comparison of symbolic sizes is decided by their values and recorded as a
+condition, so none is made twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import zip_longest
 from typing import Any
 
-from .misfit import Misfit
+from ..results import Record, Shape
+
+
+class Misfit(Exception):
+    """The operator would be refused: its operands do not fit."""
+
+
+class Unknown(Exception):
+    """The record does not say how a shape follows from those of the operands."""
+
+
+class Window(Record, frozen=True):
+    """The kernel of a convolution or pooling layer, one number per spatial dimension."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+
+    def last_axes(self, dims: int | None) -> Window:
+        """The window along the last `dims` axes: torch runs some 1-d layers as 2-d operators."""
+        if dims is None or dims >= len(self.kernel):
+            return self
+        sizes = (self.kernel, self.stride, self.padding, self.dilation)
+        return Window(*(size[-dims:] for size in sizes))
 
 
 def window_size(
@@ -82,3 +108,26 @@ def fitting(sizes: Iterable[Any]) -> tuple[Any, ...]:
     if any(size < 1 for size in found):
         raise Misfit
     return found
+
+
+def broadcast(shapes: Iterable[Sequence[int]]) -> Shape:
+    """The common shape of operands: axes are matched from the last, a size of 1 fits any other.
+
+    Raises:
+        Misfit: there is none.
+    """
+    first, *others = shapes
+    return reduce(_common, others, tuple(first))
+
+
+def broadcasts_to(shape: Sequence[int], out: Sequence[int]) -> bool:
+    """Whether a tensor of `shape` can be expanded to `out`."""
+    pairs = zip(reversed(shape), reversed(out), strict=False)
+    return len(shape) <= len(out) and all(n in (1, m) for n, m in pairs)
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> Shape:
+    pairs = list(zip_longest(reversed(a), reversed(b), fillvalue=1))
+    if any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise Misfit
+    return tuple(m if m is n or m == n or n == 1 else n for m, n in reversed(pairs))
