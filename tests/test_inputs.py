@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnstat.cli.options import arguments_of
+from cnnstat.cli.shared_options import arguments_of
 from cnnstat.errors import UsageError
 from cnnstat.inputs import DTYPES, InputSpec, format_shape, parse_input
 

@@ -26,7 +26,7 @@ from cnnstat.bench.datasets import Data, InMemory, random_split
 from cnnstat.bench.largest_batch import fitting_sizes
 from cnnstat.bench.layer_times import layer_times
 from cnnstat.bench.loop import EpochEnd, StepEnd
-from cnnstat.bench.machine import counted, gpu_notes, times_throttled
+from cnnstat.bench.machine import gpu_counters, gpu_notes, times_throttled
 from cnnstat.bench.prediction import predicted
 from cnnstat.bench.readings import Readings
 from cnnstat.bench.results import Epoch, Protocol, Spread, Step
@@ -539,22 +539,22 @@ def test_throttled_clocks_of_a_gpu_are_told(
 
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     prints("echo 3000000, 1000000, 500000, 0")
-    before = counted("GPU-1f")
+    before = gpu_counters("GPU-1f")
     assert before == {"it was at its power limit": 3.0, "it was too hot": 0.5}
     assert "-i GPU-1f" in Path("asked").read_text()
     prints("echo 7000000, 1000000, 500000, 1500000")
-    power, heat = gpu_notes(before, counted("GPU-1f"), seconds=10.0)
+    power, heat = gpu_notes(before, gpu_counters("GPU-1f"), seconds=10.0)
     assert power.endswith("because it was at its power limit, for 40 % of the time")
     assert heat.endswith("because it was too hot, for 10 % of the time")
     assert not list(gpu_notes(before, before, seconds=10.0))
     prints("echo '4000000, [N/A], 7, [N/A]'")
-    assert counted("GPU-1f") == {"it was at its power limit": 4.0, "it was too hot": 7e-6}
+    assert gpu_counters("GPU-1f") == {"it was at its power limit": 4.0, "it was too hot": 7e-6}
     for text in ("echo '[N/A], [N/A], [N/A], [N/A]'", "echo Field is not valid; exit 2"):
         prints(text)
-        assert counted("GPU-1f") == {}
+        assert gpu_counters("GPU-1f") == {}
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    assert counted("GPU-1f") == {}
+    assert gpu_counters("GPU-1f") == {}
     assert not list(gpu_notes({}, {}, seconds=10.0))
 
 

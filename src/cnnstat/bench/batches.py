@@ -186,6 +186,7 @@ class _Augmentation:
         shifts = self.shifts[indices].to(images.device)
         flips = self.flips[indices].to(images.device)
         top, left = self.margins
+        # one gather crops and flips all images: each has its own rows and columns
         padded = F.pad(images, (left, left, top, top))
         rows = shifts[:, :1] + torch.arange(height, device=images.device)
         columns = shifts[:, 1:] + torch.arange(width, device=images.device)

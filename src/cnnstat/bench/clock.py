@@ -47,7 +47,7 @@ def clock_of(device: torch.device) -> Clock:
     if device.type == "cuda":
         return Clock(_event, _between_events, waits=False, passed=_passed)
     if device.type == "mps":
-        return Clock(_at_rest, _difference, waits=True)
+        return Clock(_when_idle, _difference, waits=True)
     return Clock(perf_counter, _difference, waits=True)
 
 
@@ -73,6 +73,6 @@ def _passed(event: Any) -> bool:
     return passed
 
 
-def _at_rest() -> float:
+def _when_idle() -> float:
     torch.mps.synchronize()
     return perf_counter()

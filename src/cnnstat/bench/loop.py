@@ -75,6 +75,7 @@ def train(
         if limit.share(epoch - 1, step, trained_seconds()) >= 1:
             return
         model.train()
+        # dropout differs between epochs and processes, and a resumed run draws the same
         torch.manual_seed(trainer.seed + 1_000_003 * epoch + batches.place.rank)
         plans = batches.plans(epoch)
         stream = batches.training(plans, epoch)

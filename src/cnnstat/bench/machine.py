@@ -74,7 +74,7 @@ def reset_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM restarts at VmRSS
     except OSError:
         return
 
@@ -142,11 +142,11 @@ def throttling(device: torch.device) -> Iterator[list[str]]:
     before and after only, because querying a GPU during training slows it down.
     """
     notes: list[str] = []
-    before, slow_before, start = times_throttled(), seconds_slow(device), perf_counter()
+    before, gpu_before, start = times_throttled(), seconds_throttled(device), perf_counter()
     yield notes
-    seconds, slow = perf_counter() - start, seconds_slow(device)
+    seconds, gpu_after = perf_counter() - start, seconds_throttled(device)
     notes += processor_notes(before, times_throttled())
-    notes += gpu_notes(slow_before, slow, seconds)
+    notes += gpu_notes(gpu_before, gpu_after, seconds)
 
 
 def times_throttled(cpus: Path = _CPUS) -> int | None:
@@ -171,17 +171,17 @@ def processor_notes(before: int | None, after: int | None) -> tuple[str, ...]:
     )
 
 
-def seconds_slow(device: torch.device) -> dict[str, float]:
+def seconds_throttled(device: torch.device) -> dict[str, float]:
     """Seconds that a GPU's clocks have been throttled so far, by reason.
 
     Empty for other devices, with drivers before version 560 and without nvidia-smi.
     """
     if device.type != "cuda":
         return {}
-    return counted(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+    return gpu_counters(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
 
 
-def counted(gpu: str) -> dict[str, float]:
+def gpu_counters(gpu: str) -> dict[str, float]:
     """The driver's counters of the GPU with a UUID, in seconds: the largest for each reason."""
     fields = ",".join(f"clocks_event_reasons_counters.{name}" for name in _REASONS)
     command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "-i", gpu]

@@ -58,6 +58,7 @@ def predicted(
         request = Question(peaks, protocol.precision, protocol.optimizer if training else None)
         bound = roofline_of(run.trace, run.analysis, request, protocol.batch_size)
         once = bound.update.seconds if bound.update else 0.0
+        # a step has one update, and a forward and backward pass for each accumulated batch
         seconds = protocol.accumulate * (bound.seconds - once) + once
         peak = bound.peak_flops
     step, notes = _memory(trainable, protocol, device, ddp)

@@ -115,7 +115,7 @@ class Runner:
         spec = self.trainable.loaded.spec
         if known is None:
             if self.folder is not None and self.first:
-                self.folder.steps(spec, until=0)
+                self.folder.steps(spec, until=0)  # removes those of an attempt without checkpoint
             return [], [], self._session(limit)
         self.protocol = structs.replace(self.protocol, batch_size=known.batch_size)
         session = self._session(limit, known.state, known.position)

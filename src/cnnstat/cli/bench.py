@@ -17,7 +17,7 @@ from ..choices import (
 )
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
     FormatOption,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..choices import DeviceKind
-from .options import FormatOption, OutputOption
+from .shared_options import FormatOption, OutputOption
 
 
 def command(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..models.model_sources import specs_in_help
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,

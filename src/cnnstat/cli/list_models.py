@@ -10,7 +10,7 @@ import typer
 
 from ..models.model_sources import prefixes_in_help
 from .completion import complete_source
-from .options import FormatOption, OutputOption
+from .shared_options import FormatOption, OutputOption
 
 
 def command(

@@ -8,7 +8,7 @@ import typer
 
 from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from ..models.model_sources import specs_in_help
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,

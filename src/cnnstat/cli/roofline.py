@@ -9,7 +9,7 @@ import typer
 from ..choices import OptimizerName, RooflinePrecision
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,

@@ -10,7 +10,7 @@ from ..choices import LaneOrAuto
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
     FormatOption,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .options import (  # fmt: skip
+from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
     InputOption,

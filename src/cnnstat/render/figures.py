@@ -181,6 +181,7 @@ def _roof(roof: Roof) -> Figure:
     intensities = [ridge, *(dot.intensity for dot in roof.dots)]
     low, high = min(intensities) / 4, max(intensities) * 6
     middle = (low * ridge) ** 0.5
+    # the roof rises with the bandwidth up to the ridge point, then is the peak throughput
     axes.plot([low, ridge, high], [low * roof.bandwidth, roof.peak_flops, roof.peak_flops],
               color=INK, linewidth=1.4)  # fmt: skip
     axes.axvline(ridge, color=INK, linewidth=0.6, linestyle=":")

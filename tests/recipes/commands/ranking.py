@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..choices import RankedBy
-from .options import FormatOption, InputOption, OutputOption, inputs_of, model_argument
+from .shared_options import FormatOption, InputOption, OutputOption, inputs_of, model_argument
 
 
 def command(
