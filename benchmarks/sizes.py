@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import cnnstat
 from cnnstat.errors import CnnstatError
 from cnnstat.models.zoo.catalog import CATALOG
-from cnnstat.symbolic.results import Domain, Formulas
+from cnnstat.symbolic.results import Formulas, ValidSizes
 from cnnstat.symbolic.view import range_text
 from cnnstat.symbols.evaluation import parse, value_at
 
@@ -72,7 +72,7 @@ def runs(model: str, channels: int, values: Mapping[str, int]) -> bool:
     return True
 
 
-def exact(model: str, channels: int, domain: Domain, values: Mapping[str, int]) -> bool:
+def exact(model: str, channels: int, domain: ValidSizes, values: Mapping[str, int]) -> bool:
     """Whether each bound runs and the sizes around the range do not."""
 
     def legal(size: int) -> bool:
@@ -110,7 +110,7 @@ def valued(size: int | str | None, values: Values) -> int | None:
     return value_at(parse(size), values) if isinstance(size, str) else size
 
 
-def drawn(draw: random.Random, domain: Domain) -> int:
+def drawn(draw: random.Random, domain: ValidSizes) -> int:
     part = draw.choice(domain.ranges)
     return draw.randrange(part.lowest, (part.highest or part.lowest + LARGEST) + 1, part.step)
 

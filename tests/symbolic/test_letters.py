@@ -15,7 +15,7 @@ from cnnstat.errors import ModelError, UsageError
 from cnnstat.render import render
 from cnnstat.symbolic.results import Range
 from cnnstat.symbols.evaluation import parse, value_at
-from cnnstat.symbols.notation import written, written_shape
+from cnnstat.symbols.notation import format_number, format_symbolic_shape
 
 
 def number(size):
@@ -23,7 +23,7 @@ def number(size):
 
 
 def shape(layer):
-    return written_shape(tuple(map(number, layer.outputs[0])))
+    return format_symbolic_shape(tuple(map(number, layer.outputs[0])))
 
 
 def layer_of(formulas, path):
@@ -90,7 +90,7 @@ def test_nin_in_letters() -> None:
     assert [limit.size for limit in h.limits] == [66]
     assert "pool3" in h.limits[0].layer
     # 96·1·11² + 2 · 96·96, 256·96·5² + 2·256², 384·256·3² + 2·384², 10·384·3² + 2·10²
-    assert written(number(f.totals.macs)) == (
+    assert format_number(number(f.totals.macs)) == (
         "30,048·⌊(H−7)/4⌋·⌊(W−7)/4⌋ + 745,472·⌊(H−11)/8⌋·⌊(W−11)/8⌋ + "
         "1,179,648·⌊(H−19)/16⌋·⌊(W−19)/16⌋ + 34,760·⌊(H−35)/32⌋·⌊(W−35)/32⌋"
     )
@@ -148,7 +148,7 @@ def test_another_way_is_said() -> None:
 def test_letters_bound_to_each_other() -> None:
     f = cnnstat.formulas(OnlySquares(), "1,1,H,W")
     assert [domain.ranges for domain in f.domains] == [(Range(224, 224, 1),)] * 2
-    assert written(parse(f.domains[0].joint[0].number)) in ("H−W", "−H+W")
+    assert format_number(parse(f.domains[0].joint[0].number)) in ("H−W", "−H+W")
 
 
 def test_where_letters_do_not_go_through_sizes_are_searched() -> None:

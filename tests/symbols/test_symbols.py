@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnstat.symbols.evaluation import at, function_of, greatest, least, parse, value_at
-from cnnstat.symbols.expressions import Expr, letter, lower_bound
-from cnnstat.symbols.notation import written, written_equation, written_shape
+from cnnstat.symbols.expressions import Expr, lower_bound, symbol
+from cnnstat.symbols.notation import format_equation, format_number, format_symbolic_shape
 
-H, W, N = letter("H"), letter("W"), letter("N")
+H, W, N = symbol("H"), symbol("W"), symbol("N")
 
 EQUAL = [
     (
@@ -59,30 +59,30 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("number", "text"), WRITTEN, ids=str)
 def test_expressions_are_written_as_people_do(number, text) -> None:
-    assert written(number) == text
+    assert format_number(number) == text
 
 
 def test_shapes_bracket_sums_alone() -> None:
-    assert written_shape((1, 96, (H - 11) // 4 + 1, 2 * W)) == "1×96×(⌊(H−11)/4⌋+1)×2·W"
-    assert written_shape(()) == "scalar"
+    assert format_symbolic_shape((1, 96, (H - 11) // 4 + 1, 2 * W)) == "1×96×(⌊(H−11)/4⌋+1)×2·W"
+    assert format_symbolic_shape(()) == "scalar"
 
 
 def test_what_is_divisible_is_written_without_rounding() -> None:
-    assert written(H // 2, {"H": 8}) == "H/2"
-    assert written(46080 * (H // 8) * (W // 8) + 216 * H * W, {"H": 8, "W": 8}) == "936·H·W"
-    assert written(H // 16, {"H": 8}) == "⌊H/16⌋"
+    assert format_number(H // 2, {"H": 8}) == "H/2"
+    assert format_number(46080 * (H // 8) * (W // 8) + 216 * H * W, {"H": 8, "W": 8}) == "936·H·W"
+    assert format_number(H // 16, {"H": 8}) == "⌊H/16⌋"
 
 
 def test_equations_have_their_constant_on_the_right() -> None:
     number = 256 * ((H - 29) // 32) * ((W - 29) // 32) - 9216
-    assert written_equation(number) == "256·⌊(H−29)/32⌋·⌊(W−29)/32⌋ = 9,216"
-    assert written_equation(224 - H) == "H = 224"
+    assert format_equation(number) == "256·⌊(H−29)/32⌋·⌊(W−29)/32⌋ = 9,216"
+    assert format_equation(224 - H) == "H = 224"
 
 
 def test_values_and_letters() -> None:
     number = N * ((H - 11) // 4 + 1)
     assert isinstance(number, Expr)
-    assert number.letters == {"N", "H"}
+    assert number.symbols == {"N", "H"}
     assert value_at(number, {"N": 2, "H": 224}) == 2 * 54
     assert at(number, {"N": 2}) == 2 * ((H - 11) // 4 + 1)
     assert function_of(number, ["H", "N"])(224, 2) == 2 * 54
@@ -158,8 +158,8 @@ AMBIGUOUS = (
 def test_a_text_does_not_depend_on_the_hash_seed() -> None:
     code = (
         "import sys; from cnnstat.symbols.evaluation import parse; "
-        "from cnnstat.symbols.notation import written; "
-        "print([(str(parse(text)), written(parse(text))) for text in sys.argv[1:]])"
+        "from cnnstat.symbols.notation import format_number; "
+        "print([(str(parse(text)), format_number(parse(text))) for text in sys.argv[1:]])"
     )
     texts = [
         subprocess.run(
@@ -170,4 +170,4 @@ def test_a_text_does_not_depend_on_the_hash_seed() -> None:
         for seed in ("0", "2")
     ]  # fmt: skip
     assert texts[0] == texts[1]
-    assert texts[0] == f"{[(str(parse(t)), written(parse(t))) for t in AMBIGUOUS]}\n"
+    assert texts[0] == f"{[(str(parse(t)), format_number(parse(t))) for t in AMBIGUOUS]}\n"

@@ -1,1 +1,1 @@
-"""Models whose sizes are not fixed yet: letters in the input, and ranges of what is varied."""
+"""Models with symbolic input sizes: formulas, valid sizes, and costs over a range."""

@@ -14,30 +14,32 @@ from ..run_config import ModelRequest
 from ..symbols.evaluation import at, function_of, greatest, parse
 from ..symbols.expressions import Expr, Number
 from ..trace.records import Op, Trace
-from .results import Domain, Formulas, FormulaTotals, LayerFormulas, Size
+from .results import Formulas, FormulaTotals, LayerFormulas, Size, ValidSizes
 from .runs import Values, shapes_at
-from .subject import Subject, specs_in, told
-from .valid_sizes import domain_of
+from .subject import Subject, format_values, specs_in
+from .valid_sizes import valid_sizes_of
 
 _SAMPLES = 3  # plain runs
-_POINTS = 100  # at which the peak's formula is made
+_POINTS = 100  # at which the formula of the peak is built
 
 
 def formulas_of(request: ModelRequest, mode: Mode) -> Formulas:
-    """Run a model with letters for sizes, and at sizes that confirm the formulas."""
+    """Run a model with symbolic sizes, and at plain sizes that confirm the formulas."""
     subject = Subject.of(request, mode)
-    first, reason = subject.with_letters(subject.base)
+    first, reason = subject.symbolic_run(subject.base)
     domains = tuple(
-        domain_of(name, subject.base, first, subject.outcome, lambda v: subject.with_letters(v)[0])
-        for name in subject.letters
+        valid_sizes_of(
+            name, subject.base, first, subject.outcome, lambda v: subject.symbolic_run(v)[0]
+        )
+        for name in subject.dimensions
     )
     return _formulas(subject, domains, reason)
 
 
-def _formulas(subject: Subject, domains: Sequence[Domain], reason: str) -> Formulas:
+def _formulas(subject: Subject, domains: Sequence[ValidSizes], reason: str) -> Formulas:
     example = subject.analysis(subject.base)
     notes = [reason] if reason else []
-    # a letter with one legal size is that size
+    # a dimension with one valid size is replaced by that size
     fixed = {d.letter: d.ranges[0].lowest for d in domains if is_fixed(d)}
     layers: tuple[LayerFormulas, ...] = ()
     totals = FormulaTotals(example.totals.params, None, None, None)
@@ -45,20 +47,20 @@ def _formulas(subject: Subject, domains: Sequence[Domain], reason: str) -> Formu
         samples, refused = _sampled(subject, domains)
         if refused:
             notes.append(f"not every combination of legal sizes runs: {'; '.join(refused[:3])}")
-        values, trace, alike = _holding_most(subject, samples)
+        values, trace, matching = _most_general(subject, samples)
         layers = layer_formulas(trace, fixed)
-        points = legal_samples(domains, subject.base, _POINTS)
-        confirmed = [(v, a.totals) for v, a in alike]
+        points = valid_samples(domains, subject.base, _POINTS)
+        confirmed = [(v, a.totals) for v, a in matching]
         totals = total_formulas(trace, layers, confirmed, points, fixed)
-        elsewhere = [told(v) for v, a in samples if (v, a) not in alike]
+        elsewhere = [format_values(v) for v, a in samples if (v, a) not in matching]
         if elsewhere:
             notes.append(f"the model takes another way at some sizes, such as {elsewhere[0]}: the "
-                         f"formulas are those of {told(values)}")  # fmt: skip
+                         f"formulas are those of {format_values(values)}")  # fmt: skip
     notes += index_notes(subject)
     return Formulas(
         tool=example.tool,
         model=example.model,
-        inputs=tuple(subject.lettered_inputs()),
+        inputs=tuple(subject.symbolic_inputs()),
         values=subject.base,
         domains=tuple(domains),
         totals=totals,
@@ -71,43 +73,43 @@ def _formulas(subject: Subject, domains: Sequence[Domain], reason: str) -> Formu
 _Sample = tuple[dict[str, int], Analysis]
 
 
-def _sampled(subject: Subject, domains: Sequence[Domain]) -> tuple[list[_Sample], list[str]]:
-    """Plain runs at legal sizes, and what does not run together."""
+def _sampled(subject: Subject, domains: Sequence[ValidSizes]) -> tuple[list[_Sample], list[str]]:
+    """Plain runs at valid sizes, and the combinations of sizes that fail."""
     samples = [(subject.base, subject.analysis(subject.base))]
     refused = []
-    for values in legal_samples(domains, subject.base, _SAMPLES):
+    for values in valid_samples(domains, subject.base, _SAMPLES):
         try:
             samples.append((values, subject.analysis(values)))
         except ModelError as error:
-            refused.append(f"{told(values)}: {error.message}")
+            refused.append(f"{format_values(values)}: {error.message}")
     return samples, refused
 
 
-def _holding_most(
+def _most_general(
     subject: Subject, samples: Sequence[_Sample]
 ) -> tuple[dict[str, int], Trace, list[_Sample]]:
-    """Of the runs with letters, the one that tells the shapes of most samples, and those.
+    """The symbolic run that predicts the shapes of most samples, and these samples.
 
-    The rows are those of the example, so it tells the shapes of that.
+    Its rows are combined with those of the example, so it must predict the example's shapes.
     """
     best: tuple[dict[str, int], Trace, list[_Sample]] | None = None
     for key, trace in subject.traces.items():
-        alike = [
+        matching = [
             (values, plain) for values, plain in samples
             if tuple(layer.outputs for layer in plain.layers) == shapes_at(trace, values)
         ]  # fmt: skip
-        if samples[0] in alike and (best is None or len(alike) > len(best[2])):
-            best = dict(key), trace, alike
-    assert best is not None  # the first run with letters was made at the example's sizes
+        if samples[0] in matching and (best is None or len(matching) > len(best[2])):
+            best = dict(key), trace, matching
+    assert best is not None  # the first symbolic run was made at the example's sizes
     return best
 
 
-def is_fixed(domain: Domain) -> bool:
+def is_fixed(domain: ValidSizes) -> bool:
     return len(domain.ranges) == 1 and domain.ranges[0].lowest == domain.ranges[0].highest
 
 
 def index_notes(subject: Subject) -> list[str]:
-    """What no run without values can tell: whether an index is inside its table."""
+    """A note on what a run without values cannot check: whether an index is inside its table."""
     for spec in specs_in((subject.inputs, subject.named)):
         names = [name for dim, name in spec.letters if dim > 0]
         if spec.dtype.startswith("int") and names:
@@ -117,10 +119,10 @@ def index_notes(subject: Subject) -> list[str]:
     return []
 
 
-def legal_samples(
-    domains: Sequence[Domain], base: Mapping[str, int], number: int
+def valid_samples(
+    domains: Sequence[ValidSizes], base: Mapping[str, int], number: int
 ) -> list[dict[str, int]]:
-    """Legal sizes for all letters at once: the lowest of each, and as many drawn as asked for."""
+    """Valid sizes for all dimensions at once: the lowest of each, then `number` random ones."""
     draw = random.Random(0)
     samples = [{d.letter: d.ranges[0].lowest for d in domains if d.ranges}]
     for _ in range(number):
@@ -128,8 +130,8 @@ def legal_samples(
     return [{**base, **sample} for sample in samples]
 
 
-def sizes_in(domain: Domain, start: int) -> list[int]:
-    """The legal sizes up to the end of the range, or to some times the start where it is open."""
+def sizes_in(domain: ValidSizes, start: int) -> list[int]:
+    """The valid sizes up to the end of the range, or to a multiple of `start` where it is open."""
     top = max(4 * start, 64)
     return [
         size
@@ -139,25 +141,25 @@ def sizes_in(domain: Domain, start: int) -> list[int]:
 
 
 def layer_formulas(trace: Trace, fixed: Values | None = None) -> tuple[LayerFormulas, ...]:
-    """A row for each call, as in the analysis of a plain run, with its children's figures.
+    """A row for each call, as in the analysis of a plain run, including its children's figures.
 
-    `fixed` letters are replaced by their values.
+    `fixed` dimensions are replaced by their values.
     """
     fixed = fixed or {}
     macs = _macs_by_call(trace)
     leaves = {call.index for call in trace.calls} - {call.parent for call in trace.calls}
-    made: dict[int, Number] = {
+    activation: dict[int, Number] = {
         call.index: call.new_bytes if call.index in leaves else 0 for call in trace.calls
     }
-    for call in reversed(trace.calls):  # children stand behind their parents
+    for call in reversed(trace.calls):  # children follow their parents
         if call.parent is not None:
-            made[call.parent] = made[call.parent] + made[call.index]
+            activation[call.parent] = activation[call.parent] + activation[call.index]
             macs[call.parent] = _sum(macs[call.parent], macs[call.index])
     return tuple(
         LayerFormulas(
             call.path, call.call,
             tuple(tuple(as_size(at(n, fixed)) for n in t.shape) for t in call.outputs),
-            _or_none(macs[call.index], fixed), as_size(at(made[call.index], fixed)),
+            _or_none(macs[call.index], fixed), as_size(at(activation[call.index], fixed)),
         )
         for call in trace.calls
     )  # fmt: skip
@@ -170,17 +172,19 @@ def total_formulas(
     points: Iterable[Values] = (),
     fixed: Values | None = None,
 ) -> FormulaTotals:
-    """The sums, each where it is that of the plain runs in `samples`; None where it is not.
+    """The totals, each None unless it equals that of all plain runs in `samples`.
 
-    `points` are more sizes at which to look which of many sums is the peak.
+    `points` are additional sizes at which candidates for the peak are compared.
     """
     macs = _confirmed(layers[0].macs, [(v, t.macs) for v, t in samples])
-    made = _confirmed(layers[0].activation_bytes, [(v, t.activation_bytes) for v, t in samples])
+    activation = _confirmed(
+        layers[0].activation_bytes, [(v, t.activation_bytes) for v, t in samples]
+    )
     peak = _peak_bytes(trace, [(v, t.peak_bytes) for v, t in samples], points)
     return FormulaTotals(
         params=sum(p.numel for p in trace.parameters if not p.buffer),
         macs=macs,
-        activation_bytes=made,
+        activation_bytes=activation,
         peak_bytes=_or_none(peak, fixed or {}),
     )
 
@@ -193,7 +197,7 @@ def _confirmed(size: Size | None, samples: Iterable[tuple[Values, int]]) -> Size
 
 
 def as_size(number: Number) -> Size:
-    """As a record holds it."""
+    """The number as it is written to a record."""
     return str(number) if isinstance(number, Expr) else number
 
 
@@ -211,7 +215,7 @@ def _macs_by_call(trace: Trace) -> dict[int, Number | None]:
 def _macs(op: Op) -> Number | None:
     try:
         cost = cost_of(op)
-    except TypeError:  # a rule that asks how large a size is
+    except TypeError:  # the rule compares a size, which is symbolic
         return None
     return 0 if cost is None else cost.macs
 
@@ -223,28 +227,29 @@ def _sum(a: Number | None, b: Number | None) -> Number | None:
 def _peak_bytes(
     trace: Trace, samples: Sequence[tuple[Values, int]], points: Iterable[Values]
 ) -> Number | None:
-    """The largest of what is alive behind an operator, for those that are the largest somewhere.
+    """The maximum of the live bytes after each operator, over those that are the largest somewhere.
 
-    Which ones are is seen at samples and points; None where the peak at a sample is another.
+    Only operators that are the largest at a sample or a point are kept, so that the formula stays
+    short. None where the plain run of a sample has another peak.
     """
     resident = sum(parameter.nbytes for parameter in trace.parameters)
     alive: list[Number] = list(dict.fromkeys(op.live_bytes for op in trace.ops))
     alive = alive or [trace.input_bytes]
-    letters = sorted({name for n in alive if isinstance(n, Expr) for name in n.letters})
-    functions = [_function(number, letters) for number in alive]
+    names = sorted({name for n in alive if isinstance(n, Expr) for name in n.symbols})
+    functions = [_function(number, names) for number in alive]
     largest: dict[Number, Callable[..., int]] = {}
     for values, peak in (*samples, *((point, None) for point in points)):
-        at_letters = [values[name] for name in letters]
-        here = [function(*at_letters) for function in functions]
+        arguments = [values[name] for name in names]
+        here = [function(*arguments) for function in functions]
         if peak is not None and resident + max(here) != peak:
             return None
-        if not any(function(*at_letters) == max(here) for function in largest.values()):
+        if not any(function(*arguments) == max(here) for function in largest.values()):
             place = here.index(max(here))
             largest[alive[place]] = functions[place]
     return greatest(*largest) + resident if largest else None
 
 
-def _function(number: Number, letters: Sequence[str]) -> Callable[..., int]:
+def _function(number: Number, names: Sequence[str]) -> Callable[..., int]:
     if isinstance(number, Expr):
-        return function_of(number, letters)
+        return function_of(number, names)
     return lambda *_: number

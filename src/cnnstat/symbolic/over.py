@@ -1,8 +1,8 @@
 """The grammar of `--over`: what is varied, and over which values.
 
-H,W                        letters of the input, over doublings of its size
+H,W                        dimensions of the input, over doublings of their size
 H,W=64:512:32              both from 64 to 512 in steps of 32
-N=1:64:*2                  doubled each time
+N=1:64:*2                  1, 2, 4, … 64
 num_classes=10,100,1000    an argument of the model's constructor
 """
 
@@ -22,7 +22,7 @@ _HINT = "--over H,W=64:512:32 or --over num_classes=10,100,1000"
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """`names` take the same value; no `values` leaves the choice to the model's own size."""
+    """`names` take the same value; without `values` they are multiples of the model's own size."""
 
     names: tuple[str, ...]
     values: tuple[Any, ...] = ()

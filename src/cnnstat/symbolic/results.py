@@ -1,4 +1,4 @@
-"""Costs and shapes as formulas in letters, the legal sizes, and figures over a range."""
+"""Costs and shapes as formulas in symbolic dimensions, valid sizes, and figures over a range."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..analysis.results import Analysis, Model, Tool
 from ..results import Record, Result
 
 Size = int | str
-"""A number; where it depends on letters the text of an expression, `(H - 7)//4`, which is Python
-and which `cnnstat.symbols.evaluation.parse` reads."""
+"""A number; where it depends on symbolic dimensions the text of an expression, `(H - 7)//4`, which
+is valid Python and is read by `cnnstat.symbols.evaluation.parse`."""
 
 
 class Range(Record, frozen=True):
-    """`lowest`, `lowest` + `step`, … up to `highest`; None where there is no limit."""
+    """`lowest`, `lowest` + `step`, … up to `highest`, which is None if there is no limit."""
 
     lowest: int
     highest: int | None
@@ -21,7 +21,7 @@ class Range(Record, frozen=True):
 
 
 class Limit(Record, frozen=True):
-    """A size that is not legal, and the layer that does not take it."""
+    """An invalid size, and the layer that refuses it."""
 
     size: int
     layer: str
@@ -29,18 +29,19 @@ class Limit(Record, frozen=True):
 
 
 class Joint(Record, frozen=True):
-    """What binds letters to each other: `number` is to be 0, says a layer."""
+    """A condition of a layer on several dimensions: the expression `number` must be 0."""
 
     number: str
     layer: str
 
 
-class Domain(Record, frozen=True):
-    """The legal sizes of one letter while the others stand `at` theirs.
+class ValidSizes(Record, frozen=True):
+    """The valid sizes of the dimension `letter`, with the others fixed at the sizes in `at`.
 
-    `limits` are sizes just outside, `joint` what binds the letter to others. `found_by` tells
-    whether the ranges were derived from a run with letters and then confirmed by plain runs at
-    every bound, or found by trying; `tried` is the number of plain runs.
+    `limits` are invalid sizes just outside the ranges, `joint` conditions on this dimension and
+    others. `found_by` is "symbols" if the ranges were derived from a symbolic run and confirmed by
+    plain runs at every bound, "search" if they were found by trial. `tried` is the number of plain
+    runs.
     """
 
     letter: str
@@ -52,16 +53,16 @@ class Domain(Record, frozen=True):
     tried: int
 
 
-class LetteredInput(Record, frozen=True):
+class SymbolicInput(Record, frozen=True):
     name: str | None
     shape: tuple[Size, ...]
     dtype: str
 
 
 class LayerFormulas(Record, frozen=True):
-    """The layer of the same place in `example.layers`, with its children: what depends on letters.
+    """The layer at the same index of `example.layers`, including its children, as formulas.
 
-    `macs` is None where an operator's cost does not go into a formula.
+    `macs` is None where the cost of an operator has no formula.
     """
 
     path: str
@@ -72,7 +73,7 @@ class LayerFormulas(Record, frozen=True):
 
 
 class FormulaTotals(Record, frozen=True):
-    """Of the whole model; None where there is no formula. `peak_bytes` is the peak at inference."""
+    """Totals of the model, None without a formula. `peak_bytes` is the peak at inference."""
 
     params: int
     macs: Size | None
@@ -81,18 +82,18 @@ class FormulaTotals(Record, frozen=True):
 
 
 class Formulas(Result, frozen=True, kw_only=True):
-    """What a model is and costs as formulas in the letters of its input, and its legal sizes.
+    """Shapes and costs as formulas in the symbolic dimensions of the input, and its valid sizes.
 
-    `example` is the analysis at `values`, one legal size for each letter. `layers` is empty where
-    letters do not go through; `notes` say why.
+    `example` is the analysis at `values`, one valid size for each dimension. `layers` is empty
+    where torch cannot trace the model symbolically; `notes` say why.
     """
 
     kind: Literal["formulas"] = "formulas"
     tool: Tool
     model: Model
-    inputs: tuple[LetteredInput, ...]
+    inputs: tuple[SymbolicInput, ...]
     values: dict[str, int]
-    domains: tuple[Domain, ...]
+    domains: tuple[ValidSizes, ...]
     totals: FormulaTotals
     layers: tuple[LayerFormulas, ...]
     example: Analysis
@@ -100,13 +101,13 @@ class Formulas(Result, frozen=True, kw_only=True):
 
 
 FIGURES = ("params", "macs", "activation_bytes", "peak_bytes")
-"""The figures that `scale` follows."""
+"""The figures that `scale` reports."""
 
 
 class ScalePoint(Record, frozen=True):
-    """The figures where what is varied has the value `value`; None where `reason` says why.
+    """The figures at one value; None where the model does not run, for the `reason`.
 
-    `fitted` is the linear layer that was made as wide as the value needs, if one was.
+    `fitted` is the path of the linear layer that was widened to fit the value, if one was.
     """
 
     value: Any
@@ -130,15 +131,15 @@ class GrowthRate(Record, frozen=True):
 
 
 class Series(Record, frozen=True, kw_only=True):
-    """One model over the values. `formulas` is None where `formulas_reason` says why.
+    """One model over the values. Where `formulas` is None, `formulas_reason` says why.
 
-    Formulas hold for the sizes that take the way of the run they come from; every point is a run
-    of its own.
+    Formulas hold for the sizes that take the same branches as the run they come from; every point
+    is a separate plain run.
     """
 
     name: str
     model: Model | None
-    inputs: tuple[LetteredInput, ...]
+    inputs: tuple[SymbolicInput, ...]
     points: tuple[ScalePoint, ...]
     growth: GrowthRate | None
     formulas: FormulaTotals | None
@@ -146,9 +147,9 @@ class Series(Record, frozen=True, kw_only=True):
 
 
 class Scaling(Result, frozen=True, kw_only=True):
-    """What models cost over a size of the input or over a constructor's argument.
+    """The costs of models over a size of the input or an argument of the constructor.
 
-    `over` are the letters or the argument that take the values together.
+    `over` are the dimensions that take each value together, or the argument.
     """
 
     kind: Literal["scaling"] = "scaling"

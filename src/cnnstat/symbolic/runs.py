@@ -24,8 +24,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A run with letters: the shapes that it tells, and the conditions under which they hold."""
+class SymbolicRun:
+    """A run with symbolic sizes: its shapes as functions of them, valid where `conditions` hold."""
 
     conditions: Sequence[Condition]
     shapes_at: Callable[[Values], Shapes]
@@ -33,60 +33,66 @@ class Piece:
     """The layers by the index of their call."""
 
 
-class OneLetter:
-    """A piece as it depends on one letter, the others standing still."""
+class RestrictedRun:
+    """A symbolic run as a function of one dimension, with the others fixed at `base`.
 
-    def __init__(self, letter: str, base: Values, piece: Piece, start: int | None = None) -> None:
-        self.letter, self.base, self.piece = letter, base, piece
-        self.start = base[letter] if start is None else start
-        others = {name: size for name, size in base.items() if name != letter}
+    Conditions are named by their index. `benign` are those that do not affect shapes, `refused`
+    those whose violation makes the model fail, each with the side of `start` on which it does.
+    """
+
+    def __init__(
+        self, dimension: str, base: Values, run: SymbolicRun, start: int | None = None
+    ) -> None:
+        self.dimension, self.base, self.run = dimension, base, run
+        self.start = base[dimension] if start is None else start
+        others = {name: size for name, size in base.items() if name != dimension}
         self.conditions: list[Condition] = []
-        self.holds: list[tuple[str, Callable[..., int]]] = []
-        for condition in piece.conditions:
+        self._functions: list[tuple[str, Callable[..., int]]] = []
+        for condition in run.conditions:
             number = at(condition.number, others)
             if not isinstance(number, int):
                 self.conditions.append(condition)
-                self.holds.append((condition.relation, function_of(number, [letter])))
+                self._functions.append((condition.relation, function_of(number, [dimension])))
         self.benign: set[int] = set()
         self.refused: set[tuple[int, bool]] = set()
 
-    def broken(self, size: int) -> int | None:
-        """The first condition that does not hold at a size, if any."""
-        return next(self._broken(size), None)
+    def violated(self, size: int) -> int | None:
+        """The first condition that does not hold at a size; None if all do."""
+        return next(self._violated(size), None)
 
-    def all_broken(self, size: int) -> list[int]:
-        return list(self._broken(size))
+    def all_violated(self, size: int) -> list[int]:
+        return list(self._violated(size))
 
-    def _broken(self, size: int) -> Iterator[int]:
-        for index, (relation, function) in enumerate(self.holds):
+    def _violated(self, size: int) -> Iterator[int]:
+        for index, (relation, function) in enumerate(self._functions):
             if index not in self.benign:
                 value = function(size)
                 if not (value >= 0 if relation == ">=" else (value == 0) == (relation == "==")):
                     yield index
 
-    def broken_at(self, size: int) -> int:
-        """The first condition that does not hold, where one is known not to."""
-        broken = self.broken(size)
-        assert broken is not None
-        return broken
+    def first_violated(self, size: int) -> int:
+        """As `violated`, at a size where at least one condition does not hold."""
+        index = self.violated(size)
+        assert index is not None
+        return index
 
-    def refuses(self, broken: int, size: int) -> bool:
-        return (broken, size > self.start) in self.refused
+    def refuses(self, condition: int, size: int) -> bool:
+        return (condition, size > self.start) in self.refused
 
-    def joint(self) -> Iterator[Joint]:
-        """The equations that refuse sizes and bind the letter to another."""
+    def joint_conditions(self) -> Iterator[Joint]:
+        """The equations that refuse sizes and relate the dimension to another."""
         for index in sorted({index for index, _ in self.refused}):
             condition = self.conditions[index]
-            if condition.relation == "==" and len(condition.number.letters) > 1:
-                layer = self.piece.layers[condition.call] if condition.call >= 0 else ""
+            if condition.relation == "==" and len(condition.number.symbols) > 1:
+                layer = self.run.layers[condition.call] if condition.call >= 0 else ""
                 yield Joint(str(condition.number), layer)
 
     def shapes_at(self, size: int) -> Shapes:
-        return self.piece.shapes_at({**self.base, self.letter: size})
+        return self.run.shapes_at({**self.base, self.dimension: size})
 
 
 def shapes_at(trace: Trace, values: Values) -> Shapes:
-    """The outputs of all calls of a run with letters, at some sizes."""
+    """The outputs of all calls of a symbolic run, evaluated at some sizes."""
     return tuple(
         tuple(tuple(value_at(n, values) for n in tensor.shape) for tensor in call.outputs)
         for call in trace.calls

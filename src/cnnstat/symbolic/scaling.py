@@ -1,4 +1,4 @@
-"""What models cost over a size of the input or over an argument of the constructor."""
+"""The costs of models over a size of the input or an argument of the constructor."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ..symbols.evaluation import at, parse
 from ..version import __version__
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
-from .results import FIGURES, FormulaTotals, GrowthRate, LetteredInput, ScalePoint, Scaling, Series
-from .subject import Subject
+from .results import FIGURES, FormulaTotals, GrowthRate, ScalePoint, Scaling, Series, SymbolicInput
+from .subject import Subject, format_values
 
-_LETTERS = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
-"""What the dimensions of an input are called, by their number."""
+_USUAL_NAMES = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
+"""Names of the dimensions of an input, by its rank."""
 _DOUBLINGS = (0.5, 1, 2, 4)
 
 
@@ -40,12 +40,12 @@ def scaling_of(
     mode: Mode,
     fit: bool,
 ) -> Scaling:
-    """Run models over sizes or values; without `over` over height and width."""
-    given = None if input is None else as_input(input)
-    inputs = [_input_of(model, given, arguments) for model in models]
-    chosen = over or Over(_usual(inputs[0]))
+    """Run models over sizes or values; by default over height and width."""
+    spec = None if input is None else as_input(input)
+    inputs = [_input_of(model, spec, arguments) for model in models]
+    chosen = over or Over(_usual_names(inputs[0]))
     series = tuple(
-        _series(model, spec, chosen, _How(mode, dict(arguments or {}), fit))
+        _series(model, spec, chosen, _Settings(mode, dict(arguments or {}), fit))
         for model, spec in zip(models, inputs, strict=True)
     )
     if not any(point.reason is None for one in series for point in one.points):
@@ -55,53 +55,53 @@ def scaling_of(
     return Scaling(tool=tool, over=chosen.names, series=series)
 
 
-def _input_of(model: str, given: Any, arguments: Any) -> InputSpec:
-    """The input with a letter for each dimension: the letters of the user, else the usual ones."""
-    if isinstance(given, InputSpec) and given.letters:
-        return given
-    if given is None:
-        own = load(model, (), {}, arguments)
-        values = (*own.inputs, *own.named_inputs.values())
-        names = (*(None for _ in own.inputs), *own.named_inputs)
+def _input_of(model: str, spec: Any, arguments: Any) -> InputSpec:
+    """The input with a name for each dimension: the names of the user, else the usual ones."""
+    if isinstance(spec, InputSpec) and spec.letters:
+        return spec
+    if spec is None:
+        base = load(model, (), {}, arguments)
+        values = (*base.inputs, *base.named_inputs.values())
+        names = (*(None for _ in base.inputs), *base.named_inputs)
         pairs = [(n, v) for n, v in zip(names, values, strict=True) if hasattr(v, "shape")]
         if len(pairs) != 1:
             raise UsageError(f"{model} has no one input to vary", hint="--input 1,3,H,W")
-        name, given = pairs[0]
-        given = InputSpec(tuple(given.shape), str(given.dtype).removeprefix("torch."), name)
-    usual = _LETTERS.get(len(given.shape), "")
-    return InputSpec(given.shape, given.dtype, given.name, tuple(enumerate(usual)))
+        name, spec = pairs[0]
+        spec = InputSpec(tuple(spec.shape), str(spec.dtype).removeprefix("torch."), name)
+    usual = _USUAL_NAMES.get(len(spec.shape), "")
+    return InputSpec(spec.shape, spec.dtype, spec.name, tuple(enumerate(usual)))
 
 
-def _usual(spec: InputSpec) -> tuple[str, ...]:
+def _usual_names(spec: InputSpec) -> tuple[str, ...]:
     names = [name for _, name in spec.letters]
-    for wanted in (("H", "W"), ("L",), ("T",)):
-        if all(name in names for name in wanted):
-            return wanted
+    for usual in (("H", "W"), ("L",), ("T",)):
+        if all(name in names for name in usual):
+            return usual
     return tuple(names[:1])
 
 
 @dataclass(frozen=True)
-class _How:
-    """How each model is made and run."""
+class _Settings:
+    """How each model is constructed and run."""
 
     mode: Mode
     arguments: dict[str, Any]
     fit: bool
 
 
-def _series(model: str, spec: InputSpec, over: Over, how: _How) -> Series:
-    letters = [name for _, name in spec.letters]
-    if not any(name in letters for name in over.names):
-        return _over_argument(model, spec, over, how)
-    unknown = [name for name in over.names if name not in letters]
+def _series(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
+    names = [name for _, name in spec.letters]
+    if not any(name in names for name in over.names):
+        return _over_argument(model, spec, over, settings)
+    unknown = [name for name in over.names if name not in names]
     if unknown:
         raise UsageError(
-            f"{unknown[0]} is no letter of the input {spec}", f"its letters: {', '.join(letters)}"
+            f"{unknown[0]} is no letter of the input {spec}", f"its letters: {', '.join(names)}"
         )
-    return _over_letters(model, spec, over, how)
+    return _over_sizes(model, spec, over, settings)
 
 
-def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series:
+def _over_argument(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
     if len(over.names) > 1 or not over.values:
         what = over.names[0]
         raise UsageError(
@@ -114,12 +114,12 @@ def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series
         raise UsageError(f"{name} is varied: the sizes of the input {spec} are to be numbers")
     if is_saved(model):
         raise refusal_of_options(model)
-    config = RunConfig(how.mode)
+    config = RunConfig(settings.mode)
     points, analyses = [], []
     for value in over.values:
         try:
             loaded = load_model(
-                ModelRequest(model, (_plain(spec),), {}, {**how.arguments, name: value})
+                ModelRequest(model, (_plain(spec),), {}, {**settings.arguments, name: value})
             )
             analysis = run_model(loaded, config).analysis
         except ModelError as error:
@@ -127,22 +127,22 @@ def _over_argument(model: str, spec: InputSpec, over: Over, how: _How) -> Series
         else:
             analyses.append(analysis)
             points.append(_point(value, analysis))
-    told = LetteredInput(spec.name, _plain(spec).shape, spec.dtype)
+    plain = SymbolicInput(spec.name, _plain(spec).shape, spec.dtype)
     return Series(
-        name=model, model=analyses[0].model if analyses else None, inputs=(told,),
+        name=model, model=analyses[0].model if analyses else None, inputs=(plain,),
         points=tuple(points), growth=growth_of(points), formulas=None,
         formulas_reason=f"{name} is an argument: it changes the model, not only its sizes",
     )  # fmt: skip
 
 
-def _over_letters(model: str, spec: InputSpec, over: Over, how: _How) -> Series:
-    kept = tuple((dim, name) for dim, name in spec.letters if name in over.names)
-    lettered = InputSpec(spec.shape, spec.dtype, spec.name, kept)
-    subject = Subject.of(ModelRequest(model, (lettered,), {}, how.arguments), how.mode)
+def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
+    varied = tuple((dim, name) for dim, name in spec.letters if name in over.names)
+    symbolic = InputSpec(spec.shape, spec.dtype, spec.name, varied)
+    subject = Subject.of(ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode)
     start = subject.base[over.names[0]]
     values = over.values or tuple(n for f in _DOUBLINGS if (n := round(f * start)) > 0)
-    own = subject.analysis(subject.base)
-    points, samples = [], [(subject.base, own)]
+    base = subject.analysis(subject.base)
+    points, samples = [], [(subject.base, base)]
     for value in values:
         if type(value) is not int or value < 1:
             raise UsageError(f"{', '.join(over.names)} = {value!r} is no size")
@@ -150,24 +150,24 @@ def _over_letters(model: str, spec: InputSpec, over: Over, how: _How) -> Series:
         try:
             analysis = subject.analysis(sizes)
         except ModelError as error:
-            fitted = _fitted(subject, own, value, sizes) if how.fit else None
+            fitted = _fitted(subject, base, value, sizes) if settings.fit else None
             points.append(fitted or ScalePoint(value, reason=error.message))
         else:
             samples.append((sizes, analysis))
             points.append(_point(value, analysis))
     formulas, reason = _formulas(subject, samples)
     return Series(
-        name=model, model=own.model,
-        inputs=tuple(subject.lettered_inputs()), points=tuple(points), growth=growth_of(points),
+        name=model, model=base.model,
+        inputs=tuple(subject.symbolic_inputs()), points=tuple(points), growth=growth_of(points),
         formulas=formulas, formulas_reason=reason,
     )  # fmt: skip
 
 
 def _fitted(
-    subject: Subject, own: Analysis, value: int, sizes: Mapping[str, int]
+    subject: Subject, base: Analysis, value: int, sizes: Mapping[str, int]
 ) -> ScalePoint | None:
-    """The figures with the first linear layer made to fit; None where that does not help."""
-    site = find_site(own)
+    """The figures with the first linear layer resized to fit; None if the model still fails."""
+    site = find_site(base)
     if site is None:
         return None
     linear = site.linears[0].path
@@ -181,23 +181,19 @@ def _fitted(
 def _formulas(
     subject: Subject, samples: Sequence[tuple[dict[str, int], Analysis]]
 ) -> tuple[FormulaTotals | None, str | None]:
-    """The formulas of the way that the model takes at its own size, and where it takes another."""
-    piece, reason = subject.with_letters(subject.base)
-    if piece is None:
+    """The formulas of the branch taken at the base sizes, and the sizes that take another."""
+    run, reason = subject.symbolic_run(subject.base)
+    if run is None:
         return None, reason
     trace = subject.trace_at(subject.base)
     layers = layer_formulas(trace)
     macs = layers[0].macs
     number = parse(macs) if isinstance(macs, str) else macs
-    alike = [(v, a) for v, a in samples if number is None or at(number, v) == a.totals.macs]
-    others = [_told(sizes) for sizes, a in samples if (sizes, a) not in alike]
-    formulas = total_formulas(trace, layers, [(v, a.totals) for v, a in alike])
+    matching = [(v, a) for v, a in samples if number is None or at(number, v) == a.totals.macs]
+    others = [format_values(sizes) for sizes, a in samples if (sizes, a) not in matching]
+    formulas = total_formulas(trace, layers, [(v, a.totals) for v, a in matching])
     reasons = [f"do not hold at {'; '.join(others)}: it takes another way there"] if others else []
     return formulas, "; ".join([*reasons, *index_notes(subject)]) or None
-
-
-def _told(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} = {size}" for name, size in sizes.items())
 
 
 def _point(value: Any, analysis: Analysis) -> ScalePoint:
@@ -209,7 +205,7 @@ def _plain(spec: InputSpec) -> InputSpec:
 
 
 def growth_of(points: Sequence[ScalePoint]) -> GrowthRate | None:
-    """The factor per doubling, from the first point that runs to the last; None for fewer than two.
+    """The factor per doubling from the first valid point to the last; None for fewer than two.
 
     y ∝ x^p grows by 2^p: p = log(yₙ/y₁) / log(xₙ/x₁).
     """

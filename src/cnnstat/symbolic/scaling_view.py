@@ -1,4 +1,4 @@
-"""The view of `scale`: a table over the values, growth per doubling, formulas and a picture."""
+"""The view of `scale`: a table over the values, growth per doubling, formulas and bar charts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TITLES = {
     "peak_bytes": ("Peak", "Peak memory, bytes"),
 }
 _DROPPED = {"activation_bytes": 2, "peak_bytes": 1}
-_MOST_BARS = 24  # a picture of more says nothing
+_MOST_BARS = 24  # more are not readable
 
 
 def view(scaling: Scaling, options: Options) -> Report:
@@ -53,13 +53,13 @@ def _points(scaling: Scaling) -> Table:
     rows = []
     for value, points in _by_value(scaling):
         for name, point in points:
-            cells = [Cell(_said(value)), *([Cell(name)] if several else [])]
+            cells = [Cell(_text(value)), *([Cell(name)] if several else [])]
             rows.append(Row((*cells, *_cells(point))))
     return Table(tuple(columns), tuple(rows))
 
 
 def _by_value(scaling: Scaling) -> Iterator[tuple[object, list[tuple[str, ScalePoint]]]]:
-    """The values in order; models that were given no values have their own, by their size."""
+    """The values of all models, in order: by default each model has its own."""
     values: list[object] = []
     for series in scaling.series:
         values += [point.value for point in series.points if point.value not in values]
@@ -80,7 +80,7 @@ def _cells(point: ScalePoint) -> list[Cell]:
     ]
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return str(value)
 
 
@@ -89,10 +89,10 @@ def _refused(series: Series, over: str) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for point in series.points:
         if point.reason is not None:
-            reasons.setdefault(point.reason, []).append(_said(point.value))
+            reasons.setdefault(point.reason, []).append(_text(point.value))
     fitted = {point.fitted: 0 for point in series.points if point.fitted}
     for linear in fitted:
-        values = [_said(point.value) for point in series.points if point.fitted == linear]
+        values = [_text(point.value) for point in series.points if point.fitted == linear]
         yield f"{series.name} at {over} = {_listed(values)}: {linear} made as wide as that needs"
     for reason, values in reasons.items():
         yield f"{series.name} does not run at {over} = {_listed(values)}: {reason}"
@@ -136,7 +136,7 @@ def _formulas(series: Series, several: bool) -> Facts:
 
 
 def _pictures(scaling: Scaling, over: str) -> Iterator[Bars]:
-    """Of the figures that vary: MACs for sizes, parameters too where an argument changes them."""
+    """Bars of MACs and parameters, where they vary."""
     values = list(_by_value(scaling))
     names = tuple(series.name for series in scaling.series)
     if len(values) * len(names) > 4 * _MOST_BARS:
@@ -148,7 +148,7 @@ def _pictures(scaling: Scaling, over: str) -> Iterator[Bars]:
         }  # fmt: skip
         if any(len(_known(series, figure)) > 1 for series in scaling.series):
             groups = [
-                (_said(value), tuple(points.get((name, str(value))) for name in names))
+                (_text(value), tuple(points.get((name, str(value))) for name in names))
                 for value, _ in values
             ]
             runs = tuple(group for group in groups if any(v is not None for v in group[1]))

@@ -23,14 +23,14 @@ from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import trace_on_lanes
-from .results import LetteredInput
-from .runs import Outcome, Piece, shapes_at
+from .results import SymbolicInput
+from .runs import Outcome, SymbolicRun, shapes_at
 
 _SIZES = (224, 32, 28, 64, 256, 299, 128, 384, 512, 16, 96, 48, 100, 8, 4, 2, 1)
 
 
 def at_sizes(value: Any, values: Mapping[str, int]) -> Any:
-    """The inputs where every letter has a value."""
+    """The inputs with every symbolic dimension replaced by its size."""
     if isinstance(value, InputSpec):
         return value.at(values)
     if isinstance(value, tuple | list):
@@ -50,33 +50,35 @@ def specs_in(value: Any) -> Iterator[InputSpec]:
         yield from specs_in(list(value.values()))
 
 
-def letters_in(value: Any) -> Iterator[str]:
+def dimensions_in(value: Any) -> Iterator[str]:
     for spec in specs_in(value):
         yield from (name for _, name in spec.letters)
 
 
-def told(values: Mapping[str, int]) -> str:
+def format_values(values: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in values.items())
 
 
 def starting_sizes(request: ModelRequest) -> dict[str, int]:
-    """The sizes that the model's own input has where the letters stand."""
+    """The sizes of the model's default input in the symbolic dimensions."""
     model, positional, named = request.model, request.inputs, request.named_inputs
     try:
-        own = load(model, (), {}, request.arguments) if isinstance(model, str) else None
-    except CnnstatError:  # it has no input of its own
-        own = None
+        base = load(model, (), {}, request.arguments) if isinstance(model, str) else None
+    except CnnstatError:  # it has no default input
+        base = None
     starts = {
         name: spec.shape[dim]
         for spec in specs_in((positional, named)) for dim, name in spec.letters if spec.shape[dim]
     }  # fmt: skip
     if isinstance(model, nn.Module):
         implied = implied_input(model).shape
-        alike = [spec for spec in positional if len(spec.shape) == len(implied)]
-        starts |= {n: implied[1] for spec in alike for dim, n in spec.letters if dim == 1}
-    pairs = [*zip(positional, own.inputs, strict=False)] if own else []
+        matching = [spec for spec in positional if len(spec.shape) == len(implied)]
+        starts |= {n: implied[1] for spec in matching for dim, n in spec.letters if dim == 1}
+    pairs = [*zip(positional, base.inputs, strict=False)] if base else []
     pairs += [
-        (named[name], own.named_inputs[name]) for name in named if own and name in own.named_inputs
+        (named[name], base.named_inputs[name])
+        for name in named
+        if base and name in base.named_inputs
     ]
     for spec, value in pairs:
         if isinstance(spec, InputSpec) and len(getattr(value, "shape", ())) == len(spec.shape):
@@ -86,22 +88,22 @@ def starting_sizes(request: ModelRequest) -> dict[str, int]:
 
 
 def first_values(
-    letters: Sequence[str],
+    dimensions: Sequence[str],
     starts: Mapping[str, int],
     positional: Sequence[Any],
     named: Mapping[str, Any],
 ) -> Iterator[dict[str, int]]:
-    """Sizes at which the model may run: its own, else usual ones, two for a batch."""
-    if all(name in starts for name in letters):
+    """Sizes at which the model may run: its default ones, else common ones; 2 for a batch."""
+    if all(name in starts for name in dimensions):
         yield dict(starts)
     batches = {
         name for spec in specs_in((positional, named)) for dim, name in spec.letters if dim == 0
     }
     for size in _SIZES:
-        yield {name: 2 if name in batches else starts.get(name, size) for name in letters}
+        yield {name: 2 if name in batches else starts.get(name, size) for name in dimensions}
 
 
-_APART = (1, 2, 4, 8, 16, 32)  # what is added to tell two letters of one size from each other
+_OFFSETS = (1, 2, 4, 8, 16, 32)  # added to a size that another dimension has too
 
 _Key = tuple[tuple[str, int], ...]
 
@@ -112,13 +114,13 @@ def _key(values: Mapping[str, int]) -> _Key:
 
 @dataclass
 class Subject:
-    """A model and its inputs with letters; `base` are sizes at which it runs."""
+    """A model and its inputs with symbolic dimensions; `base` are sizes at which it runs."""
 
     loaded: Loaded
     inputs: tuple[Any, ...]
     named: dict[str, Any]
     mode: Mode
-    letters: tuple[str, ...]
+    dimensions: tuple[str, ...]
     base: dict[str, int] = field(default_factory=dict)
     lane: LaneName | None = None
     traces: dict[_Key, Trace] = field(default_factory=dict)
@@ -132,12 +134,12 @@ class Subject:
             raise UsageError(f"{model} is a saved analysis: its sizes are numbers")
         request = request.parsed()
         positional, keywords = tuple(request.inputs), dict(request.named_inputs)
-        letters = tuple(dict.fromkeys(letters_in((positional, keywords))))
-        if not letters:
+        dimensions = tuple(dict.fromkeys(dimensions_in((positional, keywords))))
+        if not dimensions:
             raise UsageError("no letter among the inputs", hint="--input 1,3,H,W")
         starts = starting_sizes(request)
         errors: dict[str, str] = {}
-        for values in first_values(letters, starts, positional, keywords):
+        for values in first_values(dimensions, starts, positional, keywords):
             loaded = load_model(
                 replace(
                     request,
@@ -147,10 +149,10 @@ class Subject:
             )
             if not isinstance(loaded, Loaded):
                 raise UsageError(f"{model} is a graph that is not run: its sizes are numbers")
-            subject = cls(loaded, positional, keywords, mode, letters, dict(values))
+            subject = cls(loaded, positional, keywords, mode, dimensions, dict(values))
             subject.lane = subject._lane_at(values, errors)
             if subject.lane is not None:
-                subject._tell_letters_apart()
+                subject._separate_sizes()
                 return subject
         raise ModelError(
             "no sizes were found at which the model runs", *list(errors.values())[:3],
@@ -161,7 +163,7 @@ class Subject:
         try:
             lane: LaneName = self.analysis(values).lane  # type: ignore[assignment]  # str in the JSON
         except CnnstatError as error:
-            errors.setdefault(error.message, f"{told(values)}: {error.message}")
+            errors.setdefault(error.message, f"{format_values(values)}: {error.message}")
             return None
         return lane
 
@@ -174,7 +176,7 @@ class Subject:
         return run_model(loaded, RunConfig(self.mode, self.lane, diagnosed=False))
 
     def trace_at(self, values: Mapping[str, int]) -> Trace:
-        """The run with letters that was made at these sizes."""
+        """The symbolic run that was made at these sizes."""
         return self.traces[_key(values)]
 
     def analysis(self, values: Mapping[str, int]) -> Analysis:
@@ -184,15 +186,15 @@ class Subject:
         return self.analyses[key]
 
     def resized(self, values: Mapping[str, int], linear: str) -> Analysis:
-        """The model with a linear layer made as wide as these sizes need.
+        """The model with a linear layer widened to fit these sizes.
 
         Raises:
-            ModelError: that layer is not what does not fit.
+            ModelError: the model does not run with that layer replaced either.
         """
         inputs = at_sizes(self.inputs, values), at_sizes(self.named, values)
         variant = resized(self.loaded.model, inputs, self.mode, linear)
-        own = self.analysis(self.base)
-        return analyse(variant, own.model, own.tool)
+        base = self.analysis(self.base)
+        return analyse(variant, base.model, base.tool)
 
     def outcome(self, values: Mapping[str, int]) -> Outcome:
         """A plain run at these sizes."""
@@ -212,8 +214,8 @@ class Subject:
             return Outcome(None, error.message, error.details[-1] if error.details else "")
         return Outcome(shapes_at(trace, {}))
 
-    def with_letters(self, values: Mapping[str, int]) -> tuple[Piece | None, str]:
-        """A run with letters at these sizes, or why there is none."""
+    def symbolic_run(self, values: Mapping[str, int]) -> tuple[SymbolicRun | None, str]:
+        """A symbolic run at these sizes, or the reason why there is none."""
         if self.lane != "meta":
             return None, "the model needs values, so letters do not go through it"
         try:
@@ -225,31 +227,31 @@ class Subject:
         except ModelError as error:
             why = error.details[-1] if error.details else ""
             return None, f"letters do not go through the model: {error.message}; {why}"
-        except ImportError as error:  # what torch offers its own compiler is no public interface
+        except ImportError as error:  # it is the private interface of torch's compiler
             return None, f"letters do not go through this torch: {error}"
         self.traces[_key(values)] = run.trace
         layers = [f"{call.path} ({call.type})" for call in run.trace.calls]
-        return Piece(run.conditions, lambda v: shapes_at(run.trace, v), layers), ""
+        return SymbolicRun(run.conditions, lambda v: shapes_at(run.trace, v), layers), ""
 
-    def _tell_letters_apart(self) -> None:
-        """Other sizes for letters that stand at 1 or at the size of another, where such run.
+    def _separate_sizes(self) -> None:
+        """Choose other sizes for dimensions of size 1, or of the size of another, if they run.
 
-        What holds for one size of both need not hold for two.
+        A condition met by equal sizes, or by 1, need not hold in general.
         """
-        for place, name in enumerate(self.letters):
-            before = {self.base[letter] for letter in self.letters[:place]}
+        for place, name in enumerate(self.dimensions):
+            before = {self.base[other] for other in self.dimensions[:place]}
             size = self.base[name]
             if size > 1 and size not in before:
                 continue
-            for more in _APART:
+            for more in _OFFSETS:
                 values = {**self.base, name: size + more}
                 if size + more not in before and self.outcome(values).shapes is not None:
                     self.base = values
                     break
 
-    def lettered_inputs(self) -> Iterator[LetteredInput]:
+    def symbolic_inputs(self) -> Iterator[SymbolicInput]:
         for name, value in (*((None, i) for i in self.inputs), *self.named.items()):
             if isinstance(value, InputSpec):
-                yield LetteredInput(name, value.sizes, value.dtype)
+                yield SymbolicInput(name, value.sizes, value.dtype)
             elif hasattr(value, "shape"):
-                yield LetteredInput(name, tuple(value.shape), str(value.dtype))
+                yield SymbolicInput(name, tuple(value.shape), str(value.dtype))

@@ -1,10 +1,10 @@
-"""The sizes at which a model runs: which values a letter may take, and which layer says so.
+"""The valid sizes of a model: the values that one dimension may take, and the layers that limit it.
 
-A run with letters leaves conditions: the decisions that torch and the model took by a size. A
-size at which all of them hold runs as that run did. Where one does not hold, either the shapes do
-not fit, or the model goes another way; which, a plain run at such a size tells. So every region
-between two conditions is settled by plain runs, and so is each bound: the last legal size and the
-first beyond it are both tried.
+A symbolic run records conditions: the decisions that torch and the model based on a size. At sizes
+where all of them hold, the model runs as it did then. Where one does not hold, either the shapes
+do not fit or the model takes another branch; a plain run at such a size decides which. So plain
+runs settle every region between two conditions, and also confirm each bound: the last valid size
+and the first one beyond it are both tried.
 """
 
 from __future__ import annotations
@@ -14,42 +14,46 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
 
-from .results import Domain, Limit, Range
-from .runs import OneLetter, Outcome, Piece, Values
+from .results import Limit, Range, ValidSizes
+from .runs import Outcome, RestrictedRun, SymbolicRun, Values
 
 Oracle = Callable[[Values], Outcome]
-MOST_TRIED = 60  # plain runs for one letter
-_MOST_PIECES = 3
+MOST_TRIED = 60  # plain runs for one dimension
+_MOST_SYMBOLIC_RUNS = 3
 _SAMPLES = 4
 
 
 @dataclass
 class Explorer:
-    """What is known of the sizes of one letter, the others standing at `base`."""
+    """Classifies the sizes of one dimension, with the others fixed at `base`."""
 
-    letter: str
+    dimension: str
     base: Values
-    run: Oracle
-    letters_run: Callable[[Values], Piece | None]
+    plain_run: Oracle
+    symbolic_run: Callable[[Values], SymbolicRun | None]
     outcomes: dict[int, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pieces: list[OneLetter] = []
-        self.runs = 1  # with letters
-        self.start = self.base[self.letter]
+        self.runs: list[RestrictedRun] = []
+        self.symbolic_runs = 1
+        self.start = self.base[self.dimension]
         self.grid = range(1, max(1024, 4 * self.start) + 1)
 
     def tried(self, size: int) -> Outcome:
         if size not in self.outcomes:
-            self.outcomes[size] = self.run({**self.base, self.letter: size})
+            self.outcomes[size] = self.plain_run({**self.base, self.dimension: size})
         return self.outcomes[size]
 
-    def is_legal(self, size: int) -> bool:
+    def is_valid(self, size: int) -> bool:
         return self.tried(size).shapes is not None
 
-    def explore(self, first: Piece) -> bool:
-        """Settle every size of the grid; False where the conditions leave some open."""
-        self.pieces = [OneLetter(self.letter, self.base, first)]
+    def explore(self, first: SymbolicRun) -> bool:
+        """Settle every size of the grid; False where the conditions leave some open.
+
+        The open size nearest to the start is tried next: one plain run settles all sizes that
+        violate the same condition on the same side of the start.
+        """
+        self.runs = [RestrictedRun(self.dimension, self.base, first)]
         while len(self.outcomes) < MOST_TRIED:
             open_sizes = [size for size in self.grid if self._verdict(size) is None]
             if not open_sizes:
@@ -60,94 +64,96 @@ class Explorer:
         return False
 
     def _verdict(self, size: int) -> bool | None:
-        """Whether the size is legal; None where that is not settled."""
+        """Whether the size is valid; None where that is not settled."""
         refused = False
-        for piece in self.pieces:
-            broken = piece.broken(size)
-            if broken is None:
+        for run in self.runs:
+            violated = run.violated(size)
+            if violated is None:
                 return True
-            refused = refused or piece.refuses(broken, size)
+            refused = refused or run.refuses(violated, size)
         if size in self.outcomes:
             return self.outcomes[size].shapes is not None
         return False if refused else None
 
     def _settle(self, size: int, open_sizes: Sequence[int]) -> bool:
-        """Learn from a run at `size` what the first condition means that does not hold there."""
-        if self.is_legal(size):
-            return self._settle_legal(size)
-        # what was decided last on the way to the failure
-        piece = max(self.pieces, key=lambda p: p.broken_at(size))
-        broken, above = piece.broken_at(size), size > piece.start
-        alike = [s for s in open_sizes if piece.broken(s) == broken and (s > piece.start) == above]
-        for other in {max(alike), min(alike)}:
-            if self.is_legal(other):
-                return self._settle_legal(other)
-        piece.refused.add((broken, above))
+        """Find out by a plain run at `size` what violating its first condition means."""
+        if self.is_valid(size):
+            return self._settle_valid(size)
+        # Of the violated conditions, the one recorded last is the closest to the failure.
+        run = max(self.runs, key=lambda r: r.first_violated(size))
+        violated, above = run.first_violated(size), size > run.start
+        same = [s for s in open_sizes if run.violated(s) == violated and (s > run.start) == above]
+        # All of these are refused only if both ends of them fail as well.
+        for other in {max(same), min(same)}:
+            if self.is_valid(other):
+                return self._settle_valid(other)
+        run.refused.add((violated, above))
         return True
 
-    def _settle_legal(self, size: int) -> bool:
-        for piece in self.pieces:
-            if self.tried(size).shapes == piece.shapes_at(size):
-                piece.benign.update(piece.all_broken(size))  # they decide no shape
+    def _settle_valid(self, size: int) -> bool:
+        """Learn from a valid size at which every symbolic run violates a condition."""
+        for run in self.runs:
+            if self.tried(size).shapes == run.shapes_at(size):
+                run.benign.update(run.all_violated(size))  # they affect no shape
                 return True
-        # The model goes another way: what holds there is told by a run there.
-        if self.runs == _MOST_PIECES:
+        # The model takes another branch there, which needs a symbolic run of its own.
+        if self.symbolic_runs == _MOST_SYMBOLIC_RUNS:
             return False
-        self.runs += 1
-        found = self.letters_run({**self.base, self.letter: size})
+        self.symbolic_runs += 1
+        found = self.symbolic_run({**self.base, self.dimension: size})
         if found is None:
             return False
-        piece = OneLetter(self.letter, self.base, found, size)
-        # what tells the shapes of the others too takes their place
-        kept = [p for p in self.pieces if piece.shapes_at(p.start) != p.shapes_at(p.start)]
-        self.pieces = [piece, *kept]
+        run = RestrictedRun(self.dimension, self.base, found, size)
+        # It replaces the runs whose shapes it predicts as well.
+        others = [r for r in self.runs if run.shapes_at(r.start) != r.shapes_at(r.start)]
+        self.runs = [run, *others]
         return True
 
-    def _agrees(self, size: int) -> bool:
-        """Whether a plain run says of a size what the conditions say."""
+    def agrees(self, size: int) -> bool:
+        """Whether a plain run at a size confirms what the conditions predict."""
         expected = self._verdict(size)
         shapes = self.tried(size).shapes
-        pieces = [piece for piece in self.pieces if piece.broken(size) is None]
-        told = not pieces or shapes == pieces[0].shapes_at(size)
-        return told and expected == (shapes is not None)
+        runs = [run for run in self.runs if run.violated(size) is None]
+        same_shapes = not runs or shapes == runs[0].shapes_at(size)
+        return same_shapes and expected == (shapes is not None)
 
-    def legal_sizes(self) -> list[int]:
+    def valid_sizes(self) -> list[int]:
         return [size for size in self.grid if self._verdict(size)]
 
 
-def domain_of(
-    letter: str,
+def valid_sizes_of(
+    dimension: str,
     base: Values,
-    first: Piece | None,
-    run: Oracle,
-    letters_run: Callable[[Values], Piece | None],
-) -> Domain:
-    """The legal sizes of one letter, the others standing at `base`, at which the model runs.
+    first: SymbolicRun | None,
+    plain_run: Oracle,
+    symbolic_run: Callable[[Values], SymbolicRun | None],
+) -> ValidSizes:
+    """The valid sizes of one dimension, the others fixed at `base`, at which the model runs.
 
     Args:
-        first: the run with letters at `base`; None where letters do not go through, and the
-            domain is then found by search.
-        run: a plain run at any sizes.
-        letters_run: another run with letters, where the model goes another way.
+        first: the symbolic run at `base`; None where torch cannot trace the model symbolically,
+            and the sizes are then found by search.
+        plain_run: runs the model at any sizes.
+        symbolic_run: runs the model symbolically at other sizes, where it takes another branch.
     """
-    explorer = Explorer(letter, base, run, letters_run)
-    explorer.outcomes[base[letter]] = run(base)
+    explorer = Explorer(dimension, base, plain_run, symbolic_run)
+    explorer.outcomes[base[dimension]] = plain_run(base)
     settled = first is not None and explorer.explore(first)
-    sizes = explorer.legal_sizes() if settled else []
+    sizes = explorer.valid_sizes() if settled else []
     if settled:
-        domain = _described(explorer, sizes)
-        if all(explorer._agrees(size) for size in _checks(explorer, domain, sizes)):
-            return domain
+        valid = _described(explorer, sizes)
+        if all(explorer.agrees(size) for size in _checks(explorer, valid, sizes)):
+            return valid
     found = _searched(explorer)
-    if not all(explorer.is_legal(size) for size in _drawn(found)):
-        # with gaps between them: no more is known than the sizes that were tried
+    if not all(explorer.is_valid(size) for size in _drawn(found)):
+        # There are gaps between them, so only the sizes that were tried are certain.
         found = sorted(size for size, o in explorer.outcomes.items() if o.shapes is not None)
     return _described(explorer, found, by_search=True)
 
 
-def _checks(explorer: Explorer, domain: Domain, sizes: Sequence[int]) -> Iterable[int]:
-    """Sizes that plain runs are to confirm: the bounds, one beyond each, and some inside."""
-    for part in domain.ranges:
+def _checks(explorer: Explorer, valid: ValidSizes, sizes: Sequence[int]) -> Iterable[int]:
+    """Sizes that plain runs must confirm: the bounds, one beyond each, and some inside."""
+    for part in valid.ranges:
         ends = [part.lowest, part.lowest - part.step, part.lowest - 1]
         if part.step > 1:
             ends.append(part.lowest + 1)
@@ -161,26 +167,26 @@ def _drawn(sizes: Sequence[int]) -> list[int]:
     return Random(0).sample(sizes, min(_SAMPLES, len(sizes)))
 
 
-def _described(explorer: Explorer, sizes: Sequence[int], by_search: bool = False) -> Domain:
+def _described(explorer: Explorer, sizes: Sequence[int], by_search: bool = False) -> ValidSizes:
     ranges = tuple(_ranges(sizes, explorer.grid[-1]))
     if ranges and ranges[-1].highest is None:
         far = ranges[-1].lowest + 16 * explorer.grid[-1] // ranges[-1].step * ranges[-1].step
-        if not explorer.is_legal(far):
+        if not explorer.is_valid(far):
             last = ranges[-1]
             ranges = (*ranges[:-1], Range(last.lowest, sizes[-1], last.step))
-    return Domain(
-        letter=explorer.letter,
+    return ValidSizes(
+        letter=explorer.dimension,
         ranges=ranges,
         limits=tuple(_limits(explorer, ranges)),
-        joint=tuple(joint for piece in explorer.pieces for joint in piece.joint()),
-        at={name: size for name, size in explorer.base.items() if name != explorer.letter},
+        joint=tuple(joint for run in explorer.runs for joint in run.joint_conditions()),
+        at={name: size for name, size in explorer.base.items() if name != explorer.dimension},
         found_by="search" if by_search else "symbols",
         tried=len(explorer.outcomes),
     )
 
 
 def _ranges(sizes: Sequence[int], top: int) -> Iterable[Range]:
-    """Runs of sizes at equal steps; the last is open where it goes on to the end of the grid."""
+    """Sizes grouped by equal steps; the last range is open if it reaches the end of the grid."""
     rest = list(sizes)
     steps = {b - a for a, b in pairwise(rest)}
     if len(steps) <= 1 and rest:
@@ -197,7 +203,7 @@ def _ranges(sizes: Sequence[int], top: int) -> Iterable[Range]:
 
 
 def _limits(explorer: Explorer, ranges: Sequence[Range]) -> Iterable[Limit]:
-    """What fails just outside: below the first range, above the last, between its steps."""
+    """The failures just outside: below the first range, above the last, between its steps."""
     if not ranges:
         return
     first, last = ranges[0], ranges[-1]
@@ -205,36 +211,36 @@ def _limits(explorer: Explorer, ranges: Sequence[Range]) -> Iterable[Limit]:
     outside += [last.highest + last.step] if last.highest is not None else []
     outside += [first.lowest + 1] if first.step > 1 else []
     for size in outside:
-        if size > 0 and not explorer.is_legal(size):
+        if size > 0 and not explorer.is_valid(size):
             outcome = explorer.tried(size)
             yield Limit(size, outcome.layer, outcome.reason)
 
 
 def _searched(explorer: Explorer) -> list[int]:
-    """Legal sizes by trying: the step, then how far down and up the multiples of it are legal."""
+    """Valid sizes by trial: the step, then how far down and up its multiples are valid."""
     start = explorer.start
     near = (
         s for s in (*range(1, 65), start)
-        if explorer.is_legal(start + s) or (s < start and explorer.is_legal(start - s))
+        if explorer.is_valid(start + s) or (s < start and explorer.is_valid(start - s))
     )  # fmt: skip
     step = next(near, None)
     if step is None:
         return [start]
-    lowest = start - step * _last_legal(
-        lambda k: explorer.is_legal(start - k * step), (start - 1) // step
+    lowest = start - step * _last_valid(
+        lambda k: explorer.is_valid(start - k * step), (start - 1) // step
     )
-    highest = start + step * _last_legal(
-        lambda k: explorer.is_legal(start + k * step), (explorer.grid[-1] - start) // step
+    highest = start + step * _last_valid(
+        lambda k: explorer.is_valid(start + k * step), (explorer.grid[-1] - start) // step
     )
     return list(range(lowest, highest + 1, step))
 
 
-def _last_legal(is_legal: Callable[[int], bool], most: int) -> int:
-    """The largest k up to `most` such that k is legal and k + 1 is not, by bisection."""
-    if is_legal(most):
+def _last_valid(is_valid: Callable[[int], bool], most: int) -> int:
+    """The largest k up to `most` such that k is valid and k + 1 is not, by bisection."""
+    if is_valid(most):
         return most
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if is_legal(middle) else (low, middle)
+        low, high = (middle, high) if is_valid(middle) else (low, middle)
     return low

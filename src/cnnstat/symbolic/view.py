@@ -1,4 +1,4 @@
-"""The view of formulas: the layers' shapes in letters, and below them the legal sizes."""
+"""The view of formulas: the table of layers with symbolic shapes, valid sizes and costs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.options import Options
 from ..symbols.evaluation import parse
 from ..symbols.expressions import Expr, Number
-from ..symbols.notation import written, written_equation, written_shape
-from .results import Domain, Formulas, LayerFormulas, Limit, Range, Size
+from ..symbols.notation import format_equation, format_number, format_symbolic_shape
+from .results import Formulas, LayerFormulas, Limit, Range, Size, ValidSizes
 
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share")
 
 
 def view(formulas: Formulas, options: Options) -> Report:
-    """The report of a model whose sizes are letters.
+    """The report of a model with symbolic sizes.
 
     Raises:
         UsageError: a column or sort key is unknown.
@@ -27,17 +27,17 @@ def view(formulas: Formulas, options: Options) -> Report:
     inputs = ", ".join(
         (f"{i.name}=" if i.name else "") + "×".join(map(str, i.shape)) for i in formulas.inputs
     )
-    blocks: list[Block] = [_layers(formulas, options), legal_sizes(formulas)]
-    limits = [line for domain in formulas.domains for line in limits_of(domain)]
+    blocks: list[Block] = [_layers(formulas, options), _valid_sizes(formulas)]
+    limits = [line for domain in formulas.domains for line in _limits(domain)]
     if limits:
         blocks.append(Text(tuple(dict.fromkeys(limits))))
-    blocks.append(costs(formulas))
-    notes = [f"note: {note}" for note in (*confirmations(formulas), *formulas.notes)]
+    blocks.append(_costs(formulas))
+    notes = [f"note: {note}" for note in (*_confirmations(formulas), *formulas.notes)]
     return Report(f"{formulas.model.spec} on {inputs}", (*blocks, Text(tuple(notes), "note")))
 
 
 def _layers(formulas: Formulas, options: Options) -> Table:
-    """The table of the example, with formulas in the place of its shapes and costs."""
+    """The table of the example, with formulas instead of its shapes and costs."""
     by_call = {(layer.path, layer.call): layer for layer in formulas.layers}
     example = formulas.example
     table, layers = layer_rows(example.layers, example.totals, options, DEFAULT_COLUMNS)
@@ -53,9 +53,9 @@ def _layers(formulas: Formulas, options: Options) -> Table:
 
 @dataclass(frozen=True)
 class Formula:
-    """A number, or the sizes of a shape, for people and for programs.
+    """The value of a cell: a number, or the sizes of a shape; `plain` is its text for programs.
 
-    `steps` are what the letters are divisible by in every legal size.
+    `steps` are the divisors that all valid sizes of a dimension have.
     """
 
     numbers: tuple[Number, ...]
@@ -64,8 +64,8 @@ class Formula:
 
     def __str__(self) -> str:
         if len(self.numbers) == 1 and not self.more:
-            return written(self.numbers[0], self.steps)
-        return written_shape(self.numbers, self.steps) + self.more
+            return format_number(self.numbers[0], self.steps)
+        return format_symbolic_shape(self.numbers, self.steps) + self.more
 
     @property
     def plain(self) -> str:
@@ -80,7 +80,7 @@ def _cell(column: Column, cell: Cell, layer: LayerFormulas, steps: Mapping[str, 
         return formula_cell(layer.macs, steps)
     if column.key == "activation":
         return formula_cell(layer.activation_bytes, steps)
-    # what holds at one size alone is not shown where sizes are letters
+    # figures of the example that have no formula are left out
     return Cell(None) if column.key in _OF_ONE_SIZE else cell
 
 
@@ -98,7 +98,7 @@ def number_of(size: Size) -> Number:
 
 
 def steps_of(formulas: Formulas) -> dict[str, int]:
-    """What letters are divisible by in all legal sizes."""
+    """The divisor of all valid sizes of each dimension that has one."""
     return {
         domain.letter: domain.ranges[0].step
         for domain in formulas.domains
@@ -107,49 +107,49 @@ def steps_of(formulas: Formulas) -> dict[str, int]:
     }  # fmt: skip
 
 
-def legal_sizes(formulas: Formulas) -> Facts:
+def _valid_sizes(formulas: Formulas) -> Facts:
     items = [(domain.letter, Cell(range_text(domain))) for domain in formulas.domains]
     return Facts(tuple(items), "Legal sizes")
 
 
-def range_text(domain: Domain) -> str:
+def range_text(domain: ValidSizes) -> str:
     """`H ≥ 67`, `221 ≤ H ≤ 252`, `H ≥ 32, divisible by 32`."""
     if not domain.ranges:
         return "none found"
     return " or ".join(_range(domain.letter, part) for part in domain.ranges)
 
 
-def _range(letter: str, part: Range) -> str:
+def _range(name: str, part: Range) -> str:
     if part.lowest == part.highest:
-        return f"{letter} = {part.lowest}"
-    low, high = (f"{part.lowest} ≤ {letter}", f" ≤ {part.highest}")
-    text = f"{letter} ≥ {part.lowest}" if part.highest is None else low + high
+        return f"{name} = {part.lowest}"
+    low, high = (f"{part.lowest} ≤ {name}", f" ≤ {part.highest}")
+    text = f"{name} ≥ {part.lowest}" if part.highest is None else low + high
     if part.step == 1:
         return text
     rest = part.lowest % part.step
-    return f"{text}, {_multiple(letter, part.step, rest)}"
+    return f"{text}, {_multiple(name, part.step, rest)}"
 
 
-def _multiple(letter: str, step: int, rest: int) -> str:
-    return f"divisible by {step}" if not rest else f"{letter}−{rest} divisible by {step}"
+def _multiple(name: str, step: int, rest: int) -> str:
+    return f"divisible by {step}" if not rest else f"{name}−{rest} divisible by {step}"
 
 
-def limits_of(domain: Domain) -> list[str]:
-    """What fails outside the range, a line for each end, and what binds letters to each other."""
+def _limits(domain: ValidSizes) -> list[str]:
+    """The failures outside the ranges, a line for each end, and the joint conditions."""
     lines = [_limit(domain.letter, limit) for limit in domain.limits]
     for joint in domain.joint:
         number = parse(joint.number)
         assert isinstance(number, Expr)
-        lines.append(f"{joint.layer} asks for {written_equation(number)}")
+        lines.append(f"{joint.layer} asks for {format_equation(number)}")
     return lines
 
 
-def _limit(letter: str, limit: Limit) -> str:
+def _limit(name: str, limit: Limit) -> str:
     reason = limit.reason.removeprefix(TORCH_SAYS)
-    return f"{letter} = {limit.size}: {limit.layer}: {reason}".rstrip(": ")
+    return f"{name} = {limit.size}: {limit.layer}: {reason}".rstrip(": ")
 
 
-def costs(formulas: Formulas) -> Facts:
+def _costs(formulas: Formulas) -> Facts:
     totals, steps = formulas.totals, steps_of(formulas)
     items: list[tuple[str, Any]] = [
         ("Parameters", Cell(totals.params, "count", "0")),
@@ -160,8 +160,8 @@ def costs(formulas: Formulas) -> Facts:
     return Facts(tuple(items), "Costs")
 
 
-def confirmations(formulas: Formulas) -> list[str]:
-    """How the legal sizes were found, a sentence for each way."""
+def _confirmations(formulas: Formulas) -> list[str]:
+    """How the valid sizes were found, a sentence for each method."""
     sentences = []
     ways = {
         "symbols": "from a run with letters; plain runs confirm each bound and the sizes beyond it",

@@ -1,4 +1,4 @@
-"""What the sums of an expression are made of: letters, operations, and the products of these."""
+"""The factors of an expression: symbols and operations, and products of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from .expressions import Number
 
-Operation = Literal["letter", "floor", "max", "min"]
+Operation = Literal["symbol", "floor", "max", "min"]
 
 
 class Atom:
-    """What an expression multiplies and adds: a letter (`name`), or an operation on expressions."""
+    """A symbol (`name`), or an operation on expressions."""
 
     __slots__ = ("__weakref__", "arguments", "key", "name", "operation")
 
@@ -21,7 +21,7 @@ class Atom:
         self.operation = operation
         self.name = name
         self.arguments = arguments
-        self.key = name if operation == "letter" else _atom_text(operation, arguments)
+        self.key = name if operation == "symbol" else _atom_text(operation, arguments)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Atom) and self.key == other.key
@@ -34,7 +34,7 @@ class Atom:
 
 
 Product = tuple[tuple[Atom, int], ...]
-"""Atoms with their powers, in the order of their keys; empty for the constant."""
+"""Atoms with their powers, sorted by key; empty for the constant."""
 
 
 def times(a: Product, b: Product) -> Product:
@@ -45,7 +45,7 @@ def times(a: Product, b: Product) -> Product:
 
 
 def without(product: Product, divisor: Product) -> Product | None:
-    """The product divided by another; None where that leaves a rest."""
+    """The product divided by another; None if it is not divisible."""
     powers = dict(product)
     for atom, power in divisor:
         powers[atom] = powers.get(atom, 0) - power
@@ -78,10 +78,10 @@ def text_of(terms: Mapping[Product, int]) -> str:
 def _atom_text(operation: str, arguments: tuple[Number, ...]) -> str:
     if operation == "floor":
         a, b = arguments
-        bottom = str(b) if isinstance(b, int) or _is_letter(b) else f"({b})"
-        return f"({a if isinstance(a, int) or _is_letter(a) else f'({a})'}//{bottom})"
+        bottom = str(b) if isinstance(b, int) or _is_symbol(b) else f"({b})"
+        return f"({a if isinstance(a, int) or _is_symbol(a) else f'({a})'}//{bottom})"
     return f"{operation}({', '.join(map(str, arguments))})"
 
 
-def _is_letter(number: Number) -> bool:
+def _is_symbol(number: Number) -> bool:
     return str(number).isidentifier()

@@ -1,4 +1,4 @@
-"""Expressions read from text and evaluated, and the greatest and least of several numbers."""
+"""Functions of expressions: maximum and minimum, parsing, and evaluation at sizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from .atoms import Atom
-from .expressions import Expr, Number, letter, lower_bound
+from .expressions import Expr, Number, lower_bound, symbol
 
 
 def greatest(*numbers: Number) -> Number:
@@ -19,16 +19,16 @@ def least(*numbers: Number) -> Number:
 
 
 def extreme(operation: Literal["max", "min"], numbers: tuple[Number, ...] | list[Number]) -> Number:
-    """Only those that may be the extreme are kept, each once."""
+    """The maximum or minimum, without the arguments that can never be it."""
     sign = 1 if operation == "max" else -1
-    kept: list[Number] = []
+    extremes: list[Number] = []
     for number in numbers:
-        if any(_never_below((k - number) * sign) for k in kept):
+        if any(_never_below((k - number) * sign) for k in extremes):
             continue
-        kept = [k for k in kept if not _never_below((number - k) * sign)] + [number]
-    if len(kept) == 1:
-        return kept[0]
-    return Expr({((Atom(operation, "", *sorted(kept, key=str)), 1),): 1})
+        extremes = [k for k in extremes if not _never_below((number - k) * sign)] + [number]
+    if len(extremes) == 1:
+        return extremes[0]
+    return Expr({((Atom(operation, "", *sorted(extremes, key=str)), 1),): 1})
 
 
 def _never_below(difference: Number) -> bool:
@@ -40,7 +40,7 @@ def parse(text: str) -> Number:
     """Read the plain text of an expression.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not an expression.
     """
     try:
         return _parsed(ast.parse(text.strip(), mode="eval").body)
@@ -52,7 +52,7 @@ def _parsed(node: ast.expr) -> Number:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.Name):
-        return letter(node.id)
+        return symbol(node.id)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_parsed(node.operand)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -78,7 +78,7 @@ def _no_power(exponent: Number) -> Number:
 
 
 def at(number: Number, values: Mapping[str, Number]) -> Number:
-    """The value where letters have these values; letters without one stay."""
+    """Substitute values for symbols; symbols without a value remain."""
     if not isinstance(number, Expr):
         return number
     total: Number = 0
@@ -91,7 +91,7 @@ def at(number: Number, values: Mapping[str, Number]) -> Number:
 
 
 def _at(atom: Atom, values: Mapping[str, Number]) -> Number:
-    if atom.operation == "letter":
+    if atom.operation == "symbol":
         return values.get(atom.name, Expr({((atom, 1),): 1}))
     arguments = [at(argument, values) for argument in atom.arguments]
     if atom.operation == "floor":
@@ -100,16 +100,21 @@ def _at(atom: Atom, values: Mapping[str, Number]) -> Number:
 
 
 def value_at(number: Number, values: Mapping[str, int]) -> int:
-    """The number where all its letters have values."""
+    """The number with a value for each of its symbols.
+
+    Raises:
+        ValueError: a symbol has no value.
+    """
     value = at(number, values)
     if isinstance(value, Expr):
-        missing = ", ".join(sorted(value.letters - values.keys()))
+        missing = ", ".join(sorted(value.symbols - values.keys()))
         raise ValueError(f"{number} has no value without one for {missing}")
     return value
 
 
-def function_of(number: Expr, letters: Sequence[str]) -> Callable[..., int]:
-    """The expression as a function of these letters, for many evaluations."""
-    assert number.letters <= set(letters)
-    function: Callable[..., int] = eval(f"lambda {', '.join(letters)}: {number}")  # our own text
+def function_of(number: Expr, symbols: Sequence[str]) -> Callable[..., int]:
+    """The expression compiled to a function of these symbols, for many evaluations."""
+    assert number.symbols <= set(symbols)
+    # eval is safe here: the text is that of an Expr, not a user's
+    function: Callable[..., int] = eval(f"lambda {', '.join(symbols)}: {number}")
     return function

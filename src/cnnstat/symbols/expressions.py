@@ -1,4 +1,4 @@
-"""Sums of products with whole coefficients: their arithmetic, and what they are never below."""
+"""Sums of products with integer coefficients: arithmetic, floor division and lower bounds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Number: TypeAlias = "int | Expr"
 
 
 class Expr:
-    """A number that depends on letters. Made by `letter` and arithmetic, never changed."""
+    """An immutable integer expression, created by `symbol` and arithmetic."""
 
     def __init__(self, terms: Mapping[Product, int]) -> None:
         self.terms = dict(sorted(terms.items(), key=lambda item: order(item[0])))
 
     @cached_property
-    def letters(self) -> frozenset[str]:
-        return frozenset(_letters(self))
+    def symbols(self) -> frozenset[str]:
+        return frozenset(_symbols_in(self))
 
     @cached_property
     def _text(self) -> str:
@@ -28,7 +28,7 @@ class Expr:
 
     @property
     def constant(self) -> int:
-        """The term without letters."""
+        """The term without symbols."""
         return self.terms.get((), 0)
 
     def __str__(self) -> str:
@@ -92,14 +92,14 @@ class Expr:
         raise TypeError(f"whether {self} is 0 depends on its letters")
 
 
-def letter(name: str) -> Expr:
-    return Expr({((Atom("letter", name), 1),): 1})
+def symbol(name: str) -> Expr:
+    return Expr({((Atom("symbol", name), 1),): 1})
 
 
 def lower_bound(number: Number, known: Mapping[Expr, int] | None = None) -> int | None:
-    """A number that `number` is never below; None if there is none to be seen.
+    """A lower bound of `number`; None if none can be derived.
 
-    `known` are bounds of expressions that hold beside that of letters, which are at least 1.
+    `known` are lower bounds of expressions, in addition to those of symbols, which are at least 1.
     """
     if isinstance(number, int):
         return number
@@ -112,6 +112,7 @@ def lower_bound(number: Number, known: Mapping[Expr, int] | None = None) -> int 
     total = 0
     for product, factor in number.terms.items():
         lows = [_atom_low(atom, known) for atom, _ in product]
+        # a negative term would need an upper bound, a product of negative factors both bounds
         if any(low is None or low < 0 for low in lows) or (factor < 0 and product):
             return None
         value = factor
@@ -122,11 +123,11 @@ def lower_bound(number: Number, known: Mapping[Expr, int] | None = None) -> int 
 
 
 def _atom_low(atom: Atom, known: Mapping[Expr, int]) -> int | None:
-    if atom.operation == "letter":
+    if atom.operation == "symbol":
         return max(1, known.get(Expr({((atom, 1),): 1}), 1))
-    whole = Expr({((atom, 1),): 1})
-    if whole in known:
-        return known[whole]
+    expression = Expr({((atom, 1),): 1})
+    if expression in known:
+        return known[expression]
     lows = [lower_bound(argument, known) for argument in atom.arguments]
     if atom.operation == "floor":
         top, bottom = lows[0], atom.arguments[1]
@@ -144,44 +145,47 @@ def _terms(number: Number) -> Mapping[Product, int]:
 
 
 def _number(terms: Mapping[Product, int]) -> Number:
-    kept = {product: factor for product, factor in terms.items() if factor}
-    if not kept or set(kept) == {()}:
-        return kept.get((), 0)
-    if len(kept) > 1:
-        for product, factor in kept.items():
+    nonzero = {product: factor for product, factor in terms.items() if factor}
+    if not nonzero or set(nonzero) == {()}:
+        return nonzero.get((), 0)
+    if len(nonzero) > 1:  # a sum may contain both halves of c·⌈n/2⌉
+        for product, factor in nonzero.items():
             if len(product) == 1 and product[0][0].operation == "floor" and product[0][1] == 1:
-                joined = _other_half(kept, product, factor)
+                joined = _other_half(nonzero, product, factor)
                 if joined is not None:
                     return joined
-    return Expr(kept)
+    return Expr(nonzero)
 
 
 def _other_half(terms: Mapping[Product, int], half: Product, factor: int) -> Number | None:
-    """The sum where −c·⌊n/2⌋ + c·n, which padding to an even size leaves, is c·⌈n/2⌉."""
+    """The sum with −c·⌊n/2⌋ + c·n, the result of padding to an even size, as c·⌈n/2⌉."""
     top, bottom = half[0][0].arguments
     if not isinstance(bottom, int) or bottom % 2:
         return None
-    whole = _floor(top, bottom // 2)
-    others = [product for product in _terms(whole) if product]
-    if len(others) != 1 or _terms(whole)[others[0]] != 1 or terms.get(others[0]) != -factor:
+    quotient = _floor(top, bottom // 2)
+    others = [product for product in _terms(quotient) if product]
+    if len(others) != 1 or _terms(quotient)[others[0]] != 1 or terms.get(others[0]) != -factor:
         return None
     rest = _number({p: f for p, f in terms.items() if p not in (half, others[0])})
-    constant = whole - _number({others[0]: 1})
-    return rest + (_floor(whole + 1, 2) - constant) * -factor
+    constant = quotient - _number({others[0]: 1})
+    return rest + (_floor(quotient + 1, 2) - constant) * -factor
 
 
-def _letters(expr: Expr) -> Iterator[str]:
+def _symbols_in(expr: Expr) -> Iterator[str]:
     for product in expr.terms:
         for atom, _ in product:
-            if atom.operation == "letter":
+            if atom.operation == "symbol":
                 yield atom.name
             for argument in atom.arguments:
                 if isinstance(argument, Expr):
-                    yield from argument.letters
+                    yield from argument.symbols
 
 
 def _floor(a: Number, b: Number) -> Number:
-    """⌊a/b⌋ in its one form: whole multiples of b outside, inner divisions folded in."""
+    """⌊a/b⌋ in canonical form: multiples of b are taken out, nested divisions folded into one.
+
+    Expressions are compared by their text, so equal quotients must be reduced to the same form.
+    """
     if not isinstance(b, int):
         return _divided(a, b)
     if b < 0:
@@ -204,22 +208,22 @@ def _floor(a: Number, b: Number) -> Number:
     if leading(inside) < 0:  # ⌊(c − r)/b⌋ = −⌈(r − c)/b⌉
         turned = _number({p: -f for p, f in inside.items()}) - constant + b - 1
         return _number(outside) - _floor(turned, b)
-    whole = _number(outside) + constant // b
+    quotient = _number(outside) + constant // b
     rest = _number({**inside, (): constant % b})
     if b == 1:
-        return whole + rest
+        return quotient + rest
     folded = _unnested(rest)
     if folded is not None:  # ⌊(⌊x/a⌋ + r)/b⌋ = ⌊(x + a·r)/(a·b)⌋
-        return whole + _floor(folded[0], folded[1] * b)
-    return whole + Expr({((Atom("floor", "", rest, b), 1),): 1})
+        return quotient + _floor(folded[0], folded[1] * b)
+    return quotient + Expr({((Atom("floor", "", rest, b), 1),): 1})
 
 
 def _unnested(number: Number) -> tuple[Number, int] | None:
-    """x + a·r and a, where the number is ⌊x/a⌋ + r and has no other division."""
+    """(x + a·r, a) for a number of the form ⌊x/a⌋ + r without other divisions; else None."""
     found = None
     for product, factor in _terms(number).items():
         for atom, power in product:
-            if atom.operation == "letter":
+            if atom.operation == "symbol":
                 continue
             if atom.operation != "floor" or found or factor != 1 or power != 1 or len(product) > 1:
                 return None
@@ -233,7 +237,7 @@ def _unnested(number: Number) -> tuple[Number, int] | None:
 
 
 def _divided(a: Number, b: Expr) -> Number:
-    """⌊a/b⌋ by an expression: the quotient where it is exact."""
+    """⌊a/b⌋ with a symbolic b: polynomial division if it leaves no remainder, else an atom."""
     quotient: Number = 0
     rest: Number = a
     lead, factor = next(iter(b.terms.items()))

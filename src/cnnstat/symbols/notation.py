@@ -1,4 +1,4 @@
-"""Expressions as a person writes them: `⌊(H−11)/4⌋+1`, `⌈H/32⌉`, `11,616·⌊(H−7)/4⌋·⌊(W−7)/4⌋`."""
+"""Expressions in mathematical notation: `⌊(H−11)/4⌋+1`, `11,616·⌊(H−7)/4⌋·⌊(W−7)/4⌋`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from fractions import Fraction
 
 from .atoms import Atom, Product
 from .evaluation import at
-from .expressions import Expr, Number, letter
+from .expressions import Expr, Number, symbol
 
 Shifts = dict[Atom, int]
-"""What is added to a division so that the constants beside it vanish: ⌊(H+1)/4⌋−2 is ⌊(H−7)/4⌋."""
+"""Constants moved into divisions: ⌊(H+1)/4⌋−2 is ⌊(H−7)/4⌋, a shift of −2."""
 
 
-def written(number: Number, steps: Mapping[str, int] | None = None) -> str:
-    """As a person writes it; the plain text, which `symbols.evaluation` reads, is `str(number)`.
+def format_number(number: Number, steps: Mapping[str, int] | None = None) -> str:
+    """The number in mathematical notation; `str(number)` is the plain text that `parse` reads.
 
-    `steps` are what letters are known to be divisible by: ⌊H/2⌋ is then H/2.
+    `steps` are known divisors of symbols: with 2 for H, ⌊H/2⌋ is written H/2.
     """
     if not isinstance(number, Expr):
         return f"{number:,}".replace("-", "−")
@@ -25,21 +25,21 @@ def written(number: Number, steps: Mapping[str, int] | None = None) -> str:
     return _window(number) or _sum(*_fewest_terms(number.terms))
 
 
-def written_equation(number: Expr) -> str:
-    """`number` = 0, the constant on the other side: `256·⌊(H−29)/32⌋·⌊(W−29)/32⌋ = 9,216`."""
+def format_equation(number: Expr) -> str:
+    """`number` = 0 with its constant on the right: `256·⌊(H−29)/32⌋·⌊(W−29)/32⌋ = 9,216`."""
     terms, shifts = _fewest_terms(number.terms)
     left = {product: factor for product, factor in terms.items() if product}
     if all(factor < 0 for factor in left.values()):
         left = {product: -factor for product, factor in left.items()}
-        return f"{_sum(left, shifts)} = {written(terms.get((), 0))}"
-    return f"{_sum(left, shifts)} = {written(-terms.get((), 0))}"
+        return f"{_sum(left, shifts)} = {format_number(terms.get((), 0))}"
+    return f"{_sum(left, shifts)} = {format_number(-terms.get((), 0))}"
 
 
-def written_shape(sizes: Sequence[Number], steps: Mapping[str, int] | None = None) -> str:
-    """`1×96×(⌊(H−11)/4⌋+1)×…`: sums stand in brackets, where × would bind closer."""
+def format_symbolic_shape(sizes: Sequence[Number], steps: Mapping[str, int] | None = None) -> str:
+    """`1×96×(⌊(H−11)/4⌋+1)×…`, with sums in brackets."""
     texts = []
     for size in sizes:
-        text = str(size) if isinstance(size, int) else written(size, steps)
+        text = str(size) if isinstance(size, int) else format_number(size, steps)
         texts.append(f"({text})" if isinstance(size, Expr) and _is_sum(text) else text)
     return "×".join(texts) or "scalar"
 
@@ -55,7 +55,7 @@ def _sum(terms: Mapping[Product, int], shifts: Shifts) -> str:
 
 
 def _coarseness(product: Product) -> tuple[int, int, str]:
-    """High degrees first; then from fine to coarse, letters before halves before quarters."""
+    """The order of terms: high degrees first, then symbols before halves before quarters."""
     divisors = [
         atom.arguments[1] for atom, _ in product
         if atom.operation == "floor" and isinstance(atom.arguments[1], int)
@@ -65,13 +65,13 @@ def _coarseness(product: Product) -> tuple[int, int, str]:
 
 
 def _divisible(number: Expr, steps: Mapping[str, int]) -> str | None:
-    """With H/8 whole: the number as a polynomial in the letters, None where divisions are left."""
-    whole = at(number, {name: letter(name) * step for name, step in steps.items()})
-    if isinstance(whole, int):
-        return written(whole)
+    """The number as a polynomial in the symbols, given their divisors; None if divisions remain."""
+    multiple = at(number, {name: symbol(name) * step for name, step in steps.items()})
+    if isinstance(multiple, int):
+        return format_number(multiple)
     parts = []
-    for product, factor in sorted(whole.terms.items(), key=lambda term: _coarseness(term[0])):
-        if any(atom.operation != "letter" for atom, _ in product):
+    for product, factor in sorted(multiple.terms.items(), key=lambda term: _coarseness(term[0])):
+        if any(atom.operation != "symbol" for atom, _ in product):
             return None
         share = Fraction(factor)
         for atom, power in product:
@@ -80,7 +80,7 @@ def _divisible(number: Expr, steps: Mapping[str, int]) -> str | None:
         text += f"/{share.denominator}" if share.denominator > 1 else ""
         parts.append(("−" if share < 0 else "+", text))
     text = parts[0][1] if parts[0][0] == "+" else "−" + parts[0][1]
-    gap = " " if _is_long(whole.terms) else ""
+    gap = " " if _is_long(multiple.terms) else ""
     return text + "".join(f"{gap}{sign}{gap}{part}" for sign, part in parts[1:])
 
 
@@ -94,7 +94,7 @@ def _is_sum(text: str) -> bool:
 
 
 def _window(number: Expr) -> str | None:
-    """How a window slides, ⌊(H−11)/4⌋+1: the size at which it first fits is to be seen."""
+    """The number of window positions, ⌊(H−11)/4⌋+1, which shows the smallest size that fits."""
     terms = dict(number.terms)
     constant = terms.pop((), 0)
     if len(terms) != 1:
@@ -105,10 +105,10 @@ def _window(number: Expr) -> str | None:
     top, bottom = product[0][0].arguments
     if not isinstance(bottom, int) or not isinstance(top, Expr):
         return None
-    whole = top.constant + constant * bottom
-    if whole >= 0:
+    offset = top.constant + constant * bottom
+    if offset >= 0:
         return None
-    return f"{_quotient(top - top.constant, whole - bottom, bottom)}+1"
+    return f"{_quotient(top - top.constant, offset - bottom, bottom)}+1"
 
 
 def _quotient(rest: Number, constant: int, bottom: int) -> str:
@@ -119,7 +119,7 @@ def _quotient(rest: Number, constant: int, bottom: int) -> str:
 
 
 def _bracketed(number: Number) -> str:
-    text = written(number)
+    text = format_number(number)
     return f"({text})" if _is_sum(text) else text
 
 
@@ -136,16 +136,16 @@ def _product(product: Product, factor: int, shifts: Shifts) -> str:
 
 
 def _place(factor: tuple[Atom, int]) -> tuple[bool, int, str]:
-    """Letters before divisions, and the batch before channels before sides: N·H·W."""
+    """The order of factors: symbols first, of these the batch, then channels, then sides: N·H·W."""
     atom, _ = factor
-    return atom.operation != "letter", "NBTLC".find(atom.name) % 9, atom.key
+    return atom.operation != "symbol", "NBTLC".find(atom.name) % 9, atom.key
 
 
 def _atom(atom: Atom, shift: int) -> str:
-    if atom.operation == "letter":
+    if atom.operation == "symbol":
         return atom.name if not shift else f"({atom.name}{shift:+})".replace("-", "−")
     if atom.operation != "floor":
-        return f"{atom.operation}({', '.join(map(written, atom.arguments))})"
+        return f"{atom.operation}({', '.join(map(format_number, atom.arguments))})"
     top, bottom = atom.arguments
     if isinstance(bottom, int) and isinstance(top, Expr):
         constant = top.constant + shift * bottom
@@ -155,10 +155,10 @@ def _atom(atom: Atom, shift: int) -> str:
 
 
 def _fewest_terms(terms: Mapping[Product, int]) -> tuple[Mapping[Product, int], Shifts]:
-    """The same sum with divisions shifted so that products factor: hw−3h−3w+9 is (h−3)·(w−3).
+    """The sum with shifted divisions, so that products factor: hw−3h−3w+9 is (h−3)·(w−3).
 
-    The search is greedy, so its result depends on the order: atoms are tried in the order of the
-    terms, not of a set, which would change with the hash seed.
+    The search is greedy and its result depends on the order of the atoms, so they are tried in the
+    order of the terms: that of a set would change with the hash seed.
     """
     shifts: Shifts = {}
     improved = True
@@ -174,25 +174,25 @@ def _fewest_terms(terms: Mapping[Product, int]) -> tuple[Mapping[Product, int], 
 
 
 def _candidates(terms: Mapping[Product, int], atom: Atom) -> Iterator[int]:
-    """c where a term r·x stands beside −c·r: x−c in the place of x takes that away."""
+    """The shifts c for which r·x − c·r is among the terms: writing x−c for x removes one."""
     for product, factor in terms.items():
         power = dict(product).get(atom, 0)
         if not power or _stays(atom, product):
             continue
         lower = tuple((a, p - (a == atom)) for a, p in product if p > (a == atom))
-        beside = terms.get(lower, 0)
-        if beside and beside % (factor * power) == 0:
-            yield -beside // (factor * power)
+        lower_factor = terms.get(lower, 0)
+        if lower_factor and lower_factor % (factor * power) == 0:
+            yield -lower_factor // (factor * power)
 
 
 def _stays(atom: Atom, product: Product) -> bool:
-    """Whether nothing is won by writing another constant into the atom."""
+    """Whether a shift of the atom would not shorten the text."""
     alone = len(product) == 1 and product[0][1] == 1
-    return atom.operation in ("max", "min") or (atom.operation == "letter" and alone)
+    return atom.operation in ("max", "min") or (atom.operation == "symbol" and alone)
 
 
 def _moved(terms: Mapping[Product, int], atom: Atom, shift: int) -> dict[Product, int]:
-    """The sum with atom + shift in the place of the atom."""
+    """The sum with atom + shift substituted for the atom."""
     x = Expr({((atom, 1),): 1})
     total: Number = 0
     for product, factor in terms.items():

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import ModelError
 from ..inputs import InputSpec
 from ..run_config import DEFAULT, RunConfig
-from ..symbols.expressions import Number, letter
+from ..symbols.expressions import Number, symbol
 from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
 from .lanes import META, Lane
@@ -139,4 +139,4 @@ def _in_python(operator: Callable[..., Any]) -> Callable[..., Any]:
 
 def lettered_shape(spec: InputSpec) -> tuple[Number, ...]:
     names = dict(spec.letters)
-    return tuple(letter(names[d]) if d in names else n for d, n in enumerate(spec.shape))
+    return tuple(symbol(names[d]) if d in names else n for d, n in enumerate(spec.shape))
