@@ -12,7 +12,7 @@ from torch import nn
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .choices import Mode
-from .diagnosis.mixed_batch import is_suspicious
+from .diagnosis.mixed_batch import is_suspicious, mixed_batch
 from .errors import ModelError, UsageError
 from .fast_meta import uncollected
 from .inputs import InputSpec
@@ -100,10 +100,8 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
     with uncollected():
         analysis = analyse(recorded, model, this_tool())
     if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
-        from .diagnosis.second_run import mixed_batch
-
-        told = mixed_batch(loaded, config.chosen_mode, recorded)
-        analysis = structs.replace(analysis, notes=(*analysis.notes, *told))
+        warnings = mixed_batch(loaded, config.chosen_mode, recorded)
+        analysis = structs.replace(analysis, notes=(*analysis.notes, *warnings))
     return ModelRun(loaded, config.chosen_mode, recorded, analysis)
 
 

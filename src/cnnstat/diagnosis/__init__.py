@@ -1,1 +1,1 @@
-"""What failed in a model that does not run, why, and which edits make it run."""
+"""Why a model does not run on its inputs, and which edits make it run."""

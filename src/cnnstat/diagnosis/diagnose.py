@@ -63,8 +63,8 @@ def _errors(subject: Subject, outcome: Outcome, failure: Failure | None) -> list
         assert failure is not None
         errors = [Found(NO_CHANGE, replace(outcome, failure=failure), ())]
     else:
-        errors, mended = Search(subject).errors(NO_CHANGE, outcome)
-        if not mended:
+        errors, all_fixed = Search(subject).errors(NO_CHANGE, outcome)
+        if not all_fixed:  # without a fix of the first, the others may follow from it
             errors = errors[:1]
     return errors
 

@@ -1,8 +1,7 @@
-"""Numbers that remember which literals of the user's source they were computed from.
+"""Numbers that record which literals of the user's source they were computed from.
 
 `32 * 5 * 5` is 800, and as a `TrackedInt` it is also the expression over the three literals. So the
-argument of a layer tells which text decides it, and what a literal would have to be for another
-value.
+text behind an argument of a layer is known, and the literals that would give another value.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_LARGEST = 1 << 20  # a literal is not looked for beyond
+_LARGEST = 1 << 20  # the largest literal that is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Expression:
 
 
 def literals_in(origin: Any) -> Iterator[Literal]:
-    """The literals that an origin is computed from, in order, each as often as it stands there."""
+    """The literals that an origin is computed from, in order, each as often as it occurs."""
     if isinstance(origin, Literal):
         yield origin
     elif isinstance(origin, Expression):
@@ -63,10 +62,10 @@ def literals_in(origin: Any) -> Iterator[Literal]:
 
 
 def evaluated(origin: Any, values: Mapping[Literal, int | float]) -> int | float:
-    """What an origin comes to with other values for some literals.
+    """The value of an origin with other values for some literals.
 
     Raises:
-        ArithmeticError, ValueError: it comes to nothing.
+        ArithmeticError, ValueError: it has none: a division by zero, say.
     """
     if isinstance(origin, Literal):
         return values.get(origin, origin.value)
@@ -76,15 +75,17 @@ def evaluated(origin: Any, values: Mapping[Literal, int | float]) -> int | float
     return origin  # type: ignore[no-any-return]  # a plain number
 
 
-def solved(origin: Any, literal: Literal, wanted: int, alike: Sequence[Literal] = ()) -> int | None:
-    """The whole number that `literal` must be for `origin` to come to `wanted`; None without one.
+def solved(
+    origin: Any, literal: Literal, target: int, others: Sequence[Literal] = ()
+) -> int | None:
+    """The integer that `literal` must be for `origin` to be `target`; None if there is none.
 
-    The literals `alike` become what it becomes: both sides of a map in `32 * 5 * 5`. Tried where a
-    dependence that is linear, or in proportion to a power, would have it; all else is given up.
+    The literals `others` change with it: both sides of a map in `32 * 5 * 5`. Only dependences that
+    are linear or proportional to a power are solved.
     """
     if not isinstance(literal.value, int):
         return None
-    now, step, together = literal.value, 1, (literal, *alike)
+    now, step, together = literal.value, 1, (literal, *others)
 
     def at(value: int) -> int | float:
         return evaluated(origin, dict.fromkeys(together, value))
@@ -94,19 +95,20 @@ def solved(origin: Any, literal: Literal, wanted: int, alike: Sequence[Literal] 
         slope = at(now + step) - here
     except (ArithmeticError, ValueError, TypeError):
         return None
+    # A guess for each kind of dependence, verified below; rounded both ways, for `//`.
     guesses = []
     if slope:
-        guesses.append(now + (wanted - here) / slope)
+        guesses.append(now + (target - here) / slope)
     if here:
-        guesses.append(now * wanted / here)
-        if wanted / here > 0:
-            guesses.append(now * (wanted / here) ** (1 / len(together)))
+        guesses.append(now * target / here)
+        if target / here > 0:
+            guesses.append(now * (target / here) ** (1 / len(together)))
     for guess in guesses:
         for value in {math.floor(guess), math.ceil(guess)}:
             if abs(value) > _LARGEST:
                 continue
             try:
-                if at(value) == wanted:
+                if at(value) == target:
                     return value
             except (ArithmeticError, ValueError, TypeError):
                 continue
@@ -119,7 +121,7 @@ def origin_of(value: Any) -> Any:
 
 
 def tracked(value: Any, origin: Any) -> Any:
-    """`value` with its origin; what is no number stays as it is."""
+    """`value` with its origin; anything but a number is returned as it is."""
     if type(value) is int or type(value) is TrackedInt:
         number = TrackedInt(value)
     elif type(value) is float or type(value) is TrackedFloat:
@@ -142,7 +144,7 @@ def plain(value: Any) -> Any:
 
 
 class TrackedInt(int):
-    """An `int` that knows its origin and hands it on through arithmetic."""
+    """An `int` with its origin, which arithmetic passes on."""
 
     origin: Any
 
@@ -179,10 +181,10 @@ def applied(function: Callable[..., Any], *operands: Any) -> Any:
     return tracked(result, Expression(function, tuple(map(origin_of, operands))))
 
 
-def _hand_on(cls: type, name: str, function: Callable[..., Any]) -> None:
+def _track_binary(cls: type, name: str, function: Callable[..., Any]) -> None:
     def forward(self: Any, other: Any) -> Any:
         if not isinstance(other, int | float) or isinstance(other, bool):
-            return NotImplemented  # a tensor or a list: it knows what to do with a number
+            return NotImplemented  # a tensor or a list has its own arithmetic with numbers
         return applied(function, self, other)
 
     def backward(self: Any, other: Any) -> Any:
@@ -194,12 +196,12 @@ def _hand_on(cls: type, name: str, function: Callable[..., Any]) -> None:
     setattr(cls, f"__r{name}__", backward)
 
 
-def _alone(cls: type, name: str, function: Callable[..., Any]) -> None:
+def _track_unary(cls: type, name: str, function: Callable[..., Any]) -> None:
     setattr(cls, f"__{name}__", lambda self: applied(function, self))
 
 
 for _cls in (TrackedInt, TrackedFloat):
     for _name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow"):
-        _hand_on(_cls, _name, getattr(operator, _name))
+        _track_binary(_cls, _name, getattr(operator, _name))
     for _name in ("neg", "pos", "abs"):
-        _alone(_cls, _name, getattr(operator, _name))
+        _track_unary(_cls, _name, getattr(operator, _name))

@@ -18,11 +18,12 @@ def counted(count: int | None, unit: str) -> str:
 
 
 def first_line(failure: Failure) -> str:
+    """Of the exception's message, with its class where the model raised it."""
     line = failure.reason.splitlines()[0]
     if failure.error in ("AssertionError", "TypeError") and line == failure.error:
         return line
-    told = re.sub(r"\s*\(.*?at::.*?\)", "", line)
-    return f"{failure.error}: {told}" if failure.in_model else told
+    message = re.sub(r"\s*\(.*?at::.*?\)", "", line)  # without C++ signatures
+    return f"{failure.error}: {message}" if failure.in_model else message
 
 
 def name_of(call: Call) -> str:
@@ -34,7 +35,7 @@ def name_of(call: Call) -> str:
 
 
 def settings_of(call: Call) -> str:
-    """What distinguishes a layer, from its settings: it may not have run."""
+    """The sizes of a layer in short, from its settings: it may not have run."""
     if call.module is None:
         return ""
     s = {name: plain(value) for name, value in call.module.settings.items()}
@@ -44,13 +45,10 @@ def settings_of(call: Call) -> str:
     if base.startswith("Conv"):
         kernel = "×".join(map(str, s["kernel_size"]))
         return f"{s['in_channels']}→{s['out_channels']} {kernel}"
-    for names in (("num_features",), ("num_channels",), ("normalized_shape",)):
-        if all(name in s for name in names):
-            return (
-                "×".join(map(str, s[names[0]]))
-                if isinstance(s[names[0]], tuple)
-                else str(s[names[0]])
-            )
+    for name in ("num_features", "num_channels", "normalized_shape"):
+        if name in s:
+            sizes = s[name] if isinstance(s[name], tuple) else (s[name],)
+            return "×".join(map(str, sizes))
     if "Pool" in base and "kernel_size" in s and "Adaptive" not in base:
         kernel = s["kernel_size"]
         sides = kernel if isinstance(kernel, tuple) else (kernel,) * (dims_of(call) or 1)
@@ -62,9 +60,11 @@ def settings_of(call: Call) -> str:
 
 @dataclass(frozen=True)
 class Places:
-    """Names places relative to the folder of the given file, `root`.
+    """Places in the source, as text: `my_model.py:14`.
 
-    `sites` tell where each module was made, by its path.
+    Attributes:
+        root: the folder of the user's file, to which file names are relative.
+        sites: where each module was created, by its path.
     """
 
     root: Path
@@ -84,12 +84,12 @@ class Places:
         return f"{path}:{line}"
 
     def of_module(self, call: Call | None) -> str | None:
-        """Where the module of a call is made."""
+        """Where the module of a call is created."""
         frame = self.sites.get(call.path) if call and call.module else None
         return self.named(frame.file, frame.line) if frame else None
 
     def of_call(self, failure: Failure, call: Call | None) -> str | None:
-        """Where a call is made: the innermost line of the model's source on the way to it."""
+        """The innermost line of the model's source that leads to a call."""
         frames = failure.called_at.get(call.index, ()) if call else ()
         return self.named(frames[-1].file, frames[-1].line) if frames else None
 

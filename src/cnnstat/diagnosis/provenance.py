@@ -77,12 +77,12 @@ class Provenance:
                 continue
             # A projection chooses its size even if it equals that of its input.
             chooses = isinstance(view, Cat) or _projects(op)
-            is_kept = (
+            is_unchanged = (
                 source is not None
                 and (len(source.shape) == len(spec.shape) or _keeps_last_axis(view, axis))
                 and source.shape[axis] == spec.shape[axis]
             )
-            if chooses or not is_kept or source is None:
+            if chooses or not is_unchanged or source is None:
                 call = self.calls.get(op.call)
                 return None if call is None else self._module_and_place(call)
             spec = source

@@ -125,13 +125,13 @@ def width_surprisal(width: int, known: Collection[int]) -> float:
     """0 for a power of two and for 96, 4.4 for 63; less for a width that another layer has."""
     if width < 1:
         return weights.IMPOSSIBLE
-    # Round is what has a small factor beside powers of two, or of ten: 1000 is as round as 24.
-    beside_two, beside_ten = width, width
-    while beside_two % 2 == 0:
-        beside_two //= 2
-    while beside_ten % 10 == 0:
-        beside_ten //= 10
-    bits = max(0.0, min(log2(beside_two), log2(beside_ten) + 1) - weights.ODD_FACTOR)
+    # A round number has a small factor after division by powers of two, or of ten: 24, 1000.
+    without_twos, without_tens = width, width
+    while without_twos % 2 == 0:
+        without_twos //= 2
+    while without_tens % 10 == 0:
+        without_tens //= 10
+    bits = max(0.0, min(log2(without_twos), log2(without_tens) + 1) - weights.ODD_FACTOR)
     if width in known:
         return min(bits, weights.KNOWN_WIDTH)
     return bits + weights.NEW * (not {2 * width, width / 2} & set(known))

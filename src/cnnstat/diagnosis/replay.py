@@ -1,8 +1,8 @@
-"""What the sizes of a recorded run become with other settings or inputs, without running it.
+"""The sizes of a recorded run with other settings or inputs, without running it.
 
-A search over edits asks this hundreds of times. It follows the recorded operators from what is
-changed to the operator that was refused. What it cannot follow it says: the answer is then found
-by tracing. An edit is only ever shown after it was traced.
+A search over edits needs them hundreds of times. The recorded operators are followed from the
+changed values to the operator that was refused. Where one cannot be followed the answer is None,
+and the search traces instead. An edit is shown only after it was traced.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 
 def fits(failure: Failure, settings: Settings, inputs: Mapping[int, Shape]) -> bool | None:
-    """Whether the run gets past where it failed; None if that cannot be told.
+    """Whether the run gets past its failure; None if that cannot be computed.
 
-    `inputs` are the shapes of inputs that are changed, by the number of their value.
+    `inputs` are the new shapes of inputs, by the number of their value.
     """
     try:
         replay = _Replay(failure, settings, inputs)
@@ -43,20 +43,18 @@ def fits(failure: Failure, settings: Settings, inputs: Mapping[int, Shape]) -> b
 
 
 def _fits_the_layer(failure: Failure, replay: _Replay) -> bool | None:
-    """For a layer that refuses its input itself, before an operator runs."""
+    """For a layer that raises before an operator runs."""
     if not failure.calls or not failure.calls[-1].module or not failure.calls[-1].inputs:
         return None
     call = failure.calls[-1]
     assert call.module is not None
-    wanted = INPUT_AXES.get(call.module.base)
-    if wanted is None:
+    if call.module.base not in INPUT_AXES:
         return None
-    takes = replay.setting(call.module, wanted[0])
-    size = replay.shape(call.inputs[0])[wanted[1]]
-    return bool(size == takes)
+    setting, axis = INPUT_AXES[call.module.base]
+    return bool(replay.shape(call.inputs[0])[axis] == replay.setting(call.module, setting))
 
 
-# The setting that says how large an axis of the input a layer takes, and that axis.
+# The setting that is the size of an axis of a layer's input, and that axis.
 INPUT_AXES: dict[str, tuple[str, int]] = {
     "Linear": ("in_features", -1),
     **{f"Conv{n}d": ("in_channels", -1 - n) for n in (1, 2, 3)},
@@ -70,7 +68,7 @@ INPUT_AXES: dict[str, tuple[str, int]] = {
 
 
 class _Readers:
-    """Of one record, the operators that read each value and parameter, or run in each module."""
+    """The operators that read each value or parameter, or run in each module, by their numbers."""
 
     def __init__(self, trace: Trace) -> None:
         self.ops = trace.ops
@@ -96,7 +94,7 @@ def _readers(record: _ByIdentity) -> _Readers:
 
 @dataclass(frozen=True, eq=False)
 class _ByIdentity:
-    """A trace as a key: comparing two would take longer than what is remembered."""
+    """A trace as a key of a cache: comparing two traces takes longer than what is cached."""
 
     trace: Trace
 
@@ -122,7 +120,10 @@ class _Replay:
         self.recorded = self.readers.shapes
 
     def follow_all(self) -> None:
-        """Go through what reads anything that is changed, in the order in which it ran."""
+        """Compute the shapes behind everything that is changed, in the order in which it ran.
+
+        Only operators with a changed operand are visited: a deep network has thousands of others.
+        """
         waiting: set[int] = set()
         for value in self.known:
             waiting.update(self.readers.of_value.get(value, ()))
@@ -159,13 +160,13 @@ class _Replay:
     def follow(self, op: Op) -> None:
         call = self.calls.get(op.call)
         module = call.module if call else None
-        reset = module is not None and module.path in self.settings
-        refused = not op.outputs
-        if not op.inputs:  # made from nothing: of the size that it had
+        is_changed = module is not None and module.path in self.settings
+        is_refused = not op.outputs
+        if not op.inputs:  # a new tensor, whose size is that of before
             return
-        if not reset and not refused and all(self.shape(s) == s.shape for s in op.inputs):
+        if not is_changed and not is_refused and all(self.shape(s) == s.shape for s in op.inputs):
             return
-        settings = self.merged(module) if reset and module is not None else None
+        settings = self.merged(module) if is_changed and module is not None else None
         shapes = replayed(op, self.shape, settings)
         for spec, shape in zip(op.outputs, shapes, strict=False):
             if min(shape, default=1) < 1:
@@ -174,10 +175,10 @@ class _Replay:
 
 
 def replayed(op: Op, shape: ShapeOf, settings: Mapping[str, Any] | None) -> Sequence[Shape]:
-    """The shapes of the outputs, by the operator's view, or as of an elementwise operator.
+    """The shapes of an operator's outputs with other operands or settings.
 
     Args:
-        shape: the shape that each operand has now.
+        shape: the shape of each operand.
         settings: those of the layer, if they are changed.
 
     Raises:
@@ -188,17 +189,19 @@ def replayed(op: Op, shape: ShapeOf, settings: Mapping[str, Any] | None) -> Sequ
     if view is None:
         return _elementwise(op, shape)
     if settings is not None:
-        given = {name: plain(value) for name, value in settings.items()}
-        if isinstance(given.get("padding"), str):  # "same"
+        plain_settings = {name: plain(value) for name, value in settings.items()}
+        if isinstance(plain_settings.get("padding"), str):  # "same"
             raise Unknown
-        if given.get("proj_size"):  # a projection is seldom what was forgotten: not searched for
+        if plain_settings.get("proj_size"):  # rare, so not supported
             raise Unknown
-        view = view.changed(given)
+        view = view.changed(plain_settings)
     return view.shapes(shape)
 
 
 def _elementwise(op: Op, shape: ShapeOf) -> Sequence[Shape]:
-    """An operator without a view is elementwise if its recorded shapes are, or its trait."""
+    """An operator without a view is taken for elementwise if its recorded shapes broadcast; a
+    refused one, which has no outputs, if its trait says so.
+    """
     if not op.inputs:
         raise Unknown
     if op.outputs:
@@ -220,12 +223,12 @@ def _parameters(module: Module, settings: Mapping[str, Any]) -> dict[str, Shape]
     if base == "Linear":
         return {"weight": (s["out_features"], s["in_features"]), "bias": (s["out_features"],)}
     if base.startswith("Conv"):
-        given, made = s["in_channels"], s["out_channels"]
-        if given % s["groups"] or made % s["groups"]:
+        c_in, c_out = s["in_channels"], s["out_channels"]
+        if c_in % s["groups"] or c_out % s["groups"]:
             raise Misfit
-        outer, inner = (given, made) if "Transpose" in base else (made, given)
+        outer, inner = (c_in, c_out) if "Transpose" in base else (c_out, c_in)
         weight = (outer, inner // s["groups"], *s["kernel_size"])
-        return {"weight": weight, "bias": (made,)}
+        return {"weight": weight, "bias": (c_out,)}
     if base.startswith(("BatchNorm", "InstanceNorm")):
         names = ("weight", "bias", "running_mean", "running_var")
         return dict.fromkeys(names, (s["num_features"],))
@@ -238,7 +241,7 @@ def _parameters(module: Module, settings: Mapping[str, Any]) -> dict[str, Shape]
     if base == "Embedding":
         return {"weight": (s["num_embeddings"], s["embedding_dim"])}
     if base in ("Module", "Sequential", "ModuleList", "ModuleDict"):
-        return {}  # what a container remembers is no size of a parameter
+        return {}  # containers have no parameters of their own
     if "Pool" in base or base in ("Dropout", "Flatten", "RNN", "LSTM", "GRU"):
-        return {}  # those of recurrent layers are part of one operator
+        return {}  # the view of a recurrent operator has the weights of all its layers
     raise Unknown

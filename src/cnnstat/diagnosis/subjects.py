@@ -174,13 +174,13 @@ class SourceSubject(Subject):
             arguments = {name: _as_argument(name, value) for name, value in arguments.items()}
         if isinstance(named, nn.Module):
             return meta_copy(named)
-        with construction_sites() if watched else _nothing() as made:
+        with construction_sites() if watched else _nothing() as found:
             model = construct(named, arguments)
         if not isinstance(model, nn.Module):
             raise ModelError(f"{self.name} returns no nn.Module")
         for path, module in model.named_modules():
-            if id(module) in made:
-                sites[path] = made[id(module)]
+            if id(module) in found:
+                sites[path] = found[id(module)]
         return model
 
 

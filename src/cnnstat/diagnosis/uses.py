@@ -1,4 +1,4 @@
-"""Which literals of the source decide the settings of which modules, and what a change does."""
+"""The literals of the source behind the settings of modules, and behind other recorded numbers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Use:
 
     @property
     def value(self) -> int:
-        held = self.module.settings[self.name]
-        return int(plain(held if self.place is None else held[self.place]))
+        setting = self.module.settings[self.name]
+        return int(plain(setting if self.place is None else setting[self.place]))
 
 
 def uses_of(failure: Failure) -> dict[Literal, list[Use]]:
-    """Of every literal, the settings that depend on it."""
+    """Each literal → the settings that depend on it."""
     found: dict[Literal, list[Use]] = defaultdict(list)
     for module in failure.trace.modules.values():
         for name, value in module.settings.items():
@@ -50,7 +50,7 @@ def _origins(value: Any) -> Iterator[tuple[int | None, Any]]:
 
 
 def literals_among(value: Any) -> Iterator[tuple[Literal, Any]]:
-    """The literals behind the numbers in a recorded argument, each with the number's origin."""
+    """The literals behind the numbers in a recorded argument, each with that number's origin."""
     if isinstance(value, tuple):
         for item in value:
             yield from literals_among(item)
@@ -65,7 +65,7 @@ def literals_among(value: Any) -> Iterator[tuple[Literal, Any]]:
 def settings_with(
     uses: list[Use], values: Mapping[Literal, int | float]
 ) -> dict[str, dict[str, Any]] | None:
-    """What the settings become with other values for literals; None if they come to nothing."""
+    """The settings with other values for literals, by module; None if they cannot be computed."""
     changed: dict[str, dict[str, Any]] = defaultdict(dict)
     for use in uses:
         try:
@@ -76,14 +76,17 @@ def settings_with(
         if use.place is None:
             settings[use.name] = value
         else:
-            held = list(settings.get(use.name, use.module.settings[use.name]))
-            held[use.place] = value
-            settings[use.name] = tuple(held)
+            items = list(settings.get(use.name, use.module.settings[use.name]))
+            items[use.place] = value
+            settings[use.name] = tuple(items)
     return changed
 
 
 def numbers_in_scope(failure: Failure) -> list[Any]:
-    """The whole numbers that the code knew which refused: local names, and the module's own."""
+    """The integers in scope where the exception was raised: local names and the module's settings.
+
+    They keep their origins.
+    """
     numbers = [number for _, number in failure.locals]
     for call in failure.calls[-1:]:
         if call.module is not None:
@@ -93,6 +96,6 @@ def numbers_in_scope(failure: Failure) -> list[Any]:
 
 
 def numbers_of(failure: Failure) -> list[int]:
-    """The same without their origin, and those that the message says."""
-    said = [int(digits) for digits in re.findall(r"\b\d{1,6}\b", failure.reason)]
-    return [*(int(plain(number)) for number in numbers_in_scope(failure)), *said]
+    """The same as plain integers, and those in the exception's message."""
+    in_message = [int(digits) for digits in re.findall(r"\b\d{1,6}\b", failure.reason)]
+    return [*(int(plain(number)) for number in numbers_in_scope(failure)), *in_message]

@@ -37,7 +37,7 @@ def view(diagnosis: Diagnosis, options: Options) -> Report:
 
 
 def error_lines(fault: Fault) -> list[str]:
-    """The headline of an error, then what explains it and what mends it."""
+    """The headline of an error, then its explanation and its fixes."""
     place = ", called from ".join(filter(None, dict.fromkeys([fault.source, fault.called_from])))
     headline = f"{_HEADLINES[fault.what]} {_name(fault)}"
     room = _WIDTH - len("error: ") - len(headline) - len(place)
@@ -70,7 +70,7 @@ def _fixes(fault: Fault) -> Iterator[str]:
 
 
 def _folded(edit: str) -> Iterator[str]:
-    """On two lines where one is too long for a terminal."""
+    """An edit on one line, or on two if it is too long for a terminal."""
     new, instead, old = edit.partition(" instead of ")
     if len(edit) + 2 <= _WIDTH or not instead:
         yield edit

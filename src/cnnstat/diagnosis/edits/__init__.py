@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
-from .arithmetic import flattened_sides, whole_arguments
+from .arithmetic import constant_arguments, flattened_sides
 from .layer_settings import layer_settings, setting_literals
 from .model_inputs import model_inputs
 from .numbers_in_code import function_literals, local_literals
@@ -18,7 +18,7 @@ from .numbers_in_code import function_literals, local_literals
 Kind = Callable[[Situation], Iterable[Proposal]]
 
 OF_SOURCE: tuple[Kind, ...] = (
-    whole_arguments, setting_literals, function_literals, flattened_sides, local_literals,
+    constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,
 )  # fmt: skip
 OF_LAYERS: tuple[Kind, ...] = (layer_settings,)
 OF_INPUTS: tuple[Kind, ...] = (model_inputs,)
@@ -29,12 +29,12 @@ def proposals_for(situation: Situation) -> list[Proposal]:
     kinds = {"source": OF_SOURCE, "layers": OF_LAYERS, "nothing": ()}[situation.editable]
     found = [
         proposal for kind in (*kinds, *OF_INPUTS) for proposal in kind(situation)
-        if not _is_of_a_whole(proposal, situation)
+        if not _is_part_of_constant(proposal, situation)
     ]  # fmt: skip
     return sorted(found, key=lambda proposal: proposal.cost)
 
 
-def _is_of_a_whole(proposal: Proposal, situation: Situation) -> bool:
-    """Whether several numbers of one constant argument change: that is shown as a whole."""
+def _is_part_of_constant(proposal: Proposal, situation: Situation) -> bool:
+    """Whether it changes several numbers of constant arguments, whose value is replaced instead."""
     replacements = proposal.change.replacements
     return len(replacements) > 1 and all(r.span in situation.constants for r in replacements)

@@ -23,7 +23,7 @@ from ..weights import Features, Prior
 _LITERALS = 6  # in one argument; more are no sides of a map
 
 
-def whole_arguments(situation: Situation) -> Iterator[Proposal]:
+def constant_arguments(situation: Situation) -> Iterator[Proposal]:
     """The value that fits, in the place of an argument over several literals and nothing else."""
     failure, mismatch = situation.failure, situation.mismatch
     if not failure.calls:
