@@ -1,9 +1,9 @@
 """The order of edits that all work, by the surprisal of the network that each leaves.
 
-Several edits may make a network run; the one that was meant leaves a network like others. The size
-of an input (`in_features`) follows from what flows into the layer and says nothing. Sizes that are
-chosen do: widths are round numbers, kernels are odd, padding keeps the size or is none. The unit is
-the bit, as of -log2(probability); `weights.py` has the figures.
+Several edits may make a network run; the one that was meant leaves a network like others. Sizes
+of inputs (`in_features`) follow from what flows into the layer and show nothing. Chosen sizes do:
+widths are round numbers, kernels are odd, padding is none or keeps the size. The surprisal of a
+setting is -log2 of its probability, in bits, estimated by the rows of `weights.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ WINDOW_SETTINGS = {"kernel_size", "stride", "padding", "dilation"}
 
 @dataclass(frozen=True)
 class Style:
-    """The widths and windows of the layers that an edit leaves alone: they surprise less."""
+    """The widths and windows of the layers that an edit leaves as they are.
+
+    Another layer with one of them is less of a surprise.
+    """
 
     widths: frozenset[int] = frozenset()
     windows: frozenset[Any] = frozenset()
@@ -53,7 +56,7 @@ def setting_features(
     literal: Literal, value: int, uses: list[Use], settings: Mapping[str, Mapping[str, Any]],
     style: Style, failure: Failure, *, is_undecided: bool,
 ) -> Features:  # fmt: skip
-    """Of `literal` becoming `value`; `settings` are the changed ones, by the path of the module."""
+    """Of an edit of `literal` to `value`; `settings` are those that it changes, by module path."""
     here = failure.calls[-1].path if failure.calls else ""
     modules = {use.module.path: use.module for use in uses}
     more = [
@@ -78,14 +81,14 @@ def setting_features(
 
 
 def relative_change(old: float, new: float) -> float:
-    """In tenths of an octave, so that it decides between edits that are else equal."""
+    """A tenth of the octaves between two numbers: it only breaks ties."""
     return 0.1 * abs(log2((abs(new) + 1) / (abs(old) + 1)))
 
 
 def was_planned(failure: Failure, uses: list[Use]) -> bool:
-    """Whether the input size of a linear layer is that of some square map of its channels.
+    """Whether the input size of a linear layer is that of another square map of its channels.
 
-    Then it was computed, and it may be the map that is not as it was meant.
+    Then it was computed, and the mistake may be in the layers before.
     """
     call = failure.calls[-1] if failure.calls else None
     producer = next((op for op in reversed(failure.trace.ops) if call and call.inputs and any(
@@ -193,14 +196,14 @@ def _pair(value: Any) -> Any:
 
 
 def step_surprisal(before: int | None, width: int, after: int | None) -> float:
-    """Mostly a width is that of a neighbor, its double or its half, and between the two."""
+    """Of a width between those of its neighbors, as far as these are known."""
     steps = [log2(b / a) for a, b in ((before, width), (width, after)) if a and b]
     turns = len(steps) == 2 and steps[0] * steps[1] < 0
     return sum(total(weights.STEP, step) for step in steps) + weights.TURN * turns
 
 
 def _more_in_steps(settings: Mapping[str, Mapping[str, Any]], failure: Failure) -> float:
-    """By how much the steps from the layer before those changed to the one after surprise more."""
+    """The surprisal of the steps into and out of the changed layers, less that before the change."""
     calls = [call for call in failure.trace.calls if call.module and width_of(call.module.settings)]
     places = [i for i, call in enumerate(calls) if width_of(settings.get(call.path, {}))]
     if not places:
@@ -243,6 +246,6 @@ def _first_size(settings: Mapping[str, Any], names: Iterable[str]) -> int | None
 
 
 def number_in(setting: Any) -> int:
-    """A setting as a number; of a tuple its last."""
+    """The number that a setting is; the last one of a tuple."""
     value = plain(setting)
     return int(value[-1] if isinstance(value, tuple) else value)

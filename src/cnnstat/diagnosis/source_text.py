@@ -60,7 +60,7 @@ def span_of(node: ast.AST, file: str) -> Span:
     return Span(file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset)
 
 
-# Pieces that are found
+# Pieces to show or replace
 
 
 def shown_around(text: str, span: Span) -> Span:

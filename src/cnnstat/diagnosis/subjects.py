@@ -153,7 +153,7 @@ class SourceSubject(Subject):
                     model = self._built(getattr(module, self.name), change, watched, sites)
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)
-            except (Exception, SystemExit) as error:  # the user's code, as changed: anything
+            except (Exception, SystemExit) as error:  # user code may raise anything
                 outcome = Outcome(self._without_a_run(error))
         numbers = Counter(x.value for x in literals if isinstance(x.value, int) and x.value > 7)
         sizes = tuple(int(size) for size, count in numbers.items() if count > 1)

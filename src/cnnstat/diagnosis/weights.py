@@ -1,7 +1,7 @@
 """The weights by which edits that all work are ranked, in bits: one bit more is half as likely.
 
-A row is a weight, its condition, and why it is there. A condition may be a number: the weight then
-counts for each unit of it. `ranking.py` computes the records that the conditions read.
+A row has a weight, its condition, and the reason. If the condition is a number, the weight counts
+for each unit of it. `ranking.py` and the kinds of edits (`edits/`) compute what the conditions read.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Window:
 
     @property
     def pads_otherwise(self) -> bool:
-        """Neither without padding nor with that which keeps the size at stride 1."""
+        """Whether it has a padding, and not the one that keeps the size at stride 1."""
         return self.padding not in (0, self.reach // 2)
 
 
@@ -112,7 +112,7 @@ NARROWING = 0.6  # a convolution with a window makes more channels, not fewer
 
 
 class Prior(Enum):
-    """Kinds of edits: the bits before anything else is known of one, and why."""
+    """The bits of each kind of edit, to which those of its `Features` are added, and the reason."""
 
     LAYER_SETTING = 0.0, "most mistakes are a number that a layer is created with"
     WRITTEN_OUT_SIZE = 0.15, "16 * 5 * 5 for a layer: its value follows from what flows in"
@@ -142,22 +142,22 @@ class Prior(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What is weighed of an edit. A kind of edit gives those that it knows."""
+    """The properties of an edit that are weighed; each kind of edit sets those that it has."""
 
     prior: Prior
-    surprisal: float = 0.0  # what the changed layers have more than before
+    surprisal: float = 0.0  # of the changed layers, less that before the change
     is_elsewhere: bool = False
     further_layers: int = 0
     becomes_pointwise: bool = False
     loses_padding: bool = False
     was_planned: bool = False
     is_chosen: bool = False
-    further_back: int = 0
+    further_back: int = 0  # names in scope between the number and the failure
     joins_branches: bool = False
     is_half_precision: bool = False
-    change: float = 0.0  # in octaves, of an input; in tenths of them, of a number
+    change: float = 0.0  # of a number `ranking.relative_change`, of an input the octaves
     added_inputs: int = 0
-    is_undecided: bool = False
+    is_undecided: bool = False  # whether it fits is found by tracing only
     is_short_view: bool = False
     width_surprisal: float = 0.0
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
-from .arithmetic import constant_arguments, flattened_sides
+from .constant_arguments import constant_arguments, flattened_sides
 from .layer_settings import layer_settings, setting_literals
-from .model_inputs import model_inputs
 from .numbers_in_code import function_literals, local_literals
+from .other_inputs import other_inputs
 
 Kind = Callable[[Situation], Iterable[Proposal]]
 
@@ -21,7 +21,7 @@ OF_SOURCE: tuple[Kind, ...] = (
     constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,
 )  # fmt: skip
 OF_LAYERS: tuple[Kind, ...] = (layer_settings,)
-OF_INPUTS: tuple[Kind, ...] = (model_inputs,)
+OF_INPUTS: tuple[Kind, ...] = (other_inputs,)
 
 
 def proposals_for(situation: Situation) -> list[Proposal]:

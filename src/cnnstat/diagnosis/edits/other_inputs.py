@@ -24,7 +24,7 @@ _BLIND_TRIALS = 12
 Shape = tuple[int, ...]
 
 
-def model_inputs(situation: Situation) -> Iterator[Proposal]:
+def other_inputs(situation: Situation) -> Iterator[Proposal]:
     """Other shapes and dtypes for one positional input, then other numbers of inputs."""
     inputs = situation.inputs
     for place, spec in enumerate(inputs):
