@@ -203,7 +203,7 @@ def step_surprisal(before: int | None, width: int, after: int | None) -> float:
 
 
 def _more_in_steps(settings: Mapping[str, Mapping[str, Any]], failure: Failure) -> float:
-    """The surprisal of the steps into and out of the changed layers, less that before the change."""
+    """The surprisal of the steps into and out of the changed layers, minus that before."""
     calls = [call for call in failure.trace.calls if call.module and width_of(call.module.settings)]
     places = [i for i, call in enumerate(calls) if width_of(settings.get(call.path, {}))]
     if not places:

@@ -1,7 +1,7 @@
 """The weights by which edits that all work are ranked, in bits: one bit more is half as likely.
 
 A row has a weight, its condition, and the reason. If the condition is a number, the weight counts
-for each unit of it. `ranking.py` and the kinds of edits (`edits/`) compute what the conditions read.
+for each unit of it. `ranking.py` and the kinds of edits in `edits/` compute what is weighed.
 """
 
 from __future__ import annotations
