@@ -16,7 +16,7 @@ from cnnstat.operators.convolution import CONVOLUTIONS, Convolution, convolved
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.describe import config_of, window_of
 from cnnstat.operators.pooling import AdaptivePool, Pool, pooled
-from cnnstat.operators.reach import WHOLE
+from cnnstat.operators.reach import ENTIRE_INPUT
 from cnnstat.operators.registry import cost_of, view_of
 from cnnstat.operators.shape_rules import Misfit, Window
 from cnnstat.trace.records import Call, Module, Op, TensorSpec
@@ -132,7 +132,7 @@ def test_an_adaptive_pool_of_either_kind_is_a_pool_where_the_sizes_divide():
     x, start = tensor(1, 4, 8, 9), field_of_input(tensor(1, 4, 8, 9), 2)
     for name in ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"):
         whole = record(name, x, (1, 1), out=tensor(1, 4, 1, 1))
-        assert field_after(whole, {0: start}, whole.outputs[0]).reason == WHOLE
+        assert field_after(whole, {0: start}, whole.outputs[0]).reason == ENTIRE_INPUT
         parts = record(name, x, (4, 3), out=tensor(1, 4, 4, 3))
         field = field_after(parts, {0: start}, parts.outputs[0])
         assert (field.size, field.stride) == ((2, 3), (2, 3))

@@ -12,7 +12,7 @@ import torch
 from cnnstat.diagnosis import replay
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.linear import Einsum, Matmul, matrix_product
-from cnnstat.operators.reach import WHOLE, Field, Reach
+from cnnstat.operators.reach import ENTIRE_INPUT, Field, Reach
 from cnnstat.operators.registry import cost_of, recorded, view_of
 from cnnstat.operators.sequences import Attention, Embedding, Recurrent
 from cnnstat.operators.shape_rules import Misfit, Unknown
@@ -265,4 +265,4 @@ def test_features_of_a_pixel_stay_those_of_the_pixel(name: str) -> None:
     turned = Field((((16, None),), ((8, 0),)), {0: PIXEL})
     whole = view.field(turned, tensor(16, 3), {1: turned})
     assert whole is not None
-    assert whole.reason == WHOLE
+    assert whole.reason == ENTIRE_INPUT

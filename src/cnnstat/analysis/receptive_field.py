@@ -23,7 +23,7 @@ from math import prod
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
-from ..operators.reach import NOT_SPATIAL, Field, Reach, lost, met, not_followed
+from ..operators.reach import NOT_SPATIAL, Field, Reach, joint_field, not_followed, unknown_field
 from ..operators.registry import Trait, traits_of, view_of
 from ..trace.records import Op, TensorSpec, Trace
 from .results import Analysis, Layer, NoField
@@ -58,7 +58,7 @@ def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
     rank = len(tensor.shape)
     first = rank - spatial if spatial is not None else 2
     if "float" not in tensor.dtype or not 0 < first < rank:
-        return lost(NOT_SPATIAL)
+        return unknown_field(NOT_SPATIAL)
     dims = tuple(((n, d - first if d >= first else None),) for d, n in enumerate(tensor.shape))
     start = Reach(Fraction(0), Fraction(0), Fraction(1))
     return Field(dims, dict.fromkeys(range(rank - first), start))
@@ -67,16 +67,16 @@ def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
 def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     first = next(fields[t.value] for t in op.inputs if t.value in fields)
     if first.reason is not None:
-        return lost(first.reason)
+        return unknown_field(first.reason)
     view = view_of(op)
     if view is not None:
         field = view.field(first, out, fields)
     elif traits_of(op.name) & _AT_ITS_POSITION:
-        field = met(op.inputs, out, fields)
+        field = joint_field(op.inputs, out, fields)
     else:
         field = None
     if field is None or (field.reason is None and len(field.dims) != len(out.shape)):
-        return lost(not_followed(op))
+        return unknown_field(not_followed(op))
     return field
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import field
 
 from ..choices import Mode
-from ..operators.reach import NOT_SPATIAL, WHOLE
+from ..operators.reach import ENTIRE_INPUT, NOT_SPATIAL
 from ..operators.shape_rules import Window
 from ..results import Record, Result, Shape
 
@@ -21,7 +21,7 @@ Role = Literal[
 class NoField(Enum):
     """Why a layer has no receptive field, by the text that the JSON has for it."""
 
-    WHOLE_INPUT = WHOLE
+    WHOLE_INPUT = ENTIRE_INPUT
     NOT_SPATIAL = NOT_SPATIAL
     NOT_FOLLOWED = None  # any other text: it names the operator
 

@@ -92,7 +92,7 @@ def _of_op(op: Op) -> Mismatch | None:
 
 
 def _of_convolution(view: Convolution) -> Mismatch | None:
-    x, weight, expected = view.x, view.weight, view.channels_taken
+    x, weight, expected = view.x, view.weight, view.in_channels
     if len(x.shape) != len(weight.shape):
         return Mismatch("dims", x, len(weight.shape), len(x.shape))
     if x.shape[1] != expected:

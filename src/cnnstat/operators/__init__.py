@@ -1,4 +1,4 @@
-"""What is known of each ATen operator: its cost, its window, what its outputs depend on.
+"""ATen operators: arguments, cost, output shapes, window and receptive field of each.
 
 Importing a file of operators registers them, so this package imports all of them.
 """

@@ -1,9 +1,9 @@
-"""What autograd runs for gradients: the operators that only a backward pass has.
+"""Operators that autograd runs for gradients.
 
-A product of the forward pass becomes one product for the gradient of each operand that wants one,
-each with as many MACs. Other operations are counted as in the forward pass: one per elementary
-operation on one element, the derivative of an activation being one. Those of convolutions and pools
-that have views of their own are beside them.
+A product of the forward pass becomes one product for the gradient of each operand that requires
+one, each with as many MACs. Other operations are counted as in the forward pass: one per elementary
+operation on one element, the derivative of an activation being one. The gradients of convolutions
+and pools with a view are in the files of those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ rule = partial(registry.rule, traits=Trait.BACKWARD)
     "aten._scaled_dot_product_fused_attention_overrideable_backward",
 )
 def scaled_dot_product_attention_backward(op: Op) -> Cost:
-    # (dy, q, k, v, …) on [b,h,·,d]: the scores were not kept, q·kᵀ is made again;
+    # (dy, q, k, v, …) on [b,h,·,d]: the scores were not saved, q·kᵀ is computed again;
     # dv = pᵀ·dy, dp = dy·vᵀ, dq = ds·k, dk = dsᵀ·q
     query, key, value = (tensor.shape for tensor in op.args[1:4])
     scores = prod(query[:-1]) * key[-2]
@@ -129,7 +129,7 @@ def per_gradient(op: Op) -> Cost:
     "aten.embedding_dense_backward", "aten._embedding_bag_dense_backward", "aten.unfold_backward",
 )  # fmt: skip
 def added_once(op: Op) -> Cost:
-    # each element of the gradient is added to that of the element which was read
+    # each element of the gradient is added to that of the element that was read
     return per_element(op.args[0])
 
 

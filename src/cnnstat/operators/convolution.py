@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, dot_products, per_element
-from .reach import Field, slid
+from .reach import Field, windowed_field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Window, both_sides, fitting, per_axis, transposed_size, window_size
 
-# The arguments of each operator in their order, by the names of torch's schemas. The first two are
-# the input and the weight everywhere; what is not used here is left out at the end.
+# The arguments of each operator in order, named as in torch's schemas. The first two are always the
+# input and the weight; unused arguments at the end are left out.
 _ORDERS = {
     **dict.fromkeys(
         ("aten.convolution", "aten._convolution", "aten.convolution_overrideable"),
@@ -50,7 +50,7 @@ class Convolution(View, frozen=True):
     """out[n,o,p] = bias[o] + Σ_{i < c_in/g, k} x[n,i,p·s+k] · w[o,i,k], under every backend's name.
 
     The weight is c_out × c_in/g × K; transposed it is c_in × c_out/g × K, and each position of the
-    input meets all of it. `padding_behind` is None where it is the same as in front.
+    input is multiplied by all of it. `padding_behind` is None if it equals `padding`.
     """
 
     x: TensorSpec
@@ -69,27 +69,27 @@ class Convolution(View, frozen=True):
     def of(cls, op: Op) -> Convolution:
         out = op.outputs[0] if op.outputs else None
         behind = op.kwargs.get("padding_behind") if op.kwargs else None
-        if op.name == "aten.convolution" and len(op.args) == 9:  # most of them
+        if op.name == "aten.convolution" and len(op.args) == 9:  # nearly all
             x, weight, bias, *geometry = op.args
             stride, padding, dilation, transposed, extra, groups = geometry
             if len(stride) == len(padding) == len(dilation) == len(weight.shape) - 2:
                 return cls(x, weight, bias, stride, padding, dilation, transposed, extra, groups,
                            behind, out)  # fmt: skip
         x, weight = op.args[:2]
-        given = {name: op.arg(place, name) for place, name in _PLACES[op.name]}
+        values = {name: op.arg(place, name) for place, name in _PLACES[op.name]}
         dims = len(weight.shape) - 2
         stride, padding, dilation, extra = (
-            per_axis(default if given.get(name) is None else given[name], dims)
+            per_axis(default if values.get(name) is None else values[name], dims)
             for name, default in _GEOMETRY
         )
-        transposed = bool(given.get("transposed", "transpose" in op.name))
-        groups = given.get("groups") or _groups(x, weight, transposed)
-        return cls(x, weight, given.get("bias"), stride, padding, dilation, transposed, extra,
+        transposed = bool(values.get("transposed", "transpose" in op.name))
+        groups = values.get("groups") or _groups(x, weight, transposed)
+        return cls(x, weight, values.get("bias"), stride, padding, dilation, transposed, extra,
                    groups, behind, out)  # fmt: skip
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments of `aten.convolution`, for what puts an operator together."""
+        """The arguments of `aten.convolution`, to record one that another format describes."""
         return (self.x, self.weight, self.bias, self.stride, self.padding, self.dilation,
                 self.transposed, self.output_padding, self.groups)  # fmt: skip
 
@@ -105,12 +105,13 @@ class Convolution(View, frozen=True):
 
     @property
     def positions(self) -> Shape:
-        """The sizes of the map whose every position meets the whole kernel."""
+        """The sizes of the map whose positions are each multiplied by the whole kernel."""
         return (self.x if self.transposed or self.out is None else self.out).shape[2:]
 
     @property
-    def channels_taken(self) -> int:
-        return channels_taken(self.weight.shape, self.transposed, self.groups)
+    def in_channels(self) -> int:
+        """The input channels that the weight expects."""
+        return in_channels(self.weight.shape, self.transposed, self.groups)
 
     def cost(self) -> Cost:
         macs = self.x.shape[0] * prod(self.positions) * self.weight.numel
@@ -129,16 +130,16 @@ class Convolution(View, frozen=True):
         return replace(self, groups=settings["groups"], **sizes)
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        return slid(self.window, x, out, transposed=self.transposed)
+        return windowed_field(self.window, x, out, transposed=self.transposed)
 
 
 def _groups(x: TensorSpec, weight: TensorSpec, transposed: bool) -> int:
-    """What the channels tell, for a backend that is not told; transposed ones have no groups."""
+    """Derived from the channels, for backends without the argument; transposed ones have none."""
     return 1 if transposed else x.shape[1] // weight.shape[1]
 
 
-def channels_taken(weight: Sequence[int], transposed: bool, groups: int) -> int:
-    """The channels of the input that a convolution takes, from the shape of its weight."""
+def in_channels(weight: Sequence[int], transposed: bool, groups: int) -> int:
+    """The input channels that a weight of this shape expects."""
     return weight[0] if transposed else weight[1] * groups
 
 
@@ -159,7 +160,7 @@ def convolved(
     Raises:
         Misfit: torch would refuse the operands.
     """
-    # The order matters where sizes have letters: each comparison is noted as a condition.
+    # The order of the comparisons matters: of symbolic sizes each is recorded as a condition.
     dims = len(weight) - 2
     fits = (
         len(x) == len(weight)
@@ -168,13 +169,13 @@ def convolved(
         and min(padding) >= 0
         and min(dilation) > 0
         and groups > 0
-        and x[1] == channels_taken(weight, transposed, groups)
+        and x[1] == in_channels(weight, transposed, groups)
         and weight[0] % groups == 0
     )
     if not fits:
         raise Misfit
-    made = weight[1] * groups if transposed else weight[0]
-    if bias is not None and tuple(bias) != (made,):
+    out_channels = weight[1] * groups if transposed else weight[0]
+    if bias is not None and tuple(bias) != (out_channels,):
         raise Misfit
     both = both_sides(padding, padding_behind)
     axes = list(zip(x[2:], weight[2:], stride, padding, dilation, strict=True))
@@ -185,30 +186,31 @@ def convolved(
         sizes = [transposed_size(*axis, a, q) for axis, a, q in ends]
     else:
         sizes = [window_size(*axis, both=q) for axis, q in zip(axes, both, strict=True)]
-    return (x[0], made, *fitting(sizes))
+    return (x[0], out_channels, *fitting(sizes))
 
 
 class _Gradients(View, frozen=True):
     """dx[n,i,p·s+k] += dy[n,o,p] · w[o,i,k], dw[o,i,k] += dy[n,o,p] · x[n,i,p·s+k], db[o] = Σ dy.
 
-    Both products walk the triples (n, p, weight) of the forward pass, those of one group only.
-    `wanted` tells for each of dx, dw and db whether it is computed.
+    Both products run over the triples (n, p, weight) of the forward pass, within each group.
+    `output_mask`: whether dx, dw and db are computed.
     """
 
     dy: TensorSpec
     x: TensorSpec
     weight: TensorSpec
     transposed: bool
-    wanted: tuple[bool, bool, bool]
+    output_mask: tuple[bool, bool, bool]
 
     def cost(self) -> Cost:
         positions = prod((self.x if self.transposed else self.dy).shape[2:])
         products = self.x.shape[0] * positions * self.weight.numel
-        return Cost(products * (self.wanted[0] + self.wanted[1]), self.dy.numel * self.wanted[2])
+        of_input, of_weight, of_bias = self.output_mask
+        return Cost(products * (of_input + of_weight), self.dy.numel * of_bias)
 
     @property
-    def reads(self) -> tuple[TensorSpec, ...]:  # dx of dy and w, dw of dy and x
-        of_input, of_weight, _ = self.wanted
+    def reads(self) -> tuple[TensorSpec, ...]:  # dx from dy and w, dw from dy and x
+        of_input, of_weight, _ = self.output_mask
         return tuple(self._read(of_input, of_weight))
 
     def _read(self, of_input: bool, of_weight: bool) -> Iterator[TensorSpec]:
@@ -229,7 +231,7 @@ class ConvolutionBackward(_Gradients, frozen=True):
 
 @operator("aten.convolution_backward_overrideable", traits=Trait.BACKWARD)
 class ConvolutionBackwardOverrideable(_Gradients, frozen=True):
-    """The same without bias_sizes."""
+    """The same, without the argument bias_sizes."""
 
     @classmethod
     def of(cls, op: Op) -> ConvolutionBackwardOverrideable:
@@ -258,10 +260,10 @@ class TimeFirstConvolution(View, frozen=True):
         return products + per_element(self.out, name="bias")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        (time, batch, channels), (kernel, taken, made) = shape(self.x), shape(self.weight)
-        if channels != taken:
+        (time, batch, channels), (kernel, c_in, c_out) = shape(self.x), shape(self.weight)
+        if channels != c_in:
             raise Misfit
-        return [(*fitting([window_size(time, kernel, 1, self.pad)]), batch, made)]
+        return [(*fitting([window_size(time, kernel, 1, self.pad)]), batch, c_out)]
 
 
 @operator("aten.conv_tbc_backward", traits=Trait.BACKWARD)
@@ -285,7 +287,7 @@ class TimeFirstConvolutionBackward(View, frozen=True):
 class DeformableConvolution(View, frozen=True):
     """A convolution whose taps are moved by learnt offsets; sampling between pixels is not counted.
 
-    It has no window: what it sees depends on the offsets.
+    It has no window: its receptive field depends on the offsets.
     """
 
     x: TensorSpec

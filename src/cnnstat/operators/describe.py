@@ -1,4 +1,4 @@
-"""The configuration of a layer as a person would say it: `11×11/4`, `9216→4096`, `p=0.5`."""
+"""The configuration of a layer in short: `11×11/4`, `9216→4096`, `p=0.5`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .shape_rules import Window
 
 
 def window_of(ops: Sequence[Op], dims: int | None = None) -> Window | None:
-    """The kernel of the first convolution or pooling op, None if there is neither.
+    """The window of the first convolution or pooling operator, None if there is neither.
 
     `dims` is the number of spatial dimensions of the layer where it is known: torch runs some 1-d
     layers as 2-d operators.
@@ -50,7 +50,7 @@ def _digit_in(name: str) -> int | None:
 
 
 def config_of(call: Call, ops: Sequence[Op]) -> str:
-    """What distinguishes the call from others of its type; may be empty."""
+    """The settings that distinguish the call from others of its type; may be empty."""
     if any("local_response" in name or "LocalResponse" in name for name in _kinds(call)):
         return _local_response_norm(call)
     for op in ops:
@@ -107,7 +107,7 @@ def _recurrent(settings: dict[str, Any]) -> str:
 
 
 def _attention(settings: dict[str, Any]) -> list[str]:
-    """A graph does not tell the number of heads."""
+    """The width and the number of heads; a graph has no number of heads."""
     heads = settings.get("num_heads")
     width = settings.get("embed_dim")
     return [str(width)] * (width is not None) + [f"{heads} heads"] * (heads is not None)

@@ -12,7 +12,7 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import WHOLE, Field, lost
+from .reach import ENTIRE_INPUT, Field, unknown_field
 from .registry import ShapeOf, Trait, View, operator, rule
 
 
@@ -51,7 +51,7 @@ rule("aten.glu", "aten.outer", "aten.ger")(per_output)
 
 @rule("aten.cumsum", "aten.cumprod", traits=Trait.REDUCTION)
 def scan(op: Op) -> Cost:
-    # an output element is the one before and one input
+    # one operation on the previous output and one input
     return per_element(op.outputs[0])
 
 
@@ -66,7 +66,7 @@ def two_per_output(op: Op) -> Cost:
     traits=Trait.REDUCTION,
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
-    # max and min of two tensors are elementwise; a reduction reads its whole input
+    # max and min of two tensors are elementwise; of one they read all of it
     return per_larger(op.inputs[0], op.outputs[0])
 
 
@@ -88,7 +88,7 @@ def squared_error(op: Op) -> Cost:
 
 @rule("aten.nll_loss_forward", "aten.nll_loss2d_forward", traits=Trait.REDUCTION)
 def negative_log_likelihood(op: Op) -> Cost:
-    # (x, target, …): one of each row, summed
+    # (x, target, …): one element of each row, summed
     return per_element(op.args[1])
 
 
@@ -117,10 +117,9 @@ def variance(op: Op) -> Cost:
 
 @operator("aten.mean", "aten.sum", "aten.amax", "aten.amin", traits=Trait.REDUCTION)
 class Reduction(View, frozen=True):
-    """`dims` as they were written, perhaps negative; None: all.
+    """`dims` are as written, perhaps negative; None: all.
 
-    `pooled_to` is the size that a layer's adaptive pooling is changed to: to a size of 1 it runs a
-    mean.
+    pooled_to: another output size of an adaptive pooling layer, which runs a mean for a size of 1.
     """
 
     x: TensorSpec
@@ -141,7 +140,6 @@ class Reduction(View, frozen=True):
         return set(range(rank)) if self.dims is None else {dim % rank for dim in self.dims}
 
     def cost(self) -> Cost:
-        # a reduction reads its whole input
         return per_element(self.x) if self.out is None else per_larger(self.x, self.out)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
@@ -150,8 +148,8 @@ class Reduction(View, frozen=True):
         if self.pooled_to is not None:
             sizes = self.pooled_to * len(axes) if len(self.pooled_to) == 1 else self.pooled_to
             return [(*x[: -len(axes)], *sizes)]
-        kept = ((i, n) for i, n in enumerate(x) if self.keepdim or i not in axes)
-        return [tuple(1 if i in axes else n for i, n in kept)]
+        remaining = ((i, n) for i, n in enumerate(x) if self.keepdim or i not in axes)
+        return [tuple(1 if i in axes else n for i, n in remaining)]
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
         size = settings.get("output_size")
@@ -160,10 +158,10 @@ class Reduction(View, frozen=True):
         return structs.replace(self, pooled_to=size if isinstance(size, tuple) else (size,))
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-        """A mean or sum over positions sees all of them."""
+        """A mean or sum over positions depends on all of them."""
         axes = self.axes(len(x.dims))
         if any(axis is not None for dim in axes for size, axis in x.dims[dim] if size > 1):
-            return lost(WHOLE)
+            return unknown_field(ENTIRE_INPUT)
         keep = len(out.shape) == len(x.dims)
         dims = tuple(
             ((1, None),) if dim in axes else factors
@@ -199,7 +197,7 @@ def fft_to_real(op: Op) -> Cost:
 def _fft(op: Op, shape: tuple[int, ...], factor: float) -> Cost:
     """5·N·log₂N operations for N complex points, half of it for real ones.
 
-    The convention of FFTW's benchmark (Frigo and Johnson, Proc. IEEE 93, 2005), whatever N is.
+    The convention of FFTW's benchmark (Frigo and Johnson, Proc. IEEE 93, 2005), for any N.
     """
     points = prod(shape[dim] for dim in op.args[1])
     each = factor * log2(points)

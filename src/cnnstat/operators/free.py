@@ -81,9 +81,9 @@ free(
     traits=Trait.CHECK,
 )  # fmt: skip
 
-_MADE = "a tensor is made"
+_CREATED = "a tensor is made"
 free(
-    _MADE,
+    _CREATED,
     "aten.zeros", "aten.new_zeros", "aten.ones", "aten.new_ones", "aten.full", "aten.full_like",
     "aten.new_full", "aten.arange", "aten.linspace", "aten.eye", "aten.scalar_tensor",
     "aten.tril_indices", "aten.triu_indices", "aten.rand", "aten.rand_like", "aten.randn",
@@ -91,28 +91,28 @@ free(
     traits=Trait.CREATES,
 )  # fmt: skip
 free(
-    _MADE,
+    _CREATED,
     "aten.zeros_like", "aten.ones_like",
     traits=Trait.CREATES | Trait.ELEMENTWISE,
 )  # fmt: skip
 free(
-    _MADE,
+    _CREATED,
     "aten.empty", "aten.empty_strided", "aten.new_empty", "aten.new_empty_strided",
     traits=Trait.CREATES | Trait.UNWRITTEN,
 )  # fmt: skip
 free(
-    _MADE,
+    _CREATED,
     "aten.empty_like",
     traits=Trait.CREATES | Trait.UNWRITTEN | Trait.ELEMENTWISE,
 )  # fmt: skip
 free(
-    _MADE,
+    _CREATED,
     "aten.fill", "aten.zero", "aten.uniform", "aten.normal", "aten.exponential",
     traits=Trait.CREATES | Trait.OVERWRITES,
 )  # fmt: skip
-# Of a tensor of probabilities, or in place of one.
+# from a tensor of probabilities, or in place
 free(
-    _MADE,
+    _CREATED,
     "aten.bernoulli",
     traits=Trait.CREATES | Trait.OVERWRITES | Trait.ELEMENTWISE,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import WHOLE, Field, lost
+from .reach import ENTIRE_INPUT, Field, unknown_field
 from .registry import ShapeOf, Trait, View, operator, recorded, rule
 from .shape_rules import Misfit, broadcast
 
@@ -25,7 +25,7 @@ PLACES: dict[str, tuple[int, int, int | None]] = {
     ),
     **dict.fromkeys(("aten.linear", "aten.mkldnn_linear"), (0, 1, 2)),
 }
-"""The places of both factors, and of what is added, among the arguments."""
+"""The places of both factors and of the summand among the arguments."""
 
 _LAYERS = ("aten.linear", "aten.mkldnn_linear")  # their second factor is stored as [m,k]
 _MIXING_FEATURES = frozenset(PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", "aten.dot",
@@ -56,24 +56,24 @@ class Matmul(View, frozen=True):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments in the operator's order: for ONNX and saved analyses, which record it."""
+        """The arguments in the operator's order, to record one that ONNX describes."""
         places = zip(PLACES[self.name], (self.a, self.b, self.added), strict=True)
-        given = [(place, tensor) for place, tensor in places if place is not None and tensor]
-        return tuple(tensor for _, tensor in sorted(given, key=itemgetter(0)))
+        present = [(place, tensor) for place, tensor in places if place is not None and tensor]
+        return tuple(tensor for _, tensor in sorted(present, key=itemgetter(0)))
 
     @property
     def inner(self) -> int:
-        """k of [n,k] @ [k,m]: what is summed over."""
+        """k of [n,k] @ [k,m]: the size that is summed over."""
         return self.a.shape[-1]
 
     @property
     def rows_of_b(self) -> int:
-        """k as the second factor has it."""
+        """k of the second factor."""
         return self.b.shape[-1 if self.name in _LAYERS or len(self.b.shape) == 1 else -2]
 
     @property
     def has_matrices(self) -> bool:
-        """Whether two matrices are multiplied, or as many of one batch as of another."""
+        """Whether two matrices are multiplied, or two batches of as many."""
         return _SHAPES[self.name] in (of_matrices, of_batches)
 
     @property
@@ -91,21 +91,21 @@ class Matmul(View, frozen=True):
         return Cost(macs, prod(out), products, (Term(out, name="bias"),))
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        made = _SHAPES[self.name](shape(self.a), shape(self.b))
+        product = _SHAPES[self.name](shape(self.a), shape(self.b))
         if self.added is not None:
-            made = with_added(shape(self.added), made)
-        return [made]
+            product = with_added(shape(self.added), product)
+        return [product]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """A product with weights mixes the features of a row; positions among them see all."""
+        """A product with weights mixes the features of a row, and positions that are among them."""
         if self.name not in _MIXING_FEATURES:
             return None
         if any(axis is not None for size, axis in x.dims[-1] if size > 1):
-            return lost(WHOLE)
+            return unknown_field(ENTIRE_INPUT)
         operands = (self.a, self.b, self.added)
         activations = sum(tensor is not None and tensor.value in fields for tensor in operands)
         if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
-            return lost(WHOLE)
+            return unknown_field(ENTIRE_INPUT)
         return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
 
 
@@ -114,8 +114,8 @@ def matrix_product(a: TensorSpec, b: TensorSpec, added: TensorSpec | None = None
     return Matmul("aten.mm" if added is None else "aten.addmm", a, b, added)
 
 
-# Shapes: pure functions, which the fast kernels call too. The comparisons are made in this order
-# and no others: of sizes with letters each is noted as a condition.
+# Shapes: pure functions, which the fast kernels call too. They compare in this order and no more
+# than this: of symbolic sizes each comparison is recorded as a condition.
 
 
 def of_matrices(a: Shape, b: Shape) -> Shape:
@@ -133,7 +133,7 @@ def of_batches(a: Shape, b: Shape) -> Shape:
 
 
 def with_added(added: Shape, product: Shape) -> Shape:
-    """The shape of a product to which something is added that broadcasts to it."""
+    """The shape of a product and a summand that broadcasts to it."""
     if tuple(added) not in (product[-1:], product):  # a bias, or as large as the product
         fits = all(n in (1, m) for n, m in zip(reversed(added), reversed(product), strict=False))
         if len(added) > len(product) or not fits:
@@ -213,15 +213,15 @@ def solve_triangular(op: Op) -> Cost:
 # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]
 @rule("aten._trilinear", traits=Trait.PROJECTION)
 def trilinear(op: Op) -> Cost:
-    # (a, b, c, where each has no axis: expand_a, expand_b, expand_c, axes summed over, …): a and b
-    # are multiplied and summed over the axes that c has not, the result is multiplied by c
+    # (a, b, c, the axes that each lacks: expand_a, expand_b, expand_c, the axes summed over, …): a
+    # and b are multiplied and summed over the axes that c lacks, the result is multiplied by c
     expanded, summed = op.args[3:6], op.args[6]
     sizes: dict[int, int] = {}
     axes = []
     for operand, missing in zip(op.args[:3], expanded, strict=True):
-        own = [d for d in range(len(operand.shape) + len(missing)) if d not in missing]
-        sizes.update(zip(own, operand.shape, strict=True))
-        axes.append(set(own))
+        present = [d for d in range(len(operand.shape) + len(missing)) if d not in missing]
+        sizes.update(zip(present, operand.shape, strict=True))
+        axes.append(set(present))
     first = axes[0] | axes[1]
     second = (first - (set(summed) & set(expanded[2]))) | axes[2]
     return in_terms([Term(tuple(sizes[d] for d in sorted(axes))) for axes in (first, second)])
@@ -229,7 +229,7 @@ def trilinear(op: Op) -> Cost:
 
 @operator("aten.einsum", "onnx.Einsum")
 class Einsum(View, frozen=True):
-    """Products of elements, summed over the indices that the output does not have.
+    """Products of elements, summed over the indices that the output lacks.
 
     equation: without blanks. subscripts: the indices of each operand.
     """

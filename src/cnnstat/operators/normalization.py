@@ -1,8 +1,8 @@
 """Normalisations: y = w · (x − mean) · r + b, over a batch, channels or the last axes.
 
-They cost what fvcore's factors say, so that its totals can be explained from ours. Per element:
-batch norm in eval mode is one affine map (2; 1 without learnt parameters); a norm that computes its
-statistics takes 5 (4 without).
+Operations per element follow fvcore's factors, so that its totals can be explained: batch norm in
+eval mode is one affine map (2; 1 without learnt parameters); a norm that computes its statistics
+takes 5 (4 without).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
-from .reach import Field, met
+from .reach import Field, joint_field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit
 
 
 class Norm(View, frozen=True):
-    """`statistics` tells whether they are computed from `x`; else they are given."""
+    """`statistics`: whether they are computed from `x`, rather than arguments."""
 
     x: TensorSpec
     weight: TensorSpec | None
@@ -35,7 +35,7 @@ class Norm(View, frozen=True):
 
     @property
     def parameters(self) -> tuple[TensorSpec, ...]:
-        """What is there beside `x`, running statistics included."""
+        """The operands other than `x`, running statistics included."""
         return _present(self.weight, self.bias)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
@@ -48,12 +48,12 @@ class Norm(View, frozen=True):
         raise NotImplementedError
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        # the statistics are not followed: a norm is taken as the affine map it is at inference
-        return met((self.x, *self.parameters), out, fields)
+        # statistics are not followed: a norm counts as the affine map that it is at inference
+        return joint_field((self.x, *self.parameters), out, fields)
 
 
 class ChannelNorm(Norm, frozen=True):
-    """A norm with one parameter a channel, those being the second axis."""
+    """A norm with one parameter per channel, the second axis."""
 
     def check(self, x: Shape, shape: ShapeOf) -> None:
         if any(shape(parameter) != (x[1],) for parameter in self.parameters):
@@ -61,7 +61,7 @@ class ChannelNorm(Norm, frozen=True):
 
 
 _BATCH = ("input", "weight", "bias", "running_mean", "running_var")
-# What tells whether statistics are computed: an argument, or the operator itself.
+# Whether statistics are computed is an argument, or follows from the operator.
 _BY_ARGUMENT = {
     "aten.native_batch_norm": "training", "aten.batch_norm": "training",
     "aten._native_batch_norm_legit": "training", "aten.instance_norm": "use_input_stats",
@@ -93,7 +93,7 @@ class BatchNorm(ChannelNorm, frozen=True):
 
     @property
     def writes(self) -> tuple[TensorSpec, ...] | None:
-        # fixed statistics are not kept for the backward pass
+        # fixed statistics are not saved for the backward pass
         return None if self.statistics else self.outputs[:1]
 
 

@@ -1,4 +1,4 @@
-"""Operators of ONNX that ATen has no like of, as `onnx.NAME`.
+"""Operators of ONNX without a counterpart in ATen, as `onnx.NAME`.
 
 The others are noted under ATen's names (`models/onnx/translators.py`). What is listed nowhere
 (NonMaxSuppression, TopK, Loop, …) is uncounted by its name.
@@ -22,7 +22,7 @@ def recurrent(op: Op) -> Cost:
     directions, rows, width = weight.shape
     hidden = recurrence.shape[-1]
     biases = 2 if len(op.args) > 3 and op.args[3] is not None else 0
-    # the sum of both products, the biases, an activation; then what updates the state
+    # the sum of both products, the biases, an activation; then the update of the state
     on_state = {"onnx.LSTM": 5, "onnx.GRU": 4, "onnx.RNN": 0}[op.name]
     states = (x.shape[0], directions, x.shape[1], hidden)
     gates = rows // hidden
@@ -202,5 +202,5 @@ free(
 
 @rule("onnx.ScatterND", "onnx.ScatterElements", "onnx.Scatter", traits=Trait.COPIES)
 def scatter(op: Op) -> Cost:
-    # values are written by their index, and with a reduction combined with what is there
+    # values are written by their index, and with a reduction combined with those in place
     return per_element(op.args[2]) if op.kwargs.get("reduction", "none") != "none" else Cost()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .reach import Field, lost, met, resized
+from .reach import Field, joint_field, resized, unknown_field
 from .registry import ShapeOf, Trait, operator
 from .shape_rules import Misfit, Unknown
 from .views import VIEW, Rearrangement, axis_in, first_output
@@ -39,7 +39,7 @@ class Select(Rearrangement, frozen=True):
         return [(*x[:axis], *x[axis + 1 :])]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """One channel, or one element of the batch, sees what all see."""
+        """One channel, or one element of the batch, has the field of all."""
         axis = axis_in(self.dim, len(x.dims))
         if any(along is not None for _, along in x.dims[axis]):
             return None
@@ -68,7 +68,7 @@ class Slice(Rearrangement, frozen=True):
         return self.x, self.dim, self.start, self.end, self.step
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        """An axis that was sliced whole stays whole; where a part ends may depend on its size."""
+        """An axis that was kept in full is kept; where a part ends may depend on the axis."""
         if self.out is None:
             raise Unknown
         x = shape(self.x)
@@ -95,7 +95,7 @@ class Slice(Rearrangement, frozen=True):
     "aten.chunk", "aten.unsafe_chunk", traits=Trait.LAYOUT, reason=VIEW,
 )  # fmt: skip
 class Split(Rearrangement, frozen=True):
-    """Pieces along one axis; `sizes` is None where a split was refused that names none."""
+    """Pieces along one axis; `sizes` is None where a refused split names none."""
 
     x: TensorSpec
     sizes: Shape | None
@@ -112,7 +112,7 @@ class Split(Rearrangement, frozen=True):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """Those of `split_with_sizes`."""
+        """The arguments of `split_with_sizes`."""
         return self.x, self.sizes, self.dim
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
@@ -125,7 +125,7 @@ class Split(Rearrangement, frozen=True):
         return [(*x[:axis], size, *x[axis + 1 :]) for size in self.sizes]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """Pieces along the channels see what the whole sees."""
+        """Pieces along the channels have the field of all channels."""
         if any(along is not None for _, along in x.dims[axis_in(self.dim, len(x.dims))]):
             return None
         return replace(x, dims=resized(x, out))
@@ -135,7 +135,7 @@ MOVED = "data moves, nothing is computed"
 
 
 class Join(Rearrangement, frozen=True):
-    """`dim` is as it was written, perhaps negative."""
+    """`dim` is as written, perhaps negative."""
 
     tensors: tuple[TensorSpec, ...]
     dim: int = 0
@@ -156,8 +156,8 @@ class Cat(Join, frozen=True):
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         if x.axis_of(axis_in(self.dim, len(out.shape))) is not None:
-            return lost("positions of several maps in a row")
-        return met(self.tensors, out, fields, broadcast=False)
+            return unknown_field("positions of several maps in a row")
+        return joint_field(self.tensors, out, fields, broadcast=False)
 
 
 @operator("aten.stack", traits=Trait.COPIES, reason=MOVED)
@@ -170,11 +170,11 @@ class Stack(Join, frozen=True):
         return [stacked([shape(tensor) for tensor in self.tensors], self.dim)]
 
 
-# The rules on shapes alone: sizes may be ints or carry letters.
+# Rules on shapes alone: sizes may be symbolic.
 
 
 def concatenated(shapes: Sequence[Sequence[int]], dim: int = 0) -> Shape:
-    """The sizes along `dim` are added; an empty vector joins anything, as it always did."""
+    """Add the sizes along `dim`; an empty vector joins any tensor, as torch allows."""
     joined = [shape for shape in shapes if not (len(shape) == 1 and shape[0] == 0)]
     if not joined:
         return (0,)
@@ -189,7 +189,7 @@ def concatenated(shapes: Sequence[Sequence[int]], dim: int = 0) -> Shape:
 
 
 def stacked(shapes: Sequence[Sequence[int]], dim: int = 0) -> Shape:
-    """All of one shape, counted along a new axis."""
+    """Tensors of one shape along a new axis."""
     if not shapes:
         raise Misfit
     first = tuple(shapes[0])
@@ -205,7 +205,7 @@ def stacked(shapes: Sequence[Sequence[int]], dim: int = 0) -> Shape:
     traits=Trait.COPIES, reason=MOVED,
 )  # fmt: skip
 class Pad(Rearrangement, frozen=True):
-    """`amounts` start at the last axis: before, after, before, after, … Negative ones cut."""
+    """`amounts` start at the last axis: front, back, front, back, … Negative ones crop."""
 
     x: TensorSpec
     amounts: Shape
@@ -226,9 +226,7 @@ class Pad(Rearrangement, frozen=True):
         return sum(self.amounts[place : place + 2])
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        if (
-            self.out is not None
-        ):  # the amounts often follow from sizes, and the record has their values
+        if self.out is not None:  # amounts often depend on sizes; the record has their values
             raise Unknown
         return [padded(shape(self.x), self.amounts)]
 
@@ -243,13 +241,13 @@ class Pad(Rearrangement, frozen=True):
 
 
 def padded(x: Sequence[int], amounts: Sequence[int]) -> Shape:
-    """The sizes with the amounts around them; sizes may be ints or carry letters."""
+    """The sizes after padding; they may be symbolic."""
     if len(amounts) % 2 or len(amounts) > 2 * len(x):
         raise Misfit
     sizes = list(x)
     for place in range(0, len(amounts), 2):
         sizes[-1 - place // 2] += amounts[place] + amounts[place + 1]
-    # only a cut is compared: with letters, each comparison is noted as a condition
+    # only crops are compared: of symbolic sizes each comparison is recorded as a condition
     if min(amounts, default=0) < 0 and any(size < 0 for size in sizes):
         raise Misfit
     return tuple(sizes)

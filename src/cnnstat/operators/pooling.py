@@ -1,4 +1,4 @@
-"""Pools with a kernel, adaptive ones that are told the size of their output, and sampling."""
+"""Pools with a kernel, adaptive pools with an output size, and sampling."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element, per_window
-from .reach import WHOLE, Field, lost, resized, slid
+from .reach import ENTIRE_INPUT, Field, resized, unknown_field, windowed_field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit, Window, both_sides, ceil_div, fitting, per_axis, window_size
 
-# The arguments behind the input in their order, by the names of torch's schemas; what is not used
-# here is left out at the end.
+# The arguments after the input in order, named as in torch's schemas; unused ones at the end are
+# left out.
 _MAX = "kernel_size stride padding dilation ceil_mode"
 _AVERAGE = "kernel_size stride padding ceil_mode"
 _NAMES: dict[tuple[int, str], str] = {
@@ -38,7 +38,7 @@ _ORDERS = {
 class Pool(View, frozen=True):
     """The largest element or the mean of each window: one operation for each element read.
 
-    `dilation` is None for averages. `padding_behind` is None where it is the same as in front.
+    `dilation` is None for averages. `padding_behind` is None if it equals `padding`.
     """
 
     x: TensorSpec
@@ -48,23 +48,23 @@ class Pool(View, frozen=True):
     dilation: Shape | None
     ceil_mode: bool
     padding_behind: Shape | None = None
-    outputs: tuple[TensorSpec, ...] = ()  # with the indices of the largest, where they are kept
+    outputs: tuple[TensorSpec, ...] = ()  # with the indices of the maxima, where they are returned
 
     @classmethod
     def of(cls, op: Op) -> Pool:
         dims, places = _ORDERS[op.name]
-        given = {name: op.arg(place, name) for place, name in places}
-        kernel = per_axis(given["kernel_size"], dims)
-        stride = per_axis(given["stride"] or kernel, dims)
-        padding = per_axis(given["padding"] or 0, dims)
-        dilation = per_axis(given["dilation"] or 1, dims) if "dilation" in given else None
+        values = {name: op.arg(place, name) for place, name in places}
+        kernel = per_axis(values["kernel_size"], dims)
+        stride = per_axis(values["stride"] or kernel, dims)
+        padding = per_axis(values["padding"] or 0, dims)
+        dilation = per_axis(values["dilation"] or 1, dims) if "dilation" in values else None
         behind = op.kwargs.get("padding_behind") if op.kwargs else None
-        up = bool(given["ceil_mode"])
+        up = bool(values["ceil_mode"])
         return cls(op.args[0], kernel, stride, padding, dilation, up, behind, op.outputs)
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments of the operator, for what puts one together."""
+        """The arguments of the operator, to record one that another format describes."""
         dilation = () if self.dilation is None else (self.dilation,)
         return (self.x, self.kernel, self.stride, self.padding, *dilation, self.ceil_mode)
 
@@ -85,14 +85,14 @@ class Pool(View, frozen=True):
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         window = self.window
         geometry = (window.stride, window.padding, window.dilation, self.ceil_mode)
-        made = pooled(shape(self.x), window.kernel, *geometry, self.padding_behind)
-        return [made] * max(1, len(self.outputs))
+        out = pooled(shape(self.x), window.kernel, *geometry, self.padding_behind)
+        return [out] * max(1, len(self.outputs))
 
     def changed(self, settings: Mapping[str, Any]) -> Pool:
         one = _is_of_one_axis(self.kernel, settings["kernel_size"])
 
-        def sizes(given: Any, recorded: Shape) -> Shape:
-            return (*recorded[:-1], *per_axis(given, 1)) if one else per_axis(given, len(recorded))
+        def sizes(value: Any, recorded: Shape) -> Shape:
+            return (*recorded[:-1], *per_axis(value, 1)) if one else per_axis(value, len(recorded))
 
         kernel = sizes(settings["kernel_size"], self.kernel)
         stride, padding = settings["stride"], settings["padding"]
@@ -105,15 +105,15 @@ class Pool(View, frozen=True):
         )
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        return slid(self.window, x, out)
+        return windowed_field(self.window, x, out)
 
 
-def _is_of_one_axis(recorded: Shape, given: Any) -> bool:
-    """Whether a layer is 1-d and its operator 2-d: one number is given, and not both axes had it.
+def _is_of_one_axis(recorded: Shape, setting: Any) -> bool:
+    """Whether a layer is 1-d and its operator 2-d: one number, which not both axes had.
 
     torch runs `MaxPool1d(3)` as a pool of 1×3.
     """
-    return len(per_axis(given, 1)) == 1 and len(set(recorded)) > 1
+    return len(per_axis(setting, 1)) == 1 and len(set(recorded)) > 1
 
 
 def pooled(
@@ -131,13 +131,13 @@ def pooled(
         Misfit: torch would refuse the operands.
     """
     dims = len(kernel)
-    given = (stride, padding, dilation)
-    if len(x) not in (dims + 1, dims + 2) or any(len(value) != dims for value in given):
+    geometry = (stride, padding, dilation)
+    if len(x) not in (dims + 1, dims + 2) or any(len(value) != dims for value in geometry):
         raise Misfit
     sizes = []
-    axes = zip(x[-dims:], kernel, *given, both_sides(padding, padding_behind), strict=True)
+    axes = zip(x[-dims:], kernel, *geometry, both_sides(padding, padding_behind), strict=True)
     for n, k, s, p, d, both in axes:
-        # one axis after the other: of sizes with letters each comparison is noted as a condition
+        # one axis after the other: of symbolic sizes each comparison is recorded as a condition
         if k < 1 or s < 1 or d < 1 or not 0 <= 2 * p <= k:
             raise Misfit
         sizes.append(window_size(n, k, s, p, d, ceil_mode, both))
@@ -158,7 +158,7 @@ ADAPTIVE_POOLS = frozenset(_ADAPTIVE_DIMS)
 
 @operator(*_ADAPTIVE_DIMS)
 class AdaptivePool(View, frozen=True):
-    """Output m of M is made of the inputs from ⌊m·n/M⌋ up to ⌈(m+1)·n/M⌉, without the last."""
+    """Output m of M combines the inputs from ⌊m·n/M⌋ up to, not including, ⌈(m+1)·n/M⌉."""
 
     x: TensorSpec
     size: Shape  # the last dimensions of the output
@@ -172,18 +172,18 @@ class AdaptivePool(View, frozen=True):
 
     @property
     def sides(self) -> Shape:
-        """The sizes of the map that it reads."""
+        """The spatial sizes of the input."""
         return self.x.shape[-len(self.size) :]
 
     @property
     def largest(self) -> Shape:
-        """⌈n / m⌉ along each axis: windows differ by one where the sizes do not divide."""
+        """⌈n / m⌉ along each axis; windows differ where m does not divide n."""
         pairs = zip(self.sides, self.size, strict=True)
         return tuple(ceil_div(n, m) if m != 0 else 0 for n, m in pairs)
 
     @property
     def as_window(self) -> Window | None:
-        """The window of the plain pool that it is where the sizes divide."""
+        """The window of the equivalent plain pool, where the sizes divide."""
         pairs = list(zip(self.sides, self.size, strict=True))
         if any(not m or n % m for n, m in pairs):
             return None
@@ -197,14 +197,14 @@ class AdaptivePool(View, frozen=True):
         return per_window(self.outputs[0], self.largest, remark)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        made = (*shape(self.x)[: -len(self.size)], *self.size)
-        return [made] * max(1, len(self.outputs))
+        out = (*shape(self.x)[: -len(self.size)], *self.size)
+        return [out] * max(1, len(self.outputs))
 
     def changed(self, settings: Mapping[str, Any]) -> AdaptivePool:
-        given = settings["output_size"]
-        if _is_of_one_axis(self.size, given):
-            return replace(self, size=(*self.size[:-1], *per_axis(given, 1)))
-        return replace(self, size=per_axis(given, len(self.size)))
+        size = settings["output_size"]
+        if _is_of_one_axis(self.size, size):
+            return replace(self, size=(*self.size[:-1], *per_axis(size, 1)))
+        return replace(self, size=per_axis(size, len(self.size)))
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         reaches = dict(x.reaches)
@@ -214,7 +214,7 @@ class AdaptivePool(View, frozen=True):
             if axis is None:
                 continue
             if m == 1 and n > 1:
-                return lost(WHOLE)
+                return unknown_field(ENTIRE_INPUT)
             if not m or n % m:
                 return None
             reaches[axis] = reaches[axis].slide(n // m, n // m, 0, 1)
@@ -245,7 +245,7 @@ class AveragePoolBackward(View, frozen=True):
 
 @operator(*_ADAPTIVE_BACKWARD, traits=Trait.BACKWARD)
 class AdaptivePoolBackward(View, frozen=True):
-    """(dy, x): likewise, for windows of ⌈n / m⌉ at most."""
+    """(dy, x): the same, for windows of ⌈n / m⌉ at most."""
 
     dy: TensorSpec
     x: TensorSpec

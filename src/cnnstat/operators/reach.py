@@ -1,4 +1,4 @@
-"""What one tensor sees of the input: the values that `receptive_field` computes with."""
+"""Receptive fields of tensors: the values that `analysis/receptive_field.py` computes with."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ..trace.records import Op, TensorSpec
     from .shape_rules import Window
 
-WHOLE = "whole input"
+ENTIRE_INPUT = "whole input"
 NOT_SPATIAL = "no spatial input"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What position 0 sees along one input axis, and how far the next position is moved."""
+    """The field of position 0 along one input axis, and the distance to that of position 1."""
 
     low: Fraction
     high: Fraction
@@ -33,11 +33,10 @@ class Reach:
         return Reach(low, high, stride * self.jump)
 
     def slide_transposed(self, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
-        """Output p of a transposed convolution meets the inputs i with i·s + t·d = p + padding.
+        """Output p of a transposed convolution reads the inputs i with i·s + t·d = p + padding.
 
-        Of the taps t those meet one output whose distance is a multiple of the stride: the widest
-        span of them is ⌊(k-1)·d / lcm(s,d)⌋ · lcm(s,d) / s inputs. Where s > 1, some outputs see
-        less.
+        The taps t that contribute to one output are a multiple of the stride apart: they span at
+        most ⌊(k-1)·d / lcm(s,d)⌋ · lcm(s,d) / s inputs. Where s > 1, some outputs depend on fewer.
         """
         step = lcm(stride, dilation)
         span = (kernel - 1) * dilation // step * step // stride
@@ -46,7 +45,7 @@ class Reach:
         return Reach(low, high, self.jump / stride)
 
     def join(self, other: Reach) -> Reach | None:
-        """The union; None when the maps move at different speeds."""
+        """The union; None where the strides differ."""
         if self.jump != other.jump:
             return None
         return Reach(min(self.low, other.low), max(self.high, other.high), self.jump)
@@ -58,7 +57,10 @@ Dim = tuple[Factor, ...]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The field of one tensor. `reason` is set where there is no field to state."""
+    """The receptive field of one tensor; `reason` is set where there is none to report.
+
+    dims: the factors of each dimension. reaches: the reach along each spatial input axis.
+    """
 
     dims: tuple[Dim, ...]
     reaches: Mapping[int, Reach]
@@ -82,7 +84,7 @@ class Field:
         return axes[0] if len(axes) == 1 else None
 
     def is_mixed(self, dim: int) -> bool:
-        """Whether positions and something else run along a dimension: no window fits on it."""
+        """Whether positions share a dimension with something else: no window slides on it."""
         factors = [axis for size, axis in self.dims[dim] if size > 1]
         return len(factors) > 1 and any(axis is not None for axis in factors)
 
@@ -95,7 +97,7 @@ def _plain(number: Fraction) -> float:
 
 
 @cache
-def lost(reason: str) -> Field:
+def unknown_field(reason: str) -> Field:
     return Field((), {}, reason)
 
 
@@ -111,8 +113,10 @@ def resized(x: Field, out: TensorSpec) -> tuple[Dim, ...]:
     )
 
 
-def slid(window: Window, x: Field, out: TensorSpec, transposed: bool = False) -> Field | None:
-    """The field after a window slid over the last dimensions; None where it is not followed."""
+def windowed_field(
+    window: Window, x: Field, out: TensorSpec, transposed: bool = False
+) -> Field | None:
+    """The field after a window over the last dimensions; None where it is not followed."""
     offset = len(out.shape) - len(window.kernel)
     if offset < 0 or len(x.dims) != len(out.shape):
         return None
@@ -128,16 +132,16 @@ def slid(window: Window, x: Field, out: TensorSpec, transposed: bool = False) ->
     return Field(resized(x, out), reaches)
 
 
-def met(
+def joint_field(
     tensors: Iterable[TensorSpec],
     out: TensorSpec,
     fields: Mapping[int, Field],
     broadcast: bool = True,
 ) -> Field | None:
-    """What depends on several tensors at each position: the union of their fields.
+    """The field of a tensor that depends on several at each position: the union of theirs.
 
-    None where it is not followed. `broadcast` asks that the tensors have the shape of the output
-    or be broadcast to it.
+    None where it is not followed. `broadcast` requires the tensors to have the shape of the output
+    or to broadcast to it.
     """
     reaches: dict[int, Reach] = {}
     dims: tuple[Dim, ...] | None = None
@@ -146,7 +150,7 @@ def met(
         if field is None:
             continue
         if field.reason is not None:
-            return lost(field.reason)
+            return unknown_field(field.reason)
         if broadcast and not broadcasts_to(tensor.shape, out.shape):
             return None
         if len(tensor.shape) == len(out.shape) and dims is None:
@@ -154,6 +158,6 @@ def met(
         for axis, reach in field.reaches.items():
             union = reach.join(reaches[axis]) if axis in reaches else reach
             if union is None:
-                return lost("branches of different strides meet")
+                return unknown_field("branches of different strides meet")
             reaches[axis] = union
     return None if dims is None else Field(resized(Field(dims, reaches), out), reaches)

@@ -1,9 +1,12 @@
-"""The table of operators: what is known of each, found by its name.
+"""The table of operators, by name.
 
-An operator that is merely counted has a rule, a pure function from the record of its execution to
-its cost. One that is fully known has a view, which names its arguments and tells its cost, the
-shapes of its outputs, what their elements depend on and how it is described; whoever asks about the
-operator asks the view and never reads `op.args`.
+An operator that is merely counted has a rule, a pure function from the record of an execution to
+its cost. One that is fully known has a view with named arguments, which computes its cost, the
+shapes and receptive fields of its outputs and its description: other code uses the view and never
+reads `op.args`.
+
+    cost_of(op)     Cost, or None for an operator that is uncounted
+    view_of(op)     View, or None
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Trait(Flag):
-    """What kind of work an operator does, apart from how much of it."""
+    """The kind of work of an operator, independent of its amount."""
 
     NONE = 0
     ELEMENTWISE = auto()  # each output element depends on the broadcast inputs at its position
@@ -33,14 +36,14 @@ class Trait(Flag):
     NORM = auto()  # an affine map at each position, once its statistics are known
     LAYOUT = auto()  # a view: no data moves
     COPIES = auto()  # data moves, nothing is computed
-    LOOKUP = auto()  # reads no more of its first operand than it looks up
-    PLACES = auto()  # in place, writes no more of its first operand than it puts there
-    CREATES = auto()  # makes a tensor, or fills one, without reading any
-    UNWRITTEN = auto()  # makes a tensor and leaves its content as it is
+    LOOKUP = auto()  # reads only the selected part of its first operand
+    PLACES = auto()  # in place, writes only the selected part of its first operand
+    CREATES = auto()  # creates a tensor, or fills one, without reading any
+    UNWRITTEN = auto()  # creates a tensor without writing it
     OVERWRITES = auto()  # in place, writes its first operand without reading it
-    SEARCHES = auto()  # compares as often as the values require
-    VALUE_SIZED = auto()  # the size of its output depends on values; without data, the largest
-    QUERY = auto()  # asks about a tensor, or reads one value
+    SEARCHES = auto()  # the number of comparisons depends on values
+    VALUE_SIZED = auto()  # the output size depends on values; without data it is the largest
+    QUERY = auto()  # returns a property or one value of a tensor
     CHECK = auto()  # checks a value
     MARK = auto()  # marks a span for the profiler
     WINDOW = auto()  # slides a window over the last axes
@@ -49,22 +52,22 @@ class Trait(Flag):
 
 
 _STILL = Trait.LAYOUT | Trait.QUERY | Trait.CHECK | Trait.MARK
-"""The traits with which an operator moves no data."""
+"""Traits of operators that move no data."""
 
 ShapeOf = Callable[[TensorSpec], Shape]
-"""The shape of a tensor: the recorded one, or what it becomes with other settings or inputs."""
+"""The shape of a tensor: the recorded one, or that with other settings or inputs."""
 
 
 def recorded(tensor: TensorSpec) -> Shape:
-    """The shape of a tensor as it was recorded."""
+    """The `ShapeOf` of the run itself."""
     return tensor.shape
 
 
 class View(Struct, frozen=True):
     """One execution of an operator, its arguments by name.
 
-    A subclass has a field for each argument, and `of` fills them. It is a Struct, which is made
-    several times faster than a frozen dataclass.
+    A subclass has a field for each argument, which `of` fills. Structs are created several times
+    faster than frozen dataclasses.
     """
 
     @classmethod
@@ -79,29 +82,29 @@ class View(Struct, frozen=True):
 
     @property
     def remark(self) -> str:
-        """What the configuration of a layer says beside its window; may be empty."""
+        """The settings in the description of a layer, in addition to the window; may be empty."""
         return ""
 
     @property
     def reads(self) -> tuple[TensorSpec, ...] | None:
-        """The tensors that it reads from memory; None: all of its inputs."""
+        """The tensors that it reads from memory; None: all inputs."""
         return None
 
     @property
     def writes(self) -> tuple[TensorSpec, ...] | None:
-        """The tensors that it writes to memory; None: all of its outputs."""
+        """The tensors that it writes to memory; None: all outputs."""
         return None
 
     def cost(self) -> Cost | None:
-        """Its arithmetic; None where that depends on values."""
+        """The cost; None where it depends on values."""
         raise NotImplementedError
 
     def shapes(self, shape: ShapeOf) -> Sequence[Shape]:
-        """The shapes of its outputs, from those of its operands.
+        """The shapes of the outputs, from those of the operands.
 
         Raises:
             Misfit: the operands do not fit.
-            Unknown: the record does not say.
+            Unknown: the recorded arguments do not determine them.
         """
         raise Unknown
 
@@ -110,16 +113,16 @@ class View(Struct, frozen=True):
         return self
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """What the elements of an output depend on; None where it is not followed.
+        """The receptive field of an output; None where it is not followed.
 
-        `x` is the field of the first operand that has one, `fields` those of all values.
+        x: the field of the first operand that has one. fields: those of all values, by number.
         """
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What is registered for an operator: its view or a rule, or only the reason why it is free."""
+    """The registered view or rule of an operator, or only the reason why it is free."""
 
     name: str
     traits: Trait = Trait.NONE
@@ -141,7 +144,10 @@ def operator(
 ) -> Callable[[type[_V]], type[_V]]:
     """Register the decorated view for these operators, e.g. `aten.convolution`.
 
-    `reason` says why they are free, if they are.
+    reason: why they are free, if they are.
+
+    Raises:
+        ValueError: an operator is registered already.
     """
 
     def register(view: type[_V]) -> type[_V]:
@@ -170,7 +176,7 @@ def free(reason: str, *names: str, traits: Trait = Trait.NONE) -> None:
 
 
 def definition_of(name: str) -> Definition | None:
-    """What is known of an operator: `aten.add_` is `aten.add`, in place."""
+    """The definition of an operator or of its in-place form: `aten.add_` has that of `aten.add`."""
     return DEFINITIONS.get(name) or DEFINITIONS.get(name.removesuffix("_"))
 
 
@@ -206,7 +212,7 @@ def cost_of(op: Op) -> Cost | None:
 
 
 def reason_free(name: str) -> str | None:
-    """Why the operator costs nothing, None if it does or is unknown."""
+    """Why the operator costs nothing; None if it costs something or is unknown."""
     known = definition_of(name)
     return None if known is None else known.reason_free
 

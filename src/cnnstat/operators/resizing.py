@@ -1,4 +1,4 @@
-"""Interpolation: maps are read at other places, from one neighbour or between several."""
+"""Interpolation: maps sampled at other positions, from the nearest neighbour or between several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .views import first_output
 
 _NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")
             for dims in (1, 2, 3)]  # fmt: skip
-# How many neighbours each output element is made of, along an axis.
+# The number of neighbours that an output element combines, along an axis.
 _PER_AXIS = {
     **dict.fromkeys(_NEAREST, 1),
     "aten.upsample_linear1d": 2,
@@ -34,7 +34,7 @@ _WEIGHTED = [name for name, neighbours in _PER_AXIS.items() if neighbours > 1]
 @operator(*_WEIGHTED)
 @operator(*_NEAREST, traits=Trait.COPIES, reason=MOVED)
 class Interpolation(View, frozen=True):
-    """`x` is [batch, channels, *sizes]; `scales` are the factors, where those were asked for."""
+    """`x` is [batch, channels, *sizes]; `scales` are the requested factors, if any."""
 
     x: TensorSpec
     neighbours: int
@@ -66,7 +66,7 @@ class Interpolation(View, frozen=True):
         return [(*x[:2], *(floor(size * scale) for size, scale in sides))]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """Its neighbours are read, in smaller steps; antialiasing reads more of them."""
+        """The neighbours, in smaller steps; antialiasing, which reads more, is not followed."""
         if self.antialiased:
             return None
         reaches = dict(x.reaches)
@@ -81,7 +81,7 @@ class Interpolation(View, frozen=True):
 
 @rule(*(f"{name}_backward" for name in _WEIGHTED), traits=Trait.BACKWARD)
 def interpolation_backward(op: Op) -> Cost:
-    # each element of the gradient is shared among the neighbours that made it
+    # each element of the gradient is distributed to the neighbours that it came from
     gradient: Any = op.args[0]
     neighbours = _PER_AXIS[op.name.removesuffix("_backward")]
     return per_element(gradient, neighbours ** (len(gradient.shape) - 2))

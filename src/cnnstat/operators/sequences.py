@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, in_terms, per_element
-from .reach import WHOLE, Field, lost
+from .reach import ENTIRE_INPUT, Field, unknown_field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit
 
@@ -38,7 +38,7 @@ class Embedding(View, frozen=True):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The arguments in the operator's order: for ONNX, which records it."""
+        """The arguments in the operator's order, to record one that ONNX describes."""
         return (self.table, self.indices)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
@@ -99,7 +99,7 @@ class Attention(View, frozen=True):
         return attention_cost((*self.query.shape[:-1], self.key.shape[-2]), widths)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        """Of the first output: how backends pad the statistics of the softmax differs."""
+        """The shape of the first output; backends pad the statistics of the softmax differently."""
         query, key, value = shape(self.query), shape(self.key), shape(self.value)
         if min(len(query), len(key), len(value)) < 2:
             raise Misfit
@@ -127,12 +127,12 @@ class Softmax(View, frozen=True):
         return [shape(self.x)]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-        return x if x.axis_of(self.dim % len(x.dims)) is None else lost(WHOLE)
+        return x if x.axis_of(self.dim % len(x.dims)) is None else unknown_field(ENTIRE_INPUT)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many gates a cell has, and what it does to an element of its state beside them."""
+    """The number of gates of a cell, and its operations on an element of the state beside them."""
 
     gates: int
     state_ops: int
@@ -140,7 +140,7 @@ class Cell:
 
 _CELLS = {
     "aten.lstm": Cell(4, 5),  # forget, input, their sum, its activation, output
-    "aten.gru": Cell(3, 4),  # reset, and the new state between the candidate and the old one
+    "aten.gru": Cell(3, 4),  # reset, and the interpolation of candidate and old state
     "aten.rnn_tanh": Cell(1, 0),
     "aten.rnn_relu": Cell(1, 0),
 }
@@ -151,8 +151,8 @@ class Recurrent(View, frozen=True):
     """All the layers and directions of a recurrent network, at all steps.
 
     (x [T,N,i] or with `batch_first` [N,T,i], states [l·d,N,h], …) → ([T,N,d·h], states). In each
-    layer and direction the matrices W_x [g·h,i], W_h [g·h,h] and, in an LSTM with a projection to
-    p features, W_r [p,h] meet the batch once a step; the layers behind the first take d·h or d·p
+    layer and direction the batch is multiplied once a step by W_x [g·h,i], W_h [g·h,h] and, in an
+    LSTM with a projection to p features, W_r [p,h]; layers after the first have d·h or d·p input
     features.
 
     proj_size: 0 without a projection.
@@ -192,7 +192,7 @@ class Recurrent(View, frozen=True):
 
     @property
     def features(self) -> int:
-        """What a layer hands on in one direction."""
+        """The output features of a layer in one direction."""
         return self.proj_size or self.hidden_size
 
     @property
@@ -202,12 +202,12 @@ class Recurrent(View, frozen=True):
 
     @property
     def layer_inputs(self) -> tuple[int, ...]:
-        """The features that each layer takes."""
+        """The input features of each layer."""
         return (self.input_size,) + (self.directions * self.features,) * (self.layers - 1)
 
     @property
     def other_ops_per_feature(self) -> int:
-        """For each step, example, layer, direction and hidden feature."""
+        """`other_ops` per step, example, layer, direction and hidden feature."""
         # per gate element the sum of both products, its biases, an activation
         return self.gates * (4 if self.has_biases else 2) + _CELLS[self.name].state_ops
 
@@ -231,7 +231,7 @@ class Recurrent(View, frozen=True):
         return [(*x[:2], self.directions * self.features), *states[: self.states]]
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
-        """The states are those that torch makes for these settings."""
+        """The states are those that torch creates for these settings."""
         return replace(
             self,
             input_size=settings["input_size"],

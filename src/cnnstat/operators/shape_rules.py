@@ -16,11 +16,11 @@ from ..results import Record, Shape
 
 
 class Misfit(Exception):
-    """The operator would be refused: its operands do not fit."""
+    """The operands do not fit: torch would refuse the operator."""
 
 
 class Unknown(Exception):
-    """The record does not say how a shape follows from those of the operands."""
+    """The recorded arguments do not determine how a shape depends on those of the operands."""
 
 
 class Window(Record, frozen=True):
@@ -58,7 +58,7 @@ def size_rounded_up(n: Any, k: Any, s: Any, p: Any, d: Any = 1, both: Any = None
 
 
 def starts_in_padding(n: Any, size: Any, s: Any, p: Any) -> bool:
-    """Whether the last window would start behind the input: torch leaves that one out."""
+    """Whether the last window would start past the input: torch leaves it out."""
     return bool((size - 1) * s >= n + p)
 
 
@@ -71,7 +71,7 @@ def transposed_size(
 
 
 def _span(n: Any, k: Any, p: Any, d: Any, both: Any) -> Any:
-    # a dilation of 1 is left out, for `explain` prints this
+    # `explain` prints this: a dilation of 1 is left out
     padded = n + (2 * p if both is None else both)
     return padded - k if _is_one(d) else padded - d * (k - 1) - 1
 
@@ -81,19 +81,19 @@ def _is_one(d: Any) -> bool:
 
 
 def ceil_div(a: Any, b: Any) -> Any:
-    own = getattr(a, "ceil_div", None)  # what is printed writes ⌈ ⌉
-    return (a + (b - 1)) // b if own is None else own(b)
+    method = getattr(a, "ceil_div", None)  # expressions of `explain` print ⌈ ⌉
+    return (a + (b - 1)) // b if method is None else method(b)
 
 
 def both_sides(padding: Sequence[Any], behind: Sequence[Any] | None) -> list[Any]:
-    """For each axis the padding in front and behind together; None where both are the same."""
+    """The sum of both paddings of each axis; None where they are equal."""
     if behind is None:
         return [None] * len(padding)
     return [None if p == q else p + q for p, q in zip(padding, behind, strict=True)]
 
 
 def per_axis(value: Any, dims: int) -> tuple[Any, ...]:
-    """A size given once holds for all dimensions, as in torch."""
+    """A single size applies to all dimensions, as in torch."""
     sizes = tuple(value) if isinstance(value, tuple | list) else (value,)
     return sizes * dims if len(sizes) == 1 else sizes
 
@@ -111,7 +111,7 @@ def fitting(sizes: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def broadcast(shapes: Iterable[Sequence[int]]) -> Shape:
-    """The common shape of operands: axes are matched from the last, a size of 1 fits any other.
+    """The common shape of operands: axes are aligned from the last, a size of 1 fits any other.
 
     Raises:
         Misfit: there is none.

@@ -1,6 +1,6 @@
 """Views of whole tensors: the same elements under other axes. No data moves.
 
-Dimensions are kept as they were written, negative ones too, because a replay may have more axes.
+Dimensions are stored as written, negative ones too: a replay may have more axes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost
-from .reach import Dim, Factor, Field, met
+from .reach import Dim, Factor, Field, joint_field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Unknown
 
@@ -36,7 +36,7 @@ class _Regrouping(Rearrangement, frozen=True):
 
 @operator("aten.view", "aten._unsafe_view", "aten.reshape", traits=Trait.LAYOUT, reason=VIEW)
 class Reshape(_Regrouping, frozen=True):
-    """`sizes` are those that were asked for, of which one may be -1; None for another dtype."""
+    """`sizes` are the requested ones, of which one may be -1; None for another dtype."""
 
     x: TensorSpec
     sizes: Shape | None
@@ -106,7 +106,7 @@ class Reordering(Rearrangement, frozen=True):
     x: TensorSpec
 
     def order(self, rank: int) -> Shape:
-        """For each axis of the output the axis of the input."""
+        """The axis of the input for each axis of the output."""
         raise NotImplementedError
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
@@ -149,7 +149,7 @@ class Transpose(Reordering, frozen=True):
 
     def order(self, rank: int) -> Shape:
         order = list(range(rank))
-        if rank > 1:  # a vector stays as it is
+        if rank > 1:  # a vector has one axis
             a, b = (axis_in(dim, rank) for dim in self.dims)
             order[a], order[b] = order[b], order[a]
         return tuple(order)
@@ -170,19 +170,19 @@ class Expand(Rearrangement, frozen=True):
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         if self.out is None:
             return [expanded(shape(self.x), self.sizes)]
-        if self.out.shape != self.x.shape:  # `expand_as` asks for the sizes of another tensor
+        if self.out.shape != self.x.shape:  # `expand_as` uses the sizes of another tensor
             raise Unknown
         return [shape(self.x)]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        return met([self.x], out, fields)
+        return joint_field([self.x], out, fields)
 
 
-# The rules on shapes alone: sizes may be ints or carry letters.
+# Rules on shapes alone: sizes may be symbolic.
 
 
 def axis_in(dim: int, rank: int) -> int:
-    """The axis that a dimension names, which may be negative.
+    """The axis of a dimension that may be negative.
 
     Raises:
         Misfit: there is no such axis.
@@ -193,7 +193,7 @@ def axis_in(dim: int, rank: int) -> int:
 
 
 def reshaped(x: Shape, sizes: Shape) -> Shape:
-    """The sizes that were asked for, with the one that follows from the others."""
+    """The requested sizes, -1 replaced by the size that is left over."""
     total = prod(x)
     if -1 in sizes:
         others = -prod(sizes)
@@ -217,15 +217,15 @@ def expanded(x: Shape, sizes: Shape) -> Shape:
     pairs = zip(x, sizes[added:], strict=True)
     if any(size not in (-1, before) and before != 1 for before, size in pairs):
         raise Misfit
-    kept = (n if size == -1 else size for n, size in zip(x, sizes[added:], strict=True))
-    return (*sizes[:added], *kept)
+    old_axes = (n if size == -1 else size for n, size in zip(x, sizes[added:], strict=True))
+    return (*sizes[:added], *old_axes)
 
 
 def _laid_out(old: Shape, new: Shape, recorded: Shape) -> Shape:
-    """The sizes of a view that made `recorded` of `old`, for one of `new`.
+    """The sizes that a view, which turned `old` into `recorded`, gives an input of `new`.
 
-    Which of them followed from the input is not in the record. Axes that were merged or left alone
-    are followed; of those that were split, the last takes what is left over.
+    The record does not say which of them depended on the input. Axes that were merged or unchanged
+    are followed; of those that were split, the last one takes the remainder.
     """
     if 0 in old and len(recorded) == 2:
         return new[0], prod(new[1:])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import TORCH_SAYS, LaneError, ModelError, ModelPhase, ShapeError
 from ..inputs import format_shape
-from ..operators.convolution import channels_taken
+from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
 from ..trace.records import About, Failure, Op, Trace
 from .containers import rebuilt, tensors_among
@@ -186,7 +186,7 @@ def _mismatch(attempt: Attempt) -> str | None:
     args = attempt.args
     if attempt.name == "aten.convolution" and not args[6]:
         x, weight, groups = args[0], args[1], args[8]
-        takes = channels_taken(weight.shape, False, groups)
+        takes = in_channels(weight.shape, False, groups)
         if x.dim() != weight.dim():
             return f"the layer takes {weight.dim()} dimensions, the input has {x.dim()}"
         if x.shape[1] != takes:

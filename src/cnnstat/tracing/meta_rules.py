@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import Unfit
 from ..fast_meta import import_rules
-from ..operators.convolution import channels_taken
+from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
 
 
@@ -43,7 +43,7 @@ def _same_dtype(*positions: int) -> Callable[[Any], None]:
 def _channels(args: Any) -> None:
     """torch's rule for `meta` lets it pass if transposed, and is slow to refuse it if not."""
     x, weight, transposed, groups = args[0], args[1], args[6], args[8]
-    takes = channels_taken(weight.shape, transposed, groups)
+    takes = in_channels(weight.shape, transposed, groups)
     if x.dim() == weight.dim() and x.shape[1] != takes:
         reason = f"the layer takes {takes} channels, the input has {x.shape[1]}"
         raise Refused("shapes", reason)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ...errors import ShapeError
-from ...operators.convolution import Convolution, channels_taken
+from ...operators.convolution import Convolution, in_channels
 from ...operators.linear import Matmul, matrix_product
 from ...operators.pooling import Pool
 from ...operators.shape_rules import ceil_div
@@ -44,7 +44,7 @@ def convolution(call: Call) -> Iterator[Step]:
     weight = call.tensor(1)
     assert weight is not None
     transposed = call.node.op == "ConvTranspose"
-    takes = channels_taken(weight.shape, transposed, call.attribute("group", 1))
+    takes = in_channels(weight.shape, transposed, call.attribute("group", 1))
     if call.x.shape[1] != takes:  # onnx's inference lets it pass
         raise ShapeError(
             f"shapes don't fit at {call.node.name or call.node.op} ({call.node.op})",
