@@ -221,10 +221,10 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        takes = f"it takes {signature}".replace(" -> None", "")
+        accepted = f"it takes {signature}".replace(" -> None", "")
         missing = "missing" in str(error)
         raise UsageError(
-            f"{spec}: {error}", takes, hint="--arg NAME=VALUE for each" if missing else None
+            f"{spec}: {error}", accepted, hint="--arg NAME=VALUE for each" if missing else None
         ) from error
 
 

@@ -104,7 +104,7 @@ def make_importable() -> None:
 def make_traceable() -> None:
     """Register torchvision's `meta` kernels for the declared operators.
 
-    Except `nms`, whose kernel needs fake tensors: on `meta`, `tracing.bounds` answers it.
+    Except `nms`, whose kernel needs fake tensors: on `meta`, `tracing` answers with a bound.
     """
     package: Any = sys.modules.get("torchvision")
     if package is None or not _libraries or package.extension._has_ops():

@@ -1,4 +1,4 @@
-"""Models exported with torch.export: `model.pt2`. Its graph is run; none of its weights is read."""
+"""Load models exported with torch.export: `model.pt2`. No weights are read, no pickle is loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...choices import Mode
 from ...errors import ModelError
 from ...inputs import InputSpec
 from ..declared_inputs import resolve_inputs
-from .nodes import Unreadable
+from .nodes import UnsupportedProgram
 from .program import SCHEMA, Program, read_program
 from .shells import build
 
@@ -25,14 +25,14 @@ EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
 def build_exported(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any]
 ) -> tuple[nn.Module, list[InputSpec], dict[str, InputSpec], Mode]:
-    """The model in a torch.export archive, its inputs, and the mode that it was exported in.
+    """The model in a torch.export archive, its positional and named inputs, and its mode.
 
-    DynamicSize sizes are those it was exported with unless the inputs say otherwise.
+    Dynamic sizes are those of the inputs, by default those at export.
 
     Raises:
-        UsageError: an input is given that the program does not take.
-        ModelError: the file is no such archive or cannot be read here, or an input contradicts
-            the sizes that are fixed in it.
+        UsageError: the program has no such input.
+        ModelError: the file is no such archive or is not supported, or an input contradicts a
+            fixed size.
     """
     program = _read(spec)
     chosen = resolve_inputs(spec, program.inputs, inputs, named)
@@ -63,7 +63,7 @@ def _read(spec: str) -> Program:
                 hint=f"export it again: {EXPORT}",
             )
         return read_program(program, aliases)
-    except Unreadable as error:
+    except UnsupportedProgram as error:
         raise ModelError(f"{spec} cannot be run", error.message, *error.details) from error
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -76,9 +76,10 @@ def _read(spec: str) -> Program:
 
 
 def _aliases(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, str]:
-    """For each parameter a name that shared ones have in common: of the file and of the view.
+    """For each parameter a key that is equal for shared ones: its file and its view of the file.
 
-    A model exported without data has empty files, which tell nothing.
+    Left out are parameters with empty files, as in a model exported without data: there, equal
+    files do not mean shared weights.
     """
     root, _, file = program.rpartition("/models/")
     folder = f"{root}/data/weights/"
@@ -108,8 +109,8 @@ def _program_path(spec: str, names: Sequence[str]) -> str:
     if len(programs) == 1:
         return programs[0]
     if programs:
-        held = ", ".join(Path(name).stem for name in programs)
-        raise ModelError(f"{spec} holds several programs: {held}", "save each on its own")
+        stems = ", ".join(Path(name).stem for name in programs)
+        raise ModelError(f"{spec} holds several programs: {stems}", "save each on its own")
     if any("/aotinductor/" in name for name in names):
         raise ModelError(f"{spec} is compiled: it holds no graph", hint=EXPORT)
     if any(name.endswith("constants.pkl") for name in names):

@@ -1,4 +1,4 @@
-"""A recorded graph: operators in the order in which they run, with names for what they hand on."""
+"""An exported graph: operators in execution order, with named values between them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A value of the graph among the arguments of a node."""
+    """A reference to a value of the graph in the arguments of a node."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A parameter or buffer among the arguments of a node, by its name in the model."""
+    """A parameter or buffer in the arguments of a node, by its name in the model."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A call of a module that a node stands in: `key` tells calls of one module apart."""
+    """A module call around a node; `key` distinguishes several calls of one module."""
 
     key: str
     path: str
@@ -32,9 +32,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator. `outputs` are names, nested as the operator nests its results.
+    """One operator; `outputs` are names, nested like the results of the operator.
 
-    `autocast` are the arguments of the `torch.autocast` around it.
+    `autocast` are the arguments of the `torch.autocast` context around it.
     """
 
     target: Callable[..., Any]
@@ -53,7 +53,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in the order in which they run, the names that go in and those that come out."""
+    """Nodes in execution order, and the names of inputs and outputs."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The nodes of a torch.export program: from the JSON of the archive to operators to call.
+"""Read the nodes of a torch.export program: from JSON to operators that can be called.
 
-Graphs that a higher-order operator runs once, on every input, are put in the place of it.
+A higher-order operator that runs one graph exactly once is replaced by the nodes of that graph.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ DTYPES = {
 _MEMORY_FORMATS = {1: torch.contiguous_format, 2: torch.channels_last,
                    3: torch.channels_last_3d, 4: torch.preserve_format}  # fmt: skip
 _STRIDED, _KEYWORD = 7, 2
-# Arithmetic on sizes: what torch's own reader knows (_SYM_OPS of torch/_export/serde/serialize.py).
-_ON_SIZES: dict[str, Callable[..., Any]] = {
+# Arithmetic on sizes, as in torch's own reader (_SYM_OPS of torch/_export/serde/serialize.py).
+_SIZE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{
         f"_operator.{name}": getattr(operator, name)
         for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "mul", "add", "sub", "pow",
@@ -49,19 +49,23 @@ _ON_SIZES: dict[str, Callable[..., Any]] = {
     "torch.ops.aten.sym_stride.int": lambda x, dim: x.stride()[dim],
     "torch.ops.aten.sym_storage_offset.default": lambda x: x.storage_offset(),
 }  # fmt: skip
-# They check what holds for any input of the recorded sizes, and compute nothing.
+# They assert what holds for every input of the exported sizes, and compute nothing.
 _CHECKS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range",
            "sym_constrain_range_for_size", "_check_is_size")  # fmt: skip
 _INLINED = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
-"""Higher-order operators that run one graph once, and the position of that graph."""
+"""Higher-order operators that run one graph once, and the position of that argument."""
 
 
-class Unreadable(ModelError):
-    """The program holds something that cannot be run on tensors without data."""
+class UnsupportedProgram(ModelError):
+    """The program contains something that cannot run on tensors without data."""
 
 
 class Reader:
-    """Turns nodes of the JSON into nodes that can be run, graphs within graphs put in place."""
+    """Turns nodes of the JSON into callable ones, and inlines graphs of higher-order operators.
+
+    Inlining renames values: the inputs of an inner graph are values of the outer one, and its
+    results have the names of the operator's outputs.
+    """
 
     def __init__(self, weights: Mapping[str, Weight]) -> None:
         self.weights = weights
@@ -76,7 +80,7 @@ class Reader:
         self, nodes: Sequence[Json], prefix: str, scopes: tuple[Scope, ...] = (),
         autocast: Json | None = None,
     ) -> Iterator[Node]:  # fmt: skip
-        """`prefix` makes the names of a graph within the graph its own."""
+        """`prefix` makes the names in an inner graph unique."""
         around = scopes
         for node in nodes:
             target: str = node["target"]
@@ -91,7 +95,7 @@ class Reader:
                 (i["name"], self._argument(i["arg"], prefix), i.get("kind")) for i in node["inputs"]
             ]
             outputs = [_output(argument, prefix) for argument in node["outputs"]]
-            function = _ON_SIZES.get(target) or _operator(target)
+            function = _SIZE_FUNCTIONS.get(target) or _operator(target)
             several = len(getattr(getattr(function, "_schema", None), "returns", ())) > 1
             yield Node(
                 function,
@@ -106,7 +110,7 @@ class Reader:
         self, name: str, node: Json, prefix: str, scopes: tuple[Scope, ...], autocast: Json | None
     ) -> Iterator[Node]:
         if name not in _INLINED:
-            raise Unreadable(
+            raise UnsupportedProgram(
                 f"it holds torch.ops.higher_order.{name}, which decides by values what is run",
                 "only what runs on every input can be counted",
             )
@@ -121,8 +125,8 @@ class Reader:
         called = arguments[position]["as_graph"]
         inner = f"{prefix}{called['name']}/"
         graph = called["graph"]
-        for argument, given in zip(graph["inputs"], arguments[position + 1 :], strict=True):
-            for inside, outside in zip(names_in(argument), names_in(given), strict=True):
+        for parameter, argument in zip(graph["inputs"], arguments[position + 1 :], strict=True):
+            for inside, outside in zip(names_in(parameter), names_in(argument), strict=True):
                 self._renamed[inner + inside] = self.resolved(prefix + outside)
         yield from self.nodes(graph["nodes"], inner, scopes, autocast)
         results = [inner + n for argument in graph["outputs"] for n in names_in(argument)]
@@ -147,7 +151,7 @@ class Reader:
             return {key: self._argument(item, prefix) for key, item in value.items()}
         if kind in _READ:
             return _READ[kind](value)
-        raise Unreadable(f"it holds an argument of the kind {kind.removeprefix('as_')!r}")
+        raise UnsupportedProgram(f"it holds an argument of the kind {kind.removeprefix('as_')!r}")
 
     def _value(self, value: Json, prefix: str) -> Any:
         for plain in ("as_int", "as_bool", "as_float"):
@@ -163,23 +167,23 @@ class Reader:
 _PLAIN = ("as_int", "as_ints", "as_string", "as_strings", "as_bool", "as_bools", "as_int_lists")
 _READ: dict[str, Callable[[Any], Any]] = {
     "as_none": lambda _: None,
-    "as_float": float,  # infinities are texts
+    "as_float": float,  # infinities are strings
     "as_floats": lambda values: [float(value) for value in values],
     "as_float_lists": lambda lists: [[float(value) for value in values] for values in lists],
     "as_complex": lambda value: complex(value["real"], value["imag"]),
     "as_scalar_type": DTYPES.__getitem__,
     "as_memory_format": _MEMORY_FORMATS.__getitem__,
     "as_layout": lambda layout: torch.strided if layout == _STRIDED else _sparse(),
-    "as_device": lambda _: torch.device("meta"),  # whatever it ran on, it has no data here
+    "as_device": lambda _: torch.device("meta"),  # whatever the device at export
 }
 
 
 def _sparse() -> Any:
-    raise Unreadable("it makes sparse tensors")
+    raise UnsupportedProgram("it makes sparse tensors")
 
 
 def _operator(target: str) -> Callable[..., Any]:
-    """The overload that `torch.ops.aten.add.Tensor` names; of nothing but torch.ops."""
+    """The overload `torch.ops.aten.add.Tensor`; only names in torch.ops are looked up."""
     parts = target.split(".")
     if parts[:2] == ["torch", "ops"] and len(parts) == 5:
         if parts[2] == "torchvision":
@@ -193,14 +197,14 @@ def _operator(target: str) -> Callable[..., Any]:
         if isinstance(found, torch._ops.OpOverload):
             return found
     shown = "::".join(parts[2:4]) if len(parts) == 5 else target
-    raise Unreadable(
+    raise UnsupportedProgram(
         f"it holds the operator {shown}, which torch does not know here",
         "in Python, import the package that registers it, then cnnstat.analyze the file",
     )
 
 
 def _scopes(text: str, around: tuple[Scope, ...]) -> tuple[Scope, ...]:
-    """`key,path,class;…` from the outermost module to the innermost one."""
+    """Parse `key,path,class;…`, from the outermost to the innermost module."""
     scopes = []
     for item in text.split(";"):
         key, _, rest = item.partition(",")

@@ -1,7 +1,7 @@
-"""torch.export programs: the JSON of the archive, as a graph of operators.
+"""Read the program of a torch.export archive: from its JSON to a graph of operators.
 
-The schema is torch/_export/serde/schema.py; it is read here as it stands in the file, so that no
-code and no pickle of the archive is ever run. Its major version changes when older readers would
+The schema is torch/_export/serde/schema.py. The JSON is parsed here and not by torch.export.load:
+no code and no pickle of the archive runs. Its major version changes when older readers would
 misread it.
 """
 
@@ -17,14 +17,18 @@ from torch import Tensor
 
 from ..declared_inputs import DeclaredInput, DynamicSize
 from .graph import Graph, Node, Weight
-from .nodes import DTYPES, Json, Reader, Unreadable, names_in
+from .nodes import DTYPES, Json, Reader, UnsupportedProgram, names_in
 
 SCHEMA = 8
 
 
 @dataclass(frozen=True)
 class Program:
-    """What the archive tells of a model, tensors on `meta`."""
+    """A model from an archive; tensors are on `meta`.
+
+    `positional` is the number of positional inputs, `paths` are the modules in order, `trains` is
+    true if an operator is in training mode.
+    """
 
     graph: Graph
     inputs: tuple[DeclaredInput, ...]
@@ -41,41 +45,46 @@ def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
 
     Args:
         program: the content of models/*.json.
-        aliases: for each name of a parameter one that is common to those that share weights.
+        aliases: for each parameter a key that is equal for those that share weights.
 
     Raises:
-        Unreadable: it holds an operator that is not known here, or that runs graphs by value.
+        UnsupportedProgram: an operator is unknown, or runs graphs depending on values.
         LookupError, TypeError, ValueError, AttributeError: it does not fit the schema.
     """
     module = program["graph_module"]
     graph, signature = module["graph"], module["signature"]
-    given = _Given(graph, program["range_constraints"], aliases)
+    graph_inputs = _GraphInputs(graph, program["range_constraints"], aliases)
     for spec in signature["input_specs"]:
         (kind, item), = spec.items()  # fmt: skip
-        given.add(kind, item)
-    reader = Reader(given.weights)
+        graph_inputs.add(kind, item)
+    reader = Reader(graph_inputs.weights)
     nodes = tuple(reader.nodes(graph["nodes"], ""))
-    made = {name for node in nodes for name in node.names()} | {i.name for i in given.inputs}
+    computed = {name for node in nodes for name in node.names()}
+    computed |= {item.name for item in graph_inputs.inputs}
     results = [s["user_output"]["arg"] for s in signature["output_specs"] if "user_output" in s]
     names = (reader.resolved(name) for argument in results for name in names_in(argument))
     call = module["module_call_graph"][0]["signature"]
     return Program(
         graph=Graph(
-            tuple(i.name for i in given.inputs), tuple(n for n in names if n in made), nodes
+            tuple(item.name for item in graph_inputs.inputs),
+            tuple(name for name in names if name in computed),
+            nodes,
         ),
-        inputs=tuple(given.inputs),
-        positional=_positional(call["in_spec"], signature) if call else len(given.inputs),
-        parameters=given.parameters,
-        buffers=given.buffers,
-        constants=given.constants,
+        inputs=tuple(graph_inputs.inputs),
+        positional=_positional(call["in_spec"], signature) if call else len(graph_inputs.inputs),
+        parameters=graph_inputs.parameters,
+        buffers=graph_inputs.buffers,
+        constants=graph_inputs.constants,
         paths=tuple(entry["fqn"].partition("@")[0] for entry in module["module_call_graph"]),
         trains=any(_trains(node) for node in nodes),
     )
 
 
-class _Given:
-    """What goes into the graph: the user's inputs, and the model's parameters, buffers and
-    constants; `weights` maps the names of parameters and buffers in the graph to the model's."""
+class _GraphInputs:
+    """The inputs of the graph: those of the user, parameters, buffers and constants.
+
+    `weights` maps names of parameters and buffers in the graph to names in the model.
+    """
 
     def __init__(self, graph: Json, ranges: Json, aliases: Mapping[str, str]) -> None:
         self._graph = graph
@@ -94,8 +103,8 @@ class _Given:
         elif kind in ("parameter", "buffer"):
             name, inside = item[f"{kind}_name"], item["arg"]["name"]
             self.weights[inside] = Weight(name)
-            made = _tensor(self._graph["tensor_values"][inside], kind)
-            tensor = self._tensors.setdefault(self._aliases.get(name, name), made)
+            new = _tensor(self._graph["tensor_values"][inside], kind)
+            tensor = self._tensors.setdefault(self._aliases.get(name, name), new)
             if kind == "parameter":
                 self.parameters[name] = tensor
             else:
@@ -104,7 +113,9 @@ class _Given:
             name = item["arg"]["name"]
             self.constants[name] = _tensor(self._graph["tensor_values"][name], kind)
         elif kind not in ("constant_input", "token"):
-            raise Unreadable(f"it takes a {kind.replace('_', ' ')}, an object of its own class")
+            raise UnsupportedProgram(
+                f"it takes a {kind.replace('_', ' ')}, an object of its own class"
+            )
 
 
 def _tensor(meta: Json, kind: str) -> Tensor:
@@ -123,7 +134,7 @@ def _declared(argument: Json, graph: Json, ranges: Json) -> Iterator[DeclaredInp
         shape = tuple(_size(size, ranges) for size in meta["sizes"])
         yield DeclaredInput(value["name"], shape, str(DTYPES[meta["dtype"]]).removeprefix("torch."))
     elif kind != "as_none" and ("as_name" in value if isinstance(value, dict) else False):
-        raise Unreadable("it takes a number as an input, not only tensors")
+        raise UnsupportedProgram("it takes a number as an input, not only tensors")
 
 
 def _size(size: Json, ranges: Json) -> int | DynamicSize:
@@ -138,7 +149,7 @@ def _size(size: Json, ranges: Json) -> int | DynamicSize:
 
 
 def _positional(in_spec: str, signature: Json) -> int:
-    """How many tensors are positional: the leaves of the first child of (args, kwargs)."""
+    """The number of positional tensors: the leaves of the first child of (args, kwargs)."""
 
     def leaves(spec: Json) -> int:
         children = spec["children_spec"]
@@ -146,16 +157,17 @@ def _positional(in_spec: str, signature: Json) -> int:
 
     count = leaves(json.loads(in_spec)[1]["children_spec"][0])
     kinds = [next(iter(spec)) for spec in signature["input_specs"]]
-    given = [kind for kind in kinds if kind in ("user_input", "constant_input")]
-    return given[:count].count("user_input")
+    of_user = [kind for kind in kinds if kind in ("user_input", "constant_input")]
+    return of_user[:count].count("user_input")
 
 
 def _trains(node: Node) -> bool:
-    """Whether the operator does what it does only while training."""
+    """Whether the operator is in training mode."""
     name = getattr(node.target, "__name__", "").partition(".")[0]
     position = _TRAINING_FLAG.get(name)
     return position is not None and len(node.args) > position and node.args[position] is True
 
 
+# The position of the argument `training` or `train`.
 _TRAINING_FLAG = {"batch_norm": 5, "native_batch_norm": 5, "_native_batch_norm_legit": 5,
                   "dropout": 2, "native_dropout": 2, "feature_dropout": 2, "lstm": 6}  # fmt: skip

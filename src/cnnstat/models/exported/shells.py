@@ -1,9 +1,8 @@
-"""A recorded graph as a tree of modules: each runs its own part of the graph when it is called.
+"""An exported graph as a tree of modules, each of which runs its part of the graph when called.
 
-The tree has the paths, classes and parameters of the model that the graph was made from, so what
-is done with modules (tracing them, running them up to one layer, putting another in the place of
-one) is done with a graph as well. The modules are shells: of a class of torch.nn they have the
-name and the settings that a report shows, and no code.
+The tree has the paths, classes and parameters of the exported model, so it can be traced, run up to
+one layer or have a module replaced like any other model. The modules are shells: they have the name
+of a torch.nn class and the settings that a report shows, but not its code.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from .graph import Graph, Node, Ref, Weight
 
 @dataclass(slots=True)
 class Segment:
-    """The part of the graph that one call of a module runs."""
+    """The part of the graph that one module call runs."""
 
     path: str
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     steps: list[tuple[Node | Segment, tuple[str, ...]]] = field(default_factory=list)
-    """Each with the names of the values that nothing needs behind it."""
+    """Nodes and calls of submodules, each with the names of the values it is the last to use."""
 
     def __deepcopy__(self, memo: Any) -> Segment:
-        return self  # it names modules and values, and holds none
+        return self  # it contains names only, no modules or tensors
 
 
 class Shell(nn.Module):
-    """A module that runs a segment: the one named by whoever calls it, a module may have several.
+    """A module that runs the segment which its caller sets, since each of its calls has its own.
 
-    `root` stands in a list, so that it is no submodule.
+    The root is in a list, so that it is not registered as a submodule.
     """
 
     _segment: Segment
@@ -50,18 +49,19 @@ class Shell(nn.Module):
 
 
 class Root(Shell):
-    """The outermost shell. Its keyword inputs stand behind the positional ones."""
+    """The outermost shell. Its keyword inputs follow the positional ones."""
 
     _constants: dict[str, Tensor]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(self._segment.inputs, args, strict=False)) | kwargs
-        return run(self._segment, tuple(given[name] for name in self._segment.inputs), self)
+        values = dict(zip(self._segment.inputs, args, strict=False)) | kwargs
+        return run(self._segment, tuple(values[name] for name in self._segment.inputs), self)
 
 
 def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
+    """Run the steps of a segment; a value is freed after its last use."""
     values = dict(zip(segment.inputs, args, strict=True))
-    for step, done in segment.steps:
+    for step, last_used in segment.steps:
         if isinstance(step, Segment):
             module = root.get_submodule(step.path)
             vars(module)["_segment"] = step
@@ -71,8 +71,8 @@ def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
             result = _execute(step, values, root)
             names = step.outputs
         _store(names, result, values)
-        del result
-        for name in done:
+        del result  # or it would be alive until the next one exists
+        for name in last_used:
             del values[name]
     results = tuple(values[name] for name in segment.outputs)
     return results[0] if len(results) == 1 else results
@@ -108,24 +108,28 @@ def _store(names: Any, result: Any, values: dict[str, Any]) -> None:
 
 
 def segmented(graph: Graph) -> Segment:
-    """Group the nodes by the calls of modules that they stand in."""
+    """Group the nodes by the module calls around them."""
     last_use = {name: len(graph.nodes) for name in graph.outputs}
     for index in range(len(graph.nodes) - 1, -1, -1):
         for name in graph.nodes[index].uses():
             last_use.setdefault(name, index)
-    made = dict.fromkeys(graph.inputs, -1)
+    created = dict.fromkeys(graph.inputs, -1)
     for index, node in enumerate(graph.nodes):
-        made.update(dict.fromkeys(node.names(), index))
+        created.update(dict.fromkeys(node.names(), index))
     root = Segment("", graph.inputs, graph.outputs)
-    _fill(root, graph.nodes, 0, 1, made, last_use)
+    _fill(root, graph.nodes, 0, 1, created, last_use)
     return root
 
 
 def _fill(
     segment: Segment, nodes: Sequence[Node], start: int, depth: int,
-    made: Mapping[str, int], last_use: Mapping[str, int],
+    created: Mapping[str, int], last_use: Mapping[str, int],
 ) -> None:  # fmt: skip
-    """Put `nodes`, of which the first is number `start` of the graph, into steps of `segment`."""
+    """Append steps for `nodes` to `segment`; a run of nodes in one module call becomes one step.
+
+    `start` is the index of the first node in the graph; `created` and `last_use` are the indices of
+    the nodes that create a value and use it last.
+    """
     alive = dict.fromkeys(segment.inputs)
     index = 0
     while index < len(nodes):
@@ -137,15 +141,15 @@ def _fill(
         names = [name for node in part for name in node.names()]
         if scopes:
             uses = dict.fromkeys(name for node in part for name in node.uses())
-            inputs = tuple(name for name in uses if made.get(name, low) < low)
+            inputs = tuple(name for name in uses if created.get(name, low) < low)
             names = [name for name in names if last_use.get(name, -1) >= high]
             step = Segment(scopes[0].path, inputs, tuple(names))
-            _fill(step, part, low, depth + 1, made, last_use)
+            _fill(step, part, low, depth + 1, created, last_use)
         alive |= dict.fromkeys(names)
-        done = tuple(name for name in alive if last_use.get(name, -1) < high)
-        for name in done:
+        last_used = tuple(name for name in alive if last_use.get(name, -1) < high)
+        for name in last_used:
             del alive[name]
-        segment.steps.append((step, done))
+        segment.steps.append((step, last_used))
         index = end
 
 
@@ -156,13 +160,13 @@ def build(
     constants: Mapping[str, Tensor],
     paths: Sequence[str],
 ) -> nn.Module:
-    """The tree of shells that runs `graph`.
+    """Build the tree of shells that runs `graph`.
 
     Args:
         parameters: by name; one tensor under two names is a shared parameter.
-        buffers: with whether each is persistent.
+        buffers: by name, each with whether it is persistent.
         constants: tensors that belong to no module, by their names in the graph.
-        paths: the modules of the model in order; those that no node stands in have no class.
+        paths: the modules of the model in order; one without nodes has no known class.
     """
     types = {scope.path: scope.type for node in graph.nodes for scope in node.scopes}
     root = _shell(types.get("", "Module"), Root)
@@ -171,11 +175,11 @@ def build(
     for path in (*paths, *types, *owners):
         _grow(path, types, modules)
     for name, tensor in parameters.items():
-        path, _, own = name.rpartition(".")
-        modules[path].register_parameter(own, tensor)  # type: ignore[arg-type]  # Parameters, each
+        path, _, attribute = name.rpartition(".")
+        modules[path].register_parameter(attribute, tensor)  # type: ignore[arg-type]  # all are Parameters
     for name, (tensor, persistent) in buffers.items():
-        path, _, own = name.rpartition(".")
-        modules[path].register_buffer(own, tensor, persistent)
+        path, _, attribute = name.rpartition(".")
+        modules[path].register_buffer(attribute, tensor, persistent)
     vars(root)["_constants"] = dict(constants)
     vars(root)["_segment"] = segmented(graph)
     for module in modules.values():
@@ -188,7 +192,7 @@ def build(
 
 
 def _grow(path: str, types: Mapping[str, str], modules: dict[str, nn.Module]) -> None:
-    """Add the module at `path` and those around it."""
+    """Add the module at `path`, and its parents if they are missing."""
     if path not in modules:
         around, _, name = path.rpartition(".")
         _grow(around, types, modules)
@@ -197,7 +201,10 @@ def _grow(path: str, types: Mapping[str, str], modules: dict[str, nn.Module]) ->
 
 
 def _shell(type_name: str, kind: type[Shell]) -> nn.Module:
-    """A module of a class with the name `type_name`, e.g. torch.nn.modules.conv.Conv2d."""
+    """A module of a new class named `type_name`, e.g. torch.nn.modules.conv.Conv2d.
+
+    It is a subclass of the torch.nn class, so isinstance works, but torch's __init__ is not called.
+    """
     place, _, name = type_name.rpartition(".")
     known = getattr(nn, name, None) if place.startswith("torch.nn.") else None
     bases = (kind, known) if isinstance(known, type) and issubclass(known, nn.Module) else (kind,)
@@ -207,13 +214,13 @@ def _shell(type_name: str, kind: type[Shell]) -> nn.Module:
 
 
 def settings_of(module: nn.Module, node: Node) -> dict[str, Any]:
-    """What a report shows of a layer of torch.nn and the shapes of its operators do not tell.
+    """The constructor arguments of a torch.nn layer for reports, from the shapes of its weights.
 
-    `node` is one of the operators that run in the layer `module`.
+    `node` is one of the operators that the layer `module` runs; some arguments are read from it.
     """
-    own = {name: tuple(tensor.shape) for name, tensor in module.named_parameters(recurse=False)}
-    own |= {name: tuple(tensor.shape) for name, tensor in module.named_buffers(recurse=False)}
-    weight = own.get("weight", own.get("running_mean"))
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.named_parameters(recurse=False)}
+    shapes |= {name: tuple(tensor.shape) for name, tensor in module.named_buffers(recurse=False)}
+    weight = shapes.get("weight", shapes.get("running_mean"))
     name = getattr(node.target, "__name__", "").partition(".")[0].removesuffix("_")
     if isinstance(module, nn.Linear) and weight:
         return {"in_features": weight[1], "out_features": weight[0]}
@@ -228,13 +235,13 @@ def settings_of(module: nn.Module, node: Node) -> dict[str, Any]:
         return {"p": node.args[1]}
     if isinstance(module, nn.Embedding) and weight:
         return {"num_embeddings": weight[0], "embedding_dim": weight[1]}
-    if isinstance(module, nn.MultiheadAttention) and "in_proj_weight" in own:
-        return {"embed_dim": own["in_proj_weight"][1]}
-    if isinstance(module, nn.RNNBase) and "weight_ih_l0" in own:
+    if isinstance(module, nn.MultiheadAttention) and "in_proj_weight" in shapes:
+        return {"embed_dim": shapes["in_proj_weight"][1]}
+    if isinstance(module, nn.RNNBase) and "weight_ih_l0" in shapes:
         return {
-            "input_size": own["weight_ih_l0"][1],
-            "hidden_size": own["weight_hh_l0"][1],
-            "num_layers": len({n for n in own if n.startswith("weight_ih") and n[-1].isdigit()}),
-            "bidirectional": "weight_ih_l0_reverse" in own,
+            "input_size": shapes["weight_ih_l0"][1],
+            "hidden_size": shapes["weight_hh_l0"][1],
+            "num_layers": len({n for n in shapes if n.startswith("weight_ih") and n[-1].isdigit()}),
+            "bidirectional": "weight_ih_l0_reverse" in shapes,
         }
     return {}

@@ -1,1 +1,1 @@
-"""Models in ONNX files: parsed, never executed; their weights are not read."""
+"""Models in ONNX files: parsed, never executed; large weights are not read."""

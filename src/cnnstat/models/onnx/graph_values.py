@@ -1,8 +1,8 @@
-"""What is known of each value of an ONNX graph before it runs: its shape, and small constants.
+"""Compute the shape of each value of an ONNX graph, and the content of small constants.
 
-Shapes come from onnx's own inference, node by node, with the values of constants that decide
-shapes (the operand of a Reshape, the result of a Shape). Arithmetic on such constants is done
-with onnx's reference evaluator; nothing larger than `SMALL` elements is ever evaluated.
+Shapes are from onnx's shape inference, node by node. Some depend on the content of constants (the
+operand of a Reshape, the result of a Shape), so nodes on constants are evaluated with onnx's
+reference evaluator, unless they have more than `SMALL` elements.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLi
 class Values:
     """The values of a graph and the nodes that run, in order.
 
-    `opsets` are the versions of the operator sets, `sizes` those of named dimensions.
+    Attributes:
+        opsets: the version of each operator set.
+        sizes: the numbers chosen for dynamic sizes.
+        values: by name, as far as the graph has been followed.
+        nodes: those that run, in order.
+        stored: the tensors in the file, and computed constants that count as parameters or buffers.
+        declared: the types declared in the file, by name.
+        count: of tensors, for their numbers.
+        uses: how stored tensors are used.
     """
 
     spec: str
@@ -48,17 +56,17 @@ class Values:
         self.count += 1
         return TensorSpec(self.count, tuple(shape), dtype, itemsize_of(dtype), parameter)
 
-    def add_input(self, name: str, given: InputSpec, elem_type: int) -> None:
-        proto = helper.make_tensor_type_proto(elem_type, given.shape)
-        self.values[name] = Value(proto, self.tensor(given.shape, given.dtype))
+    def add_input(self, name: str, spec: InputSpec, elem_type: int) -> None:
+        proto = helper.make_tensor_type_proto(elem_type, spec.shape)
+        self.values[name] = Value(proto, self.tensor(spec.shape, spec.dtype))
 
     def add_graph(self, graph: onnx.GraphProto) -> None:
-        """Follow a graph; a branch that is known to be taken is a graph too."""
+        """Add the values and nodes of a graph, or of the branch that an If on a constant runs."""
         for tensor in graph.initializer:
             self._store(tensor.name, tensor)
         for sparse in graph.sparse_initializer:
             dense = onnx.TensorProto(dims=sparse.dims, data_type=sparse.values.data_type)
-            dense.data_location = onnx.TensorProto.EXTERNAL  # its content is not read
+            dense.data_location = onnx.TensorProto.EXTERNAL  # never read its content
             self._store(sparse.values.name, dense)
         for info in (*graph.value_info, *graph.output):
             self.declared[info.name] = info.type
@@ -67,6 +75,7 @@ class Values:
             self._follow(node)
 
     def _follow(self, node: onnx.NodeProto) -> None:
+        # Nodes that cost nothing at run time become constants or other names of a value here.
         inputs = tuple(self._read(node, name) for name in node.input)
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
         standard = node.domain in ("", "ai.onnx")
@@ -75,9 +84,9 @@ class Values:
         elif standard and node.op_type == "If" and inputs[0] is not None and (
             inputs[0].array is not None
         ):  # fmt: skip
-            taken = attributes["then_branch" if inputs[0].array.all() else "else_branch"]
-            self.add_graph(taken)
-            for inside, outside in zip(taken.output, node.output, strict=True):
+            branch = attributes["then_branch" if inputs[0].array.all() else "else_branch"]
+            self.add_graph(branch)
+            for inside, outside in zip(branch.output, node.output, strict=True):
                 self.values[outside] = self.values[inside.name]
         elif standard and node.op_type in ("Shape", "Size") and inputs[0] and inputs[0].tensor:
             array = size_of(node.op_type, inputs[0].tensor.shape, attributes)
@@ -120,7 +129,7 @@ class Values:
     # Constants
 
     def _store(self, name: str, tensor: onnx.TensorProto) -> None:
-        """A stored tensor: its content is read only if it is small and in the file itself."""
+        """Add a stored tensor; its content is read only if it is small and in the file itself."""
         shape, dtype = tuple(tensor.dims), dtype_of(tensor.data_type)
         array = None
         if prod(shape) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
@@ -148,17 +157,21 @@ class Values:
             self._known(node.output[0], np.asarray(value, dtype=kind))
 
     def _known(self, name: str, array: Any) -> None:
-        """A size, or numbers in an attribute: never a weight."""
+        """Add a constant that is a size or a number in an attribute, so never a weight."""
         code = helper.np_dtype_to_tensor_dtype(array.dtype)
         proto = helper.make_tensor_type_proto(code, array.shape)
-        kept = array if array.size <= SMALL else None
-        self.values[name] = Value(proto, self.tensor(array.shape, dtype_of(code)), True, kept)
+        small = array if array.size <= SMALL else None
+        self.values[name] = Value(proto, self.tensor(array.shape, dtype_of(code)), True, small)
 
     def _fold(
         self, node: onnx.NodeProto, inputs: tuple[Value | None, ...],
         outputs: tuple[Value | None, ...],
     ) -> None:  # fmt: skip
-        """Constants of constants, evaluated where they are small."""
+        """Add the outputs of a node on constants; evaluated if they are small.
+
+        An output stands for the stored tensors that it is computed from, as a cast or transposed
+        weight is still that weight. A float computed from none is a stored tensor itself.
+        """
         sources: dict[str, None] = {}
         for index, operand in enumerate(inputs):
             use = use_of(node.op_type, index)
@@ -172,32 +185,32 @@ class Values:
             if value is None:
                 continue
             array = arrays[index] if arrays is not None else None
-            type_, tensor, own = value.type, value.tensor, tuple(sources)
+            type_, tensor, origin = value.type, value.tensor, tuple(sources)
             if array is not None:
                 code = helper.np_dtype_to_tensor_dtype(array.dtype)
                 type_ = helper.make_tensor_type_proto(code, array.shape)
                 tensor = self.tensor(array.shape, dtype_of(code))
-            if tensor is not None and not own and (array is None or "float" in tensor.dtype):
-                own = (name,)
-                self.uses.made.add(name)
+            if tensor is not None and not origin and (array is None or "float" in tensor.dtype):
+                origin = (name,)
+                self.uses.computed.add(name)
             if tensor is not None:
-                parameter = own[0] if own else None
+                parameter = origin[0] if origin else None
                 tensor = self.tensor(tensor.shape, tensor.dtype, parameter)
-            if own == (name,) and tensor is not None:
+            if origin == (name,) and tensor is not None:
                 self.stored[name] = tensor
-            kept = array if array is not None and array.size <= SMALL else None
-            self.values[name] = Value(type_, tensor, True, kept, own)
+            small = array if array is not None and array.size <= SMALL else None
+            self.values[name] = Value(type_, tensor, True, small, origin)
 
     # Shapes
 
     def _output(self, name: str, found: Any) -> Value:
-        """By inference, else as the file itself declares it."""
+        """An output with its inferred shape, else with the shape declared in the file."""
         for proto in (found, self.declared.get(name)):
             shape = shape_of(proto, self.sizes)
             if proto is not None and shape is not None:
                 dtype = dtype_of(proto.tensor_type.elem_type)
-                own = helper.make_tensor_type_proto(proto.tensor_type.elem_type, shape)
-                return Value(own, self.tensor(shape, dtype))
+                resolved = helper.make_tensor_type_proto(proto.tensor_type.elem_type, shape)
+                return Value(resolved, self.tensor(shape, dtype))
         return Value(found or self.declared.get(name), None)
 
 
@@ -218,7 +231,7 @@ def _graphs(attributes: Mapping[str, Any]) -> list[onnx.GraphProto]:
     return [value for value in attributes.values() if isinstance(value, onnx.GraphProto)]
 
 
-SMALL = 4096  # elements: what is larger decides no shape
+SMALL = 4096  # elements; larger constants decide no shape
 
 
 def size_of(op: str, shape: tuple[int, ...], attributes: Mapping[str, Any]) -> Any:
@@ -231,7 +244,7 @@ def evaluated(
     node: onnx.NodeProto, inputs: Sequence[Value | None], outputs: Sequence[Value | None],
     opsets: Mapping[str, int],
 ) -> Sequence[Any] | None:  # fmt: skip
-    """The outputs of a node on small constants; None where they are not small or not computed."""
+    """The outputs of a node on small constants; None if they are large or cannot be computed."""
     arrays = [None if value is None else value.array for value in inputs]
     if any(a is None for a, v in zip(arrays, inputs, strict=True) if v) or not any(inputs):
         return None
@@ -244,12 +257,12 @@ def evaluated(
     try:
         session = ReferenceEvaluator(node, opsets=dict(opsets))
         return list(session.run(None, feeds))
-    except Exception:  # onnx's evaluator raises what it likes; without a value, shapes decide
+    except Exception:  # onnx's evaluator raises anything; shape inference may do without
         return None
 
 
 def _range(node: onnx.NodeProto, arrays: Sequence[Any]) -> float:
-    """How many elements an output of unknown shape has at most."""
+    """An upper bound for the elements of an output of unknown shape."""
     if node.op_type == "Range":
         start, limit, step = (float(array.reshape(-1)[0]) for array in arrays)
         return abs((limit - start) / step) if step else 0

@@ -1,4 +1,4 @@
-"""Values and nodes of an ONNX graph, and the types that onnx's shape inference finds for them."""
+"""Values and nodes of an ONNX graph, and onnx's shape inference for one node."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from ...trace.records import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value: `tensor` is None where its shape is not known, `array` where its content is not.
+    """One value of a graph.
 
-    A constant depends on no input; `sources` are the stored tensors that it is made from.
+    Attributes:
+        type: onnx's type proto, or None.
+        tensor: None if the shape is unknown.
+        constant: whether it depends on no input.
+        array: the content of a small constant, else None.
+        sources: the stored tensors that a constant is computed from.
     """
 
     type: Any
@@ -31,7 +36,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A node that runs: not one that a constant is made by, and not a Shape."""
+    """A node that runs: not one that computes a constant, and not a Shape."""
 
     op: str
     name: str
@@ -56,7 +61,7 @@ _DTYPES = {
 
 
 def shape_of(proto: Any, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
-    """The sizes of a tensor type; None if one of them is not known."""
+    """The shape of a tensor type; None if one of its sizes is unknown."""
     if proto is None or not proto.HasField("tensor_type"):
         return None
     if not proto.tensor_type.HasField("shape") or not proto.tensor_type.elem_type:
@@ -76,7 +81,7 @@ def dtype_of(code: int) -> str:
 
 
 def itemsize_of(dtype: str) -> int:
-    """In bytes; what is smaller than a byte counts as one."""
+    """In bytes; a dtype smaller than a byte counts as one."""
     bits = re.search(r"\d+", dtype)
     return max(1, int(bits[0]) // 8) if bits else 1
 
@@ -85,14 +90,16 @@ def inferred(
     node: onnx.NodeProto, inputs: Sequence[Value | None], outside: Mapping[str, Value],
     opsets: Mapping[str, int],
 ) -> dict[str, Any]:  # fmt: skip
-    """The types of a node's outputs as far as onnx's inference tells them.
+    """The types of a node's outputs, by name; those that onnx's shape inference finds.
 
-    `outside` are the values that the graphs inside the node may read.
+    Args:
+        outside: the values that graphs in attributes of the node may read.
 
     Raises:
-        ShapeError: the shapes of the operands don't fit.
+        ShapeError: the shapes of the operands do not fit.
     """
     if node.domain == "com.microsoft":
+        # a node of the default domain with the same shapes is inferred in place of it
         contributed = _contributed(node, inputs)
         if contributed is None:
             return {}
@@ -103,11 +110,14 @@ def inferred(
     if schema is None:
         return {}
     values = dict(zip(node.input, inputs, strict=True))
-    if any(attribute.type in (5, 10) for attribute in node.attribute):  # graphs read outside
+    if any(
+        attribute.type in (5, 10) for attribute in node.attribute
+    ):  # GRAPH(S): they may read any value outside
         values = dict(outside)
     types = {name: value.type for name, value in values.items() if value and value.type}
     if any(name and name not in types for name in node.input):
         return {}
+    # The values of small constants decide shapes, such as the second operand of a Reshape.
     data = {
         name: numpy_helper.from_array(value.array, name)
         for name, value in values.items()
@@ -120,7 +130,7 @@ def inferred(
         )
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         if all(value is None or value.constant for value in inputs):
-            return {}  # it is not run: what becomes of its result decides
+            return {}  # it does not run; uses of its result may still be valid
         shapes = [format_shape(v.tensor.shape) for v in inputs if v and v.tensor]
         raise ShapeError(
             f"shapes don't fit at {node.name or node.output[0]} ({node.op_type})",
@@ -130,21 +140,21 @@ def inferred(
     return found
 
 
-_LIKE = {"FusedConv": "Conv", "FusedGemm": "Gemm"}
+_STANDARD_OPERATORS = {"FusedConv": "Conv", "FusedGemm": "Gemm"}
 _KEEP_SHAPE = {"Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization"}
 
 
 def _contributed(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Any:
-    """For an operator of ONNX Runtime, whose schemas onnx lacks: a standard node of the same
-    shapes, or the type of its output."""
+    """For an operator of ONNX Runtime, whose schema onnx lacks: a standard node with the same
+    shapes, the type of the output, or None."""
     first = inputs[0] if inputs else None
-    if node.op_type in _LIKE:
-        like = onnx.NodeProto(op_type=_LIKE[node.op_type], name=node.name)
-        like.input.extend(node.input[:3])
-        like.output.extend(node.output[:1])
-        known = onnx.defs.get_schema(like.op_type, 13).attributes
-        like.attribute.extend(a for a in node.attribute if a.name in known)
-        return like
+    if node.op_type in _STANDARD_OPERATORS:
+        standard = onnx.NodeProto(op_type=_STANDARD_OPERATORS[node.op_type], name=node.name)
+        standard.input.extend(node.input[:3])
+        standard.output.extend(node.output[:1])
+        known = onnx.defs.get_schema(standard.op_type, 13).attributes
+        standard.attribute.extend(a for a in node.attribute if a.name in known)
+        return standard
     if first is None or first.tensor is None:
         return None
     if node.op_type in _KEEP_SHAPE:

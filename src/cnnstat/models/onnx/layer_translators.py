@@ -1,4 +1,4 @@
-"""Convolutions, pools, products and normalisations of ONNX under ATen's names."""
+"""Translate convolutions, pools, products and normalisations of ONNX to ATen operators."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .node_call import Call, Step, Translator
 
 
 def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[Shape, Shape | None]:
-    """Padding in front of each spatial dimension, and behind it where that differs.
+    """Padding at the beginning of each spatial dimension, and at the end if that differs.
 
-    SAME pads to ⌈size / stride⌉ positions.
+    SAME pads for ⌈size / stride⌉ positions; UPPER puts an odd rest at the end, LOWER first.
     """
     dims = len(kernel)
     auto = call.attribute("auto_pad", "NOTSET")
@@ -33,22 +33,22 @@ def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[Shape, S
             for n, k, s, d in zip(x.shape[-dims:], kernel, strides, dilations, strict=True)
         ]
         less, more = [t // 2 for t in total], [ceil_div(t, 2) for t in total]
-        front, behind = (more, less) if auto == "SAME_LOWER" else (less, more)
+        begin, end = (more, less) if auto == "SAME_LOWER" else (less, more)
     else:
         pads = call.attribute("pads", [0] * 2 * dims) if auto == "NOTSET" else [0] * 2 * dims
-        front, behind = pads[:dims], pads[dims:]
-    return tuple(front), None if front == behind else tuple(behind)
+        begin, end = pads[:dims], pads[dims:]
+    return tuple(begin), None if begin == end else tuple(end)
 
 
 def convolution(call: Call) -> Iterator[Step]:
     weight = call.tensor(1)
     assert weight is not None
     transposed = call.node.op == "ConvTranspose"
-    takes = in_channels(weight.shape, transposed, call.attribute("group", 1))
-    if call.x.shape[1] != takes:  # onnx's inference lets it pass
+    expected = in_channels(weight.shape, transposed, call.attribute("group", 1))
+    if call.x.shape[1] != expected:  # onnx's shape inference does not check it
         raise ShapeError(
             f"shapes don't fit at {call.node.name or call.node.op} ({call.node.op})",
-            f"the layer takes {takes} channels, the input has {call.x.shape[1]}",
+            f"the layer takes {expected} channels, the input has {call.x.shape[1]}",
         )
     yield _convolution(call, call.x, weight, call.tensor(2), transposed)
 
@@ -57,26 +57,31 @@ def _convolution(
     call: Call, x: TensorSpec, weight: TensorSpec, bias: TensorSpec | None, transposed: bool = False
 ) -> Step:
     dims = len(weight.shape) - 2
-    padding, behind = _padding(call, weight.shape[2:], x)
+    padding, end_padding = _padding(call, weight.shape[2:], x)
     strides, dilations = (
         tuple(call.attribute(name, [1] * dims)) for name in ("strides", "dilations")
     )
-    beyond = tuple(call.attribute("output_padding", [0] * dims)) if transposed else (0,) * dims
+    output_padding = (
+        tuple(call.attribute("output_padding", [0] * dims)) if transposed else (0,) * dims
+    )
     groups = call.attribute("group", 1)
-    view = Convolution(x, weight, bias, strides, padding, dilations, transposed, beyond, groups)
-    return _step("aten.convolution", view.args, behind, call.outputs)
+    view = Convolution(
+        x, weight, bias, strides, padding, dilations, transposed, output_padding, groups
+    )
+    return _step("aten.convolution", view.args, end_padding, call.outputs)
 
 
 def _step(
-    name: str, args: tuple[Any, ...], behind: Shape | None, outputs: tuple[TensorSpec, ...]
+    name: str, args: tuple[Any, ...], end_padding: Shape | None, outputs: tuple[TensorSpec, ...]
 ) -> Step:
-    """ATen pads both sides alike: the padding behind is noted where it differs."""
-    return Step(name, args, outputs, kwargs=None if behind is None else {"padding_behind": behind})
+    """ATen pads both ends equally, so a different padding at the end is a keyword argument."""
+    kwargs = None if end_padding is None else {"padding_behind": end_padding}
+    return Step(name, args, outputs, kwargs=kwargs)
 
 
 def fused_convolution(call: Call) -> Iterator[Step]:
     """A convolution and an activation."""
-    between = call.like(call.out.shape)
+    between = call.intermediate(call.out.shape)
     for step in convolution(call):
         yield Step(step.name, step.args, (between,), kwargs=step.kwargs)
     name = str(call.attribute("activation", "Relu"))
@@ -84,14 +89,14 @@ def fused_convolution(call: Call) -> Iterator[Step]:
 
 
 def integer_convolution(call: Call) -> Iterator[Step]:
-    """(x, weight, zero points): the product of a convolution, without a bias."""
+    """Operands: x, weight, zero points; no bias."""
     weight = call.tensor(1)
     assert weight is not None
     yield _convolution(call, call.x, weight, None)
 
 
 def quantised_convolution(call: Call) -> Iterator[Step]:
-    """(x, its scale and zero point, weight, its scale and zero point, out's, bias)."""
+    """Operands: x, weight and output, each with scale and zero point, then the bias."""
     weight = call.tensor(3)
     assert weight is not None
     yield _convolution(call, call.x, weight, call.tensor(8))
@@ -101,15 +106,15 @@ def pool(call: Call) -> Iterator[Step]:
     kernel = tuple(call.attribute("kernel_shape"))
     dims = len(kernel)
     strides = tuple(call.attribute("strides", [1] * dims))
-    padding, behind = _padding(call, kernel, call.x)
-    up = bool(call.attribute("ceil_mode", 0))
+    padding, end_padding = _padding(call, kernel, call.x)
+    ceil_mode = bool(call.attribute("ceil_mode", 0))
     if call.node.op == "MaxPool":
         name = "aten.max_pool1d" if dims == 1 else f"aten.max_pool{dims}d_with_indices"
         dilations = tuple(call.attribute("dilations", [1] * dims))
     else:
         name, dilations = f"aten.avg_pool{dims}d", None
-    view = Pool(call.x, kernel, strides, padding, dilations, up)
-    yield _step(name, view.args, behind, call.outputs)
+    view = Pool(call.x, kernel, strides, padding, dilations, ceil_mode)
+    yield _step(name, view.args, end_padding, call.outputs)
 
 
 def global_pool(name: str) -> Translator:
@@ -120,7 +125,7 @@ def global_pool(name: str) -> Translator:
 
 
 def resize(call: Call) -> Iterator[Step]:
-    """Interpolation over the dimensions whose size changes, all but the first two."""
+    """Interpolation over all dimensions but the first two."""
     mode = call.attribute("mode", "nearest")
     dims = len(call.x.shape) - 2
     kinds = {"nearest": "nearest", "linear": ("linear", "bilinear", "trilinear")[dims - 1],
@@ -135,8 +140,8 @@ def resize(call: Call) -> Iterator[Step]:
 def gemm(call: Call) -> Iterator[Step]:
     a, b, c = call.x, call.tensor(1), call.tensor(2)
     assert b is not None
-    a = _turned(a) if call.attribute("transA", 0) else a
-    b = _turned(b) if call.attribute("transB", 0) else b
+    a = _transposed(a) if call.attribute("transA", 0) else a
+    b = _transposed(b) if call.attribute("transB", 0) else b
     yield _product(call, matrix_product(a, b, c))
 
 
@@ -144,8 +149,8 @@ def _product(call: Call, product: Matmul) -> Step:
     return call.step(product.name, *product.args)
 
 
-def _turned(tensor: TensorSpec) -> TensorSpec:
-    """The same value seen with its last two dimensions exchanged."""
+def _transposed(tensor: TensorSpec) -> TensorSpec:
+    """The same value with its last two dimensions exchanged."""
     *batch, n, m = tensor.shape
     return TensorSpec(tensor.value, (*batch, m, n), tensor.dtype, tensor.itemsize, tensor.parameter)
 
@@ -154,13 +159,13 @@ def matmul(call: Call) -> Iterator[Step]:
     b = call.tensor(1)
     assert b is not None
     if call.is_constant(1) and len(b.shape) == 2:
-        yield _product(call, Matmul("aten.linear", call.x, _turned(b)))
+        yield _product(call, Matmul("aten.linear", call.x, _transposed(b)))
     else:
         yield _product(call, Matmul("aten.matmul", call.x, b))
 
 
 def quantised_matmul(call: Call) -> Iterator[Step]:
-    """(a, its scale and zero point, b, its scale and zero point, out's)."""
+    """Operands: a, b and output, each with scale and zero point."""
     b = call.tensor(3)
     assert b is not None
     yield _product(call, Matmul("aten.matmul", call.x, b))
@@ -176,12 +181,12 @@ def integer_matmul(call: Call) -> Iterator[Step]:
 
 
 def batch_norm(call: Call) -> Iterator[Step]:
-    trains = call.attribute("training_mode", 0) or (
+    training = call.attribute("training_mode", 0) or (
         call.node.version < 14 and len(call.outputs) > 1
     )
     parameters = [call.tensor(i) for i in range(1, 5)]
     epsilon = call.attribute("epsilon", 1e-5)
-    yield call.step("aten.native_batch_norm", call.x, *parameters, bool(trains), 0.1, epsilon)
+    yield call.step("aten.native_batch_norm", call.x, *parameters, bool(training), 0.1, epsilon)
 
 
 def instance_norm(call: Call) -> Iterator[Step]:

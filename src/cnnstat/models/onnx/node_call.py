@@ -1,4 +1,4 @@
-"""A node whose operands have shapes, and the operators that it is noted as."""
+"""A node whose operands have shapes, and the operators it is translated to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .inference import Resolved, Value
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operator of a node. `view` says that its outputs share the storage of its input."""
+    """One operator of a node; `view` is true if its outputs share the storage of its input."""
 
     name: str
     args: tuple[Any, ...]
@@ -27,7 +27,7 @@ Translator = Callable[["Call"], Iterator[Step]]
 
 @dataclass(frozen=True)
 class Call:
-    """A node whose operands all have shapes, as the translators below read it."""
+    """A node whose operands all have shapes, as translators read it."""
 
     node: Resolved
     values: Values
@@ -65,7 +65,7 @@ class Call:
         return self.node.attributes.get(name, default)
 
     def numbers(self, index: int, name: str) -> list[Any] | None:
-        """An operand that is a list of numbers: an attribute in old versions, an input in new."""
+        """A list of numbers: an attribute in old versions of an operator, an input in new ones."""
         if name in self.node.attributes:
             return list(self.node.attributes[name])
         value = self._value(index)
@@ -73,18 +73,16 @@ class Call:
             return None
         return list(value.array.reshape(-1).tolist())
 
-    def is_given(self, index: int) -> bool:
-        return self._value(index) is not None
-
-    def like(self, shape: Sequence[int]) -> TensorSpec:
-        """A value between two operators."""
+    def intermediate(self, shape: Sequence[int]) -> TensorSpec:
+        """A new value between two operators of the node, with the dtype of its output."""
         return self.values.tensor(shape, self.out.dtype)
 
     def step(self, name: str, *args: Any, view: bool = False) -> Step:
         return Step(name, args, self.outputs, view)
 
 
-def as_it_is(call: Call) -> Step:
+def untranslated(call: Call) -> Step:
+    """The node as an operator `onnx.…`, with its simple attributes."""
     tensors = tuple(value.tensor if value else None for value in call.node.inputs)
     plain = {
         name: tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What ONNX operators do with their operands: which are weights, and which only steer."""
+"""The use of each operand of ONNX operators: weight, buffer, setting or data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Use = Literal["weight", "buffer", "setting", "data"]
 
 
 def use_of(op: str, index: int) -> Use:
-    """What an operator does with an operand: "weight", "buffer", "setting" or plain "data"."""
+    """How an operator uses an operand: as "weight", "buffer", "setting" or plain "data"."""
     if index in _WEIGHTS.get(op, ()):
         return "weight"
     if index in _BUFFERS.get(op, ()):
@@ -52,23 +52,26 @@ _SETTINGS: dict[str, tuple[int, ...]] = {
 
 @dataclass
 class Uses:
-    """How stored tensors are used, from which follows what they are.
+    """The uses of stored tensors, which decide whether they are parameters or buffers.
 
-    `made` are those that the file computes from nothing but sizes: masks and the like.
+    `computed` are those computed from sizes alone, such as masks.
     """
 
-    made: set[str] = field(default_factory=set)
+    computed: set[str] = field(default_factory=set)
     _of: dict[str, set[Use]] = field(default_factory=dict)
 
     def note(self, stored: str, use: Use) -> None:
         self._of.setdefault(stored, set()).add(use)
 
     def kind(self, name: str, tensor: TensorSpec) -> Literal["parameter", "buffer"] | None:
-        """A weight is a parameter, and so is what meets data in other operators, if it is a float
-        of more than one element. Statistics, scales, indices and masks are buffers."""
+        """Whether a stored tensor is a parameter, a buffer or neither.
+
+        A weight is a parameter, and so is a float tensor of several elements combined with data in
+        other operators. Statistics, scales, indices and masks are buffers.
+        """
         uses, several = self._of.get(name, {"data"}), tensor.numel > 1
         if "weight" in uses and tensor.dtype not in ("int64", "bool", "string"):
             return "parameter"
-        if "data" in uses and several and "float" in tensor.dtype and name not in self.made:
+        if "data" in uses and several and "float" in tensor.dtype and name not in self.computed:
             return "parameter"
         return "buffer" if "buffer" in uses or ("data" in uses and several) else None

@@ -1,7 +1,7 @@
-"""Where in the model an ONNX node stands: its modules by path and class, as far as the file tells.
+"""The modules that an ONNX node belongs to, by path and class, if the file contains them.
 
-torch's newer exporter writes paths and classes into each node's metadata. Its older one and others
-write them into the node's name: /layer1/layer1.0/conv1/Conv, model/conv1/Conv2D.
+torch's current exporter writes paths and classes into the metadata of nodes. Its older one and
+other tools write paths into the names of nodes: /layer1/layer1.0/conv1/Conv, model/conv1/Conv2D.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...trace.records import Module, TensorSpec
 from .inference import Resolved
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
-UNKNOWN = "Scope"  # the type of a module whose class is not known
+UNKNOWN = "Scope"  # the type of a module of unknown class
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,19 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The modules around a node, outermost first, and the node's own name among them."""
+    """The modules around a node, outermost first, and the name of the node in the innermost one."""
 
     scopes: tuple[Scope, ...]
     label: str
 
 
 def place_of(node: Resolved) -> Place:
+    """The modules of a node from its metadata, else from its name."""
     op = node.type
     scopes = _from_metadata(node)
     if scopes is not None:
         return Place(scopes, op.lower())
-    *around, own = [part for part in node.name.split("/") if part] or [""]
+    *around, label = [part for part in node.name.split("/") if part] or [""]
     path, before, found = "", "", []
     for part in around:
         # a child of a Sequential repeats the name of its parent: block/block.0
@@ -46,8 +47,8 @@ def place_of(node: Resolved) -> Place:
         path = (path[: -len(before)] if inside else f"{path}." if path else "") + part
         found.append(Scope(path, UNKNOWN))
         before = part
-    is_plain = not own or re.fullmatch(rf"(node_)?{op}(_\d+)?", own, re.IGNORECASE)
-    return Place(tuple(found), op.lower() if is_plain else own)
+    is_plain = not label or re.fullmatch(rf"(node_)?{op}(_\d+)?", label, re.IGNORECASE)
+    return Place(tuple(found), op.lower() if is_plain else label)
 
 
 def _from_metadata(node: Resolved) -> tuple[Scope, ...] | None:
@@ -69,8 +70,8 @@ _PRODUCTS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "Gemm", "Mat
 
 
 def is_one_layer(scope: Scope, nodes: Sequence[Resolved]) -> bool:
-    """Whether the nodes of a module are one row: those of a layer of torch.nn, a single one, or a
-    product and its bias."""
+    """Whether the nodes of a module are one row: a layer of torch.nn, a single node, or a product
+    and its bias."""
     if len(nodes) == 1 or _is_library(scope):
         return True
     first, *rest = nodes
@@ -84,7 +85,7 @@ def layer_of(scope: Scope, nodes: Sequence[Resolved]) -> Module:
     shown, path = scope.type.rpartition(".")[2], scope.path
     module = module_of(path, main)
     if main.op in _PRODUCTS and "Norm" in shown:
-        # a batch norm folded into the convolution before it leaves the norm's name
+        # a batch norm folded into the convolution before it: only the norm's name is left
         shown, path = main.type, _path_of_weight(main) or path
     elif scope.type == UNKNOWN:
         shown = main.type
@@ -100,7 +101,7 @@ def _is_library(scope: Scope) -> bool:
 
 
 def _path_of_weight(node: Resolved) -> str | None:
-    """The module that a weight is named after."""
+    """The path of the module whose weight the node uses, from the weight's name."""
     weight = node.inputs[1] if len(node.inputs) > 1 else None
     name = weight.sources[0] if weight is not None and weight.sources else ""
     return name.removesuffix(".weight") if name.endswith(".weight") else None
@@ -127,12 +128,11 @@ _BASES = {
     "com.microsoft.BiasGelu": "GELU", "com.microsoft.FastGelu": "GELU",
     "com.microsoft.QuickGelu": "GELU",
 }  # fmt: skip
-"""The class of torch.nn that does what the operator does, from which role and configuration
-follow."""
+"""The equivalent class of torch.nn, which decides role and configuration."""
 
 
 def module_of(path: str, node: Resolved) -> Module | None:
-    """The layer that a node is by itself; None for an operator that is none."""
+    """The layer of torch.nn that a node is by itself, or None."""
     base = _BASES.get(node.op, "")
     operand = node.inputs[1] if len(node.inputs) > 1 else None
     if base == "Linear" and (operand is None or not operand.constant):

@@ -1,4 +1,4 @@
-"""`model.onnx` → `Trace`."""
+"""Parse an ONNX file: `model.onnx` → `Trace`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..declared_inputs import DeclaredInput, DynamicSize, resolve_inputs
 def read_onnx(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any]
 ) -> tuple[Trace, list[InputSpec]]:
-    """Parse an ONNX file, fix the sizes of its inputs and tell what running it would do.
+    """Parse an ONNX file, choose the sizes of its inputs, and trace the graph without running it.
 
-    Weights in files beside it are not opened.
+    External files with weights are not opened.
 
     Raises:
-        UsageError: a size stays open, or an input is given that there is not.
-        ModelError: the file is no ONNX model, is damaged, or an input contradicts its sizes;
-            ShapeError if its shapes don't fit.
+        UsageError: a dynamic size has no value, or an input does not exist.
+        ModelError: the file is no ONNX model or is damaged, or an input contradicts a fixed size.
+        ShapeError: shapes in the graph do not fit.
     """
     onnx = _onnx()
     from .graph_values import Values
@@ -45,14 +45,14 @@ def read_onnx(
     }
     values = Values(spec, opsets, _sizes(declared, chosen))
     try:
-        for info, given in zip(infos, chosen, strict=True):
-            values.add_input(info.name, given, info.type.tensor_type.elem_type)
+        for info, shape in zip(infos, chosen, strict=True):
+            values.add_input(info.name, shape, info.type.tensor_type.elem_type)
         values.add_graph(graph)
         inputs_of_run = [(i.name, values.values[i.name].tensor) for i in infos]
         named_if_several = [(n if len(infos) > 1 else None, t) for n, t in inputs_of_run if t]
         outputs = [values.values[info.name] for info in graph.output if info.name in values.values]
         return record(graph.name or "Graph", values, named_if_several, outputs), chosen
-    except (LookupError, ValueError, AttributeError) as error:  # the graph breaks the rules
+    except (LookupError, ValueError, AttributeError) as error:  # of an invalid graph
         reason = _defect(model)
         if reason is None:
             raise
@@ -60,12 +60,12 @@ def read_onnx(
 
 
 def _defect(model: Any) -> str | None:
-    """What onnx's own checker finds wrong with the model."""
+    """The first complaint of onnx's checker; None if the model is valid."""
     from onnx import checker
 
     try:
         checker.check_model(model)
-    except Exception as error:  # ValidationError, and whatever its C++ raises
+    except Exception as error:  # ValidationError, or any exception of its C++ code
         return str(error).strip().splitlines()[0]
     return None
 
@@ -100,12 +100,12 @@ def _parsed(spec: str, onnx: Any) -> Any:
 
 
 def _inlined(spec: str, model: Any) -> Any:
-    """Put the bodies of the model's own functions in the place of their calls."""
+    """Inline the functions that the model defines."""
     from onnx import inliner
 
     try:
         return inliner.inline_local_functions(model)
-    except Exception as error:  # the C++ inliner raises what it likes on odd functions
+    except Exception as error:  # the C++ inliner raises anything on unusual functions
         raise ModelError(f"the functions of {spec} cannot be put in place", str(error)) from error
 
 
@@ -126,9 +126,10 @@ def _declared(spec: str, info: Any, dtype_of: Any) -> DeclaredInput:
 
 
 def _sizes(declared: Sequence[DeclaredInput], chosen: Sequence[InputSpec]) -> dict[str, int]:
+    """The chosen values of the dynamic sizes, by name."""
     return {
-        size.name: given
+        size.name: number
         for item, value in zip(declared, chosen, strict=True)
-        for size, given in zip(item.shape or (), value.shape, strict=False)
+        for size, number in zip(item.shape or (), value.shape, strict=False)
         if isinstance(size, DynamicSize)
     }

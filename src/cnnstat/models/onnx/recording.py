@@ -1,4 +1,4 @@
-"""From the resolved nodes of an ONNX graph to a `Trace`, as if the graph had been run."""
+"""From the resolved nodes of an ONNX graph to a `Trace`, as if it had run in order."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def record(
     name: str, values: Values, inputs: Sequence[tuple[str | None, TensorSpec]],
     outputs: Sequence[Value],
 ) -> Trace:  # fmt: skip
-    """The trace of the graph called `name`: its calls by module, its operators, its parameters."""
-    given = tuple(tensor for _, tensor in inputs)
+    """The trace of the graph called `name`: module calls, operators and parameters."""
+    tensors = tuple(tensor for _, tensor in inputs)
     results = tuple(value.tensor for value in outputs if value.tensor is not None)
-    recording = _Recording(values, given, results)
+    recording = _Recording(values, tensors, results)
     root = Module("", name, "Module", {})
-    call = recording.open(None, root, "module", given, results)
+    call = recording.open(None, root, "module", tensors, results)
     recording.group(0, len(values.nodes), 0, call)
     return Trace(
         model=name,
         mode="eval",
         lane="onnx",
-        inputs=tuple(TracedInput(own, tensor) for own, tensor in inputs),
-        input_bytes=recording.lives.input_bytes,
+        inputs=tuple(TracedInput(keyword, tensor) for keyword, tensor in inputs),
+        input_bytes=recording.lifetimes.input_bytes,
         calls=tuple(recording.calls),
         ops=tuple(recording.ops),
         modules=recording.modules,
@@ -57,7 +57,7 @@ class _Recording:
         self.nodes = values.nodes
         self.steps = [steps_of(node, values) for node in self.nodes]
         self.places = [place_of(node) for node in self.nodes]
-        self.lives = Lifetimes(self.steps, inputs, outputs)
+        self.lifetimes = Lifetimes(self.steps, inputs, outputs)
         self.calls: list[Call] = []
         self.ops: list[Op] = []
         self.modules: dict[str, Module] = {}
@@ -66,12 +66,12 @@ class _Recording:
         self._folded: set[int] = set()
 
     def group(self, start: int, end: int, depth: int, parent: int) -> None:
-        """Open the calls for the nodes [start, end), which stand in the module of `parent`."""
+        """Open the calls for the nodes [start, end), which are in the module of `parent`."""
         index = start
         while index < end:
             scopes, stop = self.places[index].scopes, index + 1
             if len(scopes) <= depth:
-                self._row(index, parent)
+                self._record_node(index, parent)
                 index += 1
                 continue
             while stop < end and self.places[stop].scopes[depth : depth + 1] == (scopes[depth],):
@@ -80,25 +80,25 @@ class _Recording:
             if not any(inner) and is_one_layer(scopes[depth], self.nodes[index:stop]):
                 module = layer_of(scopes[depth], self.nodes[index:stop])
                 call = self.open(parent, module, "module", *self._interface(index, stop))
-                self._note(index, stop, call)
+                self._record_operators(index, stop, call)
             else:
                 module = _container(scopes[depth])
                 call = self.open(parent, module, "module", *self._interface(index, stop))
                 self.group(index, stop, depth + 1, call)
             index = stop
 
-    def _row(self, index: int, parent: int) -> None:
-        """A node that stands in a module with others."""
+    def _record_node(self, index: int, parent: int) -> None:
+        """Record a node that has a row of its own in a module of several nodes."""
         node, place = self.nodes[index], self.places[index]
         path = f"{place.scopes[-1].path}.{place.label}" if place.scopes else place.label
         module = module_of(path, node)
         kind: Kind = "function" if module is None else "module"
-        if module is not None and path in self.modules:  # a layer without a name of its own
+        if module is not None and path in self.modules:  # layers without names: number them
             path = next(p for n in count(1) if (p := f"{path}_{n}") not in self.modules)
             module = module_of(path, node)
         module = module or Module(path, node.type, "", {})
         call = self.open(parent, module, kind, *self._interface(index, index + 1))
-        self._note(index, index + 1, call)
+        self._record_operators(index, index + 1, call)
 
     def open(
         self, parent: int | None, module: Module, kind: Kind, inputs: Tensors, outputs: Tensors
@@ -111,38 +111,39 @@ class _Recording:
         depth = 0 if parent is None else self.calls[parent].depth + 1
         self.calls.append(
             Call(index, parent, depth, module.path, execution, kind, module.type,
-                 module if kind == "module" else None, inputs, outputs, self.lives.made(outputs))
+                 module if kind == "module" else None, inputs, outputs,
+                 self.lifetimes.new_bytes(outputs))
         )  # fmt: skip
         return index
 
     def _interface(self, start: int, stop: int) -> tuple[Tensors, Tensors]:
-        """What the nodes [start, stop) read from outside, and what is read of them behind."""
-        made: dict[int, TensorSpec] = {}
+        """The inputs of the nodes [start, stop), and those of their outputs that are used later."""
+        computed: dict[int, TensorSpec] = {}
         read: list[TensorSpec] = []
         for node in self.nodes[start:stop]:
             operands = (v.tensor for v in node.inputs if v and not v.constant and v.tensor)
-            read += (tensor for tensor in operands if tensor.value not in made)
-            made |= {v.tensor.value: v.tensor for v in node.outputs if v and v.tensor}
-        if stop - start > 1:  # a module takes a tensor once, an operator may take it twice
+            read += (tensor for tensor in operands if tensor.value not in computed)
+            computed |= {v.tensor.value: v.tensor for v in node.outputs if v and v.tensor}
+        if stop - start > 1:  # a tensor is one input of a module; an operator may have it twice
             read = list({tensor.value: tensor for tensor in read}.values())
-        handed = (tensor for tensor in made.values() if self.lives.is_read_behind(tensor, stop))
-        return tuple(read), tuple(handed)
+        used = (t for t in computed.values() if self.lifetimes.is_read_from(t, stop))
+        return tuple(read), tuple(used)
 
-    def _note(self, start: int, stop: int, call: int) -> None:
-        """Note the operators of the nodes [start, stop) in the order in which they would run."""
+    def _record_operators(self, start: int, stop: int, call: int) -> None:
+        """Record the operators of the nodes [start, stop) in execution order."""
         for index in range(start, stop):
             node = self.nodes[index]
             for position, value in enumerate(node.inputs):
                 if value is not None and value.constant:
                     self._use(value, use_of(node.op, position), call)
             for step in self.steps[index]:
-                live = self.lives.after(step)
+                live = self.lifetimes.allocate(step)
                 self.ops.append(Op(step.name, "default", step.args, dict(step.kwargs or {}),
                                    step.outputs, call, live))  # fmt: skip
-            self.lives.leave(index)
+            self.lifetimes.free_after(index)
 
     def _use(self, value: Value, use: Use, call: int) -> None:
-        """Note who uses the stored tensors that a constant is made from, and that it was made."""
+        """Record the use of a constant's stored tensors, and once the operator that computes it."""
         stored = [self.values.stored[source] for source in value.sources]
         for source in value.sources:
             self.values.uses.note(source, use)
@@ -153,10 +154,10 @@ class _Recording:
         if any(source.value != tensor.value for source in stored):
             self._folded.add(tensor.value)
             self.ops.append(Op("onnx.constant", "default", tuple(stored), {}, (tensor,), call,
-                               self.lives.live_bytes))  # fmt: skip
+                               self.lifetimes.live_bytes))  # fmt: skip
 
     def parameters(self) -> Iterator[Parameter]:
-        """The stored tensors that meet data, each under the first row that uses it."""
+        """The parameters and buffers, each under the first row that uses it."""
         for name, tensor in self.values.stored.items():
             kind = self.values.uses.kind(name, tensor)
             owner, *others = self._users.get(name, {"": None})
@@ -173,10 +174,10 @@ def _container(scope: Scope) -> Module:
 
 
 class Lifetimes:
-    """Follows the steps of each node in order: `after` every step, `leave` every node.
+    """The memory of tensors: call `allocate` for each step, `free_after` for each node, in order.
 
-    A tensor is freed behind the last node that reads it or a view of it; inputs stay to the end.
-    Views of inputs and of weights take nothing.
+    A tensor is freed after the last node that reads it or a view of it; inputs are never freed.
+    Views of inputs and of weights use no memory.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class Lifetimes:
                 for tensor in (*tensors_in(step.args), *step.outputs):
                     self._last_read[tensor.value] = index
         self._last_read |= {tensor.value: len(steps) for tensor in outputs}
+        # a storage is alive until the last read of any of its views
         last: dict[int, int] = {}
         for number, index in self._last_read.items():
             storage = self._storage.get(number)
@@ -212,19 +214,19 @@ class Lifetimes:
             elif source.value in self._storage:
                 self._storage[tensor.value] = self._storage[source.value]
 
-    def is_read_behind(self, tensor: TensorSpec, index: int) -> bool:
+    def is_read_from(self, tensor: TensorSpec, index: int) -> bool:
         """Whether node `index` or a later one reads the tensor, or the graph returns it."""
         return self._last_read.get(tensor.value, -1) >= index
 
-    def made(self, tensors: Sequence[TensorSpec]) -> int:
-        """The bytes of those that are no views."""
+    def new_bytes(self, tensors: Sequence[TensorSpec]) -> int:
+        """The bytes of the tensors that are not views."""
         return sum(t.nbytes for t in tensors if self._storage.get(t.value) == t.value)
 
-    def after(self, step: Step) -> int:
-        """The bytes alive when the step returns."""
-        self.live_bytes += self.made(step.outputs)
+    def allocate(self, step: Step) -> int:
+        """Allocate the outputs of a step; the bytes alive when it returns."""
+        self.live_bytes += self.new_bytes(step.outputs)
         return self.live_bytes
 
-    def leave(self, index: int) -> None:
-        """Free what nothing behind node `index` reads."""
+    def free_after(self, index: int) -> None:
+        """Free the tensors that no node after `index` reads."""
         self.live_bytes -= sum(self._bytes[storage] for storage in self._freed.get(index, ()))

@@ -1,8 +1,7 @@
-"""What an ONNX node does, in the operators that the rules are written for.
+"""Translate ONNX nodes to ATen operators, for which `operators/` has definitions.
 
-Where ATen has the operator, it is noted under ATen's name with ATen's arguments, so that costs,
-receptive fields and configurations are those of an eager model. What ATen lacks keeps its own
-name, `onnx.LSTM`, and has a rule in `operators/onnx.py`.
+With ATen's names and arguments, costs, receptive fields and configurations are those of an eager
+model. An operator that ATen lacks is recorded as `onnx.LSTM`, with a rule in `operators/onnx.py`.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ from ...operators.views import Permute, Reshape, Squeeze, Unsqueeze
 from . import layer_translators as layers
 from .graph_values import Values
 from .inference import Resolved
-from .node_call import Call, Step, Translator, as_it_is
+from .node_call import Call, Step, Translator, untranslated
 
 
 def steps_of(node: Resolved, values: Values) -> list[Step]:
-    """The operators that a node runs. Where a shape is not known, the node says so by its name."""
+    """The operators that a node runs; if a shape is unknown, one whose name states it."""
     call = Call(node, values)
     if any(v.tensor is None for v in (*node.inputs, *node.outputs) if v is not None):
-        own = f"onnx.{node.op}"
-        name = own if reason_free(own) else f"{own} of unknown size"
+        plain = f"onnx.{node.op}"
+        name = plain if reason_free(plain) else f"{plain} of unknown size"
         return [Step(name, call.tensors, call.outputs)]
     translate = _TRANSLATORS.get(node.op)
     if translate is not None:
         return list(translate(call))
-    return [as_it_is(call)]
+    return [untranslated(call)]
 
 
-# One by one
+# Elementwise operators and reductions
 
 
 def _each(name: str) -> Translator:
@@ -43,7 +42,7 @@ def _each(name: str) -> Translator:
 
 
 def _chain(name: str) -> Translator:
-    """Of any number of operands, two at a time."""
+    """An operator of any number of operands, applied to two at a time."""
 
     def translate(call: Call) -> Iterator[Step]:
         first, *rest = call.tensors
@@ -51,11 +50,11 @@ def _chain(name: str) -> Translator:
             yield call.step("aten.alias", first, view=True)
             return
         for tensor in rest[:-1]:
-            between = call.like(call.out.shape)
+            between = call.intermediate(call.out.shape)
             yield Step(f"aten.{name}", (first, tensor), (between,))
             first = between
         if call.node.op == "Mean":
-            total = call.like(call.out.shape)
+            total = call.intermediate(call.out.shape)
             yield Step(f"aten.{name}", (first, rest[-1]), (total,))
             yield call.step("aten.div", total, len(call.tensors))
         else:
@@ -76,7 +75,7 @@ def _reduction(name: str) -> Translator:
     return translate
 
 
-# Layout and look-up
+# Layout and lookup
 
 
 def _view(name: str) -> Translator:
@@ -121,14 +120,14 @@ def _slice(call: Call) -> Iterator[Step]:
     axes = call.numbers(3, "axes") or list(range(len(starts or ())))
     steps = call.numbers(4, "steps") or [1] * len(axes)
     if not axes or starts is None or ends is None or len(steps) != len(axes) or min(steps) < 1:
-        yield as_it_is(call)
+        yield untranslated(call)
         return
     tensor = call.x
     for number, (axis, start, end, step) in enumerate(zip(axes, starts, ends, steps, strict=True)):
         shape = list(tensor.shape)
         shape[axis] = call.out.shape[axis]
         last = number == len(axes) - 1
-        out = call.out if last else call.like(shape)
+        out = call.out if last else call.intermediate(shape)
         part = Slice(tensor, axis % rank, start, end, step)
         yield Step("aten.slice", part.args, (out,), view=True)
         tensor = out
@@ -137,7 +136,7 @@ def _slice(call: Call) -> Iterator[Step]:
 def _pad(call: Call) -> Iterator[Step]:
     pads, rank = call.numbers(1, "pads"), len(call.x.shape)
     if pads is None or len(pads) != 2 * rank:
-        yield as_it_is(call)
+        yield untranslated(call)
         return
     # ATen's order: the last dimension first, in front and behind
     pairs = [n for d in range(rank - 1, -1, -1) for n in (pads[d], pads[d + rank])]
@@ -160,7 +159,7 @@ def _gather(call: Call) -> Iterator[Step]:
         yield call.step("aten.index_select", call.x, axis, call.tensor(1))
 
 
-# The table
+# All translations
 
 _SAME = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "LeakyRelu": "leaky_relu", "Elu": "elu",

@@ -1,4 +1,4 @@
-"""From the text behind `transformers:` to a configuration. Only JSON is read, no code is run."""
+"""Read the configuration that a spec of transformers names: JSON only, no code is run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 from ...errors import ModelError, UsageError, nearest
 
-# Fields that every configuration takes and none declares.
-_EVERYWHERE = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
+# Accepted by every configuration class, declared by none.
+_COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
                "tie_word_embeddings", "torch_dtype", "dtype", "output_attentions",
                "output_hidden_states"}  # fmt: skip
 
 
 def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
-    """The configuration that `name` tells, with `arguments` in place of its own fields.
+    """The configuration called `name`, with `arguments` overriding its fields.
 
-    `name` is a config.json, a folder that holds one, or a model type such as `llama`. A dotted
-    argument reaches into a nested configuration: `text_config.num_hidden_layers`.
+    `name` is a config.json, a folder with one, or a model type such as `llama`. A dotted argument
+    is a field of a nested configuration: `text_config.num_hidden_layers`.
 
     Raises:
-        UsageError: there is no such type or field.
-        ModelError: the file cannot be read, needs code of its own, or the values do not fit.
+        UsageError: a type or field does not exist.
+        ModelError: the file cannot be read, needs remote code, or the values are inconsistent.
     """
     file = _file(name)
     fields = {"model_type": name} if file is None else _read(file)
@@ -36,10 +36,10 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
         _set(fields, cls, plain, argument, value)
     try:
         config = cls.from_dict(fields)
-    except Exception as error:  # each configuration checks itself in its own way
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    except Exception as error:  # each class validates its fields in its own way
+        shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
-            f"transformers:{name} is no working configuration{f' with {given}' if given else ''}",
+            f"transformers:{name} is no working configuration{f' with {shown}' if shown else ''}",
             f"{type(error).__name__}: {' '.join(str(error).split())}",
         ) from error
     if "use_cache" not in arguments:
@@ -48,7 +48,7 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is meant as a path and not as a model type."""
+    """Whether `name` is a path, not a model type."""
     return _file(name) is not None
 
 
@@ -85,8 +85,8 @@ def _class(name: str, file: Path | None, fields: Mapping[str, Any]) -> Any:
             hint="build the model in a file of yours: my_model.py:build",
         )
     close = nearest(str(model_type), known.keys()) if model_type else ""
-    seen = f"its model_type is {model_type!r}" if model_type else "it has no model_type"
-    raise ModelError(f"{file} is no configuration that transformers knows", seen,
+    actual = f"its model_type is {model_type!r}" if model_type else "it has no model_type"
+    raise ModelError(f"{file} is no configuration that transformers knows", actual,
                      *filter(None, [close]))  # fmt: skip
 
 
@@ -109,15 +109,15 @@ def _unknown_type(name: str, known: list[str]) -> UsageError:
 
 
 def _plain(cls: Any, fields: Mapping[str, Any]) -> Any:
-    """The configuration without arguments: what fields there are, nested ones included."""
+    """The configuration without arguments, to look up its fields; the class if it is invalid."""
     try:
         return cls.from_dict(copy.deepcopy(dict(fields)))
-    except Exception:  # it may not work without them
+    except Exception:  # some are invalid without arguments
         return cls
 
 
 def _without_cache(config: Any) -> None:
-    """One forward pass keeps no keys and values for tokens to come, as in training."""
+    """Turn the cache of keys and values off: a run is one forward pass, as in training."""
     for name in ("", *getattr(config, "sub_configs", ())):
         part: Any = getattr(config, name, None) if name else config
         if hasattr(part, "use_cache"):
@@ -125,7 +125,7 @@ def _without_cache(config: Any) -> None:
 
 
 def _set(fields: dict[str, Any], cls: Any, plain: Any, name: str, value: Any) -> None:
-    """Put one argument in its place; a dict is merged into what stands there."""
+    """Set one argument; a dict is merged into the existing value."""
     head, _, rest = name.partition(".")
     head = getattr(cls, "attribute_map", {}).get(head, head)
     known = _fields_of(cls, plain)
@@ -133,9 +133,9 @@ def _set(fields: dict[str, Any], cls: Any, plain: Any, name: str, value: Any) ->
         close = nearest(head, known)
         raise UsageError(f"{cls.__name__} has no field {head!r}", *filter(None, [close]))
     if not rest:
-        before = fields.get(head)
-        merged = isinstance(value, dict) and isinstance(before, dict)
-        fields[head] = {**before, **value} if merged else value  # type: ignore[dict-item]
+        previous = fields.get(head)
+        merged = isinstance(value, dict) and isinstance(previous, dict)
+        fields[head] = {**previous, **value} if merged else value  # type: ignore[dict-item]
         return
     nested = getattr(plain, head, None)
     if not hasattr(nested, "to_dict"):
@@ -146,7 +146,7 @@ def _set(fields: dict[str, Any], cls: Any, plain: Any, name: str, value: Any) ->
 
 
 def _fields_of(cls: Any, plain: Any) -> set[str]:
-    """The fields that a class takes. Its constructor takes any keyword: it cannot tell."""
+    """The known fields of a configuration, whose constructor accepts any keyword."""
     names = {name for name in vars(plain) if not name.startswith("_")}
     names |= set(inspect.signature(cls.__init__).parameters) - {"self", "kwargs"}
-    return names | set(getattr(cls, "attribute_map", {})) | _EVERYWHERE
+    return names | set(getattr(cls, "attribute_map", {})) | _COMMON_FIELDS

@@ -1,4 +1,4 @@
-"""The inputs that a model of transformers runs on: what its configuration tells of their sizes."""
+"""Default inputs of models of transformers, with sizes from the configuration."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ from typing import Any
 from ...errors import UsageError
 from ...inputs import InputSpec
 
-LONGEST = 2048
-"""Tokens of the default input, unless the model has fewer positions."""
+MAX_TOKENS = 2048
+"""Tokens of the default input, or fewer if the model has fewer positions."""
 
-_KNOWN = ("input_ids", "pixel_values", "input_values", "input_features")
-"""The inputs whose size a configuration tells."""
+_SIZED_INPUTS = ("input_ids", "pixel_values", "input_values", "input_features")
+"""The inputs whose size is determined by a configuration."""
 
-_PARTS = (
+_SUBCONFIGS = (
     "", "text_config", "vision_config", "audio_config", "encoder", "decoder", "backbone_config",
     "vision_encoder_config", "text_encoder", "audio_encoder",
 )  # fmt: skip
 
 
-def complete(
+def missing_inputs(
     spec: str, model: Any, positional: Sequence[Any], named: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The keyword inputs to add to the given ones; all of them where none is given.
+    """The keyword inputs to add to the user's; without any from the user, all default inputs.
 
-    A model that encodes and decodes gets its `decoder_input_ids` beside whatever is encoded.
+    To the user's inputs of an encoder-decoder, only `decoder_input_ids` is added.
 
     Raises:
-        UsageError: no input is given and the configuration tells none, or token ids are no
-            whole numbers.
+        UsageError: there is no input and no default, or token ids are not integers.
     """
     parameters = inspect.signature(model.forward).parameters
-    given = dict(zip(parameters, positional, strict=False)) | dict(named)
-    _check_ids(given)
-    batch = next((value.shape[0] for value in given.values() if _has_shape(value)), 1)
+    provided = dict(zip(parameters, positional, strict=False)) | dict(named)
+    _check_ids(provided)
+    batch = next((value.shape[0] for value in provided.values() if _has_shape(value)), 1)
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     names = [name for name, p in parameters.items() if p.kind not in variadic]
     required = [name for name in names if parameters[name].default is inspect.Parameter.empty]
     defaults = _Defaults(model, names, required, batch).inputs()
-    if given:
-        decoded = {"decoder_input_ids", "decoder_inputs_embeds", "labels"} & set(given)
+    if provided:
+        decoded = {"decoder_input_ids", "decoder_inputs_embeds", "labels"} & set(provided)
         return {
             name: value
             for name, value in defaults.items()
@@ -50,12 +49,12 @@ def complete(
     unknown = [name for name in required if name not in defaults]
     if unknown or not defaults:
         unknown = unknown or [model.main_input_name]
-        told = [f"--input {value}" for value in defaults.values()]
+        known = [f"--input {value}" for value in defaults.values()]
         raise UsageError(
             f"{spec} needs an input: its configuration does not tell the size of "
             + " and ".join(unknown),
             f"{type(model).__name__} takes {', '.join(names)}",
-            hint=" ".join([*told, *(f"--input {name}=SIZES" for name in unknown)]),
+            hint=" ".join([*known, *(f"--input {name}=SIZES" for name in unknown)]),
         )
     return defaults
 
@@ -64,8 +63,8 @@ def _has_shape(value: Any) -> bool:
     return hasattr(value, "shape") and len(value.shape) > 0
 
 
-def _check_ids(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
+def _check_ids(inputs: Mapping[str, Any]) -> None:
+    for name, value in inputs.items():
         dtype = str(getattr(value, "dtype", "int64")).removeprefix("torch.")
         if name.endswith("input_ids") and dtype not in ("int64", "int32"):
             sizes = ",".join(map(str, value.shape))
@@ -76,7 +75,7 @@ def _check_ids(given: Mapping[str, Any]) -> None:
 
 
 class _Defaults:
-    """The default inputs of one model, for a batch of the given size."""
+    """The default inputs of one model for one batch size."""
 
     def __init__(self, model: Any, names: list[str], required: list[str], batch: int) -> None:
         self.model = model
@@ -88,9 +87,9 @@ class _Defaults:
     def inputs(self) -> dict[str, InputSpec]:
         main = self.model.main_input_name
         if main not in self.names:
-            main = next((name for name in _KNOWN if name in self.names), main)
+            main = next((name for name in _SIZED_INPUTS if name in self.names), main)
         found = {main: self._shape(main)}
-        for name in _KNOWN:
+        for name in _SIZED_INPUTS:
             if name in self.required or (self._is_pair() and name in self.names):
                 found.setdefault(name, self._shape(name))
         if getattr(self.model.config, "is_encoder_decoder", False):
@@ -102,7 +101,7 @@ class _Defaults:
         }
 
     def _is_pair(self) -> bool:
-        """Whether it compares text with what another tower sees or hears, and so runs both."""
+        """Whether it compares text with images or sound in two towers, and so needs both inputs."""
         config = self.model.config
         other = hasattr(config, "vision_config") or hasattr(config, "audio_config")
         return other and hasattr(config, "text_config") and not self.model.can_generate()
@@ -117,12 +116,18 @@ class _Defaults:
         return None
 
     def _tokens(self, decoded: bool) -> int:
-        own = ("max_target_positions",) if decoded else ()
-        known = (*own, "max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
+        of_decoder = ("max_target_positions",) if decoded else ()
+        known = (
+            *of_decoder,
+            "max_position_embeddings",
+            "n_positions",
+            "max_seq_len",
+            "max_seq_length",
+        )
         positions = int(self._field(*known) or 512)
-        # RoBERTa and its kin count positions from 2: 514 of them hold 512 tokens.
+        # Models like RoBERTa number positions from 2: 514 positions are for 512 tokens.
         offset = 2 if positions > 2 and (positions - 2).bit_count() == 1 else 0
-        return min(positions - offset, LONGEST)
+        return min(positions - offset, MAX_TOKENS)
 
     def _image(self) -> tuple[int, ...]:
         size = self._field("image_size", "input_size") or 224
@@ -141,12 +146,14 @@ class _Defaults:
             width = self._field("feature_projection_input_dim", "input_feat_per_channel") or 80
             return (self.batch, 1000, width)  # 10 s of frames of 10 ms
         channels = self._field("audio_channels") or 1
-        codec = self._field("codebook_size", "audio_channels") is not None  # takes its channels too
+        codec = (
+            self._field("codebook_size", "audio_channels") is not None
+        )  # has a dimension of channels
         samples = self._field("sampling_rate", "sample_rate") or 16_000  # one second
         return (self.batch, *([channels] if codec else []), samples)
 
     def _field(self, *names: str) -> Any:
-        for part in _PARTS:
+        for part in _SUBCONFIGS:
             config = getattr(self.model.config, part, None) if part else self.model.config
             for name in names:
                 value = getattr(config, name, None)

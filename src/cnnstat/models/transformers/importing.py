@@ -1,8 +1,9 @@
-"""Importing transformers: the plain way, or the quick way in a process of our own.
+"""Import transformers: in full, or on a fast path in processes of the command line.
 
-The plain import takes twice the time of torch's: it reads the files of 600 models for the names of
-their classes, and imports torch's compiler and most of torch.distributed. The quick way leaves the
-list of classes empty, and the modules below to stand-ins (`stand_ins.py`).
+The full import takes twice as long as torch's: it parses the files of 600 models for the names of
+their classes, and imports torch's compiler and most of torch.distributed. The fast path leaves the
+list of classes empty, since classes are imported by module, and replaces the modules below by
+stand-ins (`fast_meta`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..torchvision_import import make_importable
 
 _AUTO = "transformers.models.auto.modeling_auto"
 _VERSIONS = ("5.",)
-"""Of transformers, for which the quick way was tried; others are imported the plain way."""
+"""Versions of transformers for which the fast path is tested; others are imported in full."""
 
 _ABSENT = (
     "torch._dynamo", "torch.distributed.tensor", "torch.distributed.checkpoint",
@@ -31,19 +32,19 @@ _ABSENT = (
 
 
 def import_transformers() -> Any:
-    """Import what building a model from a configuration needs: the tables of its classes.
+    """Import transformers and return the module with the tables of model classes.
 
     Raises:
         ModelError: transformers is not installed, or cannot be imported.
     """
-    quick = was_quick("transformers") or (is_quick("transformers") and _was_tried())
+    quick = was_quick("transformers") or (is_quick("transformers") and _is_tested())
     try:
         if not quick:
-            make_importable()  # transformers imports torchvision where it is installed
+            make_importable()  # transformers imports torchvision if it is installed
         with importing(quick):
             importlib.import_module("transformers")
             return importlib.import_module(_AUTO)
-    except Exception as error:  # beside a torch or hub that does not fit, its import fails anyhow
+    except Exception as error:  # incompatible versions of torch or the hub
         raise ModelError(
             "transformers is needed for its models", f"{type(error).__name__}: {error}",
             hint="pip install 'cnnstat[transformers]'",
@@ -51,7 +52,11 @@ def import_transformers() -> Any:
 
 
 def attribute(name: str) -> Any:
-    """A class of transformers by its name, wherever it is defined; None if there is none."""
+    """A class of transformers by its name, whatever its module; None if it does not exist.
+
+    Raises:
+        Missing: on the fast path, which has no list of classes; the caller retries in full.
+    """
     if was_quick("transformers"):
         raise Missing(name)
     return getattr(importlib.import_module("transformers"), name, None)
@@ -59,7 +64,7 @@ def attribute(name: str) -> Any:
 
 @contextmanager
 def importing(quick: bool | None = None) -> Iterator[None]:
-    """Inside, modules of transformers may be imported; with stand-ins if this is the quick way."""
+    """For importing modules of transformers; with stand-ins on the fast path."""
     if not (was_quick("transformers") if quick is None else quick):
         yield
         return
@@ -68,27 +73,28 @@ def importing(quick: bool | None = None) -> Iterator[None]:
         sys.modules["torchvision"] = None  # type: ignore[assignment]
     try:
         with uncollected(), left_out(*_ABSENT, by="transformers"):
-            _skip_the_list()
+            _skip_class_list()
             yield
     finally:
         if hidden:
             del sys.modules["torchvision"]
 
 
-def _was_tried() -> bool:
+def _is_tested() -> bool:
     try:
         return importlib.metadata.version("transformers").startswith(_VERSIONS)
     except importlib.metadata.PackageNotFoundError:
         return False
 
 
-def _skip_the_list() -> None:
-    """Import transformers with an empty list of the classes of its models."""
+def _skip_class_list() -> None:
+    """Import transformers with an empty list of model classes."""
     if "transformers" in sys.modules:
         return
     spec = importlib.util.find_spec("transformers")
     assert spec is not None
-    # Its __init__ makes the list with a function from a module of its own: that one first.
+    # Its __init__ builds the list with a function of transformers.utils. A package without contents
+    # lets that module be imported first, to replace the function before the real __init__ runs.
     sys.modules["transformers"] = importlib.util.module_from_spec(spec)
     sys.modules["transformers"].__version__ = importlib.metadata.version("transformers")  # type: ignore[attr-defined]
     listing: Any = importlib.import_module("transformers.utils.import_utils")

@@ -1,4 +1,4 @@
-"""`transformers:llama`, `transformers:path/to/config.json`, `transformers:bert:BertModel`."""
+"""Load `transformers:llama`, `transformers:path/to/config.json`, `transformers:bert:BertModel`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..loaded import Loaded
 from ..model_sources import Select, remember
 from ..results import Listed
 from .configuration import configuration, is_file
-from .default_inputs import complete
+from .default_inputs import missing_inputs
 from .importing import attribute, import_transformers, importing
 
 PREFIX = "transformers:"
@@ -30,44 +30,44 @@ def load(
 ) -> Loaded:
     """Build the model that `transformers:NAME[:CLASS]` names, on `meta`.
 
-    NAME is a config.json, a folder that holds one, or a model type with its default configuration;
-    `arguments` take the place of the configuration's fields. CLASS is a class of transformers.
-    Parameters have the configuration's dtype, float32 where it names none. The inputs that are
-    lacking are added, as far as the configuration tells them.
+    NAME is a config.json, a folder with one, or a model type in its default configuration;
+    `arguments` override fields of the configuration. CLASS is a class of transformers. Parameters
+    have the dtype of the configuration, by default float32. Missing inputs are added if the
+    configuration determines their sizes.
 
     Raises:
-        UsageError: there is no such type, class or field, or nothing tells an input.
+        UsageError: a type, class or field does not exist, or an input has no default.
         ModelError: transformers is not installed, or the model cannot be built.
     """
-    model, build_anew = _build(spec, arguments)
-    keywords = {**named, **complete(spec, model, inputs, named)}
-    return Loaded(spec, "transformers", model, build_anew, tuple(inputs), keywords, dict(arguments))
+    model, builders = _build(spec, arguments)
+    keywords = {**named, **missing_inputs(spec, model, inputs, named)}
+    return Loaded(spec, "transformers", model, builders, tuple(inputs), keywords, dict(arguments))
 
 
 def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders]:
     tables = import_transformers()
     remember("transformers", sorted(tables.MODEL_MAPPING_NAMES))
-    name, wanted = _name_and_class(spec.removeprefix(PREFIX))
+    name, class_name = _name_and_class(spec.removeprefix(PREFIX))
     with importing():
         config = configuration(name, arguments)
-        cls = model_class(config, wanted, spec)
-    build_anew = Builders(partial(_without_data, cls, config), partial(_with_data, cls, config))
+        cls = model_class(config, class_name, spec)
+    builders = Builders(partial(_without_data, cls, config), partial(_with_data, cls, config))
     try:
         with importing():
-            model = build_anew.without_data()
-    except Exception as error:  # a constructor raises what it likes on odd fields
+            model = builders.without_data()
+    except Exception as error:  # constructors raise anything on unusual fields
         failure = construction_error(spec, arguments, format_error(error))
-        if not arguments and not is_file(name):  # some defaults are not complete
+        if not arguments and not is_file(name):  # some default configurations are incomplete
             failure.hint = f"{PREFIX}path/to/config.json"
         raise failure from error
-    return model, build_anew
+    return model, builders
 
 
 def _name_and_class(text: str) -> tuple[str, str | None]:
-    name, colon, wanted = text.rpartition(":")
-    if not colon or not wanted.isidentifier() or is_file(text):
+    name, colon, class_name = text.rpartition(":")
+    if not colon or not class_name.isidentifier() or is_file(text):
         return text, None
-    return name, wanted
+    return name, class_name
 
 
 def _without_data(cls: Any, config: Any) -> nn.Module:
@@ -78,7 +78,7 @@ def _without_data(cls: Any, config: Any) -> nn.Module:
 
 def _with_buffers_on_meta(cls: Any, config: Any) -> nn.Module:
     model = _with_data(cls, config)
-    for module in model.modules():  # tables of positions are computed, on the CPU
+    for module in model.modules():  # position tables are computed on the CPU
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = buffer.to("meta")
@@ -86,7 +86,7 @@ def _with_buffers_on_meta(cls: Any, config: Any) -> nn.Module:
 
 
 def _with_data(cls: Any, config: Any) -> nn.Module:
-    """As AutoModel.from_config does it, which sees to the dtype and the kind of attention."""
+    """Build as AutoModel.from_config does, with the dtype and attention of the configuration."""
     with _offline():
         model: nn.Module = cls._from_config(copy.deepcopy(config))
     return model
@@ -94,7 +94,7 @@ def _with_data(cls: Any, config: Any) -> nn.Module:
 
 @contextmanager
 def _uninitialized() -> Iterator[None]:
-    """Inside, a finished model's weights are tied and not drawn."""
+    """Skip the initialisation of weights at the end of construction; they are still tied."""
     from transformers.modeling_utils import PreTrainedModel
 
     with replaced(PreTrainedModel, "initialize_weights", lambda model: None):
@@ -103,7 +103,7 @@ def _uninitialized() -> Iterator[None]:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Whatever asks the hub for a file inside is refused, as with HF_HUB_OFFLINE=1."""
+    """Refuse requests to the hub, as with HF_HUB_OFFLINE=1."""
     from huggingface_hub import constants
 
     with replaced(constants, "HF_HUB_OFFLINE", True):
@@ -124,10 +124,10 @@ def listed(select: Select) -> Iterator[Listed]:
         yield Listed(f"{PREFIX}{name}", module, None, None, model, "transformers")
 
 
-# A type has up to a dozen classes, one a task. Without a word from the user or the configuration
-# it is the task that the architecture is known for: an encoder–decoder whole rather than its
-# decoder alone (whisper, bart), an encoder as the masked language model that it was trained as
-# (bert has a causal one too), a pair of towers rather than one of them (clip).
+# A model type has up to a dozen classes, one per task. By default it is the task that the
+# architecture is known for: an encoder-decoder before its decoder alone (whisper, bart), an encoder
+# as the masked language model of its pretraining (bert has a causal one too), two towers before one
+# of them (clip).
 _TASKS = (
     "SEQ_TO_SEQ_CAUSAL_LM", "SPEECH_SEQ_2_SEQ", "IMAGE_TEXT_TO_TEXT", "MASKED_LM", "CAUSAL_LM",
     "ZERO_SHOT_IMAGE_CLASSIFICATION", "IMAGE_CLASSIFICATION", "VIDEO_CLASSIFICATION", "CTC",
@@ -136,57 +136,61 @@ _TASKS = (
 )  # fmt: skip
 
 
-def model_class(config: Any, wanted: str | None, source: str) -> Any:
-    """The class to build: `wanted`, else the first of the configuration's `architectures`, else by
-    task: sequence to sequence, image and text to text, masked, causal language model, …, base.
+def model_class(config: Any, requested: str | None, spec: str) -> Any:
+    """The class to build: `requested`, else the first of the configuration's `architectures`, else
+    by task: sequence to sequence, image and text to text, masked, causal language model, …, base.
 
     Raises:
         UsageError: transformers has no such class, or none for this type.
     """
-    named = wanted or next(iter(config.architectures or ()), None)
-    if named is not None:
-        found = _class_named(config.model_type, named)
-        if _takes(found, config):
-            return found
-        if wanted is not None:
-            close = nearest(named, _class_names(config.model_type))
-            raise UsageError(f"{config.model_type} has no class {named!r}", *filter(None, [close]))
+    preferred = requested or next(iter(config.architectures or ()), None)
+    if preferred is not None:
+        cls = _class_named(config.model_type, preferred)
+        if _accepts(cls, config):
+            return cls
+        if requested is not None:
+            close = nearest(preferred, _class_names(config.model_type))
+            raise UsageError(
+                f"{config.model_type} has no class {preferred!r}", *filter(None, [close])
+            )
     for name in _class_names(config.model_type):
-        found = _class_named(config.model_type, name)
-        if _takes(found, config):
-            return found
+        cls = _class_named(config.model_type, name)
+        if _accepts(cls, config):
+            return cls
     raise UsageError(
-        f"{source}: transformers has no model for {config.model_type!r} alone",
+        f"{spec}: transformers has no model for {config.model_type!r} alone",
         "it is a part of another model",
     )
 
 
-def _takes(cls: Any, config: Any) -> bool:
-    """Whether `cls` is a class of models of this configuration."""
-    takes = getattr(cls, "config_class", None)
-    return hasattr(cls, "_from_config") and isinstance(takes, type) and isinstance(config, takes)
+def _accepts(cls: Any, config: Any) -> bool:
+    """Whether `cls` is a model class for this kind of configuration."""
+    expected = getattr(cls, "config_class", None)
+    is_model = hasattr(cls, "_from_config")
+    return is_model and isinstance(expected, type) and isinstance(config, expected)
 
 
 def _class_names(model_type: str) -> Iterator[str]:
-    """The classes of a type: those of the tasks above, the base model, then those of other tasks.
+    """The classes of a type: for the tasks above, the base model, then for other tasks.
 
-    transformers keeps them in tables named `MODEL_FOR_<task>_MAPPING_NAMES`.
+    transformers has a table `MODEL_FOR_<task>_MAPPING_NAMES` for each task. The tables contain
+    names, so no model is imported to search them.
     """
     tables = vars(importlib.import_module("transformers.models.auto.modeling_auto"))
     keys = [f"MODEL_FOR_{task}_MAPPING_NAMES" for task in _TASKS] + ["MODEL_MAPPING_NAMES"]
     keys += [key for key in tables if key.startswith("MODEL_") and key.endswith("_NAMES")]
-    seen = set()
+    yielded = set()
     for key in keys:
         table: Mapping[str, Any] = tables.get(key, {})
         entry = table.get(model_type, ())
         for name in (entry,) if isinstance(entry, str) else entry:
-            if name not in seen:
-                seen.add(name)
+            if name not in yielded:
+                yielded.add(name)
                 yield name
 
 
 def _class_named(model_type: str, name: str) -> Any:
-    """The class from the type's own folder, else from anywhere in transformers, else None."""
+    """The class from the type's folder, else from anywhere in transformers, else None."""
     configuration = importlib.import_module("transformers.models.auto.configuration_auto")
     folder = configuration.model_type_to_module_name(model_type)
     try:
