@@ -7,7 +7,7 @@ from cnnstat.fast_meta.kernels import elementwise
 from cnnstat.fast_meta.kernels.registry import KERNELS
 from cnnstat.operators.registry import Trait, traits_of
 from cnnstat.operators.shape_rules import Misfit, broadcast, broadcasts_to
-from cnnstat.symbols.expressions import letter
+from cnnstat.symbols.expressions import symbol
 
 SHAPES = [
     [(2, 3)],
@@ -39,7 +39,7 @@ def test_broadcasting_is_as_in_torch(shapes) -> None:
 
 
 def test_letters_broadcast() -> None:
-    n, h = letter("N"), letter("H")
+    n, h = symbol("N"), symbol("H")
     assert broadcast([(n, 3, h, h), (3, 1, 1)]) == (n, 3, h, h)
     assert broadcast([(1, h), (n, 1)]) == (n, h)
     with pytest.raises(Misfit):
