@@ -1,4 +1,4 @@
-"""The arithmetic of a call: one line for each product that ran, and for what is counted beside."""
+"""The arithmetic of a call: a line for each product, and for each other counted operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..operators.describe import dims_of, slides_a_window
 from ..operators.linear import Matmul
 from ..operators.registry import View
 from ..operators.sequences import Attention, Recurrent
-from .expression import KERNELS, SIDES, Expression, letter, number, product, total
+from .expression import KERNELS, SIDES, Expression, number, product, symbol, total
 from .results import Explained, Step
 from .subject import Operation, Subject, derived
 
@@ -28,7 +28,7 @@ def mac_steps(subject: Subject) -> list[Step]:
 
 
 def summed(figure: Explained, terms: Sequence[Part]) -> list[Step]:
-    """A line for each term, equal ones on one line, and one for their sum."""
+    """A line for each term, one for equal terms, and one for the sum."""
     times = Counter((name, term.numbers) for name, term, _ in terms)
     lines: dict[tuple[str, str], Step] = {}
     for name, term, remark in terms:
@@ -52,7 +52,7 @@ def _terms(subject: Subject, op: Operation) -> Iterator[tuple[str, Expression]]:
     if isinstance(op.view, Recurrent):
         yield from _recurrent(op.view)
         return
-    term = _in_letters(subject, op.view)
+    term = _symbolic(subject, op.view)
     if term is not None and term.value == cost.macs:
         terms = [term]
     else:
@@ -61,8 +61,8 @@ def _terms(subject: Subject, op: Operation) -> Iterator[tuple[str, Expression]]:
         yield _name(subject, op), term
 
 
-def _in_letters(subject: Subject, view: View | None) -> Expression | None:
-    """The number of products by the letters of the layer, for the most common operators."""
+def _symbolic(subject: Subject, view: View | None) -> Expression | None:
+    """The number of products in the symbols of the layer, for the most common operators."""
     if isinstance(view, Convolution):
         return _convolution(view)
     if isinstance(view, Matmul) and view.has_matrices:
@@ -79,7 +79,7 @@ def _name(subject: Subject, op: Operation) -> str:
 
 
 def _named(subject: Subject, terms: list[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
-    """Of attention, the two products of activations have names."""
+    """The terms, with names for the two products of activations in attention."""
     bare = [place for place, (name, _) in enumerate(terms) if name == "product"]
     if subject.layer.role != "attention" or len(bare) != 2:
         return terms
@@ -88,13 +88,13 @@ def _named(subject: Subject, terms: list[tuple[str, Expression]]) -> list[tuple[
 
 
 def weight_factors(view: Convolution) -> list[Expression]:
-    """c_out, c_in / g, and the sides of the kernel; what is grouped changes when transposed."""
+    """c_out, c_in / g, and the sides of the kernel; transposed c_in, c_out / g."""
     weight, groups = view.weight.shape, view.groups
     names = ("c_in", "c_out") if view.transposed else ("c_out", "c_in")
-    kernel = [letter(k, n) for k, n in zip(KERNELS[len(weight) - 2], weight[2:], strict=True)]
-    second = letter(names[1], weight[1] * groups)
-    grouped = second / letter("g", groups) if groups > 1 else second
-    return [letter(names[0], weight[0]), grouped, *kernel]
+    kernel = [symbol(k, n) for k, n in zip(KERNELS[len(weight) - 2], weight[2:], strict=True)]
+    second = symbol(names[1], weight[1] * groups)
+    grouped = second / symbol("g", groups) if groups > 1 else second
+    return [symbol(names[0], weight[0]), grouped, *kernel]
 
 
 def _convolution(view: Convolution) -> Expression | None:
@@ -102,8 +102,8 @@ def _convolution(view: Convolution) -> Expression | None:
     if dims not in SIDES:
         return None
     names = SIDES[dims] if view.transposed else [f"{side}_out" for side in SIDES[dims]]
-    places = [letter(name, side) for name, side in zip(names, view.positions, strict=True)]
-    return product([letter("N", view.x.shape[0]), *places, *weight_factors(view)])
+    places = [symbol(name, side) for name, side in zip(names, view.positions, strict=True)]
+    return product([symbol("N", view.x.shape[0]), *places, *weight_factors(view)])
 
 
 def _matrices(subject: Subject, view: Matmul) -> Expression:
@@ -113,31 +113,31 @@ def _matrices(subject: Subject, view: Matmul) -> Expression:
     if subject.layer.role == "linear" and not batch and len(subject.output) > 1:
         leading = subject.output[:-1]
         if product(leading).value == rows and second[-1] == subject.output[-1]:
-            applied = letter("N", rows) if len(leading) == 1 else letter("rows", product(leading))
-            return applied * letter("in", inner) * letter("out", second[-1])
-    factors = [letter("A", rows), letter("C", inner), letter("B", second[-1])]
-    return product([letter("M", batch[0]), *factors] if batch else factors)
+            applied = symbol("N", rows) if len(leading) == 1 else symbol("rows", product(leading))
+            return applied * symbol("in", inner) * symbol("out", second[-1])
+    factors = [symbol("A", rows), symbol("C", inner), symbol("B", second[-1])]
+    return product([symbol("M", batch[0]), *factors] if batch else factors)
 
 
 def _attention(view: Attention) -> Expression:
     query, key, value = view.query.shape, view.key.shape, view.value.shape
-    pairs = letter("b", product(query[:-2])) * letter("t", query[-2]) * letter("u", key[-2])
-    return pairs * (letter("w", query[-1]) + letter("v", value[-1]))
+    pairs = symbol("b", product(query[:-2])) * symbol("t", query[-2]) * symbol("u", key[-2])
+    return pairs * (symbol("w", query[-1]) + symbol("v", value[-1]))
 
 
 def _recurrent(view: Recurrent) -> Iterator[tuple[str, Expression]]:
-    """At each step both matrices of a layer meet the batch: G·h × x and G·h × h."""
+    """At each step the batch is multiplied by both matrices of a layer: G·h × x and G·h × h."""
     steps, batch = view.steps_and_batch
-    hidden = letter("h", view.hidden_size)
-    features = letter("y", view.proj_size) if view.proj_size else hidden
-    rows = letter("G", view.gates) * hidden
-    for number_of_layer, taken in enumerate(view.layer_inputs, 1):
-        weights = rows * letter("x", taken) + rows * features
+    hidden = symbol("h", view.hidden_size)
+    features = symbol("y", view.proj_size) if view.proj_size else hidden
+    rows = symbol("G", view.gates) * hidden
+    for number_of_layer, width in enumerate(view.layer_inputs, 1):
+        weights = rows * symbol("x", width) + rows * features
         if view.proj_size:
             weights = weights + features * hidden
         for direction in ("", ", backward")[: view.directions]:
             name = f"layer {number_of_layer}{direction}"
-            yield name, letter("T", steps) * letter("N", batch) * weights
+            yield name, symbol("T", steps) * symbol("N", batch) * weights
 
 
 def other_op_steps(subject: Subject) -> list[Step]:

@@ -19,9 +19,9 @@ from .subject import Operation, Subject
 
 
 def explain(trace: Trace, analysis: Analysis, name: str) -> Explanation:
-    """Explain the layer that `name` means: a path, `path#2` for its second call, or a path's end.
+    """Explain the layer with this name: a path, `path#2` for its second call, or a path's end.
 
-    Any of a module's paths will do.
+    Every path of a shared module is accepted.
 
     Raises:
         UsageError: no layer or several have the name.
@@ -29,8 +29,8 @@ def explain(trace: Trace, analysis: Analysis, name: str) -> Explanation:
     """
     path, number, call = name.partition("#")
     first = {alias: m.path for m in trace.modules.values() for alias in m.aliases}
-    asked = first.get(path, path) + number + call
-    return Explainer(trace, analysis).of(row_named(analysis, asked, trace.modules))
+    layer = first.get(path, path) + number + call
+    return Explainer(trace, analysis).of(row_named(analysis, layer, trace.modules))
 
 
 class Explainer:
@@ -49,14 +49,14 @@ class Explainer:
 
     def of(self, row: Layer) -> Explanation:
         call = self._calls.get((row.path, row.call))
-        if call is None:  # it holds modules and is never called itself
+        if call is None:  # a container that is never called
             return explained(self._analysis, row)
         subject = self._subject(call, row)
         path = self._path.to(call)
         children = children_of(self._analysis, row)
         output = output_of_parts(subject, children[-1]) if children else output_steps(subject)
-        seen = "as what its last part makes" if children else _seen(call)
-        steps = (*output, *_figures(subject), *field_steps(subject, path, seen))
+        origin = "as what its last part makes" if children else _origin(call)
+        steps = (*output, *_figures(subject), *field_steps(subject, path, origin))
         recursion = [step for step, index in path if step.changes or index == call.index]
         return explained(
             self._analysis, row, subject, steps, recursion if row.receptive_field else ()
@@ -64,15 +64,15 @@ class Explainer:
 
     def _subject(self, call: Call, row: Layer) -> Subject:
         operations = tuple(Operation.of(op) for op in self._trace.ops if op.call == call.index)
-        own = tuple(self._parameters.get(call.index, ()))
+        parameters = tuple(self._parameters.get(call.index, ()))
         read = dict.fromkeys(name for op in operations for name in op.parameters)
-        names = [name for name in read if name not in {parameter.name for parameter in own}]
+        names = [name for name in read if name not in {parameter.name for parameter in parameters}]
         elsewhere = {name: self._homes[name] for name in names if name in self._homes}
-        return Subject(call, row, operations, own, elsewhere)
+        return Subject(call, row, operations, parameters, elsewhere)
 
 
-def _seen(call: Call) -> str:
-    """Whose receptive field a layer has that adds nothing to it."""
+def _origin(call: Call) -> str:
+    """The origin of a receptive field that the layer leaves as it is."""
     return "as the widest of its inputs" if len(call.inputs) > 1 else "as its input"
 
 
@@ -93,10 +93,10 @@ def explained(
     recursion: Sequence[FieldStep] = (),
     notes: Sequence[str] = (),
 ) -> Explanation:
-    letters = dict.fromkeys(letter for step in steps for letter in step.letters)
+    symbols = dict.fromkeys(name for step in steps for name in step.letters)
     if any(step.kernel is not None for step in recursion):
         dilated = any(max(step.dilation or (1,)) > 1 for step in recursion)
-        letters |= dict.fromkeys(("k", *["d"] * dilated, "s", "r", "j"))
+        symbols |= dict.fromkeys(("k", *["d"] * dilated, "s", "r", "j"))
     return Explanation(
         tool=analysis.tool,
         model=analysis.model,
@@ -108,7 +108,7 @@ def explained(
         steps=tuple(steps),
         recursion=tuple(recursion),
         children=children_of(analysis, row),
-        letters={letter: MEANINGS[letter] for letter in letters},
+        letters={name: MEANINGS[name] for name in symbols},
         sources=() if subject is None else sources_of(subject, steps),
         notes=(*_notes(row, subject), *_sizes(analysis), *notes),
     )

@@ -1,6 +1,6 @@
-"""Formulas that can be written with letters and with numbers, and worked out.
+"""Formulas that are written with symbols or with numbers, and evaluated.
 
->>> n, k, s = letter("n", 224), letter("k", 11), letter("s", 4)
+>>> n, k, s = symbol("n", 224), symbol("k", 11), symbol("s", 4)
 >>> size = floor((n - k) / s) + 1
 >>> size.formula, size.numbers, size.value
 ('⌊(n − k) / s⌋ + 1', '⌊(224 − 11) / 4⌋ + 1', 54)
@@ -24,9 +24,9 @@ _BRACKETS = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A number, a letter for another expression, or an operation on one or two."""
+    """A number, a symbol for another expression, or an operation on one or two."""
 
-    operation: str  # "number", "letter", "floor", "ceil" or the sign of an operation
+    operation: str  # "number", "symbol", "floor", "ceil" or the sign of an operation
     operands: tuple[Expression, ...] = ()
     number: Fraction = Fraction(0)
     name: str = ""
@@ -59,26 +59,26 @@ class Expression:
 
     @property
     def formula(self) -> str | None:
-        """With letters; None if there are none."""
-        return self._text(True) if self.letters else None
+        """With symbols; None if there are none."""
+        return self._text(True) if self.symbols else None
 
     @property
     def numbers(self) -> str:
         return self._text(False)
 
     @property
-    def letters(self) -> dict[str, int | float]:
-        """Each letter and the value it stands for."""
-        if self.operation == "letter":
+    def symbols(self) -> dict[str, int | float]:
+        """The value of each symbol."""
+        if self.operation == "symbol":
             return {self.name: self.operands[0].value}
-        return {name: value for part in self.operands for name, value in part.letters.items()}
+        return {name: value for part in self.operands for name, value in part.symbols.items()}
 
     def _exact(self) -> Fraction:
         parts = [part._exact() for part in self.operands]
         match self.operation:
             case "number":
                 return self.number
-            case "letter":
+            case "symbol":
                 return parts[0]
             case "floor":
                 return Fraction(math.floor(parts[0]))
@@ -96,7 +96,7 @@ class Expression:
     def _text(self, named: bool) -> str:
         if self.operation == "number":
             return written(self.number)
-        if self.operation == "letter":
+        if self.operation == "symbol":
             return self.name if named else self.operands[0]._text(False)
         if self.operation in _BRACKETS:
             left, right = _BRACKETS[self.operation]
@@ -110,14 +110,14 @@ class Expression:
     def _inside(self, around: str, named: bool, second: bool) -> str:
         """The text as an operand of another operation, in parentheses where it needs them."""
         shown = self
-        while shown.operation == "letter" and not named:
+        while shown.operation == "symbol" and not named:
             shown = shown.operands[0]
-        text, own = shown._text(named), _BINDS.get(shown.operation, _STRONGEST)
+        text, binds = shown._text(named), _BINDS.get(shown.operation, _STRONGEST)
         if shown.operation == "number":
             return f"({text})" if shown.number < 0 else text
-        mixed = own == _BINDS[around] and "/" in (shown.operation, around)
-        reversed_ = second and own == _BINDS[around] and around in "−/"
-        return f"({text})" if own < _BINDS[around] or mixed or reversed_ else text
+        mixed = binds == _BINDS[around] and "/" in (shown.operation, around)
+        reversed_ = second and binds == _BINDS[around] and around in "−/"
+        return f"({text})" if binds < _BINDS[around] or mixed or reversed_ else text
 
 
 Term = Union[Expression, int, Fraction]  # noqa: UP007  `|` does not take a class being made
@@ -127,9 +127,9 @@ def number(value: Term | float) -> Expression:
     return value if isinstance(value, Expression) else Expression("number", number=Fraction(value))
 
 
-def letter(name: str, value: Term) -> Expression:
-    """A letter and what it stands for, which may be an expression itself: rows = 2 · 5."""
-    return Expression("letter", (number(value),), name=name)
+def symbol(name: str, value: Term) -> Expression:
+    """A symbol and its value, which may be an expression itself: rows = 2 · 5."""
+    return Expression("symbol", (number(value),), name=name)
 
 
 def floor(inside: Expression) -> Expression:
@@ -151,14 +151,14 @@ def total(terms: Iterable[Term | float]) -> Expression:
 
 
 def written(value: int | float | Fraction) -> str:
-    """A number as it stands in a formula: 34,848, 2.5, and a third as 1/3."""
+    """A number as formulas print it: 34,848, 2.5, and a third as 1/3."""
     exact = Fraction(value)
     if exact.denominator == 1:
         return format_exact(int(exact)).replace("-", "−")
     return f"{float(exact):g}" if Fraction(f"{float(exact):g}") == exact else f"{exact}"
 
 
-# The letters of the formulas
+# The symbols of the formulas, and their meanings
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}

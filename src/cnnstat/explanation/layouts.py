@@ -1,4 +1,4 @@
-"""The shapes of what lays data out anew: flattened, split, reordered, joined, padded."""
+"""Output shapes of layers that rearrange data: flatten, split, reorder, join, pad."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .subject import Subject, derived, stated
 from .windows import pad_sizes
 
 Lines = list[Step]
-KEPT = "as in the input"
+AS_IN_INPUT = "as in the input"
 
 
 def flattened(subject: Subject) -> Lines:
-    """Sizes of the input multiplied together or split, in their order."""
+    """Sizes of the input, multiplied or split in order."""
     if not subject.call.inputs:
         return []
     axis, lines = 0, []
@@ -26,7 +26,7 @@ def flattened(subject: Subject) -> Lines:
         axis += len(after)
         name = f"dimension {axes[0]}" if len(axes) == 1 else f"dimensions {axes[0]} to {axes[-1]}"
         if before == after:
-            lines += [stated("output", f"dimension {a}", size, KEPT, [a])
+            lines += [stated("output", f"dimension {a}", size, AS_IN_INPUT, [a])
                       for a, size in zip(axes, after, strict=True)]  # fmt: skip
         elif len(after) == 1:
             lines.append(derived("output", name, product(before), None, axes))
@@ -37,7 +37,7 @@ def flattened(subject: Subject) -> Lines:
 
 
 def _groups(before: Shape, after: Shape) -> list[tuple[Shape, Shape]]:
-    """The shortest runs of sizes of either shape whose products are equal; [] if there are none."""
+    """The shortest runs of sizes of both shapes with equal products; [] if there are none."""
     groups: list[tuple[Shape, Shape]] = []
     i = j = 0
     while j < len(after):
@@ -72,11 +72,11 @@ def cat(subject: Subject) -> Lines:
     if len(joined) != 1:
         return []
     axis = joined[0]
-    kept = tuple(a for a in range(len(out)) if a != axis)
-    sizes = tuple(out[a] for a in kept)
+    others = tuple(a for a in range(len(out)) if a != axis)
+    sizes = tuple(out[a] for a in others)
     return [
         derived("output", _dimension(out, axis), total(s[axis] for s in shapes), None, [axis]),
-        stated("output", "all others", sizes, "as in every input", kept),
+        stated("output", "all others", sizes, "as in every input", others),
     ]
 
 
@@ -88,10 +88,10 @@ def stack(subject: Subject) -> Lines:
     shapes, out = [tensor.shape for tensor in subject.call.inputs], subject.output
     for axis in range(len(out)):
         if out[axis] == len(shapes) and (*out[:axis], *out[axis + 1 :]) == shapes[0]:
-            kept = tuple(a for a in range(len(out)) if a != axis)
+            others = tuple(a for a in range(len(out)) if a != axis)
             return [
                 stated("output", f"dimension {axis}", len(shapes), "the tensors stacked", [axis]),
-                stated("output", "all others", shapes[0], "as in every input", kept),
+                stated("output", "all others", shapes[0], "as in every input", others),
             ]
     return []
 
@@ -104,7 +104,7 @@ def pad(subject: Subject) -> Lines:
     sizes = pad_sizes(view, rank)
     changed = [axis for axis in range(rank) if view.added(axis)]
     lines = [
-        stated("output", f"dimension {a}", subject.output[a], KEPT, [a])
+        stated("output", f"dimension {a}", subject.output[a], AS_IN_INPUT, [a])
         for a in range(rank)
         if a not in changed
     ]

@@ -1,4 +1,4 @@
-"""Why the output has the shape that it has: a line for each of its dimensions."""
+"""The output shape: a line for each dimension."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..operators.resizing import Interpolation
 from ..operators.shape_rules import broadcasts_to
 from ..results import Shape
 from . import layouts
-from .expression import AXES, Expression, floor, letter, number
+from .expression import AXES, Expression, floor, number, symbol
 from .results import Step
 from .subject import Subject, derived, stated
 from .windows import merged, padded, sizes_after, sliding_in
@@ -20,7 +20,7 @@ Lines = list[Step]
 
 
 def output_of_parts(subject: Subject, last: Layer) -> Lines:
-    """A container hands on what its last part makes, or something made of that."""
+    """A container returns the output of its last part, or something derived from it."""
     if subject.output != (last.outputs[:1] or ((),))[0]:
         return _as_it_is(subject)
     remark = f"what {last.path}{last.repetition} makes"
@@ -28,9 +28,9 @@ def output_of_parts(subject: Subject, last: Layer) -> Lines:
 
 
 def output_steps(subject: Subject) -> Lines:
-    """The lines whose results are, by their axes, the sizes of the first output.
+    """Lines whose results are, by axis, the sizes of the first output.
 
-    A formula that does not give the shape that was recorded is not shown.
+    Formulas that do not give the recorded shape are left out.
     """
     if not subject.call.outputs:
         return []
@@ -70,21 +70,21 @@ def _window(subject: Subject) -> Lines:
         filters = "the number of filters" if not sliding.transposed else "c_out of the weight"
         lines.append(stated("output", "channels", subject.output[first - 1], filters, [first - 1]))
     else:
-        lines.append(_kept(subject, "channels", first - 1))
+        lines.append(_unchanged(subject, "channels", first - 1))
     lines += padded(subject, sliding)
     return lines + merged(AXES[sliding.dims], sizes_after(sliding), first)
 
 
 def _batch(subject: Subject, dims: int) -> Lines:
-    return [_kept(subject, "batch", 0)] if dims == 1 else []
+    return [_unchanged(subject, "batch", 0)] if dims == 1 else []
 
 
-def _kept(subject: Subject, name: str, axis: int) -> Step:
-    return stated("output", name, subject.output[axis], layouts.KEPT, [axis])
+def _unchanged(subject: Subject, name: str, axis: int) -> Step:
+    return stated("output", name, subject.output[axis], layouts.AS_IN_INPUT, [axis])
 
 
-def _leading(subject: Subject, count: int, remark: str = layouts.KEPT) -> Lines:
-    """The first dimensions, which stay as they are."""
+def _leading(subject: Subject, count: int, remark: str = layouts.AS_IN_INPUT) -> Lines:
+    """The first dimensions, which are unchanged."""
     if count < 1:
         return []
     if count == 1:
@@ -94,14 +94,14 @@ def _leading(subject: Subject, count: int, remark: str = layouts.KEPT) -> Lines:
 
 
 def _adaptive(subject: Subject) -> Lines:
-    """Each output m of M averages the inputs from ⌊m·n/M⌋ to ⌈(m+1)·n/M⌉."""
+    """Output m of M averages the inputs from ⌊m·n/M⌋ up to, not including, ⌈(m+1)·n/M⌉."""
     if not subject.call.inputs:
         return []
     before, after = subject.call.inputs[0].shape, subject.output
     if len(before) != len(after):
         return _same(subject)
     changed = [axis for axis, pair in enumerate(zip(before, after, strict=True)) if axis > 1]
-    lines = [*_batch(subject, 1), _kept(subject, "channels", 1)]
+    lines = [*_batch(subject, 1), _unchanged(subject, "channels", 1)]
     for axis in changed:
         name = AXES.get(len(changed), ())[axis - 2 : axis - 1]
         n, m = before[axis], after[axis]
@@ -143,11 +143,11 @@ def _recurrent(subject: Subject) -> Lines:
         return _same(subject)
     last = len(subject.output) - 1
     width = settings.get("proj_size") or settings["hidden_size"]
-    ways = letter("directions", 2 if settings.get("bidirectional") else 1)
+    ways = symbol("directions", 2 if settings.get("bidirectional") else 1)
     lines = _leading(subject, last)
     if subject.output[-1] == width:
         return [*lines, stated("output", "features", width, "hidden features", [last])]
-    return [*lines, derived("output", "features", ways * letter("y", width), None, [last])]
+    return [*lines, derived("output", "features", ways * symbol("y", width), None, [last])]
 
 
 def _resize(subject: Subject) -> Lines:
@@ -155,7 +155,7 @@ def _resize(subject: Subject) -> Lines:
     if view is None:
         return []
     dims, scales = view.dims, view.scales
-    lines = [*_batch(subject, 1), _kept(subject, "channels", 1)]
+    lines = [*_batch(subject, 1), _unchanged(subject, "channels", 1)]
     if len(scales) < dims:
         remark = "asked for"
         sizes = zip(AXES[dims], subject.output[2:], strict=True)
@@ -164,7 +164,7 @@ def _resize(subject: Subject) -> Lines:
             for axis, (name, size) in enumerate(sizes, 2)
         ]
     grown = [
-        (floor(letter("n", n) * letter("f", _fraction(f))), None)
+        (floor(symbol("n", n) * symbol("f", _fraction(f))), None)
         for n, f in zip(view.x.shape[2:], scales, strict=True)
     ]
     return lines + merged(AXES[dims], grown, 2)
@@ -206,7 +206,7 @@ def _product(subject: Subject) -> Lines:
 
 
 def _same(subject: Subject) -> Lines:
-    """Element by element: the shape of the input, or that to which several are broadcast."""
+    """Elementwise: the shape of the input, or that to which several broadcast."""
     out, shapes = subject.output, [tensor.shape for tensor in subject.call.inputs]
     every = range(len(out))
     if shapes and all(shape == out for shape in shapes):
@@ -214,13 +214,13 @@ def _same(subject: Subject) -> Lines:
     if any(shape == out for shape in shapes) and all(broadcasts_to(s, out) for s in shapes):
         listed = " and ".join(format_shape(shape) for shape in dict.fromkeys(shapes))
         return [stated("output", "all", out, f"{listed} broadcast", every)]
-    # what comes behind it are weights, statistics, …
+    # further inputs are weights, statistics, …
     return [stated("output", "all", out, "as the input", every)] if out in shapes[:1] else []
 
 
 def _as_it_is(subject: Subject) -> Lines:
-    given = " and ".join(format_shape(t.shape) for t in subject.call.inputs[:3]) or "nothing"
-    remark = f"what {subject.call.type} makes of {given}"
+    inputs = " and ".join(format_shape(t.shape) for t in subject.call.inputs[:3]) or "nothing"
+    remark = f"what {subject.call.type} makes of {inputs}"
     return [stated("output", "all", subject.output, remark, range(len(subject.output)))]
 
 

@@ -1,8 +1,8 @@
 """The receptive field of a layer, step by step from the input.
 
 Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks" (Distill 2019): with r
-the receptive field and j the jump of what a layer takes, r + (k − 1) · d · j and j · s are those of
-what it makes. Where branches meet, the widest is followed.
+and j the receptive field and jump of the input, r + (k − 1) · d · j and j · s are those of the
+output. Where branches meet, the widest is followed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..operators.registry import view_of
 from ..operators.resizing import Interpolation
 from ..operators.shape_rules import Window
 from ..trace.records import Call, Op, Trace
-from .expression import AXES, Expression, floor, letter, number
+from .expression import AXES, Expression, floor, number, symbol
 from .results import FieldStep, Number, Step
 from .subject import Subject, derived, stated
 
@@ -33,8 +33,8 @@ _Figure = Literal["receptive_field", "stride"]
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A field, and the number of the operator that made it; -1 is the input."""
+class _Node:
+    """A field, and the index of the operator that it comes from; -1 for an input."""
 
     field: Field
     op: int
@@ -45,45 +45,45 @@ class _Made:
 
 
 class Path:
-    """The operators through which a call sees the most of the input."""
+    """The operators along the widest receptive field of a call."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._taken: list[list[_Made]] = []
-        self._made: dict[int, _Made] = {}
+        self._inputs: list[list[_Node]] = []
+        self._nodes: dict[int, _Node] = {}
         self._steps: dict[int, FieldStep | None] = {}
         fields: dict[int, Field] = {}
         dims = spatial_dims(trace)
         for item in trace.inputs:
             value = item.tensor.value
             fields[value] = field_of_input(item.tensor, dims)
-            self._made[value] = _Made(fields[value], -1)
+            self._nodes[value] = _Node(fields[value], -1)
         for place, op in enumerate(trace.ops):
-            taken = [self._made[t.value] for t in op.inputs if t.value in self._made]
-            self._taken.append(taken)
-            for tensor in op.outputs if taken else ():
+            inputs = [self._nodes[t.value] for t in op.inputs if t.value in self._nodes]
+            self._inputs.append(inputs)
+            for tensor in op.outputs if inputs else ():
                 fields[tensor.value] = field_after(op, fields, tensor)
-                self._made[tensor.value] = _Made(fields[tensor.value], place)
+                self._nodes[tensor.value] = _Node(fields[tensor.value], place)
 
     def to(self, call: Call) -> tuple[tuple[FieldStep, int], ...]:
-        """The steps from the input on, each with the index of the call it belongs to.
+        """The steps from the input on, each with the index of its call.
 
-        All that change anything and all windows, those of 1 that change nothing too.
+        All that change the field or jump, and all windows, even those of 1 that change nothing.
         """
-        made = self._made.get(call.outputs[0].value) if call.outputs else None
+        node = self._nodes.get(call.outputs[0].value) if call.outputs else None
         steps: list[tuple[FieldStep, int]] = []
-        while made is not None and made.field.reason is None and made.op >= 0:
-            taken = [m for m in self._taken[made.op] if m.field.reason is None]
-            if not taken:
+        while node is not None and node.field.reason is None and node.op >= 0:
+            inputs = [n for n in self._inputs[node.op] if n.field.reason is None]
+            if not inputs:
                 break
-            before = max(taken, key=lambda m: m.width)
-            if made.op not in self._steps:
-                op = self._trace.ops[made.op]
-                self._steps[made.op] = self._step(op, before.field, made.field)
-            step = self._steps[made.op]
+            before = max(inputs, key=lambda n: n.width)
+            if node.op not in self._steps:
+                op = self._trace.ops[node.op]
+                self._steps[node.op] = self._step(op, before.field, node.field)
+            step = self._steps[node.op]
             if step is not None:
-                steps.append((step, self._trace.ops[made.op].call))
-            made = before
+                steps.append((step, self._trace.ops[node.op].call))
+            node = before
         return tuple(reversed(steps))
 
     def _step(self, op: Op, before: Field, after: Field) -> FieldStep | None:
@@ -93,7 +93,7 @@ class Path:
         window = _window(op, call)
         if window is not None and len(window.kernel) == len(fields[0]):
             step = FieldStep(layer, window.kernel, window.dilation, window.stride, *fields)
-            if (step.field_after, step.jump_after) == _slid(step):
+            if (step.field_after, step.jump_after) == _after_window(step):
                 return step
             view = view_of(op)
             if isinstance(view, Convolution) and view.transposed:
@@ -104,7 +104,7 @@ class Path:
 
 
 def _window(op: Op, call: Call) -> Window | None:
-    """An adaptive pool to a divisor of its input is a pool like others."""
+    """The window of an operator; an adaptive pool to a divisor of its input has one too."""
     dims = dims_of(call)
     if op.name not in ADAPTIVE_POOLS:
         return window_of([op], dims)
@@ -112,8 +112,8 @@ def _window(op: Op, call: Call) -> Window | None:
     return None if window is None else window.last_axes(dims)
 
 
-def _slid(step: FieldStep) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
-    """What the recursion of a sliding window gives."""
+def _after_window(step: FieldStep) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+    """The field and jump by the recursion of a sliding window."""
     axes = range(len(step.field_before))
     return (
         tuple(_Axis.of(step, axis).field.value for axis in axes),
@@ -136,17 +136,17 @@ class _Axis:
         assert step.kernel is not None
         assert step.dilation is not None
         assert step.stride is not None
-        r = letter("r", _number(step.field_before[axis]))
-        j = letter("j", _number(step.jump_before[axis]))
+        r = symbol("r", _number(step.field_before[axis]))
+        j = symbol("j", _number(step.jump_before[axis]))
         dilation, stride = step.dilation[axis], step.stride[axis]
-        s, reach = letter("s", stride), letter("k", step.kernel[axis]) - 1
-        reach = reach * letter("d", dilation) if dilation > 1 else reach
+        s, reach = symbol("s", stride), symbol("k", step.kernel[axis]) - 1
+        reach = reach * symbol("d", dilation) if dilation > 1 else reach
         if step.remark != TRANSPOSED:
             return _Axis(r + reach * j, j * s)
-        common = letter("l", lcm(stride, dilation)) if dilation > 1 else s
-        apart = floor(reach / common)  # taps that meet one output, less one
-        apart = apart * common / s if dilation > 1 else apart
-        return _Axis(r + apart * j, j / s)
+        common = symbol("l", lcm(stride, dilation)) if dilation > 1 else s
+        span = floor(reach / common)  # taps that contribute to one output, less one
+        span = span * common / s if dilation > 1 else span
+        return _Axis(r + span * j, j / s)
 
 
 def _why(op: Op) -> str:
@@ -160,17 +160,19 @@ def _why(op: Op) -> str:
 def field_steps(
     subject: Subject, path: Sequence[tuple[FieldStep, int]], otherwise: str
 ) -> list[Step]:
-    """The receptive field and the effective stride of one layer; none where there is no field.
+    """The receptive field and the effective stride of one layer; empty where it has no field.
 
-    `otherwise` is said where no step of the path is the layer's own.
+    otherwise: the remark where no step of the path belongs to the layer.
     """
     layer = subject.layer
     if layer.receptive_field is None or layer.stride is None:
         return []
-    own = [step for step, call in path if call == subject.call.index]
-    if len(own) == 1 and own[0].kernel is not None and own[0].field_after == layer.receptive_field:
-        return [*_lines(own[0], "receptive_field"), *_lines(own[0], "stride")]
-    remark = (own[-1].remark or "by the steps below") if own else otherwise
+    steps = [step for step, call in path if call == subject.call.index]
+    if len(steps) == 1 and steps[0].kernel is not None:
+        (step,) = steps
+        if step.field_after == layer.receptive_field:
+            return [*_lines(step, "receptive_field"), *_lines(step, "stride")]
+    remark = (steps[-1].remark or "by the steps below") if steps else otherwise
     return [
         *_stated("receptive_field", layer.receptive_field, remark),
         *_stated("stride", layer.stride, remark),
@@ -188,7 +190,7 @@ def _stated(figure: _Figure, sizes: tuple[Number, ...], remark: str) -> list[Ste
 
 
 def _axes(members: Sequence[int], all_axes: Sequence[object]) -> str:
-    """Nothing where one line holds for all axes."""
+    """The names of the axes; empty for all of them."""
     if len(members) == len(all_axes):
         return ""
     return ", ".join(AXES[len(all_axes)][axis] for axis in members)

@@ -1,8 +1,8 @@
-"""Explaining a row of a saved analysis from its figures.
+"""Explanations of rows of a saved analysis, from their figures alone.
 
 A row has shapes, a window and figures, but no operators. The arguments of a convolution, pooling or
-linear layer follow from them, so its operator is restored; it is believed where it gives the
-figures of the row. Data flow and individual tensors are not in the file.
+linear layer follow from them: its operator is restored, and used for the figures that it
+reproduces. The file has no data flow and no individual tensors (decision 23).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _weight(row: Layer, shape: Shape) -> TensorSpec:
 
 
 def _bias(row: Layer, features: int) -> TensorSpec | None:
-    """A bias where the layer does one operation for each element."""
+    """A bias, if the layer does one operation per element of its output."""
     if row.other_ops != prod(row.outputs[0]):
         return None
     return _tensor((features,), 4, f"{row.path}.bias")
@@ -155,7 +155,7 @@ def _convolution(row: Layer) -> _Restored:
 
 
 def _output_padding(row: Layer) -> Shape:
-    """The difference between the output and what the window gives without it."""
+    """The output padding: the output size less that without output padding."""
     window = row.window
     assert window is not None
     sizes = zip(row.inputs[0][2:], row.outputs[0][2:], window.kernel, window.stride, window.padding,

@@ -19,11 +19,11 @@ Number = int | float
 class Step(Record, frozen=True):
     """One line of a derivation: `formula` = `numbers` = `result`.
 
-    `formula` has letters and `numbers` the values in their place, both in the notation of a school
-    book: + − · / and ⌊ ⌋ ⌈ ⌉. They are None where there is nothing to calculate; `remark` then says
-    where the result comes from. `letters` are the values that were put in. `axes` are the
-    dimensions of the output that the line tells: each is `result`, or `result` is their sizes.
-    `is_sum` marks the line that adds up those before it of its figure.
+    `formula` has symbols and `numbers` their values instead, both in the notation of a textbook:
+    + − · / and ⌊ ⌋ ⌈ ⌉. They are None where there is nothing to calculate; `remark` then gives the
+    origin of the result. `letters` are the values of the symbols. `axes` are the dimensions of the
+    output that the line is about: each has the size `result`, or `result` has their sizes. `is_sum`
+    marks the sum of the figure's lines before it.
     """
 
     figure: Explained
@@ -42,7 +42,7 @@ class FieldStep(Record, frozen=True):
 
     An operator of layer `layer` turned the receptive field and jump of its input, `field_before`
     and `jump_before`, into `field_after` and `jump_after`. `kernel`, `dilation` and `stride` are
-    None where no window slides. `remark` names another rule than that of a sliding window.
+    None where there is no window. `remark` names the rule where it is not that of a window.
     """
 
     layer: str
@@ -62,18 +62,18 @@ class FieldStep(Record, frozen=True):
 
 
 class Source(Record, frozen=True):
-    """Where the formula of a figure is written."""
+    """The source of the formula of a figure."""
 
     figure: Explained
     text: str
 
 
 class Explanation(Result, frozen=True, kw_only=True):
-    """The arithmetic of one layer with its numbers put in.
+    """The arithmetic of one layer, with its numbers.
 
-    `calls` names the other calls of the same path. `children` are the rows that a container's
-    figures are the sums of; a container without figures of its own has no steps for them.
-    `letters` says what each letter of the formulas means.
+    `calls` names the other calls of the same path. `children` are the rows whose sums a container's
+    figures are; a container without figures of its own has no steps for them. `letters` has the
+    meaning of each symbol of the formulas.
     """
 
     kind: Literal["explanation"] = "explanation"

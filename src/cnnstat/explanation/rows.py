@@ -1,4 +1,4 @@
-"""Which row a user means by the name of a layer."""
+"""Rows of an analysis by the name that a user types."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MOST = 8  # names listed in a message
 def row_named(analysis: Analysis, name: str, uncalled: Iterable[str] = ()) -> Layer:
     """The row of a layer: by its path, `path#2` for the second call, or the end of its path.
 
-    A path that only contains others (a ModuleList) is a row made of theirs. `uncalled` are paths
-    of modules that the model has and did not run.
+    For a container that is never called (a ModuleList) it is the sum of the rows inside. `uncalled`
+    are paths of the model's modules, called or not.
 
     Raises:
-        UsageError: no row or several have the name; the nearest names are said.
+        UsageError: no row or several have the name; the message suggests the nearest.
         ModelError: the model has such a layer, but it was not called.
     """
     path, _, number = name.partition("#")
@@ -69,30 +69,30 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 def _around(rows: Sequence[Layer], path: str) -> list[Layer]:
-    """A row for a module that is never called itself and holds modules that are."""
+    """A row for a module that is never called but contains modules that are."""
     inside = [row for row in rows if path and row.path.startswith(f"{path}.")]
     if not inside:
         return []
     outermost = min(row.depth for row in inside)
     members = [row for row in inside if row.depth == outermost]
-    whole = sum((row.total for row in members[1:]), members[0].total)
+    total = sum((row.total for row in members[1:]), members[0].total)
     return [
         replace(
             members[0], path=path, call=0, kind="module", type="container", config="",
             role="other", inputs=(), outputs=(), params=0, frozen_params=0, param_bytes=0, macs=0,
-            other_ops=0, activation_bytes=0, total=whole, window=None, receptive_field=None,
+            other_ops=0, activation_bytes=0, total=total, window=None, receptive_field=None,
             stride=None, receptive_field_reason=None, shared_with=None, backward_macs=None,
-            backward_other_ops=None, exact=whole.exact,
+            backward_other_ops=None, exact=total.exact,
         )
     ]  # fmt: skip
 
 
 def children_of(analysis: Analysis, row: Layer) -> tuple[Layer, ...]:
-    """The rows directly inside: those whose totals, with the row's own figures, are its total."""
+    """The rows directly inside: their totals and the row's own figures add up to its total."""
     rows = analysis.layers
     places = (i for i, other in enumerate(rows) if (other.path, other.call) == (row.path, row.call))
     place = next(places, None)
-    if place is None:  # made by _around
+    if place is None:  # created by _around
         inside = [r for r in rows if r.path.startswith(f"{row.path}.")]
         outermost = min(r.depth for r in inside)
         return tuple(r for r in inside if r.depth == outermost)

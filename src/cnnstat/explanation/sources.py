@@ -1,4 +1,4 @@
-"""Where the formulas are written: papers, and pages of torch's documentation by their names."""
+"""Sources of the formulas: papers, and pages of torch's documentation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECURRENT = "the equations of torch.nn.{type}: W_ih · x and W_hh · h at each 
 
 
 def sources_of(subject: Subject, steps: Sequence[Step]) -> tuple[Source, ...]:
-    """The source of each figure that a formula was given for."""
+    """The source of each figure that has a formula."""
     figures = list(dict.fromkeys(step.figure for step in steps if step.formula))
     found = []
     for figure in figures:

@@ -35,9 +35,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`operations` ran in the call and in no call inside it; `parameters` count with it.
+    """`operations` ran in the call, outside of nested ones; `parameters` are counted in it.
 
-    `elsewhere` maps the other parameters that it reads to the calls that they count with.
+    `elsewhere` maps the other parameters that it reads to the calls that count them.
     """
 
     call: Call
@@ -57,7 +57,7 @@ class Subject:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The names that tell what it is: `Conv2d` and the user's own class, or a function's."""
+        """`Conv2d` and the user-defined class, or the name of a function."""
         if self.call.module is None:
             return (self.call.type,)
         return (self.call.module.base, self.call.type)
@@ -67,7 +67,7 @@ def derived(
     figure: Explained, name: str, expression: Expression, remark: str | None = None,
     axes: Sequence[int] = (),
 ) -> Step:  # fmt: skip
-    """The line of a figure that is worked out."""
+    """A line of a figure with its calculation."""
     return Step(
         figure,
         name,
@@ -75,7 +75,7 @@ def derived(
         expression.numbers,
         expression.value,
         remark,
-        expression.letters,
+        expression.symbols,
         tuple(axes),
     )
 
@@ -83,5 +83,5 @@ def derived(
 def stated(
     figure: Explained, name: str, result: int | float | Shape, remark: str, axes: Sequence[int] = ()
 ) -> Step:
-    """The line of a figure that is what it is, for a reason."""
+    """A line of a figure without a calculation; `remark` is the reason."""
     return Step(figure, name, None, None, result, remark, axes=tuple(axes))

@@ -1,4 +1,4 @@
-"""The view of an explanation: each figure of one layer, with the lines that lead to it."""
+"""The report of an explanation: each figure of one layer with its derivation."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def view(explanation: Explanation, options: Options) -> Report:
 
 def _headline(layer: Layer) -> str:
     """`Conv2d 11×11/4: 1×3×224×224 → 1×96×54×54`"""
-    given = ", ".join(format_shape(shape) for shape in layer.inputs)
-    made = ", ".join(format_shape(shape) for shape in layer.outputs)
-    passed = f": {given} → {made}" if given and made else ""
-    return f"{layer.type} {layer.config}".rstrip() + passed
+    inputs = ", ".join(format_shape(shape) for shape in layer.inputs)
+    outputs = ", ".join(format_shape(shape) for shape in layer.outputs)
+    shapes = f": {inputs} → {outputs}" if inputs and outputs else ""
+    return f"{layer.type} {layer.config}".rstrip() + shapes
 
 
 def _figures(explanation: Explanation) -> list[Explained]:
-    """All that the layer has; of a container, only what is not the sum of its parts."""
+    """All figures of a layer; of a container, those that are no sum of its parts."""
     explained = {step.figure for step in explanation.steps}
     if explanation.children:
         return [figure for figure in ("receptive_field", "stride") if figure in explained]
@@ -69,11 +69,11 @@ def _figures(explanation: Explanation) -> list[Explained]:
     return [
         figure
         for figure in _TITLES
-        if figure in explained or figure in always or _says_something(explanation.layer, figure)
+        if figure in explained or figure in always or _is_informative(explanation.layer, figure)
     ]
 
 
-def _says_something(layer: Layer, figure: Explained) -> bool:
+def _is_informative(layer: Layer, figure: Explained) -> bool:
     if figure == "receptive_field" and layer.no_field not in (None, NoField.NOT_SPATIAL):
         return True
     return bool(_cell(layer, figure).value)
@@ -107,7 +107,7 @@ def _line(step: Step) -> Line:
 
 
 def _parts(explanation: Explanation) -> Table:
-    """What the figures of a container are the sums of."""
+    """The rows whose sums the figures of a container are."""
     layer = explanation.layer
     columns = (
         Column("layer", "Layer", False, shrinks=True),
@@ -120,8 +120,8 @@ def _parts(explanation: Explanation) -> Table:
     )
     rows = [_part(layer.path, child) for child in explanation.children]
     if layer.params or layer.macs or layer.other_ops:
-        own = (layer.params, layer.macs, layer.other_ops, layer.activation_bytes)
-        rows.append(_row("itself", "", None, own))
+        figures = (layer.params, layer.macs, layer.other_ops, layer.activation_bytes)
+        rows.append(_row("itself", "", None, figures))
     t = layer.total
     rows.append(_row("sum", "", None, (t.params, t.macs, t.other_ops, t.activation_bytes), True))
     return Table(columns, tuple(rows), "Sum of its parts")
@@ -199,8 +199,8 @@ def _sizes(sizes: Sequence[int | float]) -> str:
 def _legend(explanation: Explanation) -> list[Block]:
     blocks: list[Block] = []
     if explanation.letters:
-        letters = tuple((name, Cell(text)) for name, text in explanation.letters.items())
-        blocks.append(Facts(letters, "Letters"))
+        meanings = tuple((name, Cell(text)) for name, text in explanation.letters.items())
+        blocks.append(Facts(meanings, "Letters"))
     if explanation.sources:
         texts = dict.fromkeys(source.text for source in explanation.sources)
         named = {t: [_TITLES[s.figure] for s in explanation.sources if s.text == t] for t in texts}

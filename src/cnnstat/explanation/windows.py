@@ -1,4 +1,4 @@
-"""How many positions a window has: convolution and pooling along one axis."""
+"""Output sizes of convolution and pooling layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..operators.shape_rules import (
     window_size,
 )
 from ..results import Shape
-from .expression import AXES, Expression, letter, number
+from .expression import AXES, Expression, number, symbol
 from .results import Step
 from .subject import Operation, Subject, derived
 
@@ -65,13 +65,13 @@ def _size(sliding: Sliding, axis: int) -> tuple[Expression, str | None]:
     window, view = sliding.window, sliding.view
     side, stride = sliding.sides[axis], window.stride[axis]
     padding, dilation = window.padding[axis], window.dilation[axis]
-    n, k = letter("n", side), letter("k", window.kernel[axis])
-    s, p = letter("s", stride), letter("p", padding)
-    d = letter("d", dilation) if dilation > 1 else 1
+    n, k = symbol("n", side), symbol("k", window.kernel[axis])
+    s, p = symbol("s", stride), symbol("p", padding)
+    d = symbol("d", dilation) if dilation > 1 else 1
     behind = (view.padding_behind or view.padding)[-sliding.dims :][axis]
-    q = None if behind == padding else letter("q", number(padding) + behind)
+    q = None if behind == padding else symbol("q", number(padding) + behind)
     if isinstance(view, Convolution) and view.transposed:
-        a = letter("a", view.output_padding[-sliding.dims :][axis])
+        a = symbol("a", view.output_padding[-sliding.dims :][axis])
         return transposed_size(n, k, s, p, d, a, q), None
     if not sliding.ceil_mode:
         return window_size(n, k, s, p, d, both=q), None
@@ -82,7 +82,7 @@ def _size(sliding: Sliding, axis: int) -> tuple[Expression, str | None]:
 
 
 def padded(subject: Subject, sliding: Sliding) -> list[Step]:
-    """What was added around the input before the window slid over it, where it was not even."""
+    """Padding by an operator of its own before the window, where it is uneven."""
     steps = []
     for op in subject.operations:
         if op is sliding.op:
@@ -94,10 +94,10 @@ def padded(subject: Subject, sliding: Sliding) -> list[Step]:
 
 
 def pad_sizes(pad: Pad, dims: int) -> list[Expression]:
-    """The sizes of the last axes of what was padded."""
+    """The padded sizes of the last axes."""
     shape = pad.x.shape
     axes = range(len(shape) - dims, len(shape))
-    return [letter("n", shape[axis]) + letter("q", pad.added(axis)) for axis in axes]
+    return [symbol("n", shape[axis]) + symbol("q", pad.added(axis)) for axis in axes]
 
 
 def merged(
