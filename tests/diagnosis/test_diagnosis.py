@@ -14,7 +14,8 @@ from torch import nn
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.diagnosis.changes import Change, Situation
+from cnnstat.diagnosis import edits
+from cnnstat.diagnosis.changes import Change, Proposal, Situation
 from cnnstat.diagnosis.edits import proposals_for
 from cnnstat.diagnosis.literals import (
     Literal,
@@ -36,6 +37,7 @@ from cnnstat.diagnosis.source_text import (
     with_tracked_numbers,
 )
 from cnnstat.diagnosis.subjects import constructor_arguments, subject_of
+from cnnstat.diagnosis.weights import Features, Prior
 from cnnstat.diagnosis.wording import _constructor
 from cnnstat.inputs import InputSpec
 from cnnstat.models.load import load
@@ -524,6 +526,31 @@ def test_what_does_not_fit_is_known():
         runs = subject_of(loaded, "eval").run(Change(inputs=(InputSpec((1, 1, side, side)),)))
         value = failure.trace.inputs[0].tensor.value
         assert fits(failure, {}, {value: (1, 1, side, side)}) is (runs.failure is None), side
+
+
+def test_a_kind_of_edit_is_a_function_and_a_row(monkeypatch, tmp_path):
+    """One that inserts a call: nothing else knows of it, and its fix is traced and shown."""
+
+    def inserted_flatten(situation):
+        ((file, text),) = situation.texts.items()
+        line = next(n for n, code in enumerate(text.splitlines(), 1) if "return" in code)
+        column = text.splitlines()[line - 1].index("self.conv(x)") + len("self.conv(x)")
+        place = Span(file, line, column, line, column)
+        change = Change(replacements=(Replacement(place, ".flatten(1)"),))
+        yield Proposal(change, Features(prior=Prior.FLATTENED_SIDES))
+
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from torch import nn\n\nexample_input = (1, 3, 8, 8)\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 4, 3)\n        self.fc = nn.Linear(144, 10)\n\n"
+        "    def forward(self, x):\n        return self.fc(self.conv(x))\n"
+    )
+    monkeypatch.setattr(edits, "OF_SOURCE", (*edits.OF_SOURCE, inserted_flatten))
+    (fault,) = diagnosis_of(f"{net}:Net").errors
+    (fix,) = [fix for fix in fault.fixes if "flatten" in fix.edit]
+    assert (fix.edit, fix.instead_of) == ("self.conv(x).flatten(1)", "self.conv(x)")
+    assert fix.output == ((1, 10),)
 
 
 # Files that do not get as far, and models that run and should not
