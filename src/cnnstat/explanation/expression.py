@@ -31,25 +31,25 @@ class Expression:
     number: Fraction = Fraction(0)
     name: str = ""
 
-    def __add__(self, other: Term) -> Expression:
+    def __add__(self, other: Operand) -> Expression:
         return Expression("+", (self, number(other)))
 
-    def __sub__(self, other: Term) -> Expression:
+    def __sub__(self, other: Operand) -> Expression:
         return Expression("−", (self, number(other)))
 
-    def __mul__(self, other: Term) -> Expression:
+    def __mul__(self, other: Operand) -> Expression:
         return Expression("·", (self, number(other)))
 
-    def __rmul__(self, other: Term) -> Expression:
+    def __rmul__(self, other: Operand) -> Expression:
         return Expression("·", (number(other), self))
 
-    def __truediv__(self, other: Term) -> Expression:
+    def __truediv__(self, other: Operand) -> Expression:
         return Expression("/", (self, number(other)))
 
-    def __floordiv__(self, other: Term) -> Expression:
+    def __floordiv__(self, other: Operand) -> Expression:
         return floor(self / other)
 
-    def ceil_div(self, other: Term) -> Expression:
+    def ceil_div(self, other: Operand) -> Expression:
         return ceil(self / other)
 
     @property
@@ -115,19 +115,20 @@ class Expression:
         text, binds = shown._text(named), _BINDS.get(shown.operation, _STRONGEST)
         if shown.operation == "number":
             return f"({text})" if shown.number < 0 else text
+        # a · b / c and a / b · c get parentheses: not every reader knows that they go left to right
         mixed = binds == _BINDS[around] and "/" in (shown.operation, around)
         reversed_ = second and binds == _BINDS[around] and around in "−/"
         return f"({text})" if binds < _BINDS[around] or mixed or reversed_ else text
 
 
-Term = Union[Expression, int, Fraction]  # noqa: UP007  `|` does not take a class being made
+Operand = Union[Expression, int, Fraction]  # noqa: UP007  `|` needs a class that exists
 
 
-def number(value: Term | float) -> Expression:
+def number(value: Operand | float) -> Expression:
     return value if isinstance(value, Expression) else Expression("number", number=Fraction(value))
 
 
-def symbol(name: str, value: Term) -> Expression:
+def symbol(name: str, value: Operand) -> Expression:
     """A symbol and its value, which may be an expression itself: rows = 2 · 5."""
     return Expression("symbol", (number(value),), name=name)
 
@@ -140,13 +141,13 @@ def ceil(inside: Expression) -> Expression:
     return Expression("ceil", (inside,))
 
 
-def product(factors: Iterable[Term]) -> Expression:
+def product(factors: Iterable[Operand]) -> Expression:
     """1 if there are no factors."""
     terms = [number(factor) for factor in factors] or [number(1)]
     return reduce(lambda a, b: a * b, terms)
 
 
-def total(terms: Iterable[Term | float]) -> Expression:
+def total(terms: Iterable[Operand | float]) -> Expression:
     return reduce(lambda a, b: a + b, [number(term) for term in terms])
 
 

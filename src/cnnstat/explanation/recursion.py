@@ -76,6 +76,7 @@ class Path:
             inputs = [n for n in self._inputs[node.op] if n.field.reason is None]
             if not inputs:
                 break
+            # the recursion is linear in one input only: of branches that meet, the widest
             before = max(inputs, key=lambda n: n.width)
             if node.op not in self._steps:
                 op = self._trace.ops[node.op]

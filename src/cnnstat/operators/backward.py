@@ -40,8 +40,8 @@ def scaled_dot_product_attention_backward(op: Op) -> Cost:
 def mkldnn_rnn_layer_backward(op: Op) -> Cost:
     x, input_weight, hidden_weight = op.args[:3]
     steps, batch, gates = x.shape[0], x.shape[1], input_weight.shape[0]
-    # per gate element its bias twice and its activation's derivative times the gradient, and
-    # twice for each element of the state what the forward pass does
+    # per gate element its bias twice and its activation's derivative times the gradient; per
+    # element of the state twice the operations of the forward pass
     elementwise = steps * batch * (4 * gates + 10 * hidden_weight.shape[1])
     products = 2 * steps * batch * (input_weight.numel + hidden_weight.numel)
     return Cost(products, elementwise)

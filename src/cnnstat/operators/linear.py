@@ -200,7 +200,7 @@ def addr(op: Op) -> Cost:
 
 @rule("aten._grouped_mm", "transformers.grouped_mm_fallback", traits=Trait.PROJECTION)
 def grouped_mm(op: Op) -> Cost:
-    # experts: each of the n rows meets one of e matrices, [n,m] = [n,k] @ [e,k,m]
+    # experts: each of the n rows is multiplied by one of e matrices, [n,m] = [n,k] @ [e,k,m]
     (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
     return in_terms([Term((n, m), (k,))])
 

@@ -1,7 +1,7 @@
 """Operators of ONNX without a counterpart in ATen, as `onnx.NAME`.
 
-The others are noted under ATen's names (`models/onnx/translators.py`). What is listed nowhere
-(NonMaxSuppression, TopK, Loop, …) is uncounted by its name.
+The others are recorded under ATen's names (`models/onnx/translators.py`). Operators listed nowhere
+(NonMaxSuppression, TopK, Loop, …) are uncounted.
 """
 
 from __future__ import annotations

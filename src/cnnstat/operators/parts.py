@@ -1,6 +1,6 @@
 """Parts of tensors: slices and pieces, joins, padding.
 
-Dimensions are kept as they were written, negative ones too.
+Dimensions are stored as written, negative ones too.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Slice(Rearrangement, frozen=True):
         return self.x, self.dim, self.start, self.end, self.step
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
-        """An axis that was kept in full is kept; where a part ends may depend on the axis."""
+        """A full slice keeps the axis; where a part ends may depend on the size of the axis."""
         if self.out is None:
             raise Unknown
         x = shape(self.x)

@@ -2,7 +2,7 @@
 
 Sizes may be ints, symbolic (`SymInt`, `Expr`) or the expressions that `explain` prints: all have
 +, -, · and //. A comparison of symbolic sizes is decided by their values and recorded as a
-condition, so none is made twice.
+condition, so functions compare once.
 """
 
 from __future__ import annotations

@@ -232,6 +232,7 @@ def _laid_out(old: Shape, new: Shape, recorded: Shape) -> Shape:
     if len(old) != len(new) or 0 in old:
         raise Unknown
     sizes: list[int] = []
+    # Pair the shortest runs of old and recorded axes with equal products, then size each run anew.
     i = j = 0
     while i < len(old) or j < len(recorded):
         a, b = i, j
@@ -256,7 +257,10 @@ def _laid_out(old: Shape, new: Shape, recorded: Shape) -> Shape:
 
 
 def regrouped(x: Field, sizes: Sequence[int]) -> Field | None:
-    """Match the factors of the old dimensions, in order, to the new sizes."""
+    """Match the factors of the old dimensions, in order, to the new sizes.
+
+    None where positions along an axis would be split. Of channels any factor can be split off.
+    """
     factors = [factor for dim in x.dims for factor in dim if factor[0] != 1]
     dims: list[Dim] = []
     for size in sizes:
