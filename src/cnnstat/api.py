@@ -329,9 +329,9 @@ def roofline(
         UsageError: the device, the precision or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    from .rooflines.config import Question, find_device
+    from .rooflines.config import Target, find_device
 
-    question = Question.of(find_device(device, device_peaks), precision, training, optimizer)
+    question = Target.of(find_device(device, device_peaks), precision, training, optimizer)
     config = RunConfig(mode, lane, training)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")

@@ -1,1 +1,1 @@
-"""From a trace to figures: pure functions over records, no torch."""
+"""From a trace to figures: pure functions over records, without torch."""

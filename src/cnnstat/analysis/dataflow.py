@@ -1,4 +1,8 @@
-"""Figures that follow values through a run: peak memory, depth, bounded sizes, gradients."""
+"""Figures from the data flow of a run: peak memory, depth, data-dependent sizes, gradients.
+
+A detector keeps as many boxes as it finds. Without data such a size is assumed to be at its
+maximum, so the cost of everything after it is an upper bound; the cost before it is exact.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,20 @@ from .results import Bounded, BoundedPart
 
 
 def peak_bytes(trace: Trace) -> int:
-    """Parameters and buffers, plus the activations alive at the worst moment, the input included.
+    """Parameters and buffers plus the maximum of live activations, including the input.
 
-    A device's workspace (cuDNN's, MKL's) and the allocator's rounding are not in it.
+    It excludes workspaces (cuDNN's, MKL's) and the allocator's rounding.
     """
     resident = sum(parameter.nbytes for parameter in trace.parameters)
     return resident + max((op.live_bytes for op in trace.ops), default=trace.input_bytes)
 
 
 def depth_of(trace: Trace) -> int:
-    """Products with a parameter (convolution, linear, …) on the longest path through the run.
+    """The number of layers with weights on the longest path through the run.
 
-    A recurrent operator counts the layers that it runs, not their time steps.
+    These are products with a parameter (convolution, linear, …), the definition behind the numbers
+    of ResNet-18 and VGG-16; projection shortcuts and normalisations do not count. A recurrent
+    operator counts its layers, not its time steps.
     """
     depth: dict[int, int] = {}
     for op in trace.ops:
@@ -43,9 +49,9 @@ def _layers(op: Op) -> int:
 
 
 def bounded_by(trace: Trace) -> Bounded | None:
-    """What depends on sizes that depend on values; None if nothing does."""
+    """The cost that depends on data-dependent sizes; None if no size depends on values."""
     ops: Counter[str] = Counter()
-    behind: set[int] = set()  # numbers of the values that depend on such a size
+    behind: set[int] = set()  # values that depend on such a size, by number
     fixed = 0
     macs: Counter[int] = Counter()
     calls: dict[int, list[str]] = {}
@@ -79,7 +85,7 @@ def _has_size_by_value(op: Op) -> bool:
 
 
 def _common(paths: list[str]) -> str:
-    """The innermost module around all the paths."""
+    """The innermost module that contains all the paths."""
     split = [path.split(".") for path in paths]
     shared = []
     for names in zip(*split, strict=False):
@@ -89,15 +95,15 @@ def _common(paths: list[str]) -> str:
     return ".".join(shared)
 
 
-# Where gradients end. While training only: a detector detaches what it ranks when it is used.
+# Operators that stop gradients. In eval mode they do not count: a detector detaches its scores.
 _BARRIERS = {"aten.detach", "aten.detach_", "aten.argmax", "aten.argmin"}
 
 
 def unreached(trace: Trace) -> Iterator[str]:
-    """A sentence for each module whose parameters no output depends on in a differentiable way.
+    """A sentence for each module with used parameters that get no gradient from the outputs.
 
-    Followed backwards through the operators, from the outputs of the model. What is changed in
-    place may be seen through another view of it: such operators count as reaching the output.
+    The operators are followed backwards from the outputs of the model. In-place operators count as
+    reaching the output, because another view of the tensor may be part of it.
     """
     if not trace.calls or not trace.calls[0].outputs:
         return
@@ -113,10 +119,10 @@ def unreached(trace: Trace) -> Iterator[str]:
         if in_place or any(spec.value in needed for spec in op.outputs):
             needed.update(spec.value for spec in op.inputs)
             reached.update(parameters)
-    lost: Counter[str] = Counter()
+    without_gradient: Counter[str] = Counter()
     for parameter in trace.parameters:
         if parameter.trainable and parameter.name in used and parameter.name not in reached:
-            lost[parameter.owner] += parameter.numel
-    for owner, params in lost.items():
+            without_gradient[parameter.owner] += parameter.numel
+    for owner, params in without_gradient.items():
         place = owner or trace.model
         yield f"{place} does not reach the output: its {params:,} parameters get no gradient"

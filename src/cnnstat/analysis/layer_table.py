@@ -14,7 +14,7 @@ from .roles import LAYOUT
 
 
 class Placed(Protocol):
-    """A row with its place in the tree of calls."""
+    """A row of the tree of calls."""
 
     @property
     def path(self) -> str: ...
@@ -28,10 +28,10 @@ _Row = TypeVar("_Row", bound=Placed)
 
 
 def to_depth(rows: Sequence[_Row], depth: int) -> list[tuple[_Row, str, bool]]:
-    """The rows down to `depth`, each with its name in the tree and whether rows stand below it.
+    """The rows down to `depth`, each with its name in the tree and whether it has rows below it.
 
-    The name is the path below that of the row around it: a ModuleList, which is never called and
-    has no row, stays in the names of its members.
+    The name is the path relative to the parent row: a ModuleList, which is never called and has no
+    row, remains in the names of its members.
     """
     shown = [row for row in rows if row.depth <= depth]
     following = [row.depth for row in shown[1:]] + [0]
@@ -45,23 +45,23 @@ def to_depth(rows: Sequence[_Row], depth: int) -> list[tuple[_Row, str, bool]]:
     return named
 
 
-Whole: TypeAlias = "Totals | None"
-"""The totals of the model; None where it does not run to its end."""
-CellOf: TypeAlias = "Callable[[Whole, Layer, Tally], Cell]"
+ModelTotals: TypeAlias = "Totals | None"
+"""The totals of the model; None if its run is incomplete."""
+CellOf: TypeAlias = "Callable[[ModelTotals, Layer, Tally], Cell]"
 
 
-def _type(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+def _type(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
     frozen = ", frozen" if layer.frozen_params else ""
     return Cell(f"{layer.type} {layer.config}".rstrip() + frozen)
 
 
-def _params(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+def _params(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
     shared = layer.shared_with is not None and not tally.params
     return Cell(tally.params, "count", "shared" if shared else "–")
 
 
-def _share_of(part: int, whole: Whole, figure: str) -> Cell:
-    total = getattr(whole, figure) if whole is not None else None
+def _share_of(part: int, totals: ModelTotals, figure: str) -> Cell:
+    total = getattr(totals, figure) if totals is not None else None
     return Cell(part / total if total else None, "share")
 
 
@@ -72,20 +72,20 @@ def _shape(shapes: Sequence[tuple[int, ...]]) -> Cell:
     return Cell(shapes[0] if shapes else None, "shape")
 
 
-def _kernel(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+def _kernel(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
     return Cell(layer.window.kernel if layer.window else None, "sizes")
 
 
-def _padding(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+def _padding(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
     return Cell(layer.window.padding if layer.window else None, "sizes")
 
 
-def _backward_macs(whole: Whole, layer: Layer, tally: Tally) -> Cell:
+def _backward_macs(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
     traced = tally.backward_macs is not None
     return Cell(tally.backward_macs, "count", "–" if traced else "needs --training")
 
 
-# In order of standing; a narrow terminal drops the highest number first.
+# In the order of the table; a narrow terminal drops the highest number first.
 COLUMNS: dict[str, tuple[Column, CellOf]] = {
     "type": (Column("type", "Type", False, 3), _type),
     "role": (Column("role", "Role", False, 7), lambda w, x, t: Cell(x.role)),
@@ -121,19 +121,19 @@ DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "macs", "macs-sha
 _PARTIAL_COLUMNS = ("type", "input", "output", "params", "macs")
 
 
-def layer_table(layers: Sequence[Layer], whole: Whole, options: Options) -> Table:
+def layer_table(layers: Sequence[Layer], totals: ModelTotals, options: Options) -> Table:
     usual: tuple[str, ...] = DEFAULT_COLUMNS
-    if whole is None:
+    if totals is None:
         usual = _PARTIAL_COLUMNS
-    elif whole.backward_macs is not None:
+    elif totals.backward_macs is not None:
         usual = (*usual, "backward-macs")
-    return layer_rows(layers, whole, options, usual)[0]
+    return layer_rows(layers, totals, options, usual)[0]
 
 
 def layer_rows(
-    calls: Sequence[Layer], whole: Whole, options: Options, usual: tuple[str, ...]
+    calls: Sequence[Layer], totals: ModelTotals, options: Options, usual: tuple[str, ...]
 ) -> tuple[Table, list[Layer]]:
-    """The table of layers, with the columns `usual` unless others are asked for, and its layers."""
+    """The table of layers, with the columns `usual` unless others are chosen, and its layers."""
     keys = _chosen(options.columns, usual)
     columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
     flat = options.sort is not None or options.top is not None
@@ -141,14 +141,14 @@ def layer_rows(
     if not layers or (options.depth == 0 and not flat):
         layers = [calls[0]]  # the model itself
     if flat:
-        shown = _sorted(whole, layers, options)
-        rows = [Row(_cells(whole, x, _own(x), keys, x.path + x.repetition)) for x in shown]
+        shown = _sorted(totals, layers, options)
+        rows = [Row(_cells(totals, x, _self_tally(x), keys, x.path + x.repetition)) for x in shown]
     else:
         named = to_depth(layers, options.depth)
         shown = [layer for layer, _, _ in named]
         rows = [
             Row(
-                _cells(whole, layer, layer.total, keys, name),
+                _cells(totals, layer, layer.total, keys, name),
                 max(0, layer.depth - 1),
                 group,
             )
@@ -158,14 +158,14 @@ def layer_rows(
 
 
 def _chosen(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns asked for; `+key` adds to the usual ones."""
+    """The keys of the columns; `+key` adds to the usual ones."""
     added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
     plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
     for key in (*added, *plain):
         _check("column", key)
     if any(key.startswith("+") for key in keys):
-        wanted = {*usual, *added, *plain}
-        return tuple(key for key in COLUMNS if key in wanted)
+        chosen = {*usual, *added, *plain}
+        return tuple(key for key in COLUMNS if key in chosen)
     return plain if keys else usual
 
 
@@ -185,23 +185,23 @@ def _check(what: str, key: str) -> None:
 def _is_shown(layer: Layer, options: Options) -> bool:
     if layer.kind == "module":
         return True
-    tells_something = layer.type not in LAYOUT or layer.params > 0
-    return options.ops == "all" or (options.ops == "auto" and tells_something)
+    is_relevant = layer.type not in LAYOUT or layer.params > 0
+    return options.ops == "all" or (options.ops == "auto" and is_relevant)
 
 
-def _sorted(whole: Whole, layers: list[Layer], options: Options) -> list[Layer]:
+def _sorted(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
     sort = options.sort or "macs"
     cell = COLUMNS[sort][1]
 
     def order(layer: Layer) -> float | str:
-        return cell(whole, layer, _own(layer)).sort_key
+        return cell(totals, layer, _self_tally(layer)).sort_key
 
     numeric = COLUMNS[sort][0].numeric or sort in ("input", "output")
     costs = [x for x in layers if not numeric or order(x)]
     return sorted(costs, key=order, reverse=numeric)[: options.top]
 
 
-def _own(layer: Layer) -> Tally:
+def _self_tally(layer: Layer) -> Tally:
     return Tally(
         layer.params,
         layer.macs,
@@ -213,9 +213,9 @@ def _own(layer: Layer) -> Tally:
 
 
 def _cells(
-    whole: Whole, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
+    totals: ModelTotals, layer: Layer, tally: Tally, keys: tuple[str, ...], name: str
 ) -> tuple[Cell, ...]:
     return (
         Cell(name or layer.type),
-        *(COLUMNS[key][1](whole, layer, tally) for key in keys),
+        *(COLUMNS[key][1](totals, layer, tally) for key in keys),
     )

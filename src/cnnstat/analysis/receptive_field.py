@@ -30,7 +30,7 @@ from .results import Analysis, Layer, NoField
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
-    """The field of each value of the run, by its number."""
+    """The receptive field of each value of the run, by its number."""
     fields: dict[int, Field] = {}
     dims = spatial_dims(trace)
     for item in trace.inputs:
@@ -45,7 +45,7 @@ def fields_of(trace: Trace) -> dict[int, Field]:
 
 
 def spatial_dims(trace: Trace) -> int | None:
-    """How many dimensions the first window slides over; None where no window slides."""
+    """The number of dimensions that the first window slides over; None without windows."""
     for op in trace.ops:
         window = window_of([op])
         if window is not None and op.call >= 0:
@@ -54,7 +54,7 @@ def spatial_dims(trace: Trace) -> int | None:
 
 
 def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
-    """(batch, channels, positions …), or (channels, positions …) without a batch."""
+    """The field of an input: (batch, channels, positions …), or without a batch dimension."""
     rank = len(tensor.shape)
     first = rank - spatial if spatial is not None else 2
     if "float" not in tensor.dtype or not 0 < first < rank:
@@ -80,35 +80,35 @@ def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     return field
 
 
-_AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is taken as an affine map
+_AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is treated as an affine map
 
 
 def last_map(layers: Sequence[Layer]) -> Layer | None:
-    """The last row that hands on a feature map, before positions are flattened or pooled away."""
+    """The last row whose output is a feature map, not yet flattened or pooled to one position."""
     for layer in reversed(layers):
         if not layer.outputs or len(layer.outputs[0]) < 3:
             continue
-        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.no_field is NoField.WHOLE_INPUT
+        pooled_away = prod(layer.outputs[0][2:]) == 1 and layer.no_field is NoField.ENTIRE_INPUT
         if not pooled_away and layer.no_field is not NoField.NOT_SPATIAL:
             return layer
     return None
 
 
-def with_sight(analysis: Analysis, side: int) -> Analysis:
-    """The analysis with what its receptive field is to objects of a size."""
-    return structs.replace(analysis, notes=(*analysis.notes, *_sight(analysis, side)))
+def with_object_size(analysis: Analysis, side: int) -> Analysis:
+    """The analysis with notes on whether its receptive field covers an object of `side` pixels."""
+    return structs.replace(analysis, notes=(*analysis.notes, *_object_notes(analysis, side)))
 
 
-def _sight(analysis: Analysis, side: int) -> Iterator[str]:
-    """Sentences about the last feature map, for objects of `side` pixels."""
+def _object_notes(analysis: Analysis, side: int) -> Iterator[str]:
+    """Sentences on the receptive field of the last feature map."""
     last = last_map(analysis.layers)
     if last is None or not last.receptive_field:
         return
-    seen, shape = min(last.receptive_field), analysis.inputs[0].shape
+    size, shape = min(last.receptive_field), analysis.inputs[0].shape
     place = last.path or last.type
-    if seen < side:
+    if size < side:
         yield (
-            f"one position behind {place} sees {seen:g} pixels, "
+            f"one position behind {place} sees {size:g} pixels, "
             f"the object has {side}: no position sees it whole"
         )
     if len(shape) > 2 and max(last.receptive_field) > max(shape[2:]):

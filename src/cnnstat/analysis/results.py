@@ -1,4 +1,4 @@
-"""What a model is and costs: its layers and their sums."""
+"""The result of `shapes`: the layers of a model and their sums."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Role = Literal[
 
 
 class NoField(Enum):
-    """Why a layer has no receptive field, by the text that the JSON has for it."""
+    """Why a layer has no receptive field; values are the texts in the JSON."""
 
-    WHOLE_INPUT = ENTIRE_INPUT
+    ENTIRE_INPUT = ENTIRE_INPUT
     NOT_SPATIAL = NOT_SPATIAL
-    NOT_FOLLOWED = None  # any other text: it names the operator
+    NOT_FOLLOWED = None  # any other text, which names the operator
 
     @classmethod
     def _missing_(cls, value: object) -> NoField:
@@ -31,11 +31,10 @@ class NoField(Enum):
 
 
 class Tally(Record, frozen=True):
-    """What is summed over calls.
+    """Figures that are summed over calls.
 
-    `uncounted` maps each operator without a rule to the number of times it ran; with any in it
-    the sums are lower bounds. The same figures of the backward pass stand beside them, None where
-    it was not traced.
+    `uncounted` maps each operator without a rule to the number of times it ran; unless it is empty,
+    the sums are lower bounds. The `backward_` figures are None if no backward pass was traced.
     """
 
     params: int = 0
@@ -77,10 +76,9 @@ def _sum(a: int | None, b: int | None) -> int | None:
 class Layer(Record, frozen=True):
     """One row: a call of a module or of a functional operator.
 
-    The counts at the top level are the call's own; `total` includes its children.
-    `receptive_field` and `stride` are in input pixels per spatial dimension, for one element of
-    the output; where they are None, `receptive_field_reason` says why. `shared_with` names where
-    the parameters were counted already.
+    Counts exclude the children of the call; `total` includes them. `receptive_field` and `stride`
+    are in input pixels per spatial dimension, for one element of the output; where they are None,
+    `receptive_field_reason` says why. `shared_with` is the module whose row counts the parameters.
     """
 
     path: str
@@ -110,7 +108,7 @@ class Layer(Record, frozen=True):
 
     @property
     def repetition(self) -> str:
-        """`#2` for the second call of one path, nothing for the first."""
+        """`#2` for the second call of one path, empty for the first."""
         return f"#{self.call + 1}" if self.call else ""
 
     @property
@@ -120,7 +118,7 @@ class Layer(Record, frozen=True):
 
 
 class BoundedPart(Record, frozen=True):
-    """MACs in proportion to a size that depends on values, at its largest `rows`."""
+    """MACs proportional to a size that depends on values, whose maximum is `rows`."""
 
     rows: int
     macs: int
@@ -132,10 +130,10 @@ class BoundedPart(Record, frozen=True):
 
 
 class Bounded(Record, frozen=True):
-    """What depends on sizes that depend on values.
+    """The part of the cost that depends on data-dependent sizes.
 
-    `ops` maps each operator with such a size to the number of times it ran, `fixed_macs` are the
-    MACs that do not depend on one.
+    `ops` maps each operator with such a size to the number of times it ran; `fixed_macs` are the
+    MACs that depend on none.
     """
 
     ops: dict[str, int]
@@ -147,11 +145,11 @@ class Totals(Record, frozen=True):
     """The figures of the whole model.
 
     `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
-    the most that inference holds at once: parameters, buffers, input and live activations, without
-    a device's workspace. `bounded` is None where no size depends on values. `depth` is the number
-    of layers with weights on the longest path. `receptive_field` is that of the last feature map.
-    The figures of the backward pass are None where it was not traced; `exact`, `uncounted` and
-    `bounded` are about the forward pass.
+    the peak memory of inference: parameters, buffers, input and live activations, without a
+    device's workspace. `bounded` is None if no size depends on values. `depth` is the number of
+    layers with weights on the longest path. `receptive_field` is that of the last feature map. The
+    figures of the backward pass are None if it was not traced; `exact`, `uncounted` and `bounded`
+    refer to the forward pass.
     """
 
     params: int
@@ -176,7 +174,7 @@ class Totals(Record, frozen=True):
 
     @property
     def training_macs(self) -> int | None:
-        """Forward and backward pass together; None where the latter was not traced."""
+        """MACs of the forward and backward pass; None if the latter was not traced."""
         return _sum(self.macs, self.backward_macs)
 
 
@@ -192,7 +190,7 @@ class Tool(Record, frozen=True):
 
 
 class Model(Record, frozen=True, kw_only=True):
-    """`class_name` is `class` in JSON; `name` is how reports call the model."""
+    """`class_name` is `class` in JSON."""
 
     spec: str
     source: str
@@ -207,7 +205,7 @@ class Input(Record, frozen=True):
 
 
 class Stage(Record, frozen=True):
-    """Consecutive layers whose outputs have one spatial size; empty where there is none."""
+    """Consecutive layers whose outputs have the same spatial size, `size`."""
 
     size: Shape
     channels: int
@@ -217,7 +215,7 @@ class Stage(Record, frozen=True):
 
 
 class Analysis(Result, frozen=True, kw_only=True):
-    """What a model is and costs on one input."""
+    """The layers and costs of a model on one input."""
 
     kind: Literal["analysis"] = "analysis"
     tool: Tool

@@ -1,7 +1,7 @@
-"""The role of a call: what part it plays in the network.
+"""The role of a call in the network.
 
-By the nearest class of torch.nn for modules, by the operator's name for functions. Where neither
-is known, the ops that ran decide, so a layer written by hand still counts as what it does.
+It is derived from the nearest base class in torch.nn for modules, from the operator's name for
+functions. If these are unknown, the ops that ran decide, so a user-defined layer has a role too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ LAYOUT = frozenset({
     "swapdims", "moveaxis", "to", "type", "type_as", "float", "half", "double", "detach", "clone",
     "expand", "expand_as", "unsqueeze", "squeeze", "getitem", "setitem", "select", "narrow",
     "real", "imag", "cpu", "cuda", "copy_", "slice", "to_copy", "lift_fresh_copy", "alias",
-    # as ONNX calls them
+    # ONNX names
     "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Expand", "Slice",
 })  # fmt: skip
-"""Functions whose rows are hidden unless asked for: they only lay the same data out anew."""
+"""Functions that only change the layout of data; their rows are hidden by default."""
 
 _MODULES: dict[Role, str] = {
     "conv": "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d "
@@ -72,7 +72,7 @@ def role_of_module(base: str) -> Role | None:
 
 
 def role_of(call: Call, ops: list[Op]) -> Role:
-    """The role of `call`, in which `ops` ran outside any child."""
+    """The role of `call`; `ops` are the operators that ran in it outside of its children."""
     if call.module is not None:
         known = _BY_MODULE.get(call.module.base)
     elif call.type in _ARITHMETIC:

@@ -19,7 +19,7 @@ from .roles import role_of, role_of_module
 
 
 def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
-    """Derive every figure that a report shows from one recorded run."""
+    """Compute all figures of a report from one recorded run."""
     ownership = Ownership(trace)
     fields = fields_of(trace)
     layers = _layers(trace, ownership, fields)
@@ -63,7 +63,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
 
 
 def layers_of(trace: Trace) -> tuple[Layer, ...]:
-    """The rows of a run, which need not have come to its end."""
+    """The rows of a run, which may be incomplete."""
     return _layers(trace, Ownership(trace), fields_of(trace))
 
 
@@ -81,22 +81,22 @@ def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> 
     for call in trace.calls:
         if call.parent is not None:
             children[call.parent].append(call.index)
-    own = {}
+    self_tally = {}
     for call in trace.calls:
-        forward = _own(call, ownership, ops[call.index], leaf=not children[call.index])
+        forward = _self_tally(call, ownership, ops[call.index], leaf=not children[call.index])
         gradients = None if backward is None else backward[call.index]
-        own[call.index] = _with_backward(forward, gradients)
+        self_tally[call.index] = _with_backward(forward, gradients)
     total: dict[int, Tally] = {}
-    for call in reversed(trace.calls):  # children stand behind their parents
-        total[call.index] = sum((total[c] for c in children[call.index]), own[call.index])
+    for call in reversed(trace.calls):  # children follow their parents
+        total[call.index] = sum((total[c] for c in children[call.index]), self_tally[call.index])
     return tuple(
-        _layer(call, own[call.index], total[call.index], ownership, ops[call.index], fields)
+        _layer(call, self_tally[call.index], total[call.index], ownership, ops[call.index], fields)
         for call in trace.calls
     )
 
 
 def _layer(
-    call: Call, own: Tally, total: Tally, ownership: Ownership, ops: list[Op],
+    call: Call, self_tally: Tally, total: Tally, ownership: Ownership, ops: list[Op],
     fields: Mapping[int, Field],
 ) -> Layer:  # fmt: skip
     field = fields.get(call.outputs[0].value, NO_FIELD) if call.outputs else NO_FIELD
@@ -111,38 +111,38 @@ def _layer(
         role=role_of(call, ops),
         inputs=tuple(t.shape for t in call.inputs),
         outputs=tuple(t.shape for t in call.outputs),
-        params=own.params,
+        params=self_tally.params,
         frozen_params=sum(p.numel for p in parameters if not p.trainable),
         param_bytes=sum(p.nbytes for p in parameters),
-        macs=own.macs,
-        other_ops=own.other_ops,
-        activation_bytes=own.activation_bytes,
+        macs=self_tally.macs,
+        other_ops=self_tally.other_ops,
+        activation_bytes=self_tally.activation_bytes,
         total=total,
         window=window_of(ops, dims_of(call)),
         receptive_field=field.size,
         stride=field.stride,
         receptive_field_reason=field.reason,
         shared_with=ownership.shared_with(call),
-        exact=own.exact,
-        backward_macs=own.backward_macs,
-        backward_other_ops=own.backward_other_ops,
+        exact=self_tally.exact,
+        backward_macs=self_tally.backward_macs,
+        backward_other_ops=self_tally.backward_other_ops,
     )
 
 
-def _own(call: Call, ownership: Ownership, ops: list[Op], leaf: bool) -> Tally:
+def _self_tally(call: Call, ownership: Ownership, ops: list[Op], leaf: bool) -> Tally:
     cost, uncounted = _cost(ops)
     params = sum(p.numel for p in ownership.by_call.get(call.index, []))
-    # A container hands on what its children made: only leaves make activations.
+    # A container returns outputs of its children, so only leaves count activations.
     activation_bytes = call.new_bytes if leaf else 0
     return Tally(params, cost.macs, cost.other_ops, activation_bytes, uncounted)
 
 
-def _with_backward(own: Tally, ops: list[Op] | None) -> Tally:
+def _with_backward(self_tally: Tally, ops: list[Op] | None) -> Tally:
     if ops is None:
-        return own
+        return self_tally
     cost, uncounted = _cost(ops)
     return replace(
-        own,
+        self_tally,
         backward_macs=cost.macs,
         backward_other_ops=cost.other_ops,
         backward_uncounted=uncounted,
@@ -150,7 +150,7 @@ def _with_backward(own: Tally, ops: list[Op] | None) -> Tally:
 
 
 def _cost(ops: Sequence[Op]) -> tuple[Cost, dict[str, int]]:
-    """What the ops cost together, and how often those ran whose cost is not known."""
+    """The cost of the ops, and the number of runs of each op whose cost is unknown."""
     macs = other_ops = 0
     uncounted: dict[str, int] = {}
     for op in ops:
@@ -178,7 +178,7 @@ def _bytes_by_dtype(params: list[Parameter]) -> dict[str, int]:
 
 
 def _by_role(layers: tuple[Layer, ...], ownership: Ownership) -> dict[str, RoleTally]:
-    """Own figures summed by role; parameters of modules never called count with their module."""
+    """Figures summed by role; unused parameters count with the role of their module."""
     params: Counter[str] = Counter()
     macs: Counter[str] = Counter()
     for layer in layers:
@@ -192,11 +192,11 @@ def _by_role(layers: tuple[Layer, ...], ownership: Ownership) -> dict[str, RoleT
 
 
 class Ownership:
-    """Which call a parameter belongs to: each counts once.
+    """Assigns each parameter to one call, so that it counts once.
 
-    A parameter belongs to the first call of the module that registers it, if that is a leaf of the
-    tree; else to the first call in which an op used it, such as a `matmul` in the container that
-    registers it. One that no op used belongs to no call.
+    A parameter belongs to the first call of the module that registers it, if this call is a leaf
+    of the tree; otherwise to the first call in which an op used it, such as a `matmul` in the
+    container that registers it. A parameter that no op used belongs to no call.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -226,7 +226,7 @@ class Ownership:
                 self._owners.setdefault(alias.rpartition(".")[0], parameter.owner)
 
     def shared_with(self, call: Call) -> str | None:
-        """The module with whose first call the parameters of `call` were counted, if they were."""
+        """The module whose first call counts the parameters of `call`; None if `call` does."""
         owner = self._owners.get(call.path) if call.module else None
         counted_here = owner == call.path and self._first_call[call.path] == call.index
         return None if counted_here else owner
@@ -236,7 +236,7 @@ class Ownership:
         return (module and role_of_module(module.base)) or "other"
 
     def notes(self) -> tuple[str, ...]:
-        """Parameters that no call used: they are in the total and in no row."""
+        """Notes on parameters that no call used: they are in the total but in no row."""
         unused: Counter[str] = Counter()
         for parameter in self.unused:
             unused[self._uncalled_root(parameter)] += parameter.numel
@@ -246,7 +246,7 @@ class Ownership:
         )
 
     def _uncalled_root(self, parameter: Parameter) -> str:
-        """The outermost module around the parameter in which nothing was called."""
+        """The outermost module around the parameter of which no part was called."""
         parts = parameter.name.split(".")
         for length in range(1, len(parts)):
             path = ".".join(parts[:length])

@@ -1,4 +1,4 @@
-"""Where a model is at each spatial resolution, and which resolutions of two models correspond."""
+"""The stages of a model by spatial resolution, and the alignment of the stages of models."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _GAP = 0.3  # in octaves of the side: maps whose sides differ by more than 2^0.6
 def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
     """Consecutive layers of one output size, e.g. 54×54, 26×26, …; 1×1 for vectors.
 
-    The channels of a stage are those that it hands on: of its last row at the outermost level. What
-    a container holds itself counts where its next layer is.
+    The channels of a stage are those of its output: of its last row at the outermost level. Figures
+    of a container itself count in the stage of its next layer.
     """
     stages: list[Stage] = []
-    waiting: list[Layer] = []  # containers whose first layer is still to come
+    waiting: list[Layer] = []  # containers before their first layer
     outermost = params = macs = 0
-    # Rows are in preorder: a row with children stands directly before a deeper one.
+    # Rows are in preorder: a row with children is directly before a deeper one.
     depths = [layer.depth for layer in layers[1:]] + [0]
     for layer, next_depth in zip(layers, depths, strict=True):
         params, macs = params + layer.params, macs + layer.macs
@@ -49,7 +49,7 @@ def _channels(shape: Shape) -> int:
 def align(models: Sequence[Sequence[Stage]]) -> tuple[tuple[Stage | None, ...], ...]:
     """One row per resolution, one column per model, in order; None where a model has no such map.
 
-    Rows are matched so that the sum of the differences in scale is the least.
+    The alignment minimizes the sum of the differences in scale.
     """
     rows: list[tuple[Stage | None, ...]] = [(stage,) for stage in models[0]]
     for number, stages in enumerate(models[1:], start=1):
@@ -88,7 +88,7 @@ def _match(rows: list[Row], stages: list[Stage]) -> list[tuple[Row | None, Stage
 
 
 def _distance(row: Row, stage: Stage) -> float:
-    """How many octaves the sides of two maps are apart."""
+    """The difference in scale of two maps, in octaves."""
     known = next(s for s in row if s is not None)
     if (prod(known.size) == 1) != (prod(stage.size) == 1):
         return inf
@@ -96,7 +96,7 @@ def _distance(row: Row, stage: Stage) -> float:
 
 
 def _octaves(stage: Stage) -> float:
-    """The binary logarithm of the side, the mean over the dimensions."""
+    """The binary logarithm of the side, averaged over the dimensions."""
     return log2(prod(stage.size)) / len(stage.size)
 
 

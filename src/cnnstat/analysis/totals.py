@@ -1,4 +1,4 @@
-"""The totals of an analysis, and how exact they are."""
+"""The totals of an analysis, and whether they are exact."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _no_field(analysis: Analysis) -> str:
 
 
 def footing(analysis: Analysis) -> str:
-    """How the figures were made, in a phrase."""
+    """A phrase on how the figures were computed: exactness, mode and lane."""
     t = analysis.totals
     bounds = _bounds(analysis, t.uncounted, t.backward_uncounted)
     return f"{bounds}; {analysis.mode} mode, {analysis.lane} lane"
@@ -66,12 +66,12 @@ _BOUNDS = {
 
 
 def bound_of(analysis: Analysis) -> str:
-    """What stands before a total that is only a bound: "at least "."""
+    """The prefix of a total that is only a bound: "at least ", or empty."""
     return _BOUNDS[_bounds(analysis, analysis.totals.uncounted)]
 
 
 def _bounds(analysis: Analysis, *uncounted: dict[str, int]) -> str:
-    """What a figure is in which `uncounted` operators are missing."""
+    """Whether a figure without the `uncounted` operators is exact, or which bound it is."""
     totals = analysis.totals
     depends = totals.bounded is not None and totals.bounded.fixed_macs != totals.macs
     if not depends:
@@ -80,7 +80,7 @@ def _bounds(analysis: Analysis, *uncounted: dict[str, int]) -> str:
 
 
 def bounds(analysis: Analysis) -> list[str]:
-    """What keeps the totals from being exact, a sentence for each cause."""
+    """Sentences on why the totals are not exact, one for each cause."""
     totals = analysis.totals
     missing = [("the totals", totals.uncounted), ("backward totals", totals.backward_uncounted)]
     sentences = [
@@ -90,8 +90,8 @@ def bounds(analysis: Analysis) -> list[str]:
     ]
     bounded = analysis.totals.bounded
     if bounded is not None:
-        taken = "as these values gave them" if analysis.lane == "cpu" else "at their largest"
-        sentences.append(f"sizes that depend on values are taken {taken}: {_times(bounded.ops)}")
+        sizes = "as these values gave them" if analysis.lane == "cpu" else "at their largest"
+        sentences.append(f"sizes that depend on values are taken {sizes}: {_times(bounded.ops)}")
         parts = [_part(part) for part in bounded.parts]
         if parts:
             sentences.append(" + ".join([f"MACs: {bounded.fixed_macs:,} fixed", *parts]))

@@ -12,7 +12,7 @@ from ..memory_usage.results import Memory
 from ..models.model_inputs import with_batch
 from ..pipeline import run_model
 from ..rooflines.bounds import roofline_of
-from ..rooflines.config import Question, find_device
+from ..rooflines.config import Target, find_device
 from ..rooflines.devices import device_named, peak_of
 from ..rooflines.results import Device
 from ..run_config import ModelRequest, RunConfig
@@ -55,7 +55,7 @@ def predicted(
     macs = totals.macs + (totals.backward_macs or 0)
     seconds = peak = None
     if peaks is not None:
-        request = Question(peaks, protocol.precision, protocol.optimizer if training else None)
+        request = Target(peaks, protocol.precision, protocol.optimizer if training else None)
         bound = roofline_of(run.trace, run.analysis, request, protocol.batch_size)
         once = bound.update.seconds if bound.update else 0.0
         # a step has one update, and a forward and backward pass for each accumulated batch

@@ -81,7 +81,7 @@ def command(
     input, type, output, backward MACs, MACs.
     """
     from ..analysis.layer_table import check_options
-    from ..analysis.receptive_field import with_sight
+    from ..analysis.receptive_field import with_object_size
     from ..analysis.totals import require_exact
     from ..api import analyze, formulas
     from ..render.options import Options
@@ -107,7 +107,7 @@ def command(
                     training=training,
                 )
             )  # fmt: skip
-        result = analysis if object is None else with_sight(analysis, object)
+        result = analysis if object is None else with_object_size(analysis, object)
     emit(result, to, shown)
     if strict:
         require_exact(analysis)

@@ -1,1 +1,1 @@
-"""How models differ, and why."""
+"""Differences between models."""

@@ -1,4 +1,4 @@
-"""The linear layers that a network ends in: their cost, and that of traced variants of them."""
+"""The linear layers at the end of a network: their cost, and the cost of alternatives."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PASSED_OVER = ("activation", "dropout", "norm", "shape", "pool", "other", "join
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The linear layers of a classifier, and the layer that makes the last feature map."""
+    """The linear layers of a classifier, and the layer whose output is the last feature map."""
 
     linears: tuple[Layer, ...]
     features: Layer | None
 
 
 def find_site(analysis: Analysis) -> Site | None:
-    """The site, or None for a model that does not end in linear layers."""
+    """Find the classifier; None if the model does not end in linear layers."""
     layers = analysis.layers
     linears: list[Layer] = []
     features: Layer | None = None
@@ -66,10 +66,10 @@ def _linear(layer: Layer, analysis: Analysis) -> Linear:
 
 
 def head_of(analysis: Analysis, variant: Analysis, features: Layer) -> NinHead:
-    """What the variant with a NiN head costs; its head is the module `head`.
+    """The cost of the variant with a NiN head, the module `head`.
 
-    The variant still carries the classifier that it no longer runs: parameters that the original
-    used and the variant does not are no part of it.
+    The variant still contains the classifier, which no longer runs: parameters that only the
+    original uses are subtracted.
     """
     head = next(layer for layer in variant.layers if layer.path == "head")
     replaced = _used(analysis, "params") + head.total.params - _used(variant, "params")
@@ -89,12 +89,12 @@ def head_of(analysis: Analysis, variant: Analysis, features: Layer) -> NinHead:
 
 
 def _used(analysis: Analysis, figure: Literal["params", "param_bytes"]) -> int:
-    """The part of the model's parameters that stands in its rows."""
+    """The part of the model's parameters that its rows contain."""
     return sum(getattr(layer, figure) for layer in analysis.layers)
 
 
 def growth_of(variant: Analysis, first: str) -> Growth:
-    """The variant's figures, `first` being the path of its first linear layer."""
+    """The figures of the variant; `first` is the path of its first linear layer."""
     layer = next(layer for layer in variant.layers if layer.path == first)
     by_role = variant.by_role
     return Growth(
@@ -135,7 +135,7 @@ def classifier_of_saved(analysis: Analysis) -> Classifier | None:
 
 
 def classifier_of_run(run: ModelRun) -> Classifier | None:
-    """What the linear layers at the end cost, beside traced variants without them and larger."""
+    """The linear layers at the end, and traced variants: a NiN head, larger inputs."""
     site = find_site(run.analysis)
     if site is None:
         return None

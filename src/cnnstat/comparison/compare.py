@@ -1,4 +1,4 @@
-"""Models → Comparison: each is run, or read from a file, on one input; figures side by side."""
+"""Models → Comparison: each is run, or read from a file, on the same input."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def compare_models(
 
 
 _Result = tuple[tuple[Analysis, Classifier | None], tuple[Any, ...]]
-"""A model of a comparison, and the inputs that it ran on."""
+"""The analysis and the classifier of a model, and the inputs it ran on."""
 
 
 def _saved_result(path: str, inputs: tuple[Any, ...], origin: str) -> _Result:
@@ -68,14 +68,15 @@ def _traced_result(
     try:
         run = run_model(loaded, config)
     except ShapeError as error:
-        told = ShapeError(
+        failed = ShapeError(
             f"{loaded.spec} does not run on {_shapes_text(loaded.inputs)}, {origin}",
             error.message,
             *error.details,
             "all models of a comparison run on one input: --input names another",
         )
-        told.diagnosis, told.further, told.failure = error.diagnosis, error.further, error.failure
-        raise told from error
+        failed.diagnosis, failed.further = error.diagnosis, error.further
+        failed.failure = error.failure
+        raise failed from error
     return (run.analysis, classifier_of_run(run)), (*loaded.inputs, *loaded.named_inputs.values())
 
 
@@ -99,7 +100,7 @@ _FIGURES: tuple[tuple[str, Unit, str], ...] = (
 
 
 def compare(analyses: Sequence[Analysis], classifiers: Sequence[Classifier | None]) -> Comparison:
-    """Put the analyses side by side. The first model is what ratios are relative to."""
+    """Compare analyses; ratios are relative to the first model."""
     names = _names(analyses)
     by_role = _by_role(analyses)
     return Comparison(
@@ -115,13 +116,13 @@ def compare(analyses: Sequence[Analysis], classifiers: Sequence[Classifier | Non
 
 
 def _names(analyses: Sequence[Analysis]) -> tuple[str, ...]:
-    """The specs; two models of one spec are told apart by a number."""
-    seen: Counter[str] = Counter()
+    """The specs; models with the same spec are numbered."""
+    counts: Counter[str] = Counter()
     names = []
     for analysis in analyses:
         spec = analysis.model.spec
-        seen[spec] += 1
-        names.append(spec if seen[spec] == 1 else f"{spec} ({seen[spec]})")
+        counts[spec] += 1
+        names.append(spec if counts[spec] == 1 else f"{spec} ({counts[spec]})")
     return tuple(names)
 
 
@@ -143,7 +144,7 @@ def _figure(name: str, unit: Unit, values: list[float | None]) -> Figure:
 
 
 def _by_role(analyses: Sequence[Analysis]) -> tuple[RoleFigures, ...]:
-    """Roles by the parameters they take in all models together, the largest first."""
+    """The roles, sorted by their parameters in all models together, largest first."""
     weight: Counter[str] = Counter()
     for analysis in analyses:
         for role, tally in analysis.by_role.items():
@@ -168,7 +169,7 @@ def _role(role: str, analyses: Sequence[Analysis]) -> RoleFigures:
 def _summary(
     names: Sequence[str], analyses: Sequence[Analysis], by_role: Sequence[RoleFigures]
 ) -> tuple[str, ...]:
-    """Which model is smaller, by what factor, and what the difference is made of."""
+    """Sentences: the smallest and the largest model, and the role that differs most."""
     params = [analysis.totals.params for analysis in analyses]
     small, large = params.index(min(params)), params.index(max(params))
     if params[small] == params[large]:
@@ -178,17 +179,17 @@ def _summary(
     factor = f", {_times(params[large], params[small])} as many" if params[small] else ""
     role = max(by_role, key=lambda figures: figures.params[large] - figures.params[small])
     part = (role.params[large] - role.params[small]) / (params[large] - params[small])
-    made_of = f"{format_share(part)} of the difference is" if part <= 1 else "The difference is"
+    share = f"{format_share(part)} of the difference is" if part <= 1 else "The difference is"
     return (
         f"{lead} has {params[small]:,} parameters, {largest} has {params[large]:,}{factor}.",
-        f"{made_of} {_NOUNS.get(role.role, role.role)} layers: {largest} holds "
+        f"{share} {_NOUNS.get(role.role, role.role)} layers: {largest} holds "
         f"{role.params[large]:,} parameters in them ({format_share(role.params_share[large])}), "
         f"{smallest} {f'{role.params[small]:,}' if role.params[small] else 'none'}.",
     )
 
 
 def _work(names: Sequence[str], analyses: Sequence[Analysis]) -> tuple[str, ...]:
-    """How the models differ where their parameters do not."""
+    """The difference in MACs of models with equal parameters."""
     macs = [analysis.totals.macs for analysis in analyses]
     least, most = macs.index(min(macs)), macs.index(max(macs))
     if macs[least] == macs[most] or not macs[least]:

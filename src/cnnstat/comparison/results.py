@@ -1,4 +1,4 @@
-"""How models differ."""
+"""The result of `compare`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ Unit = Literal["count", "bytes", "pixels", "layers"]
 
 
 class Figure(Record, frozen=True):
-    """One figure of each model, side by side. `ratios` are relative to the first model.
-
-    `reason` says why a value is missing.
-    """
+    """One figure of each model. `ratios` are relative to the first model."""
 
     name: str
     unit: Unit
@@ -23,7 +20,7 @@ class Figure(Record, frozen=True):
 
 
 class RoleFigures(Record, frozen=True):
-    """What one role takes in each model; shares are fractions of the model's total."""
+    """The parameters and MACs of one role in each model; shares are fractions of the total."""
 
     role: str
     params: tuple[int, ...]
@@ -33,7 +30,7 @@ class RoleFigures(Record, frozen=True):
 
 
 class Linear(Record, frozen=True):
-    """A fully connected layer: `share` is its part of the model's parameters."""
+    """A fully connected layer; `share` is its fraction of the parameters of the model."""
 
     path: str
     in_features: int
@@ -44,7 +41,7 @@ class Linear(Record, frozen=True):
 
 
 class Growth(Record, frozen=True):
-    """The model re-traced at another input size, its first linear layer resized to fit."""
+    """The model traced at another input size, with its first linear layer resized to fit."""
 
     input: Shape
     in_features: int
@@ -65,9 +62,9 @@ class NinHead(Record, frozen=True):
 
 
 class Classifier(Record, frozen=True):
-    """The linear layers that a model ends in, and what other choices would cost.
+    """The linear layers at the end of a model, and the costs of alternatives.
 
-    `head` or `growth` is None where it could not be traced; `reason` says why.
+    `head` is None and `growth` empty if they could not be traced; `reason` says why.
     """
 
     linears: tuple[Linear, ...]
@@ -79,9 +76,9 @@ class Classifier(Record, frozen=True):
 
 
 class Comparison(Result, frozen=True, kw_only=True):
-    """How models differ on one input, and why.
+    """The differences between models on one input.
 
-    `classifiers` has None for a model that does not end in linear layers.
+    `classifiers` has None for models that do not end in linear layers.
     """
 
     kind: Literal["comparison"] = "comparison"

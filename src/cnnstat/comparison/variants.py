@@ -1,6 +1,6 @@
-"""Variants of a model, made to be traced: another head, another input size.
+"""Traced variants of a model: another head, another input size.
 
-A variant is a copy on `meta`; the model it was made from is not touched.
+A variant is a copy on `meta`; the original model is not changed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Inputs = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class _Reached(BaseException):
-    """Ends a forward pass where its tensor is wanted. No error: nothing that catches errors,
-    a model's own `except Exception` included, may stop it on its way."""
+    """Ends a forward pass at a tensor. It is not an Exception, so that an `except Exception` in
+    the model does not catch it."""
 
     def __init__(self, tensor: Tensor) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class NinHead(nn.Sequential):
 
 
 class _WithHead(nn.Module):
-    """A model's features, up to where they are made, and another head on them."""
+    """A model cut off after its features, with another head on them."""
 
     def __init__(self, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -62,9 +62,9 @@ class _WithHead(nn.Module):
 def with_nin_head(
     model: nn.Module, inputs: Inputs, mode: Mode, features: Layer, classes: int
 ) -> Trace:
-    """Trace `model` with everything behind the layer `features` replaced by a `NinHead`.
+    """Trace `model` with everything after the layer `features` replaced by a `NinHead`.
 
-    The replaced modules are still there, and do not run.
+    The replaced modules are still registered, but do not run.
     """
     variant = _WithHead(meta_copy(model), NinHead(features.outputs[0][1], classes))
     stop = _stop_at(f"body.{features.path}", features)
@@ -80,10 +80,10 @@ def _stop_at(path: str, features: Layer) -> Observer:
 
 
 def resized(model: nn.Module, inputs: Inputs, mode: Mode, linear: str) -> Trace:
-    """Trace `model` on other inputs with its linear layer `linear` made as wide as they need.
+    """Trace `model` on other inputs, with its linear layer `linear` resized to fit.
 
     Raises:
-        ModelError: the layer is no module that can be replaced, or the model does not run.
+        ModelError: the layer is not an nn.Linear that can be replaced, or the model does not run.
     """
     variant = meta_copy(model)
     layer = dict(variant.named_modules()).get(linear)

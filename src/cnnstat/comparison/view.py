@@ -1,4 +1,4 @@
-"""The view of a comparison: the summary first, then the figures it rests on."""
+"""The view of a comparison: a summary, then its figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .results import Classifier, Comparison, Figure, Growth, NinHead
 
 
 def view(comparison: Comparison, options: Options) -> Report:
-    """The report of a comparison; the layers of each model stand at the end."""
+    """The report of a comparison; the layers of each model come last."""
     inputs = " and ".join(
         dict.fromkeys(
             ", ".join(format_shape(i.shape) for i in analysis.inputs)
@@ -103,7 +103,7 @@ def _stages(comparison: Comparison) -> Table:
 
 
 def _resolution(row: tuple[Stage | None, ...]) -> str:
-    """54×54 | 55×55: where each model is, in the order of the models."""
+    """The resolution of each model, in order: 54×54 | 55×55."""
     return " | ".join(format_shape(stage.size) if stage else "–" for stage in row)
 
 
@@ -205,15 +205,15 @@ def _heads(comparison: Comparison, pairs: Sequence[tuple[str, Classifier]]) -> l
     for name, classifier in pairs:
         if classifier.head is None:
             continue
-        whole, head = totals[name], classifier.head
+        total, head = totals[name], classifier.head
         rows.append(
             [
                 Cell(name),
                 Cell(f"{len(classifier.linears)} linear"),
                 Cell(classifier.params, "count"),
-                Cell(whole.params, "count"),
-                Cell(whole.macs, "count"),
-                Cell(whole.param_bytes, "bytes"),
+                Cell(total.params, "count"),
+                Cell(total.macs, "count"),
+                Cell(total.param_bytes, "bytes"),
             ]
         )
         rows.append([Cell(name), Cell(f"1×1 conv on {format_shape(head.features)}"), *_head(head)])

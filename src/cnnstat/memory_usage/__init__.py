@@ -1,1 +1,1 @@
-"""What a device will need, told before anything runs on it."""
+"""Prediction of the memory of a step, without a device."""

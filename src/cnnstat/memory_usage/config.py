@@ -1,4 +1,4 @@
-"""What `memory` can be asked, refused here where it makes no sense: before torch is imported."""
+"""The arguments of `memory`, checked before torch is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..units import parse_quantity
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
-    """The arguments of `cnnstat.memory` that say which step is followed, and on which device.
+    """The step to predict, and the device: the arguments of `cnnstat.memory`.
 
     Raises:
         UsageError: a name is unknown, or two options exclude each other.
@@ -80,10 +80,10 @@ class MemoryConfig:
 
 
 def limit_bytes(device_memory: int | str | None) -> int | None:
-    """Bytes, of bytes or a text as "24GiB".
+    """Bytes, from a number or a text such as "24GiB".
 
     Raises:
-        UsageError: the text is no quantity.
+        UsageError: the text is not a quantity.
     """
     if not isinstance(device_memory, str):
         return device_memory

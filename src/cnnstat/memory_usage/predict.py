@@ -23,31 +23,31 @@ from .results import BatchFit, Memory, Sharded
 from .timeline import Timeline, notes_of
 
 
-def predict_memory(request: ModelRequest, asked: MemoryConfig) -> Memory:
+def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
     """Run one step on tensors without data, and say what it holds."""
     loaded = load_model(request)
     if not isinstance(loaded, Loaded):
         raise UsageError(
             f"{request.model} is a graph that is not run: its memory cannot be followed"
         )
-    if loaded.mode == "eval" and not asked.inference:
+    if loaded.mode == "eval" and not config.inference:
         raise UsageError(f"{loaded.spec} was exported in eval mode: it is no model to train",
                          hint="add --inference")  # fmt: skip
-    autocast = _dtype(PRECISIONS[asked.precision].autocast)
-    sharding = None if asked.fsdp is None else Sharding(asked.fsdp, asked.fsdp_units, autocast)
+    autocast = _dtype(PRECISIONS[config.precision].autocast)
+    sharding = None if config.fsdp is None else Sharding(config.fsdp, config.fsdp_units, autocast)
     options = StepOptions(
-        mode=loaded.mode or asked.mode or ("eval" if asked.inference else "train"),
-        optimizer=None if asked.inference else asked.optimizer,
-        device=asked.device,
-        dtype=_dtype(PRECISIONS[asked.precision].parameters),
-        checkpoint=asked.checkpoint,
-        ddp=asked.ddp,
+        mode=loaded.mode or config.mode or ("eval" if config.inference else "train"),
+        optimizer=None if config.inference else config.optimizer,
+        device=config.device,
+        dtype=_dtype(PRECISIONS[config.precision].parameters),
+        checkpoint=config.checkpoint,
+        ddp=config.ddp,
         autocast=None if sharding else autocast,
         fsdp=sharding,
-        accumulated=asked.accumulate > 1,
+        accumulated=config.accumulate > 1,
     )
-    subject = _Subject(loaded, options, asked.precision, asked.accumulate)
-    return subject.result(asked.batch_size, asked.device_memory)
+    subject = _Subject(loaded, options, config.precision, config.accumulate)
+    return subject.result(config.batch_size, config.device_memory)
 
 
 @overload
@@ -60,7 +60,7 @@ def _dtype(name: str | None) -> torch.dtype | None:
 
 @dataclass(frozen=True)
 class _Subject:
-    """A model, and how its step is made."""
+    """A model, and the settings of its step."""
 
     loaded: Loaded
     options: StepOptions
@@ -75,7 +75,7 @@ class _Subject:
             first, step = self._steps(loaded)
         except ModelError as error:
             if not isinstance(error.__cause__, LaneError):
-                # the forward pass alone fails as it does for `shapes`, with its diagnosis
+                # run the forward pass alone: if it fails too, its error has a diagnosis
                 run_model(loaded, RunConfig(options.mode, "meta"))
             raise
         timeline = Timeline(step, options.device)
@@ -103,14 +103,14 @@ class _Subject:
             phases=tuple(timeline.phases()),
             timeline=tuple(timeline.moments()),
             operators=len(step.operators),
-            layers=timeline.kept() if training else (),
+            layers=timeline.activations_by_layer() if training else (),
             fit=fit,
             notes=notes_of(step, Timeline(first, options.device), timeline),
         )
 
     def _steps(self, loaded: Loaded) -> tuple[Step, Step]:
-        """The first step and the one that is repeated; at inference they are one."""
-        model = meta_copy(loaded.model)  # a run may leave traces on it
+        """The first step and a repeated one; at inference they are the same."""
+        model = meta_copy(loaded.model)  # a run may change the model
         try:
             steps = trace_step(model, loaded.inputs, loaded.named_inputs, self.options)
         except LaneError as error:
@@ -129,7 +129,7 @@ class _Subject:
         def peak_at(size: int) -> int | None:
             try:
                 _, step = self._steps(with_batch(loaded, size))
-            except ShapeError:  # a batch norm in training takes no batch of one
+            except ShapeError:  # batch norm cannot train on a batch of one
                 return None
             return Timeline(step, self.options.device).peak.held_bytes
 
@@ -137,7 +137,7 @@ class _Subject:
         return BatchFit(limit, peak_bytes <= limit, *(found or (None, None)))
 
 
-_LARGEST = 2**24  # a model that still fits does not grow with its batch
+_LARGEST = 2**24  # a model that still fits hardly grows with its batch
 
 
 def largest_batch(
@@ -145,8 +145,9 @@ def largest_batch(
 ) -> tuple[int, int] | None:
     """The largest batch whose peak is at most `limit`, and that peak; None if no batch fits.
 
-    A run shows that the batch fits, another that one more does not. `peak_at` tells the peak of a
-    batch, None where the model does not run on it; `known` is one batch and its peak.
+    One run confirms that the batch fits, another that the next larger one does not. `peak_at`
+    returns the peak of a batch, None if the model does not run on it; `known` is a batch and its
+    peak.
 
     Raises:
         ModelError: the peak does not grow with the batch.
@@ -171,9 +172,9 @@ def largest_batch(
 def _next(
     fits: tuple[int, int] | None, exceeds: tuple[int, int | None] | None, smallest: int, limit: int
 ) -> int:
-    """The batch to try next: peaks grow about in proportion to the batch.
+    """The batch to try next, by interpolation: peaks are nearly linear in the batch.
 
-    Of a batch that is too large for the model itself, no peak is known.
+    A batch on which the model does not run has no peak; the search then bisects.
     """
     if exceeds is None:
         assert fits is not None
@@ -184,5 +185,5 @@ def _next(
     if most is None:
         return (low + high) // 2
     guess = low + (limit - least) * (high - low) // (most - least)
-    # the peaks lie on or below the line between the two: the batch is the guess or above it
+    # peaks are on or below the line between the two, so the guess is a lower bound
     return min(max(guess + (guess == low), low + 1), high - 1)

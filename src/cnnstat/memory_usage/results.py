@@ -1,4 +1,4 @@
-"""The result of `memory`: what a step holds, by kind, at its peak and over time."""
+"""The result of `memory`: the memory of a step by kind, at its peak and over time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..results import Record, Result
 PhaseName = Literal["forward", "loss", "backward", "optimizer"]
 
 
-class Held(Record, frozen=True, kw_only=True):
+class BytesByKind(Record, frozen=True, kw_only=True):
     """Bytes by kind; they sum up to `total`.
 
-    `inputs` are the batch and its targets. `buckets` hold a second copy of gradients that ranks
-    exchange: DistributedDataParallel's of all, FSDP's of one unit. `gathered` are parameters that
-    FSDP has gathered from all ranks, and the buffers of gathering. `activations` are what the
-    forward pass and the loss made and the backward pass needs, or the caller holds; at inference
-    all that the forward pass made. `temporaries` are freed before the phase that made them ends,
-    or soon after.
+    `inputs` are the batch and its targets. `buckets` are second copies of gradients that ranks
+    exchange: of all gradients with DistributedDataParallel, of one unit with FSDP. `gathered` are
+    parameters that FSDP has gathered from all ranks, and its gather buffers. `activations` are
+    tensors from the forward pass and the loss that the backward pass or the caller needs; at
+    inference, all tensors from the forward pass. `temporaries` are freed by the end of the phase
+    that created them, or soon after.
     """
 
     parameters: int = 0
@@ -37,15 +37,15 @@ class Held(Record, frozen=True, kw_only=True):
         return sum(getattr(self, kind) for kind in KINDS)
 
 
-KINDS = tuple(Held.__struct_fields__)
-"""What memory is held for, in the order in which a step makes it."""
+KINDS = tuple(BytesByKind.__struct_fields__)
+"""The kinds of memory, in the order in which a step allocates them."""
 
 
 class Moment(Record, frozen=True, kw_only=True):
-    """What is held while one operator of the step runs, its result included.
+    """The memory allocated while one operator of the step runs, including its result.
 
-    `operator` is its name, `number` counts from 0. `layer` is the path of the call that it runs
-    for or whose gradients it computes, None where it belongs to none; `type` is that call's.
+    `operator` is its name, `number` counts from 0. `layer` is the path of the call to which the
+    operator or its gradient belongs, None without one; `type` is the type of that call.
     """
 
     number: int
@@ -54,11 +54,11 @@ class Moment(Record, frozen=True, kw_only=True):
     layer: str | None
     type: str | None
     held_bytes: int
-    held: Held
+    held: BytesByKind
 
 
-class LayerKept(Record, frozen=True):
-    """What the calls of one path made in the forward pass and keep for the backward pass."""
+class LayerActivations(Record, frozen=True):
+    """The activations that the calls of one path keep for the backward pass."""
 
     path: str
     type: str
@@ -78,22 +78,22 @@ class BatchFit(Record, frozen=True):
 
 
 class Sharded(Record, frozen=True):
-    """Over how many ranks FSDP shares a model out, and the modules that it gathers one by one."""
+    """The number of FSDP ranks, and the modules that are gathered one by one."""
 
     ranks: int
     units: tuple[str, ...]
 
 
 class Memory(Result, frozen=True, kw_only=True):
-    """What one step of training, or one forward pass, holds on a device.
+    """The memory of one training step, or of one forward pass, on a device.
 
-    `peak` is the moment at which most is held, `phases` the one of each phase. `timeline` has the
-    highest moment of each stretch of the step. `operators` counts those of the step. `layers` are
-    all that keep something for the backward pass, the most first. `optimizer` and `loss` are None
-    at inference. With `accumulate` above one the step is the last of so many batches whose
-    gradients are added up, and the update. `ddp`: the step is that of one rank of
-    DistributedDataParallel; `fsdp`: of the first rank of FSDP, which holds no less than another.
-    `fit` is None where no device memory was given.
+    `peak` is the moment of highest use, `phases` that of each phase. `timeline` has the highest
+    moment of each section of the step. `operators` is the number of operators in the step. `layers`
+    are all that keep activations for the backward pass, largest first. `optimizer` and `loss` are
+    None at inference. With `accumulate` above 1 the step is the last of so many accumulated
+    batches, and the update. With `ddp` the step is that of one rank of DistributedDataParallel,
+    with `fsdp` that of the first rank of FSDP, which needs no less than the others. `fit` is None
+    if no device memory was specified.
     """
 
     kind: Literal["memory"] = "memory"
@@ -116,6 +116,6 @@ class Memory(Result, frozen=True, kw_only=True):
     phases: tuple[Moment, ...]
     timeline: tuple[Moment, ...]
     operators: int
-    layers: tuple[LayerKept, ...]
+    layers: tuple[LayerActivations, ...]
     fit: BatchFit | None
     notes: tuple[str, ...]

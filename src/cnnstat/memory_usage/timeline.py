@@ -8,19 +8,19 @@ from itertools import accumulate
 from math import ceil
 
 from ..trace.step_records import Step, Storage
-from .results import KINDS, Held, LayerKept, Moment
+from .results import KINDS, BytesByKind, LayerActivations, Moment
 
 BLOCK = 512
-"""Bytes: torch's allocator for CUDA gives every storage a whole number of blocks of this size
+"""Bytes: torch's CUDA allocator rounds every storage up to a multiple of this size
 (`kMinBlockSize` in c10/core/AllocatorConfig.h)."""
-STRETCHES = 160
-"""Into how many stretches of operators a timeline is divided at most."""
+SECTIONS = 160
+"""The largest number of sections of a timeline."""
 
 
 class Timeline:
-    """What a step holds at each of its operators, on the CPU or rounded as CUDA's allocator does.
+    """The memory of a step at each of its operators, on CUDA rounded as its allocator does.
 
-    On CUDA what lies in the host's memory does not count.
+    On CUDA, storages in host memory do not count.
     """
 
     def __init__(self, step: Step, device: str) -> None:
@@ -34,7 +34,7 @@ class Timeline:
             if storage.freed is not None:
                 changes[storage.kind][storage.freed] -= nbytes
         self._by_kind = {kind: list(accumulate(n))[:count] for kind, n in changes.items()}
-        self.totals = [sum(held) for held in zip(*self._by_kind.values(), strict=True)]
+        self.totals = [sum(kinds) for kinds in zip(*self._by_kind.values(), strict=True)]
 
     def bytes_of(self, storage: Storage) -> int:
         if not self.on_cuda:
@@ -46,34 +46,38 @@ class Timeline:
         return self._highest(range(len(self.totals)))
 
     def phases(self) -> Iterator[Moment]:
-        """The highest moment of each phase, in order."""
+        """The moment of highest use of each phase, in order."""
         numbers: dict[str, list[int]] = defaultdict(list)
         for number, operator in enumerate(self.step.operators):
             numbers[operator.phase].append(number)
         yield from (self._highest(found) for found in numbers.values())
 
     def moments(self) -> Iterator[Moment]:
-        """The highest moment of each stretch; a stretch lies in one phase."""
-        length = ceil(len(self.totals) / STRETCHES)
-        stretch: list[int] = []
+        """The moment of highest use of each section; a section is part of one phase."""
+        length = ceil(len(self.totals) / SECTIONS)
+        section: list[int] = []
         for number, operator in enumerate(self.step.operators):
-            first = stretch and self.step.operators[stretch[0]]
-            if first and (len(stretch) == length or first.phase != operator.phase):
-                yield self._highest(stretch)
-                stretch = []
-            stretch.append(number)
-        if stretch:
-            yield self._highest(stretch)
+            first = section and self.step.operators[section[0]]
+            if first and (len(section) == length or first.phase != operator.phase):
+                yield self._highest(section)
+                section = []
+            section.append(number)
+        if section:
+            yield self._highest(section)
 
-    def kept(self) -> tuple[LayerKept, ...]:
-        """What each layer keeps for the backward pass, the most first."""
+    def activations_by_layer(self) -> tuple[LayerActivations, ...]:
+        """The activations that each layer keeps for the backward pass, largest first."""
         bytes_of_place: dict[int, int] = defaultdict(int)
         forward = sum(o.phase in ("forward", "loss") for o in self.step.operators)
         for storage in self.step.storages:
             if storage.kind == "activations" and storage.born < forward:
                 bytes_of_place[storage.place] += self.bytes_of(storage)
-        places = [(self.step.places[place], kept) for place, kept in bytes_of_place.items()]
-        layers = [LayerKept(place.path, place.type, kept) for place, kept in places if kept]
+        places = [(self.step.places[place], n) for place, n in bytes_of_place.items()]
+        layers = [
+            LayerActivations(place.path, place.type, activations_by_layer)
+            for place, activations_by_layer in places
+            if activations_by_layer
+        ]
         return tuple(sorted(layers, key=lambda layer: -layer.kept_bytes))
 
     def _highest(self, numbers: Sequence[int]) -> Moment:
@@ -87,7 +91,9 @@ class Timeline:
             layer=place.path or None,
             type=place.type or None,
             held_bytes=self.totals[number],
-            held=Held(**{kind: held[number] for kind, held in self._by_kind.items()}),
+            held=BytesByKind(
+                **{kind: by_operator[number] for kind, by_operator in self._by_kind.items()}
+            ),
         )
 
 
@@ -101,7 +107,10 @@ _RECURRENT = ("LSTM", "GRU", "RNN")
 
 
 def notes_of(step: Step, first: Timeline, timeline: Timeline) -> tuple[str, ...]:
-    """`first` is the first step, `timeline` that of `step`, which is repeated."""
+    """Notes on a step: its assumptions, and what the figures leave out.
+
+    `first` is the timeline of the first step, `timeline` that of `step`, a repeated one.
+    """
     return tuple(_notes(step, first, timeline))
 
 
@@ -129,7 +138,7 @@ def _notes(step: Step, first: Timeline, timeline: Timeline) -> Iterator[str]:
     if most > repeated:
         yield f"the first step holds more than those that follow: {most:,} bytes"
     if timeline.on_cuda:
-        # torch keeps a workspace for each thread that multiplies: autograd has its own
+        # torch keeps a workspace per thread with matrix products; autograd has a thread of its own
         threads = 1 if step.loss is None else 2
         yield (
             f"bytes in blocks of {BLOCK}, as torch.cuda.max_memory_allocated counts them; it also "

@@ -1,4 +1,4 @@
-"""The view of `memory`: the peak by kind and by phase, its course over the step, the layers."""
+"""The view of `memory`: the peak by kind and by phase, the timeline, the layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..render.blocks import Areas, Block, Cell, Column, Facts, Report, Table, Te
 from ..render.options import Options
 from .results import KINDS, Memory, Moment
 
-_LAYERS = 5  # shown unless told otherwise
+_LAYERS = 5  # shown by default
 _UNITS = 3
 KIND_TITLES = {
     "parameters": "parameters",
@@ -69,17 +69,17 @@ def _lead(memory: Memory) -> Facts:
     if fit is not None:
         size = Cell(fit.device_memory_bytes, "bytes").text
         batch = f"{memory.batch_size:,}"
-        told = f"batch {batch} fits" if fit.fits else f"batch {batch} does not fit"
+        verdict = f"batch {batch} fits" if fit.fits else f"batch {batch} does not fit"
         largest = "no batch fits"
         if fit.largest_batch is not None:
             peak = Cell(fit.largest_bytes, "bytes").text
             largest = f"the largest that does is {fit.largest_batch:,} ({peak})"
-        items.append((f"In {size}", Cell(f"{told}; {largest}")))
+        items.append((f"In {size}", Cell(f"{verdict}; {largest}")))
     return Facts(tuple(items))
 
 
 def _units(paths: tuple[str, ...]) -> str:
-    """What is gathered at once: block1, block2 … block8; the rest."""
+    """The units that are gathered one at a time: block1, block2 … block8."""
     if not paths:
         return "the whole model"
     shown = paths if len(paths) <= _UNITS else (*paths[: _UNITS - 1], "…", paths[-1])
@@ -87,7 +87,7 @@ def _units(paths: tuple[str, ...]) -> str:
 
 
 def _place(moment: Moment) -> str:
-    """The backward pass of features.3 (ReLU), threshold_backward."""
+    """Where a moment is: the backward pass of features.3 (ReLU), threshold_backward."""
     of = f" of {moment.layer} ({moment.type})" if moment.layer else ""
     phase = {"forward": "the forward pass", "loss": "the loss", "backward": "the backward pass",
              "optimizer": "the optimizer's step"}[moment.phase]  # fmt: skip
@@ -101,9 +101,9 @@ def _by_kind(memory: Memory) -> Table:
                Column("share", "Share"))  # fmt: skip
     rows = []
     for kind in KINDS:
-        held = getattr(memory.peak.held, kind)
-        if held or kind in ("parameters", "activations"):
-            rows.append(_share(_kind_title(memory, kind), held, memory.peak_bytes))
+        nbytes = getattr(memory.peak.held, kind)
+        if nbytes or kind in ("parameters", "activations"):
+            rows.append(_share(_kind_title(memory, kind), nbytes, memory.peak_bytes))
     rows.append(_share("total", memory.peak_bytes, memory.peak_bytes))
     return table(columns, rows)
 
@@ -114,8 +114,8 @@ def _kind_title(memory: Memory, kind: str) -> str:
     return KIND_TITLES[kind]
 
 
-def _share(title: str, held: int, whole: int) -> list[Cell]:
-    return [Cell(title), Cell(held, "bytes"), Cell(held / whole if whole else None, "share")]
+def _share(title: str, part: int, total: int) -> list[Cell]:
+    return [Cell(title), Cell(part, "bytes"), Cell(part / total if total else None, "share")]
 
 
 def _by_phase(memory: Memory) -> Table:
@@ -156,10 +156,10 @@ def _layers(memory: Memory, top: int) -> Table:
         Column("kept", "Kept"),
         Column("share", "Share"),
     )
-    whole = sum(layer.kept_bytes for layer in memory.layers)
+    total = sum(layer.kept_bytes for layer in memory.layers)
     rows = [
         [Cell(layer.path or "(the model itself)"), Cell(layer.type),
-         Cell(layer.kept_bytes, "bytes"), Cell(layer.kept_bytes / whole, "share")]
+         Cell(layer.kept_bytes, "bytes"), Cell(layer.kept_bytes / total, "share")]
         for layer in memory.layers[:top]
     ]  # fmt: skip
     count = len(memory.layers)

@@ -1,1 +1,1 @@
-"""How fast a device could run a step: its arithmetic and its traffic against the peaks."""
+"""Lower bounds on the time of a step on a device, from its arithmetic and memory traffic."""

@@ -19,16 +19,16 @@ from ..operators.registry import cost_of
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Op, Trace
-from .config import Question
+from .config import Target
 from .devices import peak_of
 from .results import LayerWork, Roofline, Work
 from .traffic import Traffic, fused_calls, update_bytes
 
 
 def predict_roofline(
-    request: ModelRequest, question: Question, batch_size: int | None, config: RunConfig
+    request: ModelRequest, target: Target, batch_size: int | None, config: RunConfig
 ) -> Roofline:
-    """Run a model, a training step with `config.training`, and bound its time."""
+    """Bound the time of a forward pass of a model, or of a training step with `config.training`."""
     loaded = load_model(request)
     if not isinstance(loaded, Loaded):
         raise UsageError(
@@ -37,46 +37,46 @@ def predict_roofline(
     if batch_size is not None:
         loaded = with_batch(loaded, batch_size)
     run = run_model(loaded, config)
-    return roofline_of(run.trace, run.analysis, question, batch_of(loaded))
+    return roofline_of(run.trace, run.analysis, target, batch_of(loaded))
 
 
 def roofline_of(
-    trace: Trace, analysis: Analysis, question: Question, batch_size: int | None
+    trace: Trace, analysis: Analysis, target: Target, batch_size: int | None
 ) -> Roofline:
-    """What one step takes at least. A training step needs a trace with a backward pass."""
-    layers = _layers(trace, analysis.layers, question)
+    """The roofline of one step. A training step needs a trace with a backward pass."""
+    layers = _layers(trace, analysis.layers, target)
     backward = _sum(layer.backward for layer in layers if layer.backward is not None)
     forward = _sum(layer.forward for layer in layers)
-    update = _update(analysis, question)
+    update = _update(analysis, target)
     step = _sum([forward, backward, *([update] if update else [])])
-    device, batch = question.device, batch_size
-    peak = peak_of(device, question.precision)
+    device, batch = target.device, batch_size
+    peak = peak_of(device, target.precision)
     totals = analysis.totals
     return Roofline(
         tool=analysis.tool, model=analysis.model, inputs=analysis.inputs, mode=analysis.mode,
-        lane=analysis.lane, device=device, precision=question.precision, peak_flops=peak,
+        lane=analysis.lane, device=device, precision=target.precision, peak_flops=peak,
         bandwidth=device.bandwidth, ridge=peak / device.bandwidth, batch_size=batch,
-        training=trace.backward is not None, optimizer=question.optimizer,
+        training=trace.backward is not None, optimizer=target.optimizer,
         forward=forward, backward=None if trace.backward is None else backward, update=update,
         flops=step.flops, bytes=step.bytes, seconds=step.seconds,
         examples_per_second=batch / step.seconds if batch and step.seconds else None,
         uncounted=dict(Counter(totals.uncounted) + Counter(totals.backward_uncounted)),
-        layers=layers, notes=(*analysis.notes, *_notes(trace, analysis, question)),
+        layers=layers, notes=(*analysis.notes, *_notes(trace, analysis, target)),
     )  # fmt: skip
 
 
-def _layers(trace: Trace, rows: Sequence[Layer], question: Question) -> tuple[LayerWork, ...]:
-    fused = fused_calls(trace, question.precision)
-    forward = _by_call(trace.ops, question, {i: moved.forward for i, moved in fused.items()})
+def _layers(trace: Trace, rows: Sequence[Layer], target: Target) -> tuple[LayerWork, ...]:
+    fused = fused_calls(trace, target.precision)
+    forward = _by_call(trace.ops, target, {i: moved.forward for i, moved in fused.items()})
     backward = None
     if trace.backward is not None:
         moved_back = {i: moved.backward for i, moved in fused.items()}
-        backward = _by_call(trace.backward.ops, question, moved_back)
+        backward = _by_call(trace.backward.ops, target, moved_back)
     total = {
         call.index: forward[call.index] + (backward[call.index] if backward else Work())
         for call in trace.calls
     }
-    for call in reversed(trace.calls):  # children stand behind their parents
+    for call in reversed(trace.calls):  # children follow their parents
         if call.parent is not None:
             total[call.parent] += total[call.index]
     return tuple(
@@ -92,9 +92,9 @@ def _layers(trace: Trace, rows: Sequence[Layer], question: Question) -> tuple[La
     )  # fmt: skip
 
 
-def _by_call(ops: Sequence[Op], question: Question, fused: Mapping[int, int]) -> Mapping[int, Work]:
-    """The work of each call; `fused` calls are one operator, which moves as many bytes."""
-    traffic = Traffic(question.precision)
+def _by_call(ops: Sequence[Op], target: Target, fused: Mapping[int, int]) -> Mapping[int, Work]:
+    """The work of each call; a call in `fused` counts as one operator that moves so many bytes."""
+    traffic = Traffic(target.precision)
     by_call: dict[int, Work] = defaultdict(Work)
     macs_of_fused: Counter[int] = Counter()
     for op in ops:
@@ -103,30 +103,30 @@ def _by_call(ops: Sequence[Op], question: Question, fused: Mapping[int, int]) ->
         if op.call in fused:
             macs_of_fused[op.call] += macs
         else:
-            by_call[op.call] += question.work(macs, traffic.of(op))
+            by_call[op.call] += target.work(macs, traffic.of(op))
     for index, macs in macs_of_fused.items():
-        by_call[index] += question.work(macs, fused[index])
+        by_call[index] += target.work(macs, fused[index])
     return by_call
 
 
-def _update(analysis: Analysis, question: Question) -> Work | None:
-    if question.optimizer is None:
+def _update(analysis: Analysis, target: Target) -> Work | None:
+    if target.optimizer is None:
         return None
     trained = analysis.totals.trainable_params
-    return question.work(0, update_bytes(question.optimizer, trained, question.precision))
+    return target.work(0, update_bytes(target.optimizer, trained, target.precision))
 
 
 def _sum(works: Iterator[Work] | Sequence[Work]) -> Work:
     return sum(works, Work())
 
 
-def _notes(trace: Trace, analysis: Analysis, question: Question) -> Iterator[str]:
-    if question.precision == "fp32" and "tf32" in question.device.peak_flops:
+def _notes(trace: Trace, analysis: Analysis, target: Target) -> Iterator[str]:
+    if target.precision == "fp32" and "tf32" in target.device.peak_flops:
         yield (
             "fp32 is without tensor cores; PyTorch runs convolutions in TF32 there unless "
             "torch.backends.cudnn.allow_tf32 is False: --precision tf32"
         )
-    fused = fused_calls(trace, question.precision)
+    fused = fused_calls(trace, target.precision)
     if any(op.name == "aten._safe_softmax" and op.call not in fused for op in trace.ops):
         yield (
             "attention inside a module of torch is taken as its operators one by one, the scores "
@@ -137,7 +137,7 @@ def _notes(trace: Trace, analysis: Analysis, question: Question) -> Iterator[str
 
 
 def require_counted(roofline: Roofline) -> None:
-    """Raise CheckError if the arithmetic of an operator is not in it."""
+    """Raise CheckError if the arithmetic of an operator is not counted."""
     if roofline.uncounted:
         raise CheckError(
             f"{roofline.model.spec}: the arithmetic is a lower bound",

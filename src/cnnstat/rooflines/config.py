@@ -16,8 +16,8 @@ from .results import Device, Devices, Work
 
 
 @dataclass(frozen=True)
-class Question:
-    """On which device, in which precision, and whether a training step with which optimizer."""
+class Target:
+    """The device and precision of a roofline; a training step has an optimizer."""
 
     device: Device
     precision: RooflinePrecision
@@ -30,8 +30,8 @@ class Question:
         precision: RooflinePrecision,
         training: bool,
         optimizer: OptimizerName | None,
-    ) -> Question:
-        """The question as a caller puts it; the optimizer of a training step is SGD by default.
+    ) -> Target:
+        """Check the arguments of a caller; the optimizer of a training step is SGD by default.
 
         Raises:
             UsageError: a name is unknown, or the device has no peak at the precision.
@@ -44,7 +44,7 @@ class Question:
         return cls(device, precision, (optimizer or "sgd") if training else None)
 
     def work(self, macs: int, moved: int) -> Work:
-        """What an operator takes: the longer of its arithmetic and its traffic."""
+        """The work of an operator, whose time is the longer of its arithmetic and its traffic."""
         arithmetic = 2 * macs / peak_of(self.device, self.precision)
         traffic = moved / self.device.bandwidth
         if arithmetic > traffic:
@@ -56,10 +56,10 @@ _HINT = "cnnstat devices --measure --output device.json"
 
 
 def find_device(device: str | Path | Device | None, peaks: str | None = None) -> Device:
-    """The device of a name or of a file, or one with the given peaks.
+    """The device with a name or in a file, or one with the specified peak throughput.
 
     Raises:
-        UsageError: neither is given or both are, or it is not found.
+        UsageError: neither or both are specified, or the device is not found.
     """
     if (device is None) == (peaks is None):
         raise UsageError(
@@ -75,10 +75,10 @@ def find_device(device: str | Path | Device | None, peaks: str | None = None) ->
 
 
 def read_device(path: str) -> Device:
-    """Read what `cnnstat devices --measure --output FILE.json` wrote.
+    """Read a device from the output of `cnnstat devices --measure --output FILE.json`.
 
     Raises:
-        UsageError: the file is missing, holds no device or several, or is of a newer cnnstat.
+        UsageError: the file is missing, has not one device, or was written by a newer cnnstat.
     """
     try:
         head: Any = msgspec.json.decode(Path(path).read_bytes())

@@ -90,14 +90,14 @@ DEVICES: tuple[Device, ...] = (
 )  # fmt: skip
 
 SHORT = {"h100": "h100-sxm", "h200": "h200-sxm", "a100": "a100-sxm-80gb", "v100": "v100-sxm"}
-"""What is meant where the form or the memory is left out: the fastest."""
+"""Names without form factor or memory size: the fastest variant."""
 
 
 def device_named(name: str) -> Device:
-    """The device of this name, or of the name that its driver reports: `NVIDIA H100 80GB HBM3`.
+    """The device with a name, or with the name its driver reports: `NVIDIA H100 80GB HBM3`.
 
     Raises:
-        UsageError: none is called so.
+        UsageError: the name is unknown.
     """
     by_name = {device.name: device for device in DEVICES}
     by_name |= {driver.lower(): d for d in DEVICES for driver in d.driver_names}
@@ -118,28 +118,28 @@ def device_of_peaks(text: str) -> Device:
     """Read `--device-peaks fp32=1.2T,bf16=2.4T,bandwidth=40G[,memory=16GiB]`.
 
     Raises:
-        UsageError: a part is no NAME=QUANTITY, or there is no bandwidth or no arithmetic.
+        UsageError: a part is not NAME=QUANTITY, or the bandwidth or all FLOP/s are missing.
     """
-    given: dict[str, int] = {}
+    rates: dict[str, int] = {}
     for part in text.split(","):
         name, equals, quantity = part.partition("=")
         name = name.strip().lower()
         if not equals or name not in _PEAK_NAMES:
             raise _malformed(text, f"{part.strip()!r} is none of {'=, '.join(_PEAK_NAMES)}=")
-        if name in given:
+        if name in rates:
             raise _malformed(text, f"{name} is given twice")
         try:
-            given[name] = parse_quantity(quantity)
+            rates[name] = parse_quantity(quantity)
         except ValueError as error:
             raise _malformed(text, f"{name}: {error}") from error
-        if given[name] <= 0:
+        if rates[name] <= 0:
             raise _malformed(text, f"{name} is {quantity}: a peak is more than 0")
-    bandwidth, memory = given.pop("bandwidth", None), given.pop("memory", None)
-    if bandwidth is None or not given:
+    bandwidth, memory = rates.pop("bandwidth", None), rates.pop("memory", None)
+    if bandwidth is None or not rates:
         raise _malformed(text, "bandwidth and the FLOP/s of one precision are needed")
     return Device(
         name="given", title="the given peaks", processor="other",
-        peak_flops={p: given[p] for p in _PRECISION_NAMES if p in given},
+        peak_flops={p: rates[p] for p in _PRECISION_NAMES if p in rates},
         bandwidth=bandwidth, memory_bytes=memory, source="--device-peaks",
     )  # fmt: skip
 
@@ -156,10 +156,10 @@ def _malformed(text: str, reason: str) -> UsageError:
 
 
 def peak_of(device: Device, precision: RooflinePrecision) -> int:
-    """The device's peak at a precision, in FLOP/s.
+    """The peak throughput of a device at a precision, in FLOP/s.
 
     Raises:
-        UsageError: it has none.
+        UsageError: the device has none.
     """
     peaks = device.peak_flops
     if precision not in peaks:

@@ -1,4 +1,4 @@
-"""The view of devices: their peaks side by side, and where the figures are from."""
+"""The view of devices: a table of their peak throughput, and the sources of the figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = (
 
 
 def view(devices: Devices, options: Options) -> Report:
-    """The report of the devices that can be named, or of the one that was measured."""
+    """The report of the table of devices, or of the measured one."""
     measured = [device for device in devices.devices if device.measured is not None]
     if len(measured) == len(devices.devices) == 1:
         return _measured_view(measured[0], devices.notes)
@@ -39,7 +39,7 @@ def view(devices: Devices, options: Options) -> Report:
     return Report("peaks of devices: dense products in TFLOP/s, memory", tuple(blocks))
 
 
-_STEADY = 0.1  # the spread of a machine with nothing else to do
+_STEADY = 0.1  # the spread on an idle machine
 
 
 def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
@@ -73,9 +73,9 @@ def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
             *notes,
             "the repeats differ: with other work on the machine peaks come out too low",
         )
-    said = (f"note: torch {measured.torch}; each peak is the median of repeats",
+    lines = (f"note: torch {measured.torch}; each peak is the median of repeats",
             *(f"note: {note}" for note in notes))  # fmt: skip
-    return Report(f"{device.name}: {device.title}", (table(columns, rows), Text(said, "note")))
+    return Report(f"{device.name}: {device.title}", (table(columns, rows), Text(lines, "note")))
 
 
 def _product(measured: Measured, precision: str) -> str | None:

@@ -1,8 +1,8 @@
-"""The peaks of the machine that this runs on, measured: matrix products and memory traffic.
+"""Peak throughput measured on this machine: matrix products and memory bandwidth.
 
 A product of two n×n matrices is 2·n³ FLOP. Memory is measured as STREAM does (McCalpin 1995): a
-copy moves two arrays, a triad a = b + s·c three, each much larger than the caches; what a processor
-reads before it writes is not counted.
+copy moves two arrays, a triad a = b + s·c three, each much larger than the caches; reads that a
+processor adds before a write are not counted.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class _Rate:
 
 @dataclass(frozen=True)
 class _Timer:
-    """Takes the time of work on a kind of device."""
+    """Times functions on a kind of device."""
 
     kind: str
     clock: Callable[[], float]
 
     def rate(self, work: int, run: Callable[[], object]) -> _Rate:
-        """`work` per second: repeated for a while, at least a few times, after two for warm-up."""
+        """`work` per second, over repeats after two for warm-up."""
         for _ in range(2):
             self._timed(run)
         seconds: list[float] = []
@@ -66,7 +66,11 @@ class _Timer:
 
 
 def measured_device(device: str | None, clock: Callable[[], float]) -> Device:
-    """The peaks of this machine, by a clock that gives seconds."""
+    """Measure this machine, with a clock that returns seconds.
+
+    Raises:
+        UsageError: it has no such device.
+    """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind not in _SIZES or (kind == "cuda" and not torch.cuda.is_available()):
         known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -77,7 +81,7 @@ def measured_device(device: str | None, clock: Callable[[], float]) -> Device:
         moved, traffic, kernel = _fastest_traffic(timer)
     sizes: dict[str, int] = {precision: size for precision, (size, _) in products.items()}
     rates = {precision: rate for precision, (_, rate) in products.items()}
-    title, memory = _told(kind)
+    title, memory = _title_and_memory(kind)
     return Device(
         name=f"this-{kind}", title=title, processor="cpu" if kind == "cpu" else "gpu",
         peak_flops={precision: round(rate.median) for precision, rate in rates.items()},
@@ -97,7 +101,7 @@ def _precisions(kind: str) -> tuple[RooflinePrecision, ...]:
         return ("fp64", "fp32", "bf16", "fp16")
     tensor_cores: tuple[RooflinePrecision, ...] = ("tf32", "bf16", "fp16")
     if torch.cuda.get_device_capability()[0] < 8 and torch.version.hip is None:
-        tensor_cores = ("fp16",)  # before Ampere there is neither TF32 nor bf16
+        tensor_cores = ("fp16",)  # before Ampere: neither TF32 nor bf16
     return ("fp64", "fp32", *tensor_cores)
 
 
@@ -114,7 +118,7 @@ def _fastest_product(timer: _Timer, precision: RooflinePrecision) -> tuple[int, 
             out = torch.empty_like(a)
             work = 2 * size**3
             if rates and work / rates[max(rates)].median > _SECONDS[kind]:
-                break  # this one and larger ones would take too long
+                break  # this size would take too long
             rates[size] = timer.rate(work, partial(torch.mm, a, b, out=out))
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
@@ -133,8 +137,8 @@ def _fastest_traffic(timer: _Timer) -> tuple[int, _Rate, Literal["copy", "triad"
     return (a.nbytes, copy, "copy") if copy.median > triad.median else (a.nbytes, triad, "triad")
 
 
-def _told(kind: str) -> tuple[str, int | None]:
-    """What the machine calls the device, and its memory in bytes."""
+def _title_and_memory(kind: str) -> tuple[str, int | None]:
+    """The name of the device, and its memory in bytes."""
     if kind == "cuda":
         properties = torch.cuda.get_device_properties(0)
         return properties.name, properties.total_memory
@@ -143,10 +147,10 @@ def _told(kind: str) -> tuple[str, int | None]:
 
 
 def processor_name() -> str:
-    """What the processor is called, as far as the system tells."""
+    """The name of the processor, as far as the system reports it."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as told:
-            names = [x.partition(":")[2].strip() for x in told if x.startswith("model name")]
-    except OSError:  # it is Linux's
+        with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+            names = [x.partition(":")[2].strip() for x in cpuinfo if x.startswith("model name")]
+    except OSError:  # not Linux
         names = []
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
-"""The results about devices and rooflines: frozen records, which are the JSON that is written.
+"""The results of `devices` and `roofline`.
 
-Peaks are in FLOP/s (a multiply and an add are two) and bytes/s, times in seconds.
+Peak throughput is in FLOP/s (a multiply and an add are two), bandwidth in bytes/s, time in seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Bound = Literal["arithmetic", "bandwidth"]
 
 
 class Measured(Record, frozen=True):
-    """How the peaks of a machine were measured.
+    """How the peak throughput of a machine was measured.
 
     `peak_flops_spread` and `bandwidth_spread` are interquartile ranges as fractions of the median,
     which is the peak. `matmul_size` is the side of the square matrices that were fastest,
@@ -32,11 +32,11 @@ class Measured(Record, frozen=True):
 
 
 class Device(Record, frozen=True, kw_only=True):
-    """A processor with its peaks.
+    """A processor and its peak throughput.
 
-    `peak_flops` are dense matrix products by precision, accumulated in fp32 (fp64 in fp64); a
-    precision that the device has no such units for is not in it. `bandwidth` is that of the memory.
-    `memory_bytes` is None where it is not told. `source` names the document of each figure.
+    `peak_flops` is that of dense matrix products by precision, accumulated in fp32 (fp64 in fp64);
+    precisions without hardware units are left out. `bandwidth` is that of the device memory.
+    `memory_bytes` is None if unknown. `source` names the document of each figure.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Device(Record, frozen=True, kw_only=True):
 
 
 class Devices(Result, frozen=True, kw_only=True):
-    """The devices that can be named, or the one that was measured."""
+    """The table of devices, or the one that was measured."""
 
     kind: Literal["devices"] = "devices"
     devices: tuple[Device, ...]
@@ -59,11 +59,11 @@ class Devices(Result, frozen=True, kw_only=True):
 
 
 class Work(Record, frozen=True):
-    """What operators do, and what they take at least.
+    """The work of operators, and a lower bound on their time.
 
     `bytes` are read from and written to memory. An operator takes the longer of `2·macs / peak` and
-    `bytes / bandwidth`; `arithmetic_seconds` sums it over the operators for which the first is the
-    longer, `bandwidth_seconds` over the others, `seconds` over all.
+    `bytes / bandwidth`; `arithmetic_seconds` sums this over the compute-bound operators, for which
+    the first is longer, `bandwidth_seconds` over the memory-bound ones, `seconds` over all.
     """
 
     macs: int = 0
@@ -94,17 +94,17 @@ class Work(Record, frozen=True):
 
     @property
     def bound(self) -> Bound | None:
-        """What takes most of the time; None where nothing takes any."""
+        """What limits most of the time; None if it is 0."""
         if not self.seconds:
             return None
         return "arithmetic" if self.arithmetic_seconds > self.bandwidth_seconds else "bandwidth"
 
 
 class LayerWork(Record, frozen=True, kw_only=True):
-    """One call: what its own operators do, and in `total` with its children, forward and backward.
+    """One call: the work of its operators, and in `total` that of its children too.
 
-    `backward` is None where there was no backward pass. `intensity` (FLOP per byte), `bound` and
-    `seconds` are those of `total`. `exact` is False where an operator has no rule of cost.
+    `backward` is None without a backward pass. `intensity` (FLOP per byte), `bound` and `seconds`
+    are those of `total`. `exact` is False if the cost of an operator is unknown.
     """
 
     path: str
@@ -129,13 +129,13 @@ class LayerWork(Record, frozen=True, kw_only=True):
 
 
 class Roofline(Result, frozen=True, kw_only=True):
-    """What one step takes at least on a device.
+    """A lower bound on the time of one step on a device.
 
     A step is a forward pass, with `training` also a backward pass and the `optimizer`'s update.
-    `seconds` is a lower bound for the operators run one by one, `examples_per_second` an upper one;
-    `batch_size` is None where the model has no input with a batch. `flops` are those of the step,
-    `peak_flops` the device's peak at `precision`, `ridge` the intensity in FLOP per byte from which
-    on arithmetic is the limit. `uncounted` are operators whose arithmetic is not known.
+    `seconds` is a lower bound for operators run one by one, `examples_per_second` an upper bound.
+    `batch_size` is None if no input has a batch dimension. `flops` are those of the step,
+    `peak_flops` the peak throughput at `precision`, `ridge` the intensity in FLOP per byte above
+    which operators are compute-bound. `uncounted` are operators whose MACs are unknown.
     """
 
     kind: Literal["roofline"] = "roofline"
@@ -164,7 +164,7 @@ class Roofline(Result, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
     def mfu(self, seconds: float) -> float:
-        """The share of the device's peak that a step of this length makes use of (MFU).
+        """The share of the peak throughput that a step of this length uses (MFU).
 
         `flops / seconds / peak_flops`: Chowdhery et al., PaLM, 2022, appendix B.
         """

@@ -18,14 +18,14 @@ _FLOATS = frozenset({"float64", "float32", "bfloat16", "float16"})
 
 
 class Traffic:
-    """Counts the operators of one run, in their order.
+    """Counts the bytes of the operators of one run, in their order.
 
-    `precision` is what all floating-point tensors are taken to be in; others keep their type.
+    All floating-point tensors are assumed to be in `precision`; others keep their dtype.
     """
 
     def __init__(self, precision: RooflinePrecision) -> None:
         self._itemsize = PRECISIONS[precision].itemsize
-        self._held: dict[int, int] = {}  # elements behind an expanded tensor, by its value
+        self._stored: dict[int, int] = {}  # elements in memory of an expanded tensor, by its value
 
     def of(self, op: Op) -> int:
         traits = traits_of(op.name)
@@ -37,23 +37,23 @@ class Traffic:
         if Trait.PLACES in traits and is_in_place(op.name):  # (x, indices, values)
             return self.of_tensors(op.inputs[1:]) + self._bytes(op.inputs[-1])
         written = self.of_tensors(_written(op))
-        if Trait.LOOKUP in traits:  # of the table no more than what is looked up
+        if Trait.LOOKUP in traits:  # the table counts up to the size of the result
             looked_up = min(written, self._bytes(op.inputs[0]))
             return written + looked_up + self.of_tensors(op.inputs[1:])
         return written + self.of_tensors(_read(op))
 
     def of_tensors(self, tensors: Iterable[TensorSpec]) -> int:
-        """The bytes of tensors, each once."""
+        """The bytes of tensors, each counted once."""
         return sum(self._bytes(tensor) for tensor in _distinct(tensors))
 
     def _follow(self, op: Op) -> None:
-        """A tensor expanded to more elements is no larger in memory."""
+        """Note the views with more elements than memory: an expanded tensor is not larger."""
         if len(op.inputs) == 1:
-            held = self._elements(op.inputs[0])
-            self._held |= {t.value: held for t in op.outputs if t.numel > held}
+            stored = self._elements(op.inputs[0])
+            self._stored |= {t.value: stored for t in op.outputs if t.numel > stored}
 
     def _elements(self, tensor: TensorSpec) -> int:
-        return self._held.get(tensor.value, tensor.numel)
+        return self._stored.get(tensor.value, tensor.numel)
 
     def _bytes(self, tensor: TensorSpec) -> int:
         itemsize = self._itemsize if tensor.dtype in _FLOATS else tensor.itemsize
@@ -75,7 +75,7 @@ def _read(op: Op) -> Iterable[TensorSpec]:
 
 
 def _distinct(tensors: Iterable[TensorSpec]) -> list[TensorSpec]:
-    """Each tensor once: x · x reads one."""
+    """The tensors without repetition: x · x reads one."""
     return list({tensor.value: tensor for tensor in tensors}.values())
 
 
@@ -90,21 +90,21 @@ def update_bytes(optimizer: OptimizerName, trained: int, precision: RooflinePrec
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Bytes of the forward and of the backward kernel."""
+    """Bytes moved by the forward and the backward kernel."""
 
     forward: int
     backward: int
 
 
 def fused_calls(trace: Trace, precision: RooflinePrecision) -> dict[int, Moved]:
-    """By the index of the call."""
+    """The bytes of each call that runs as one kernel, by its index."""
     traffic = Traffic(precision)
     fused = {}
     for call in trace.calls:
         operands = traffic.of_tensors((*call.inputs, *call.outputs))
         if call.kind == "function" and call.type == "scaled_dot_product_attention":
-            # Scores need not leave the processor (Dao et al. 2022): q, k, v are read, the output
-            # is written; then these and dy are read, and dq, dk, dv written.
+            # Scores stay on the chip (Dao et al. 2022): the forward kernel reads q, k, v and writes
+            # the output; the backward kernel reads these and dy, and writes dq, dk, dv.
             fused[call.index] = Moved(operands, 2 * operands)
         elif _is_dropout(call) and call.outputs:
             mask = call.outputs[0].numel  # a byte for each element

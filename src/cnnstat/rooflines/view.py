@@ -1,4 +1,4 @@
-"""The view of a roofline: the layers with what limits them, the step below, and the picture."""
+"""The view of a roofline: the layers and their bounds, the step, and the roofline plot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SORTED_BY: dict[str, Callable[[Work], float]] = {
     "bytes": lambda work: work.bytes,
     "intensity": lambda work: work.intensity or 0.0,
 }
-"""What rows can be sorted by."""
+"""The sort keys of rows."""
 _COLUMNS = (
     Column("layer", "Layer", False, shrinks=True),
     Column("type", "Type", False, 3),
@@ -54,7 +54,7 @@ def view(roofline: Roofline, options: Options) -> Report:
 
 
 def check_sort(key: str | None) -> None:
-    """Raise UsageError if the rows cannot be sorted by it."""
+    """Raise UsageError if the sort key is unknown."""
     if key is not None and key not in SORTED_BY:
         details = [nearest(key, SORTED_BY), f"known: {', '.join(SORTED_BY)}"]
         raise UsageError(f"unknown sort key {key!r}", *filter(None, details))
@@ -72,21 +72,23 @@ def _layers(roofline: Roofline, options: Options) -> Table:
         ]
         return Table(_COLUMNS, tuple(rows), tree=True)
     key = SORTED_BY[options.sort or "time"]
-    works = [(layer, own) for layer in layers if (own := _own(layer)).seconds]
+    works = [(layer, work) for layer in layers if (work := _self_work(layer)).seconds]
     works.sort(key=lambda pair: key(pair[1]), reverse=True)
-    rows = [Row(_cells(roofline, x, own, x.path + x.repetition)) for x, own in works[: options.top]]
+    rows = [
+        Row(_cells(roofline, x, work, x.path + x.repetition)) for x, work in works[: options.top]
+    ]
     return Table(_COLUMNS, tuple(rows))
 
 
-def _own(layer: LayerWork) -> Work:
+def _self_work(layer: LayerWork) -> Work:
     return layer.forward + (layer.backward or Work())
 
 
 def _is_shown(layer: LayerWork, options: Options) -> bool:
     if layer.kind == "module":
         return True
-    tells_something = layer.type not in LAYOUT or layer.seconds > 0
-    return options.ops == "all" or (options.ops == "auto" and tells_something)
+    is_relevant = layer.type not in LAYOUT or layer.seconds > 0
+    return options.ops == "all" or (options.ops == "auto" and is_relevant)
 
 
 def _cells(roofline: Roofline, layer: LayerWork, work: Work, name: str) -> tuple[Cell, ...]:
@@ -137,7 +139,7 @@ def _times(roofline: Roofline) -> Iterator[tuple[str, Cell]]:
 
 
 def _highest_mfu(roofline: Roofline) -> float | None:
-    """None where operators without a rule may do more."""
+    """The largest possible MFU; None if uncounted operators could raise it."""
     if roofline.uncounted or not roofline.seconds:
         return None
     return roofline.mfu(roofline.seconds)
@@ -160,17 +162,17 @@ def _notes(roofline: Roofline) -> Iterator[str]:
 
 
 def _picture(roofline: Roofline) -> Roof:
-    """Layers without MACs have no place on logarithmic axes: the caption says what they take."""
+    """The plot. Layers without MACs cannot be on logarithmic axes; the caption has their share."""
     dots, left = [], 0.0
     for layer in roofline.layers:
-        own = _own(layer)
-        if own.macs and own.seconds and own.intensity:
-            share = own.seconds / roofline.seconds
-            rate = own.flops / own.seconds
+        work = _self_work(layer)
+        if work.macs and work.seconds and work.intensity:
+            share = work.seconds / roofline.seconds
+            rate = work.flops / work.seconds
             name = layer.path + layer.repetition or layer.type
-            dots.append(Dot(name, own.intensity, rate, share, layer.role))
+            dots.append(Dot(name, work.intensity, rate, share, layer.role))
         else:
-            left += own.seconds
+            left += work.seconds
     title = f"{roofline.model.spec} on {roofline.device.title}, {roofline.precision}"
     share = left / roofline.seconds if roofline.seconds else 0.0
     caption = (

@@ -1,1 +1,1 @@
-"""What other counters count, and why they differ."""
+"""Cross-check of the counts with other counters, and explanation of the differences."""

@@ -1,4 +1,4 @@
-"""What a referee said, what it is expected to differ by, and our own figures by module."""
+"""The counts of a referee, its expected differences from ours, and our MACs by module."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a referee counted; None where it does not count it.
+    """The counts of a referee; None for what it does not count.
 
-    `macs_by_module` leaves out what modules inside count. `unsupported` maps the operators that it
-    says it cannot count to how often it met them. `stated` are differences that it shows itself
-    and that no trace of ours does.
+    `macs_by_module` excludes the modules inside each. `unsupported` maps the operators that the
+    referee reports as unsupported to the number of times they ran. `stated` are differences that
+    only the referee's own output shows, not our trace.
     """
 
     params: int | None
@@ -41,7 +41,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One run of a referee: its figures, or the error it ended in, or why it was not tried."""
+    """One run of a referee: its figures, its error, or the reason why it was skipped."""
 
     name: str
     version: str
@@ -58,7 +58,7 @@ def macs_of(op: Op) -> int:
 
 
 def module_paths(trace: Trace) -> list[str]:
-    """For each call the path of the module of the model that it is or that it happens in."""
+    """The path of the innermost module around each call, or of the call itself."""
     paths: list[str] = []
     for call in trace.calls:
         known = call.module is not None and call.path in trace.modules
@@ -66,8 +66,8 @@ def module_paths(trace: Trace) -> list[str]:
     return paths
 
 
-def own_macs(trace: Trace) -> Counter[str]:
-    """Our MACs by module path, modules inside not included."""
+def macs_by_path(trace: Trace) -> Counter[str]:
+    """Our MACs by module path, excluding the modules inside each."""
     paths = module_paths(trace)
     macs: Counter[str] = Counter()
     for op in trace.ops:

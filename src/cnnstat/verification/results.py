@@ -1,4 +1,4 @@
-"""What other counters say of a model, and why."""
+"""The result of `verify`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Cause = Literal[
 
 
 class Bucket(Record, frozen=True):
-    """One cause for which a referee's figure differs from ours: `value` is theirs minus ours.
+    """One cause of a difference: `value` is the referee's figure minus ours.
 
-    It is derived from the shapes that our trace recorded and the referee's formulas, not from the
-    referee's result. `count` is how many operators or calls it sums, `layers` where they ran.
+    It is derived from the shapes of our trace and the referee's formulas, not from the referee's
+    result. `count` is the number of operators or calls in the sum, `layers` where they ran.
     """
 
     figure: Literal["params", "macs"]
@@ -31,7 +31,7 @@ class Bucket(Record, frozen=True):
 
 
 class LayerCheck(Record, frozen=True):
-    """The MACs of one module by both counters, those of modules inside it not included.
+    """The MACs of one module by both counters, excluding the modules inside it.
 
     `unexplained` is theirs − ours − explained.
     """
@@ -44,11 +44,11 @@ class LayerCheck(Record, frozen=True):
 
 
 class Referee(Record, frozen=True, kw_only=True):
-    """What another counter says of the model, and why it differs from us.
+    """The counts of another counter, and the causes of its differences from ours.
 
     `status` is "ran", "failed" (on this model) or "skipped"; `reason` says why for the last two.
-    `params` and `macs` are None where it does not count them. `unsupported` are the operators that
-    it says itself it cannot count.
+    `params` and `macs` are None if it does not count them. `unsupported` are the operators that it
+    reports as unsupported.
     """
 
     name: str
@@ -67,13 +67,13 @@ class Referee(Record, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether no difference is left unexplained, in total and in every layer."""
+        """Whether all differences are explained, in total and in every layer."""
         differences = (self.params_unexplained, self.macs_unexplained)
         return not any(differences) and not any(layer.unexplained for layer in self.layers)
 
 
 class Verification(Result, frozen=True, kw_only=True):
-    """One model counted by us and by others, and every difference explained or named."""
+    """One model counted by cnnstat and by other counters, and the differences."""
 
     kind: Literal["verification"] = "verification"
     tool: Tool
@@ -83,5 +83,5 @@ class Verification(Result, frozen=True, kw_only=True):
 
     @property
     def disagreeing(self) -> tuple[Referee, ...]:
-        """The referees with a difference that is not explained."""
+        """The referees with an unexplained difference."""
         return tuple(referee for referee in self.referees if not referee.agrees)

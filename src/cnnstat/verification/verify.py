@@ -20,8 +20,8 @@ from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
 from ..units import format_difference
-from .counters import Question, absent, consult, dispatch, fvcore, thop, torchinfo, torchprofile
-from .differences import Count, Difference, own_macs
+from .counters import CountRequest, absent, consult, dispatch, fvcore, thop, torchinfo, torchprofile
+from .differences import Count, Difference, macs_by_path
 from .results import Bucket, LayerCheck, Referee, Verification
 
 
@@ -33,19 +33,19 @@ def verify_model(request: ModelRequest, config: RunConfig) -> Verification:
     untouched = meta_copy(loaded.model)
     run = run_model(loaded, config)
     has_data, notes = run.trace.lane != "meta", []
-    if has_data:  # all are to see the same values then
+    if has_data:  # all counters must run on the same values
         notes.append(f"run on the CPU by all: {run.trace.lane_reason}")
         run = run_model(loaded, replace(config, lane="cpu"))
-        assert loaded.builders.with_data is not None  # it was executed just now
+        assert loaded.builders.with_data is not None  # it was run just now
         untouched = loaded.builders.with_data()
     needed = run.analysis.totals.peak_bytes
-    given = (loaded.inputs, loaded.named_inputs)
-    question = Question(untouched, *given, run.mode, needed, has_data)
-    question.settle()
-    counted = Run(run.analysis, question.trace(composites=False), question.trace(composites=True))
+    inputs, named = loaded.inputs, loaded.named_inputs
+    to_count = CountRequest(untouched, inputs, named, run.mode, needed, has_data)
+    to_count.settle()
+    counted = Run(run.analysis, to_count.trace(composites=False), to_count.trace(composites=True))
     if missing := absent():
         notes.append(f"not installed, so not asked: {', '.join(missing)}")
-    return verify(counted, consult(question), notes)
+    return verify(counted, consult(to_count), notes)
 
 
 Model = Callable[[Trace], Iterable[Difference]]
@@ -55,30 +55,30 @@ OF_OPERATORS: dict[str, Model] = {
     "ptflops": dispatch.ptflops,
     "thop": thop.differences,
 }
-"""Models of the referees that see modules, or operators as we do."""
+"""Models of the referees that see modules, or operators as they are dispatched."""
 OF_COMPOSITES: dict[str, Model] = {
     "fvcore": fvcore.differences,
     "torchprofile": torchprofile.differences,
 }
-"""Models of those that see composite operators whole."""
+"""Models of the referees that see composite operators, not their parts."""
 
 __all__ = ["OF_COMPOSITES", "OF_OPERATORS", "Count", "Difference", "Run", "verify"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one input: what we count, and two traces of it as torch runs it.
+    """One model on one input: our counts, and two traces of it as torch runs it.
 
-    `trace` has the operators that are dispatched, `whole` those that consist of others too.
+    `trace` has the dispatched operators, `composite_trace` also the composite ones around them.
     """
 
     analysis: Analysis
     trace: Trace
-    whole: Trace
+    composite_trace: Trace
 
 
 def verify(run: Run, counts: Iterable[Count], notes: Iterable[str] = ()) -> Verification:
-    """Explain what each referee counted."""
+    """Explain the counts of each referee."""
     analysis = run.analysis
     referees = tuple(_referee(run, count) for count in counts)
     modelled = {**OF_OPERATORS, **OF_COMPOSITES}
@@ -117,7 +117,7 @@ def _referee(run: Run, count: Count) -> Referee:
 
 def _expected(run: Run, name: str) -> Iterable[Difference]:
     if name in OF_COMPOSITES:
-        return OF_COMPOSITES[name](run.whole)
+        return OF_COMPOSITES[name](run.composite_trace)
     return OF_OPERATORS[name](run.trace) if name in OF_OPERATORS else ()
 
 
@@ -128,7 +128,7 @@ def _remainder(theirs: int | None, ours: int, buckets: Iterable[Bucket], figure:
 
 
 def _buckets(found: Iterable[Difference]) -> tuple[Bucket, ...]:
-    """The differences summed by cause, the largest first; a sum of 0 explains nothing."""
+    """The differences summed by cause, the largest first."""
     groups: dict[tuple[Literal["params", "macs"], str], list[Difference]] = defaultdict(list)
     for difference in found:
         if difference.value:
@@ -150,10 +150,10 @@ def _buckets(found: Iterable[Difference]) -> tuple[Bucket, ...]:
 def _layers(
     trace: Trace, theirs: Mapping[str, int] | None, found: Iterable[Difference]
 ) -> tuple[LayerCheck, ...]:
-    """Module by module, in the order in which they were called; empty without their figures."""
+    """The MACs of each module, in the order of calls; empty if the referee has none by module."""
     if theirs is None:
         return ()
-    ours = own_macs(trace)
+    ours = macs_by_path(trace)
     explained: Counter[str] = Counter()
     for difference in found:
         if difference.figure == "macs":
@@ -168,7 +168,7 @@ def _layers(
 
 
 def require_agreement(verification: Verification) -> None:
-    """Raise CheckError if a difference to a referee is not explained."""
+    """Raise CheckError if a difference from a referee is unexplained."""
     details = []
     for referee in verification.disagreeing:
         figures = {"parameters": referee.params_unexplained, "MACs": referee.macs_unexplained}

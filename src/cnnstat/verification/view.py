@@ -1,4 +1,4 @@
-"""The view of a verification: totals side by side, and for each referee from ours to theirs."""
+"""The view of a verification: the totals, and for each referee the steps from ours to theirs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _row(verification: Verification, referee: Referee) -> list[Cell]:
 
 
 def _bridges(verification: Verification, referee: Referee) -> list[Block]:
-    """From our figure to theirs, one line per cause, where they differ."""
+    """Tables from our figures to the referee's, with a line per cause."""
     totals = verification.ours.totals
     params = referee.params, referee.params_unexplained
     macs = referee.macs, referee.macs_unexplained
@@ -116,7 +116,7 @@ def _line(cause: str, what: str, value: Cell, total: bool = False) -> Row:
 
 
 def _layers(referee: Referee) -> list[Block]:
-    """The layers with an unexplained difference; else those that differ most."""
+    """The layers with an unexplained difference, or else those that differ most."""
     unexplained = [layer for layer in referee.layers if layer.unexplained]
     differing = [layer for layer in referee.layers if layer.theirs != layer.ours]
     chosen, key = (unexplained, _unexplained) if unexplained else (differing, _difference)

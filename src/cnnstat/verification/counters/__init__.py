@@ -1,6 +1,6 @@
-"""The referees: other counters, each run on a copy of the model of its own.
+"""The referees: other counters, each run on a separate copy of the model.
 
-A referee that fails is a result like any other: its error is kept, on one line.
+A failure of a referee is a result too: its error is recorded, on one line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..differences import Count
-from .sandbox import Question, Skipped, contained
+from .sandbox import CountRequest, Skipped, contained
 
 
 class Known(NamedTuple):
@@ -39,7 +39,7 @@ REFEREES = (
 
 _LONGEST = 200  # characters of an error
 
-__all__ = ["REFEREES", "Question", "absent", "consult"]
+__all__ = ["REFEREES", "CountRequest", "absent", "consult"]
 
 
 def absent() -> tuple[str, ...]:
@@ -47,10 +47,10 @@ def absent() -> tuple[str, ...]:
     return tuple(known.name for known in REFEREES if known.optional and not _is_installed(known))
 
 
-def consult(question: Question) -> tuple[Count, ...]:
-    """Ask every referee that is installed."""
+def consult(request: CountRequest) -> tuple[Count, ...]:
+    """Run every installed referee."""
     return tuple(
-        _ask(known, question)
+        _run(known, request)
         for known in REFEREES
         if not known.optional or _is_installed(known)
     )  # fmt: skip
@@ -60,18 +60,18 @@ def _is_installed(known: Known) -> bool:
     return importlib.util.find_spec(known.package) is not None
 
 
-def _ask(known: Known, question: Question) -> Count:
+def _run(known: Known, request: CountRequest) -> Count:
     version = _version(known.package)
-    device = "cpu" if question.has_data else known.device
+    device = "cpu" if request.has_data else known.device
     started = time.perf_counter()
     try:
         with contained():
             module, _, name = known.function.partition(":")
             count: Any = getattr(importlib.import_module(f".{module}", __name__), name)
-            figures = count(question)
+            figures = count(request)
     except Skipped as reason:
         return Count(known.name, version, None, None, skipped=str(reason))
-    except (Exception, SystemExit) as error:  # foreign code on any model: anything may come out
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
         seconds = time.perf_counter() - started
         return Count(known.name, version, device, seconds, error=_one_line(error))
     seconds = time.perf_counter() - started
@@ -86,7 +86,7 @@ def _version(package: str) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    """The innermost cause: counters wrap what went wrong in sentences of their own."""
+    """The innermost cause, on one line: counters wrap the original error."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines: Sequence[str] = str(error).strip().splitlines()

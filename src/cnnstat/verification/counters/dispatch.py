@@ -21,13 +21,13 @@ from ...models.torchvision_import import make_importable
 from ...operators.convolution import Convolution
 from ...trace.records import Op, Trace
 from ..differences import Difference, Figures, macs_of, module_paths
-from .sandbox import Question
+from .sandbox import CountRequest
 
 
-def count_flop_counter_mode(question: Question) -> Figures:
-    model, inputs, named = question.on("meta")
-    # Its module tracker asks tensors that require gradients for a history, which parameters that
-    # a layer hands on have none of.
+def count_flop_counter_mode(request: CountRequest) -> Figures:
+    model, inputs, named = request.on("meta")
+    # Its module tracker reads grad_fn of tensors that require gradients, which is None for
+    # parameters that a layer returns.
     model.requires_grad_(False)
     counter = FlopCounterMode(display=False)
     by_module = _Boundaries(counter)
@@ -40,16 +40,17 @@ def count_flop_counter_mode(question: Question) -> Figures:
 
 
 class _Boundaries:
-    """Reads the counter wherever a module begins or ends: what it grew by is the innermost one's.
+    """Reads the counter at the start and end of every module; the increase is the innermost one's.
 
-    Its own figures by module include the modules inside, and count a shared one under one name.
+    The counter's own figures by module include the modules inside, and have one name for a shared
+    module.
     """
 
     def __init__(self, counter: FlopCounterMode) -> None:
         self.counter = counter
         self.macs: Counter[str] = Counter()
         self._open = [""]
-        self._seen = 0
+        self._counted = 0
 
     def watch(self, path: str, module: nn.Module) -> None:
         def begin(*_: Any) -> None:
@@ -65,15 +66,15 @@ class _Boundaries:
 
     def settle(self) -> None:
         flops = self.counter.get_total_flops()
-        self.macs[self._open[-1]] += (flops - self._seen) // 2
-        self._seen = flops
+        self.macs[self._open[-1]] += (flops - self._counted) // 2
+        self._counted = flops
 
 
-def count_ptflops(question: Question) -> Figures:
-    question.require_eval()
+def count_ptflops(request: CountRequest) -> Figures:
+    request.require_eval()
     make_importable()  # it imports torchvision
     ptflops: Any = import_module("ptflops")
-    model, inputs, named = question.on("meta")
+    model, inputs, named = request.on("meta")
     by_name: Any = inputs[0]
     if named or len(inputs) != 1:
         by_name = dict(inspect.signature(model.forward).bind(*inputs, **named).arguments)
@@ -85,16 +86,16 @@ def count_ptflops(question: Question) -> Figures:
         print_per_layer_stat=False,
         backend="aten",
     )
-    if macs is None:  # it has printed the error and gone on
+    if macs is None:  # it printed the error and continued
         raise RuntimeError("it could not run the model")
     return Figures(int(params), int(macs))
 
 
-def count_calflops(question: Question) -> Figures:
-    question.require_eval()
+def count_calflops(request: CountRequest) -> Figures:
+    request.require_eval()
     make_importable()  # it imports transformers, and that torchvision
     calflops: Any = import_module("calflops")
-    model, inputs, named = question.on("meta")
+    model, inputs, named = request.on("meta")
     _, macs, params = calflops.calculate_flops(
         model, args=list(inputs), kwargs=named, print_results=False, output_as_string=False
     )

@@ -20,24 +20,24 @@ from ...operators.registry import view_of
 from ...trace.records import Op, Trace
 from ..differences import Difference, Figures
 from ..results import Cause
-from .sandbox import Question
+from .sandbox import CountRequest
 from .structure import UNUSED, Unit, units
 
 
-def count(question: Question) -> Figures:
+def count(request: CountRequest) -> Figures:
     fvcore: Any = import_module("fvcore.nn")
-    model, inputs = question.positional("cpu")
+    model, inputs = request.positional("cpu")
     model.requires_grad_(False)
     analysis = fvcore.FlopCountAnalysis(model, inputs)
     inclusive = {path: round(flops) for path, flops in analysis.by_module().items()}
-    own = dict(inclusive)
+    macs = dict(inclusive)
     for path, flops in inclusive.items():
         if path:
-            own[path.rpartition(".")[0]] -= flops
+            macs[path.rpartition(".")[0]] -= flops
     return Figures(
         params=fvcore.parameter_count(model)[""],
         macs=round(analysis.total()),
-        macs_by_module=own,
+        macs_by_module=macs,
         unsupported=dict(analysis.unsupported_ops()),
     )
 
@@ -77,7 +77,7 @@ _CAUSES: dict[str, tuple[Cause, str]] = {
 }
 
 
-def _product(op: Op) -> int:  # [*,n,k] @ [*,k,m], by the left operand
+def _product(op: Op) -> int:  # [*,n,k] @ [*,k,m], with the batch of the left operand
     product = Matmul.of(op)
     return product.a.numel * product.b.shape[-1]
 
@@ -95,8 +95,8 @@ def _convolution(op: Op) -> int:
 def _norm(op: Op) -> int:
     norm = view_of(op)
     assert isinstance(norm, Norm)
-    given = op.name == "aten.batch_norm" and not norm.statistics  # the only one it tells apart
-    return norm.x.numel * ((1 if given else 4) + (norm.weight is not None))
+    fixed = op.name == "aten.batch_norm" and not norm.statistics  # for batch norm only
+    return norm.x.numel * ((1 if fixed else 4) + (norm.weight is not None))
 
 
 def _output(factor: int) -> Handle:
@@ -104,13 +104,13 @@ def _output(factor: int) -> Handle:
 
 
 def _einsum(op: Op) -> int:
-    """Two equations exactly; any other as NumPy prints the cost of the best contraction order."""
+    """Two equations exactly; otherwise the cost that NumPy prints for the best order."""
     import numpy as np
 
     view = Einsum.of(op)
     shapes, equation = [tensor.shape for tensor in view.operands], view.equation
-    letters = dict.fromkeys(letter for letter in equation if letter.isalpha())
-    equation = equation.translate({ord(old): 97 + new for new, old in enumerate(letters)})
+    labels = dict.fromkeys(label for label in equation if label.isalpha())
+    equation = equation.translate({ord(old): 97 + new for new, old in enumerate(labels)})
     if equation in ("abc,abd->acd", "abc,adc->adb"):
         return int(prod(shapes[0]) * shapes[1][2 if equation == "abc,abd->acd" else 1])
     operands = [np.broadcast_to(np.float64(0), shape) for shape in shapes]

@@ -1,4 +1,4 @@
-"""A counter's own copy of the model, and isolation: nothing that it does outlives it."""
+"""A copy of the model for each counter, and isolation of the side effects of counters."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ from ...tracing.lanes import META, available_bytes, cpu_lane
 from ...tracing.run import trace
 from ...units import format_bytes
 
-SHARE = 0.5  # of the memory that is available
+SHARE = 0.5  # of the available memory
 Arguments = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 
 
 class Skipped(Exception):
-    """The referee was not tried; the message is the reason."""
+    """The referee was not run; the message is the reason."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """`bytes_needed` is what a run on real tensors holds, parameters included.
+class CountRequest:
+    """The model to count, its inputs and its mode.
 
-    `has_data`: the model and its inputs have values, for one that does not run without.
+    `bytes_needed` is the memory of a run on real tensors, including parameters. With `has_data` the
+    model and its inputs have values, because it does not run without.
     """
 
     model: nn.Module
@@ -50,12 +51,12 @@ class Question:
     has_data: bool = False
 
     def settle(self) -> None:
-        """Give lazy layers their parameters, which takes a run of the model itself."""
+        """Initialize lazy layers by a run of the model."""
         if any(is_lazy(t) for t in (*self.model.parameters(), *self.model.buffers())):
             self._trace(self.model, composites=False)
 
     def trace(self, composites: bool) -> Trace:
-        """What a copy of the model does, operator by operator as torch runs them."""
+        """Trace a copy of the model, operator by operator as torch runs them."""
         copied = data_copy if self.has_data else meta_copy
         return self._trace(copied(self.model), composites)
 
@@ -65,13 +66,13 @@ class Question:
         return trace(model, self.inputs, self.named_inputs, config, lane=lane)
 
     def on(self, device: str) -> Arguments:
-        """A copy of the model for one referee alone and its inputs, on `meta` or `cpu`.
+        """A copy of the model for one referee and its inputs, on `meta` or `cpu`.
 
-        On `cpu` they are zeros, which are valid indices everywhere: counts do not depend on values.
-        A model that needs values has its own, wherever it is asked for.
+        On `cpu` they are zeros, which are valid indices for any table; counts do not depend on
+        values. A model that needs values keeps its own on either device.
 
         Raises:
-            Skipped: the machine has not enough memory.
+            Skipped: the machine has too little memory.
         """
         if device == "cpu" or self.has_data:
             self._check_memory()
@@ -85,10 +86,10 @@ class Question:
         return model, placed(tuple(self.inputs), place), placed(dict(self.named_inputs), place)
 
     def positional(self, device: str) -> tuple[nn.Module, tuple[Any, ...]]:
-        """As `on`, with all inputs by position: for referees that take no others.
+        """As `on`, with all inputs by position, for referees that accept no others.
 
         Raises:
-            Skipped: they cannot be passed so.
+            Skipped: an input is keyword-only.
         """
         model, inputs, named = self.on(device)
         bound = inspect.signature(model.forward).bind(*inputs, **named)
@@ -97,7 +98,7 @@ class Question:
         return model, bound.args
 
     def require_eval(self) -> None:
-        """Raise Skipped while training: for referees that set the model to eval mode themselves."""
+        """Raise Skipped in train mode, for referees that set the model to eval mode themselves."""
         if self.mode != "eval":
             raise Skipped("it counts in eval mode only")
 
@@ -120,9 +121,9 @@ def _zeros_for(value: InputSpec | Tensor) -> Tensor:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Run foreign code as if it had never run.
+    """Run third-party code without output, warnings, or effects on torch and random state.
 
-    Attention takes the path that consists of counted operators, as in our own run.
+    Attention is decomposed into operators that can be counted, as in our own run.
     """
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(StringIO()))
@@ -131,7 +132,7 @@ def contained() -> Iterator[None]:
         stack.enter_context(_silent_logging())
         stack.enter_context(random_state_kept())
         stack.enter_context(slow_attention())
-        stack.enter_context(_modes_kept())
+        stack.enter_context(_modes_restored())
         stack.enter_context(_patches_undone())
         warnings.simplefilter("ignore")
         yield
@@ -148,8 +149,8 @@ def _silent_logging() -> Iterator[None]:
 
 
 @contextmanager
-def _modes_kept() -> Iterator[None]:
-    """Gradients are on, as for a user who just calls the referee; afterwards all is as it was."""
+def _modes_restored() -> Iterator[None]:
+    """Enable gradients, as for a user who calls the referee, and restore the modes afterwards."""
     enabled, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     torch.set_grad_enabled(True)
     try:
@@ -159,22 +160,22 @@ def _modes_kept() -> Iterator[None]:
         torch.set_default_dtype(dtype)
 
 
-# Counters replace functions of torch, and a failure leaves them so.
+# Counters replace functions of torch, and do not restore them after a failure.
 _PATCHED: tuple[Any, ...] = (torch, torch.nn.functional, Tensor, nn.Module)
 _HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
 
 
 @contextmanager
 def _patches_undone() -> Iterator[None]:
-    before = [dict(vars(holder)) for holder in _PATCHED]
+    before = [dict(vars(owner)) for owner in _PATCHED]
     hooked = [dict(getattr(hooks, name)) for name in _HOOKS]
     try:
         yield
     finally:
-        for holder, known in zip(_PATCHED, before, strict=True):
+        for owner, known in zip(_PATCHED, before, strict=True):
             for name, value in known.items():
-                if vars(holder).get(name) is not value:
-                    setattr(holder, name, value)
+                if vars(owner).get(name) is not value:
+                    setattr(owner, name, value)
         for name, registered in zip(_HOOKS, hooked, strict=True):
             getattr(hooks, name).clear()
             getattr(hooks, name).update(registered)

@@ -16,9 +16,9 @@ UNUSED: tuple[Cause, str] = ("unseen", "results that no output depends on")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """An operator of the graph, and our MACs of all that it consists of.
+    """An operator of the graph, and our MACs of all operators it consists of.
 
-    `used` is false where no output of the model depends on it: it is cut off.
+    `used` is false if no output of the model depends on it: `torch.jit` removes it.
     """
 
     op: Op
@@ -34,11 +34,11 @@ class Unit:
 
 def units(trace: Trace) -> Iterator[Unit]:
     """The operators of the graph: the outermost composite around each that ran, in order."""
-    outermost: list[int | None] = []  # for each composite the one that stands for it
+    outermost: list[int | None] = []  # the composite that represents each composite in the graph
     for number, op in enumerate(trace.composites):
         around = None if op.within is None else outermost[op.within]
-        seen = None if op.name in _SEEN_THROUGH else number
-        outermost.append(seen if around is None else around)
+        visited = None if op.name in _TRANSPARENT else number
+        outermost.append(visited if around is None else around)
     recorded: dict[tuple[bool, int], Op] = {}
     macs: Counter[tuple[bool, int]] = Counter()
     for number, op in enumerate(trace.ops):
@@ -52,9 +52,9 @@ def units(trace: Trace) -> Iterator[Unit]:
         yield Unit(op, paths[op.call] if op.call >= 0 else "", macs[key], needed)
 
 
-# What torch.jit leaves out of its graph and records the inside of: DONT_RECORD_TRACE in torch's
+# Composites of which torch.jit records the parts: DONT_RECORD_TRACE in torch's
 # tools/autograd/gen_trace_type.py.
-_SEEN_THROUGH = frozenset({
+_TRANSPARENT = frozenset({
     "aten.conv1d", "aten.conv2d", "aten.conv3d", "aten.conv_transpose1d", "aten.conv_transpose2d",
     "aten.conv_transpose3d", "aten.lstm_cell", "aten.gru_cell", "aten.rnn_tanh_cell",
     "aten.rnn_relu_cell",
@@ -62,12 +62,12 @@ _SEEN_THROUGH = frozenset({
 
 
 def _used(trace: Trace, recorded: Sequence[Op]) -> list[bool]:
-    """For each operator whether the model's outputs depend on it.
+    """Whether the model's outputs depend on each operator.
 
-    What is copied into a view of a tensor is part of that tensor.
+    A copy into a view of a tensor changes the tensor.
     """
     results = {tensor.value for tensor in trace.calls[0].outputs} if trace.calls else set()
-    if not results:  # it returns something that holds no tensors that we know of
+    if not results:  # its output has no tensors that the trace knows
         return [True] * len(recorded)
     base: dict[int, int] = {}
     for op in trace.ops:
@@ -76,10 +76,10 @@ def _used(trace: Trace, recorded: Sequence[Op]) -> list[bool]:
             base.update((out.value, base.get(viewed, viewed)) for out in op.outputs)
     used = []
     for op in reversed(recorded):
-        made = {tensor.value for tensor in op.outputs}
+        results_of_op = {tensor.value for tensor in op.outputs}
         if op.name.endswith("_"):
-            made |= {base[value] for value in made if value in base}
-        needed = not made.isdisjoint(results)
+            results_of_op |= {base[value] for value in results_of_op if value in base}
+        needed = not results_of_op.isdisjoint(results)
         if needed:
             results.update(tensor.value for tensor in op.inputs)
         used.append(needed)
@@ -116,7 +116,7 @@ class ModuleTree:
         self._listed = self._walk()
 
     def parameters_in(self, path: str) -> list[tuple[str, int]]:
-        """Name below `path` and size of each parameter, one with two names once."""
+        """The name below `path` and the size of each parameter, without second names."""
         return self._parameters.get(path, [])
 
     def numel(self, path: str) -> int:
@@ -134,27 +134,29 @@ class ModuleTree:
         return True
 
     def names_around(self, path: str) -> list[str]:
-        """The names of the modules around one, the model left out, and its own: by its last name,
-        to which torchinfo moves its hooks."""
+        """The names of the modules around one and its own, without the model.
+
+        They follow its last name, to which torchinfo moves its hooks.
+        """
         module = self._modules[path]
         parts = (module.path, *module.aliases)[-1].split(".")
         return [".".join(parts[: length + 1]) for length in range(len(parts)) if path]
 
     def listed(self, path: str) -> int:
-        """How often a walk over `named_children` of each module comes across this one."""
+        """The number of times that a walk over `named_children` visits a module."""
         return self._listed[path]
 
     def _walk(self) -> Counter[str]:
-        """Each member once for each name of the module around it: `named_children` leaves out a
-        second name in the same module, and all names below that."""
+        """Visit each member once for each name of its parent: `named_children` skips a second name
+        in the same module, and all names below it."""
         reached: set[str] = set()
         listed: Counter[str] = Counter()
-        seen: set[tuple[str, str]] = set()
+        visited: set[tuple[str, str]] = set()
         for name in sorted(self.canonical, key=lambda name: name.count(".") + bool(name)):
             parent, path = name.rpartition(".")[0], self.canonical[name]
-            if name and (parent not in reached or (parent, path) in seen):
+            if name and (parent not in reached or (parent, path) in visited):
                 continue
-            seen.add((parent, path))
+            visited.add((parent, path))
             reached.add(name)
             listed[path] += 1
         return listed

@@ -13,16 +13,16 @@ from math import prod
 from typing import Any
 
 from ...trace.records import Call, Trace
-from ..differences import Difference, Figures, own_macs
+from ..differences import Difference, Figures, macs_by_path
 from ..results import Cause
-from .sandbox import Question
+from .sandbox import CountRequest
 from .structure import ModuleTree
 
 
-def count(question: Question) -> Figures:
-    question.require_eval()
+def count(request: CountRequest) -> Figures:
+    request.require_eval()
     thop: Any = import_module("thop")
-    model, inputs = question.positional("meta")
+    model, inputs = request.positional("meta")
     macs, params = thop.profile(model, inputs, verbose=False)
     return Figures(round(params), round(macs))
 
@@ -32,7 +32,7 @@ Formula = Callable[[Call, dict[str, Any]], int]
 
 def differences(trace: Trace) -> Iterator[Difference]:
     tree = ModuleTree(trace)
-    ours = own_macs(trace)
+    ours = macs_by_path(trace)
     theirs: dict[str, int] = {}
     for call in trace.calls:
         formula = _formula(call, trace)
@@ -41,7 +41,7 @@ def differences(trace: Trace) -> Iterator[Difference]:
     for path in dict.fromkeys((*ours, *theirs)):
         if path in theirs:
             yield Difference(path, *_cause(trace.modules[path].type), theirs[path] - ours[path])
-            # It hooks and sums a layer once for each module that it stands in.
+            # A layer in n modules gets n hooks, each of which counts, and is summed n times.
             again = (tree.listed(path) ** 2 - 1) * theirs[path]
             yield Difference(path, "twice", "layers in n modules: n² times", again)
         else:
@@ -52,7 +52,7 @@ def differences(trace: Trace) -> Iterator[Difference]:
 
 
 def _parameters(trace: Trace, tree: ModuleTree, hooked: set[str]) -> Iterator[Difference]:
-    """Those of each layer that was called and is known, once for each module it stands in."""
+    """Parameters: those of each known, called layer, once for each module that contains it."""
     listed = {path: tree.listed(path) if path in hooked and path else 0 for path in trace.modules}
     for parameter in trace.parameters:
         if parameter.buffer:
@@ -70,7 +70,7 @@ def _parameters(trace: Trace, tree: ModuleTree, hooked: set[str]) -> Iterator[Di
 
 
 def _formula(call: Call, trace: Trace) -> Formula | None:
-    """By the exact class: a subclass is not known."""
+    """The formula of the exact class; thop does not know subclasses."""
     module = trace.modules.get(call.path) if call.module is not None else None
     return _FORMULAS.get(module.type) if module and module.library else None
 
@@ -137,7 +137,7 @@ def _linear(call: Call, settings: dict[str, Any]) -> int:
 
 
 _GATES = {"RNN": (1, 0), "GRU": (3, 4), "LSTM": (4, 4)}
-"""How many products a step has, and how many more operations on each element of the state."""
+"""The number of products of a step, and of more operations on each element of the state."""
 
 
 def _step(kind: str, inputs: int, hidden: int, bias: bool) -> int:

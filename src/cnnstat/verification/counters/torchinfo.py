@@ -18,15 +18,15 @@ from ...analysis.roles import role_of_module
 from ...trace.records import Call, Module, Trace
 from ..differences import Difference, Figures, macs_of
 from ..results import Cause
-from .sandbox import Question
+from .sandbox import CountRequest
 from .structure import ModuleTree
 
 
-def count(question: Question) -> Figures:
+def count(request: CountRequest) -> Figures:
     from torchinfo import summary
 
-    model, inputs, named = question.on("meta")
-    mode: Any = question.mode
+    model, inputs, named = request.on("meta")
+    mode: Any = request.mode
     data: Any = list(inputs) if inputs else named
     extra = named if inputs else {}
     summed = summary(model, input_data=data, mode=mode, verbose=0, **extra)
@@ -97,7 +97,7 @@ def _leaf(call: Call, tree: ModuleTree, ours: int) -> Iterator[Difference]:
 
 
 def _of_weights(module: Module) -> tuple[Cause, str]:
-    """Why the weights of a layer times positions of its output are not its MACs."""
+    """Why weights times output positions are not the MACs of a layer."""
     role = role_of_module(module.base)
     if role == "norm":
         return "norm", "norm layers: their parameters, once per example"
@@ -131,10 +131,10 @@ class _Row:
 
 
 def _parameters(trace: Trace, tree: ModuleTree) -> Iterator[Difference]:
-    """What the sum over the summary's rows exceeds the parameters by.
+    """The parameters that the sum over the summary's rows counts too often.
 
-    A row without children counts its parameters. Another counts those that the rows below it have
-    not counted, at least 0: they have counted too many where a parameter stands in two of them.
+    A row without children counts its parameters. Any other row counts those that the rows below it
+    have not counted, but at least 0: if two of these share a parameter, they count it twice.
     """
     rows = _summary(trace, tree)
     left: dict[_Row, int] = {}
@@ -148,15 +148,15 @@ def _parameters(trace: Trace, tree: ModuleTree) -> Iterator[Difference]:
 
 
 def _summary(trace: Trace, tree: ModuleTree) -> list[_Row]:
-    """The rows: each module call, and before it the containers around it that were not called."""
-    seen: set[str] = set()
+    """The rows: each module call, preceded by the containers around it that were not called."""
+    visited: set[str] = set()
     rows: list[_Row] = []
     for call in trace.calls:
         if _is_module(call, trace):
             depth = len(tree.names_around(call.path))
-            rows.append(_Row(call.path, depth, call.path in seen))
-            seen.add(call.path)
-    _add_missing_containers(rows, tree, seen)
+            rows.append(_Row(call.path, depth, call.path in visited))
+            visited.add(call.path)
+    _add_missing_containers(rows, tree, visited)
     for number, row in enumerate(rows):
         row.children = _below(rows, number)
     return rows
@@ -167,10 +167,10 @@ def _below(rows: list[_Row], number: int) -> list[_Row]:
     return list(takewhile(lambda row: row.depth > depth, islice(rows, number + 1, None)))
 
 
-def _add_missing_containers(rows: list[_Row], tree: ModuleTree, seen: set[str]) -> None:
-    """torchinfo's function of this name, which inserts into the list that it walks.
+def _add_missing_containers(rows: list[_Row], tree: ModuleTree, visited: set[str]) -> None:
+    """torchinfo's function of this name, which inserts into the list it iterates over.
 
-    A container has one row, which is inserted again where its members go on after others.
+    A container has one row, which is inserted again if its members continue after others.
     """
     containers: dict[str, _Row] = {}
     current: dict[int, str] = {}
@@ -180,9 +180,9 @@ def _add_missing_containers(rows: list[_Row], tree: ModuleTree, seen: set[str]) 
             path = tree.canonical[name]
             if current.get(depth) != path:
                 container = containers.setdefault(name, _Row(path, depth, False))
-                container.recursive |= path in seen
+                container.recursive |= path in visited
                 rows.insert(number + inserted, container)
-                seen.add(path)
+                visited.add(path)
                 current[depth] = path
                 inserted += 1
         current[row.depth] = row.path

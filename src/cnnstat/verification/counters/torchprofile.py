@@ -18,13 +18,13 @@ from ...operators.resizing import GridSampler
 from ...trace.records import Op, Trace
 from ..differences import Difference, Figures
 from ..results import Cause
-from .sandbox import Question
+from .sandbox import CountRequest
 from .structure import UNUSED, Unit, units
 
 
-def count(question: Question) -> Figures:
+def count(request: CountRequest) -> Figures:
     torchprofile: Any = import_module("torchprofile")
-    model, inputs = question.positional("cpu")
+    model, inputs = request.positional("cpu")
     model.requires_grad_(False)
     nodes = torchprofile.profile_macs(model, inputs, reduction=None)
     scalars = [macs for node, macs in nodes.items() if _is_of_scalars(node)]
@@ -129,6 +129,6 @@ _HANDLERS: dict[str, Callable[[Op], int]] = {
     "convolution": _convolution,
     "einsum": _einsum,
     "lstm": _lstm,
-    # Those of scalars it states itself: most of them are sizes, which our trace has none of.
+    # Products of scalars are in `Figures.stated`: most are sizes, which our trace does not have.
     "mul": lambda op: _output(op) if op.outputs[0].shape else 0,
 }  # fmt: skip
