@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..trace.records import Failure
 from .literals import Span
 from .mismatch import Mismatch, mismatch_of
-from .source_text import Replacement, constant_arguments, replaced
+from .source_text import Replacement, constant_argument_spans, replaced
 from .weights import EDIT, Features, total
 
 
@@ -19,7 +19,7 @@ class Change:
     """What is done differently in one run.
 
     Attributes:
-        texts: whole files in the place of those on disk.
+        texts: files in the place of those on disk.
         replacements: pieces of these.
         arguments: of the model's factory.
         inputs: in the place of the positional inputs.
@@ -56,9 +56,9 @@ NO_CHANGE = Change()
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change that may mend a failure.
+    """A change that may fix a failure.
 
-    `fits`: whether it gets past the failure as far as sizes tell, None where they do not.
+    `fits`: whether the run gets past the failure, by its sizes; None where they do not show it.
     """
 
     change: Change
@@ -94,11 +94,11 @@ class Situation:
 
     @cached_property
     def constants(self) -> dict[Span, Span]:
-        """The places of numbers in arithmetic over numbers alone → that of the whole argument."""
+        """The places of numbers in arithmetic over numbers alone → that of the argument."""
         return {
             inner: outer
             for file, text in self.texts.items()
-            for inner, outer in constant_arguments(text, file).items()
+            for inner, outer in constant_argument_spans(text, file).items()
         }
 
     @property

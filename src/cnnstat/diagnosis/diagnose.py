@@ -36,8 +36,8 @@ def diagnose(
 ) -> Diagnosis | None:
     """Explain why a model does not run on its inputs, and find edits with which it runs.
 
-    `failure` is the record of its run; None if it could not be built. Returns None if the exception
-    itself says all that is known.
+    `failure` is the record of its run; None if it could not be built. Returns None if nothing
+    can be added to the exception.
     """
     subject = subject_of(loaded, mode)
     outcome = subject.run(watched=True)

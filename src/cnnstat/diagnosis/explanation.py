@@ -110,7 +110,7 @@ class _Explanation:
             yield f"  {shapes}"
         else:
             yield f"{name} takes tensors of one shape: {shapes}"
-        # The shapes without the joined axis: the majority is taken to be right.
+        # The shapes without the joined axis: the majority is assumed to be right.
         rests = [
             tuple(s for i, s in enumerate(t.shape) if i != dim or name == "stack") for t in tensors
         ]

@@ -30,7 +30,7 @@ class Span:
     argument: str = ""
 
     def contains(self, other: Span) -> bool:
-        """Whether `other` lies inside."""
+        """Whether `other` is inside."""
         return (
             self.file == other.file
             and (self.line, self.column) <= (other.line, other.column)
@@ -65,7 +65,7 @@ def evaluated(origin: Any, values: Mapping[Literal, int | float]) -> int | float
     """The value of an origin with other values for some literals.
 
     Raises:
-        ArithmeticError, ValueError: it has none: a division by zero, say.
+        ArithmeticError, ValueError: it has none, as after a division by zero.
     """
     if isinstance(origin, Literal):
         return values.get(origin, origin.value)

@@ -1,4 +1,4 @@
-"""The sizes that a refused operator or layer was given, and those that it takes."""
+"""The actual and the expected sizes of a refused operator or layer."""
 
 from __future__ import annotations
 

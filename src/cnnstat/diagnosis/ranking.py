@@ -141,7 +141,7 @@ def width_surprisal(width: int, known: Collection[int]) -> float:
 
 
 def _windows_surprisal(base: str, settings: Mapping[str, Any]) -> float:
-    """The mean over the axes; 0 where the settings do not say."""
+    """The mean over the axes; 0 where the settings do not define it."""
     try:
         windows = list(_windows(base, settings))
     except (KeyError, TypeError, IndexError):

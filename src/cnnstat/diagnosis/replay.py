@@ -183,7 +183,7 @@ def replayed(op: Op, shape: ShapeOf, settings: Mapping[str, Any] | None) -> Sequ
 
     Raises:
         Misfit: the operator would be refused.
-        Unknown: the record does not say.
+        Unknown: the record does not show it.
     """
     view = view_of(op)
     if view is None:
@@ -199,8 +199,8 @@ def replayed(op: Op, shape: ShapeOf, settings: Mapping[str, Any] | None) -> Sequ
 
 
 def _elementwise(op: Op, shape: ShapeOf) -> Sequence[Shape]:
-    """An operator without a view is taken for elementwise if its recorded shapes broadcast; a
-    refused one, which has no outputs, if its trait says so.
+    """For an operator without a view: elementwise if its recorded shapes broadcast or, where it was
+    refused and has no outputs, by its trait.
     """
     if not op.inputs:
         raise Unknown

@@ -86,8 +86,8 @@ class Search:
         tried_texts = tried_inputs = 0
         best = inf
         for proposal in proposals_for(self._situation(before, outcome)):
-            # Inputs are counted apart: the model may be right and the input wrong, so one other
-            # input is tried even when all the fixes of the model are found.
+            # Inputs have their own limit: the model may be right and the input wrong, so another
+            # input is tried even after enough edits of the model were found.
             of_input = proposal.change.inputs is not None
             place = "input" if of_input else _place_of(proposal.change)
             is_full = len(fixed - {"input"}) >= _FIXES - ("input" in fixed)

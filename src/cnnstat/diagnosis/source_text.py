@@ -86,7 +86,7 @@ def _line_of(text: str, span: Span) -> Span:
     return place if place.contains(span) else span
 
 
-def constant_arguments(text: str, file: str) -> dict[Span, Span]:
+def constant_argument_spans(text: str, file: str) -> dict[Span, Span]:
     """The place of each number in an argument that is arithmetic over numbers alone → the
     argument's place.
     """

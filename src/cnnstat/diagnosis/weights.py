@@ -177,7 +177,7 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.change * (e.prior is not Prior.LOCAL_NUMBER), "small changes first"),
     Weight(3.0, lambda e: e.change * (e.prior is Prior.LOCAL_NUMBER), "nothing else ranks them"),
     Weight(1.0, lambda e: e.added_inputs, "as few inputs as the error allows"),
-    Weight(3.0, lambda e: e.is_undecided, "the record does not tell whether it fits"),
+    Weight(3.0, lambda e: e.is_undecided, "the record does not show whether it fits"),
     Weight(0.3, lambda e: e.is_short_view, "rows of fewer than 8 elements are rare"),
     Weight(0.1, lambda e: e.width_surprisal, "a number may be a width"),
 )

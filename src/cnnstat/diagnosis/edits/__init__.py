@@ -1,8 +1,8 @@
-"""The kinds of edits that may mend a failed run.
+"""The kinds of edits that may fix a failed run.
 
-A kind is a function from a `Situation` to proposals. A new one is a function in a file here, a row
-below, and a `Prior` in `weights.py`. What is proposed is verified by running it (`search.py`), so a
-kind may guess; `replay.fits` sorts most wrong guesses out before.
+A kind is a function from a `Situation` to proposals. To add one: a function in a file here, a row
+below, and a `Prior` in `weights.py`. Every proposal is verified by running it (`search.py`), so a
+kind may guess; `replay.fits` rejects most wrong guesses without a run.
 """
 
 from __future__ import annotations

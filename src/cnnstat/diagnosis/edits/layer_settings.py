@@ -189,7 +189,7 @@ def _values_for(
 
 
 def _divisors(failure: Failure) -> list[int]:
-    """Of the widths that the failed layer was given or knew."""
+    """Divisors of the widths of the failed layer's input and of the integers in scope."""
     sizes = {number for _, number in failure.locals if 0 < number <= 1 << 16}
     for call in failure.calls[-1:]:
         sizes |= {size for spec in call.inputs for size in spec.shape[1:2] + spec.shape[-1:]}

@@ -16,7 +16,7 @@ from ..uses import numbers_of
 from ..weights import Features, Prior
 
 _FIRST_OPS = 6  # a failure within them may be about the axes of the input
-_LARGEST = 4  # times the largest side of the given input, at most
+_LARGEST = 4  # times the largest side of the input, at most
 _UNTIL = 640  # pixels, if that is more
 _USUAL_SIDES = {28, 32, 64, 96, 128, 224, 256, 384}
 _BLIND_TRIALS = 12
@@ -152,7 +152,7 @@ def _sides(situation: Situation, value: int, shape: Shape) -> Iterator[tuple[Sha
 
 
 def _outwards(middle: int, limit: int) -> Iterator[list[int]]:
-    """Sides below and above, in steps that grow with the distance: behind strided layers, whole
+    """Sides below and above, in steps that grow with the distance: behind strided layers,
     ranges of sizes give the same result.
     """
     yield [middle - step for step in (*range(1, 17), *range(20, middle, 4))]
