@@ -139,7 +139,7 @@ def verify(
     config = RunConfig(mode)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
-    from .verification.verify import verify_model
+    from .verification.cross_check import verify_model
 
     call = "cnnstat.verify(model, {})"
     return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
@@ -164,7 +164,7 @@ def compare(
             hint=f"cnnstat compare {first} alexnet",
         )
     config = RunConfig(mode, lane, training)
-    from .comparison.compare import compare_models
+    from .comparison.side_by_side import compare_models
 
     return compare_models(models, input, config, arguments)
 
@@ -329,7 +329,7 @@ def roofline(
         UsageError: the device, the precision or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
-    from .rooflines.config import Target, find_device
+    from .rooflines.target import Target, find_device
 
     question = Target.of(find_device(device, device_peaks), precision, training, optimizer)
     config = RunConfig(mode, lane, training)
@@ -344,7 +344,7 @@ def roofline(
 
 def list_devices() -> Devices:
     """The devices that `roofline` knows by name: peaks, memory and the source of the figures."""
-    from .rooflines.devices import named_devices
+    from .rooflines.gpus import named_devices
 
     return named_devices()
 

@@ -622,7 +622,7 @@ def test_columns_are_dropped_in_the_stated_order(name: str) -> None:
 )
 def test_resolution_is_never_cut(names: tuple[str, ...], width: int) -> None:
     """`54×54 | 55×5…` is a number cut in two."""
-    from cnnstat.comparison.compare import compare
+    from cnnstat.comparison.side_by_side import compare
 
     comparison = compare([_analysis(name) for name in names], [None] * len(names))
     text = render(comparison, "table", width=width).text

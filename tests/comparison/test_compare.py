@@ -20,8 +20,8 @@ from torch import Tensor, nn
 import cnnstat
 from cnnstat.analysis.results import Stage
 from cnnstat.analysis.stages import align
-from cnnstat.comparison.compare import compare
 from cnnstat.comparison.results import Classifier, Comparison
+from cnnstat.comparison.side_by_side import compare
 from cnnstat.models.zoo.catalog import CATALOG
 
 ALEXNET_PARAMS = {

@@ -523,7 +523,7 @@ NAMES = ("plain", "a & b < c", "$x^2$", "_Net", "größe ×")  # math and _ mean
 
 
 def _pictures(names: Iterable[str]) -> list[str]:
-    from cnnstat.comparison.compare import compare
+    from cnnstat.comparison.side_by_side import compare
     from cnnstat.render.figures import svg
 
     analyses = [_renamed(name) for name in names]

@@ -16,7 +16,7 @@ from cnnstat.errors import UsageError
 from cnnstat.render import render
 from cnnstat.render.json import schema
 from cnnstat.rooflines import measuring
-from cnnstat.rooflines.devices import DEVICES, SHORT, device_named, device_of_peaks
+from cnnstat.rooflines.gpus import DEVICES, SHORT, device_named, device_of_peaks
 from cnnstat.rooflines.results import Device, Devices, Measured
 
 

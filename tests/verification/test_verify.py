@@ -26,8 +26,8 @@ from cnnstat.run_config import RunConfig
 from cnnstat.tracing.run import trace
 from cnnstat.verification import counters as referees
 from cnnstat.verification.counters import sandbox as question
+from cnnstat.verification.cross_check import OF_COMPOSITES, OF_OPERATORS
 from cnnstat.verification.results import Referee, Verification
-from cnnstat.verification.verify import OF_COMPOSITES, OF_OPERATORS
 
 Capture = pytest.CaptureFixture[str]
 OPTIONAL = tuple(known.name for known in referees.REFEREES if known.optional)

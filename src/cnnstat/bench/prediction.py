@@ -12,9 +12,9 @@ from ..memory_usage.results import Memory
 from ..models.model_inputs import with_batch
 from ..pipeline import run_model
 from ..rooflines.bounds import roofline_of
-from ..rooflines.config import Target, find_device
-from ..rooflines.devices import device_named, peak_of
+from ..rooflines.gpus import device_named, peak_of
 from ..rooflines.results import Device
+from ..rooflines.target import Target, find_device
 from ..run_config import ModelRequest, RunConfig
 from .results import Prediction, Protocol
 from .trainable import TrainableModel

@@ -44,6 +44,6 @@ def command(
         lambda: verify(model, *specs, arguments=arguments, mode=mode), quick=False
     )
     emit(verification, to)
-    from ..verification.verify import require_agreement
+    from ..verification.cross_check import require_agreement
 
     require_agreement(verification)

@@ -24,7 +24,7 @@ from .timeline import Timeline, notes_of
 
 
 def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
-    """Run one step on tensors without data, and say what it holds."""
+    """Predict the memory of one step from a run on tensors without data."""
     loaded = load_model(request)
     if not isinstance(loaded, Loaded):
         raise UsageError(
@@ -46,7 +46,7 @@ def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
         fsdp=sharding,
         accumulated=config.accumulate > 1,
     )
-    subject = _Subject(loaded, options, config.precision, config.accumulate)
+    subject = _Prediction(loaded, options, config.precision, config.accumulate)
     return subject.result(config.batch_size, config.device_memory)
 
 
@@ -59,8 +59,8 @@ def _dtype(name: str | None) -> torch.dtype | None:
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """A model, and the settings of its step."""
+class _Prediction:
+    """A prediction for a model, with the settings of its step."""
 
     loaded: Loaded
     options: StepOptions

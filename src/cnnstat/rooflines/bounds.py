@@ -2,8 +2,8 @@
 
 The roofline model: an operator takes at least as long as its arithmetic at the device's peak
 throughput, and at least as long as its bytes at the memory's bandwidth (Williams, Waterman and
-Patterson 2009). Its arithmetic is its MACs, at two FLOP each; what is counted as other operations
-is assumed to run at the rate of the memory.
+Patterson 2009). Its arithmetic is its MACs, at two FLOP each; other operations are assumed to run
+at the rate of the memory.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..operators.registry import cost_of
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Op, Trace
-from .config import Target
-from .devices import peak_of
+from .gpus import peak_of
 from .results import LayerWork, Roofline, Work
+from .target import Target
 from .traffic import Traffic, fused_calls, update_bytes
 
 

@@ -61,9 +61,10 @@ class Devices(Result, frozen=True, kw_only=True):
 class Work(Record, frozen=True):
     """The work of operators, and a lower bound on their time.
 
-    `bytes` are read from and written to memory. An operator takes the longer of `2·macs / peak` and
-    `bytes / bandwidth`; `arithmetic_seconds` sums this over the compute-bound operators, for which
-    the first is longer, `bandwidth_seconds` over the memory-bound ones, `seconds` over all.
+    `bytes` are read from and written to memory. The time of an operator is the longer of
+    `2·macs / peak` and `bytes / bandwidth`. `arithmetic_seconds` sums it over the compute-bound
+    operators, for which the first is longer, `bandwidth_seconds` over the memory-bound ones,
+    `seconds` over all.
     """
 
     macs: int = 0
@@ -124,7 +125,7 @@ class LayerWork(Record, frozen=True, kw_only=True):
 
     @property
     def repetition(self) -> str:
-        """`#2` for the second call of one path, nothing for the first."""
+        """`#2` for the second call of one path, empty for the first."""
         return f"#{self.call + 1}" if self.call else ""
 
 

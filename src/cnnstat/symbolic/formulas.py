@@ -16,7 +16,7 @@ from ..symbols.expressions import Expr, Number
 from ..trace.records import Op, Trace
 from .results import Formulas, FormulaTotals, LayerFormulas, Size, ValidSizes
 from .runs import Values, shapes_at
-from .subject import Subject, format_values, specs_in
+from .symbolic_model import SymbolicModel, format_values, specs_in
 from .valid_sizes import valid_sizes_of
 
 _SAMPLES = 3  # plain runs
@@ -25,7 +25,7 @@ _POINTS = 100  # at which the formula of the peak is built
 
 def formulas_of(request: ModelRequest, mode: Mode) -> Formulas:
     """Run a model with symbolic sizes, and at plain sizes that confirm the formulas."""
-    subject = Subject.of(request, mode)
+    subject = SymbolicModel.of(request, mode)
     first, reason = subject.symbolic_run(subject.base)
     domains = tuple(
         valid_sizes_of(
@@ -36,7 +36,7 @@ def formulas_of(request: ModelRequest, mode: Mode) -> Formulas:
     return _formulas(subject, domains, reason)
 
 
-def _formulas(subject: Subject, domains: Sequence[ValidSizes], reason: str) -> Formulas:
+def _formulas(subject: SymbolicModel, domains: Sequence[ValidSizes], reason: str) -> Formulas:
     example = subject.analysis(subject.base)
     notes = [reason] if reason else []
     # a dimension with one valid size is replaced by that size
@@ -73,7 +73,9 @@ def _formulas(subject: Subject, domains: Sequence[ValidSizes], reason: str) -> F
 _Sample = tuple[dict[str, int], Analysis]
 
 
-def _sampled(subject: Subject, domains: Sequence[ValidSizes]) -> tuple[list[_Sample], list[str]]:
+def _sampled(
+    subject: SymbolicModel, domains: Sequence[ValidSizes]
+) -> tuple[list[_Sample], list[str]]:
     """Plain runs at valid sizes, and the combinations of sizes that fail."""
     samples = [(subject.base, subject.analysis(subject.base))]
     refused = []
@@ -86,7 +88,7 @@ def _sampled(subject: Subject, domains: Sequence[ValidSizes]) -> tuple[list[_Sam
 
 
 def _most_general(
-    subject: Subject, samples: Sequence[_Sample]
+    subject: SymbolicModel, samples: Sequence[_Sample]
 ) -> tuple[dict[str, int], Trace, list[_Sample]]:
     """The symbolic run that predicts the shapes of most samples, and these samples.
 
@@ -108,7 +110,7 @@ def is_fixed(domain: ValidSizes) -> bool:
     return len(domain.ranges) == 1 and domain.ranges[0].lowest == domain.ranges[0].highest
 
 
-def index_notes(subject: Subject) -> list[str]:
+def index_notes(subject: SymbolicModel) -> list[str]:
     """A note on what a run without values cannot check: whether an index is inside its table."""
     for spec in specs_in((subject.inputs, subject.named)):
         names = [name for dim, name in spec.letters if dim > 0]

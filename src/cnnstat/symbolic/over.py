@@ -22,7 +22,7 @@ _HINT = "--over H,W=64:512:32 or --over num_classes=10,100,1000"
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """`names` take the same value; without `values` they are multiples of the model's own size."""
+    """All `names` take the same value; the default `values` are multiples of the model's size."""
 
     names: tuple[str, ...]
     values: tuple[Any, ...] = ()

@@ -85,7 +85,7 @@ class Formulas(Result, frozen=True, kw_only=True):
     """Shapes and costs as formulas in the symbolic dimensions of the input, and its valid sizes.
 
     `example` is the analysis at `values`, one valid size for each dimension. `layers` is empty
-    where torch cannot trace the model symbolically; `notes` say why.
+    if torch cannot trace the model symbolically; `notes` say why.
     """
 
     kind: Literal["formulas"] = "formulas"

@@ -25,7 +25,7 @@ from ..version import __version__
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
 from .results import FIGURES, FormulaTotals, GrowthRate, ScalePoint, Scaling, Series, SymbolicInput
-from .subject import Subject, format_values
+from .symbolic_model import SymbolicModel, format_values
 
 _USUAL_NAMES = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
 """Names of the dimensions of an input, by its rank."""
@@ -138,7 +138,9 @@ def _over_argument(model: str, spec: InputSpec, over: Over, settings: _Settings)
 def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
     varied = tuple((dim, name) for dim, name in spec.letters if name in over.names)
     symbolic = InputSpec(spec.shape, spec.dtype, spec.name, varied)
-    subject = Subject.of(ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode)
+    subject = SymbolicModel.of(
+        ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode
+    )
     start = subject.base[over.names[0]]
     values = over.values or tuple(n for f in _DOUBLINGS if (n := round(f * start)) > 0)
     base = subject.analysis(subject.base)
@@ -164,7 +166,7 @@ def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) ->
 
 
 def _fitted(
-    subject: Subject, base: Analysis, value: int, sizes: Mapping[str, int]
+    subject: SymbolicModel, base: Analysis, value: int, sizes: Mapping[str, int]
 ) -> ScalePoint | None:
     """The figures with the first linear layer resized to fit; None if the model still fails."""
     site = find_site(base)
@@ -179,7 +181,7 @@ def _fitted(
 
 
 def _formulas(
-    subject: Subject, samples: Sequence[tuple[dict[str, int], Analysis]]
+    subject: SymbolicModel, samples: Sequence[tuple[dict[str, int], Analysis]]
 ) -> tuple[FormulaTotals | None, str | None]:
     """The formulas of the branch taken at the base sizes, and the sizes that take another."""
     run, reason = subject.symbolic_run(subject.base)

@@ -30,10 +30,10 @@ class Known(NamedTuple):
 REFEREES = (
     Known("fvcore", "fvcore", "fvcore:count", "cpu"),
     Known("torchinfo", "torchinfo", "torchinfo:count", "meta"),
-    Known("FlopCounterMode", "torch", "dispatch:count_flop_counter_mode", "meta"),
+    Known("FlopCounterMode", "torch", "dispatch_counters:count_flop_counter_mode", "meta"),
     Known("thop", "thop", "thop:count", "meta", optional=True),
-    Known("ptflops", "ptflops", "dispatch:count_ptflops", "meta", optional=True),
-    Known("calflops", "calflops", "dispatch:count_calflops", "meta", optional=True),
+    Known("ptflops", "ptflops", "dispatch_counters:count_ptflops", "meta", optional=True),
+    Known("calflops", "calflops", "dispatch_counters:count_calflops", "meta", optional=True),
     Known("torchprofile", "torchprofile", "torchprofile:count", "cpu", optional=True),
 )
 

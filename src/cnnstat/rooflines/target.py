@@ -11,7 +11,7 @@ import msgspec
 from ..choices import OPTIMIZERS, OptimizerName, RooflinePrecision, check_choice, precisions_of
 from ..errors import UsageError
 from ..results import SCHEMA_VERSION
-from .devices import device_named, device_of_peaks, peak_of
+from .gpus import device_named, device_of_peaks, peak_of
 from .results import Device, Devices, Work
 
 

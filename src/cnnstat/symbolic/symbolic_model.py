@@ -113,7 +113,7 @@ def _key(values: Mapping[str, int]) -> _Key:
 
 
 @dataclass
-class Subject:
+class SymbolicModel:
     """A model and its inputs with symbolic dimensions; `base` are sizes at which it runs."""
 
     loaded: Loaded
@@ -128,7 +128,7 @@ class Subject:
     analyses: dict[_Key, Analysis] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: ModelRequest, mode: Mode) -> Subject:
+    def of(cls, request: ModelRequest, mode: Mode) -> SymbolicModel:
         model = request.model
         if is_saved(model):
             raise UsageError(f"{model} is a saved analysis: its sizes are numbers")

@@ -20,7 +20,8 @@ from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
 from ..units import format_difference
-from .counters import CountRequest, absent, consult, dispatch, fvcore, thop, torchinfo, torchprofile
+from .counters import CountRequest, absent, consult, fvcore, thop, torchinfo, torchprofile
+from .counters import dispatch_counters as dispatch
 from .differences import Count, Difference, macs_by_path
 from .results import Bucket, LayerCheck, Referee, Verification
 
