@@ -33,7 +33,7 @@ FLOORS = [
     ("__init__",),
 ]
 STDLIB_ONLY = ("version", "errors", "choices", "units", "inputs", "run_config", "symbols",
-               "fast_meta.garbage", "fast_meta.torch_import")  # fmt: skip
+               "fast_meta.torch_import")  # fmt: skip
 WITHOUT_TORCH = (
     "version", "errors", "choices", "units", "inputs", "results", "run_config", "symbols", "trace",
     "operators", "render", "analysis", "explanation", "api", "cli", "models.saved",

@@ -14,7 +14,7 @@ from .analysis.rollup import analyse
 from .choices import Mode
 from .diagnosis.mixed_batch import is_suspicious, mixed_batch
 from .errors import ModelError, UsageError
-from .fast_meta import uncollected
+from .fast_meta import gc_paused
 from .inputs import InputSpec
 from .models.construction import copies_of
 from .models.load import load
@@ -97,7 +97,7 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
                 raise
             raise _diagnosed(error, loaded, config.chosen_mode) from error
     model = model_of(loaded, recorded.model)
-    with uncollected():
+    with gc_paused():
         analysis = analyse(recorded, model, this_tool())
     if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         warnings = mixed_batch(loaded, config.chosen_mode, recorded)

@@ -667,7 +667,7 @@ def test_the_trace_of_a_network_is_the_same_with_and_without_kernels(name, mode)
     def traced(fast):
         with WithoutData():
             model = CATALOG[name].load()()
-        return trace(model, [InputSpec(CATALOG[name].input)], RunConfig(mode, fast=fast))
+        return trace(model, [InputSpec(CATALOG[name].input)], config=RunConfig(mode, fast=fast))
 
     fast, slow = traced(True), traced(False)
     assert [op.name for op in fast.ops] == [op.name for op in slow.ops]

@@ -13,7 +13,7 @@ import torch
 import cnnstat
 from cnnstat.analysis.results import Analysis
 from cnnstat.fast_meta import torch_import
-from cnnstat.fast_meta.kernels.mode import APART_IN_PYTHON, IN_CPP
+from cnnstat.fast_meta.kernels.mode import DECOMPOSED_IN_PYTHON, IN_CPP
 
 POSTPONED = """
 import json, sys
@@ -62,10 +62,10 @@ def test_what_is_left_out_is_what_takes_long() -> None:
 ANALYSE = """
 from cnnstat.api import analyze
 from cnnstat.errors import ModelError
-from cnnstat.fast_meta.stand_ins import quickly
+from cnnstat.fast_meta.stand_ins import with_fast_imports
 import msgspec
 training = sys.argv[2] == "True"
-result = quickly(lambda: analyze(sys.argv[1], training=training), in_doubt=ModelError)
+result = with_fast_imports(lambda: analyze(sys.argv[1], training=training), in_doubt=ModelError)
 print(json.dumps([is_postponed(), msgspec.json.encode(result).decode()]))
 """
 
@@ -171,7 +171,7 @@ def test_operators_that_are_taken_apart_in_python() -> None:
             continue
         if torch._C._dispatch_has_kernel_for_dispatch_key(full, key.name):
             found.add(full)
-    assert found == APART_IN_PYTHON
+    assert found == DECOMPOSED_IN_PYTHON
 
 
 def test_another_version_is_imported_as_it_is() -> None:

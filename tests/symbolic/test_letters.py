@@ -167,8 +167,8 @@ def test_where_letters_do_not_go_through_sizes_are_searched() -> None:
 def test_a_torch_that_asks_for_more_makes_sizes_be_searched(monkeypatch) -> None:
     from cnnstat.tracing import symint
 
-    monkeypatch.delattr(symint.Whole, "floordiv")  # stands for a method that we do not have
-    monkeypatch.delattr(symint.Whole, "int_floordiv")
+    monkeypatch.delattr(symint.SymIntNode, "floordiv")  # stands for a method that we do not have
+    monkeypatch.delattr(symint.SymIntNode, "int_floordiv")
     f = cnnstat.formulas(nn.Conv2d(1, 1, 5, stride=2), "1,1,H,16")
     assert f.domains[0].ranges == (Range(5, None, 1),)
     assert f.domains[0].found_by == "search"

@@ -121,7 +121,9 @@ def _chosen_by(
     from_data = {names[_CLASSES]: data.classes}
     if not sized:
         from_data[names[_CHANNELS]] = data.channels
-    chosen = {name: value for name, value in from_data.items() if name in loaded.builders.takes}
+    chosen = {
+        name: value for name, value in from_data.items() if name in loaded.builders.argument_names
+    }
     return {**chosen, **arguments}, names
 
 

@@ -17,7 +17,7 @@ import msgspec
 import typer
 
 from ..errors import ModelError, OutputError, ShapeError, UsageError
-from ..fast_meta import imported_quickly, quickly
+from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
 
@@ -68,8 +68,8 @@ def result_of(call: Callable[[], _R], quick: bool = True) -> _R:
     does not need. If the call then fails, it is repeated with complete imports, so that its
     error does not depend on them.
     """
-    with redirect_stdout(sys.stderr), imported_quickly(postponing=quick):
-        return quickly(call, in_doubt=ModelError) if quick else call()
+    with redirect_stdout(sys.stderr), fast_torch_import(postponing=quick):
+        return with_fast_imports(call, in_doubt=ModelError) if quick else call()
 
 
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:

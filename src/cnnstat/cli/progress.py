@@ -14,7 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from ..bench.results import Epoch, Step
-from ..fast_meta import imported_quickly
+from ..fast_meta import fast_torch_import
 from ..units import format_bytes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _memory() -> int | None:
 
 def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
     """Call a function that trains and show its progress. Models print to standard error."""
-    with redirect_stdout(sys.stderr), imported_quickly(postponing=False):
+    with redirect_stdout(sys.stderr), fast_torch_import(postponing=False):
         from ..bench.fabric import is_first_process
 
         if not is_first_process():

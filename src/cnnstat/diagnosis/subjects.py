@@ -33,7 +33,7 @@ from ..trace.records import Failure, Frame, Trace
 from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
-from ..tracing.places import Watcher, frames_of, is_of_the_model, numbers_known, place_of
+from ..tracing.places import Watcher, frames_of, is_model_source, local_integers, place_of
 from ..tracing.recorder import Recorder
 from ..tracing.run import trace
 from .changes import NO_CHANGE, Change
@@ -115,9 +115,9 @@ class Subject:
         """The failure of a model that could not be built."""
         empty = Trace(self.loaded.spec, self.mode, "meta", (), 0, (), (), {}, ())
         frames, file = frames_of(error)
-        in_model = is_of_the_model(file)
+        in_model = is_model_source(file)
         return Failure(empty, (), None, type(error).__name__, str(error), frames, in_model, "model",
-                       numbers_known(error), about=about(error))  # fmt: skip
+                       local_integers(error), about=about(error))  # fmt: skip
 
 
 class SourceSubject(Subject):
@@ -267,7 +267,7 @@ def construction_sites() -> Iterator[dict[int, Frame]]:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and _is_its_init(frame, module):
             frame = frame.f_back
-        while frame is not None and not is_of_the_model(frame.f_code.co_filename):
+        while frame is not None and not is_model_source(frame.f_code.co_filename):
             # Skip torch's frames; behind `construct` is cnnstat, not the user's source.
             frame = None if frame.f_code is construct.__code__ else frame.f_back
         if frame is not None:

@@ -1,13 +1,12 @@
-"""What makes runs without data fast. All of it may be left out, and nothing but the time changes.
+"""Everything that makes runs without data fast. Without it only the time changes.
 
-    kernels/          output shapes of the commonest operators, without torch's Python
-    torch_import.py   importing torch without its shape rules until one is needed
-    stand_ins.py      importing other libraries without torch's compiler
-    garbage.py        no search for cyclic garbage where there is none
+    kernels/          output shapes of the most common operators, without torch's Python
+    torch_import.py   import of torch without its shape rules until one is needed
+    stand_ins.py      import of other libraries without torch's compiler
 
-Whoever wants something fast asks the functions here. With `CNNSTAT_FAST=0` in the environment they
-give the plain way and import nothing of the above: so a figure that looks wrong can be made again
-without, and a test holds both equal.
+Other code calls the functions here. With `CNNSTAT_FAST=0` in the environment they do the plain
+thing and import none of the above, so a suspicious figure can be computed again without it; a test
+compares both.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _IS_USED = os.environ.get("CNNSTAT_FAST") != "0"
 
 
 class Missing(BaseException):
-    """The quick import did not do. Not an Exception: no model's code is to take it for its own."""
+    """A stand-in was used. No Exception, so a model's `except Exception` does not catch it."""
 
 
 def shape_kernels() -> Mapping[str, Callable[..., Any]]:
-    """The kernels by the name of the operator, `aten::relu`; they may answer NotImplemented."""
+    """The kernels by name of the operator (`aten::relu`); they may return NotImplemented."""
     if not _IS_USED:
         return {}
     from .kernels import KERNELS
@@ -34,22 +33,22 @@ def shape_kernels() -> Mapping[str, Callable[..., Any]]:
     return KERNELS
 
 
-def own_rules() -> AbstractContextManager[Any]:
-    """Inside, the kernels answer outside of a recorded run, as where a model is built."""
+def kernels_active() -> AbstractContextManager[Any]:
+    """Use the kernels outside of a recorded run, as while a model is built."""
     if not _IS_USED:
         return nullcontext()
-    from .kernels.mode import OwnRules
+    from .kernels.mode import KernelMode
 
-    return OwnRules()  # type: ignore[no-untyped-call]  # torch declares no types
+    return KernelMode()  # type: ignore[no-untyped-call]  # torch declares no types
 
 
-def by_torchs_rules(func: Any) -> Any:
-    """The operator with all of torch's rules there when it runs on `meta`."""
+def with_torch_rules(func: Any) -> Any:
+    """The operator, which imports torch's postponed rules before it runs on `meta`."""
     if not _IS_USED:
         return func
     from .kernels import mode
 
-    return mode.by_torchs_rules(func)
+    return mode.with_torch_rules(func)
 
 
 def decomposition_of(func: Any) -> Any:
@@ -61,32 +60,32 @@ def decomposition_of(func: Any) -> Any:
     return mode.decomposition_of(func)
 
 
-def uncollected() -> AbstractContextManager[None]:
-    """Inside, cyclic garbage is not looked for."""
+def gc_paused() -> AbstractContextManager[None]:
+    """Pause the collection of cyclic garbage."""
     if not _IS_USED:
         return nullcontext()
-    from . import garbage
+    from . import torch_import
 
-    return garbage.uncollected()
+    return torch_import.gc_paused()
 
 
 @contextmanager
-def imported_quickly(postponing: bool = True) -> Iterator[None]:
-    """Inside, torch is imported quickly whenever something imports it first.
+def fast_torch_import(postponing: bool = True) -> Iterator[None]:
+    """Import torch the fast way, whenever something first imports it.
 
-    `postponing`: whether its rules in Python are left for later, if that was tried with it.
+    `postponing`: whether to postpone its rules in Python, for the versions tested with that.
     """
     if not _IS_USED:
         yield
         return
     from . import torch_import
 
-    with torch_import.imported_quickly(postponing):
+    with torch_import.fast_torch_import(postponing):
         yield
 
 
 def import_rules() -> bool:
-    """Import the rules of torch that were postponed. Whether any were."""
+    """Import the postponed rules of torch; returns whether any were."""
     if not _IS_USED:
         return False
     from . import torch_import
@@ -96,26 +95,26 @@ def import_rules() -> bool:
     return postponed
 
 
-def quickly(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
-    """What `action` returns; it may import libraries the quick way (`quick_import`)."""
+def with_fast_imports(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
+    """Call `action`, which may import libraries with stand-ins; see `stand_ins.py`."""
     if not _IS_USED:
         return action()
     from . import stand_ins
 
-    return stand_ins.quickly(action, in_doubt)
+    return stand_ins.with_fast_imports(action, in_doubt)
 
 
-def is_quick(library: str) -> bool:
-    """Whether a library that is not imported yet may be imported the quick way."""
+def may_import_fast(library: str) -> bool:
+    """Whether a library may be imported with stand-ins."""
     if not _IS_USED:
         return False
     from . import stand_ins
 
-    return stand_ins.is_wanted(library)
+    return stand_ins.may_import_fast(library)
 
 
-def was_quick(library: str) -> bool:
-    """Whether a library was imported with stand-ins whose use ends the attempt."""
+def was_imported_fast(library: str) -> bool:
+    """Whether a library was imported with stand-ins whose use raises `Missing`."""
     if not _IS_USED:
         return False
     from . import stand_ins
@@ -123,8 +122,8 @@ def was_quick(library: str) -> bool:
     return stand_ins.was_used_for(library)
 
 
-def left_out(*modules: str, by: str | None = None) -> AbstractContextManager[None]:
-    """Inside, these modules have stand-ins; it is asked for only where `is_quick` said so."""
+def stand_ins_for(*modules: str, by: str | None = None) -> AbstractContextManager[None]:
+    """Import stand-ins for these modules; call it only if `may_import_fast` is true."""
     from . import stand_ins
 
-    return stand_ins.left_out(*modules, by=by)
+    return stand_ins.stand_ins_for(*modules, by=by)

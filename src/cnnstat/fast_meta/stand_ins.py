@@ -1,14 +1,13 @@
-"""Importing other libraries without torch's compiler, in a process of our own.
+"""Import of other libraries without torch's compiler, in cnnstat's own process.
 
-torchvision, timm and transformers import torch._dynamo for a decorator or two, and with it sympy
-and most of torch.distributed: about as long as importing torch, and nothing of it is used for
-building and running a model without data. `left_out` puts stand-ins there while a library is
-imported. A function of a stand-in is the real one as soon as it is called (torchvision, timm); or
-what a stand-in is used for ends the attempt, and `quickly` does all again after a plain import
-(transformers, which derives classes from them). So the quick way decides nothing, and tests hold
-the results of both equal.
+torchvision, timm and transformers import torch._dynamo for a few decorators, and with it sympy and
+most of torch.distributed: about as slow as importing torch, and unused when a model is built and
+run without data. `stand_ins_for` provides stand-ins while a library is imported. For torchvision
+and timm a function of a stand-in imports the real one when it is called. transformers derives
+classes from stand-ins, so there any other use raises `Missing`, and `with_fast_imports` repeats
+everything after a plain import. The result never depends on it; tests compare both.
 
-The libraries keep their stand-ins while the process lasts. So only the command line asks for them.
+The libraries keep their stand-ins until the process ends, so only the command line enables them.
 """
 
 from __future__ import annotations
@@ -26,22 +25,24 @@ from . import Missing
 
 _T = TypeVar("_T")
 _INERT = {"Replicate", "Shard", "Partial"}
-"""How a parameter would be spread over devices: noted in tables at import, read by nobody here."""
+"""How parameters are distributed: put into tables at import, and never read here."""
 
 _MARKING = {"disable", "allow_in_graph", "assume_constant_result"}
-"""What torch._dynamo marks a function with for compilation: without one they change nothing."""
+"""Markers of torch._dynamo for compilation, without effect otherwise."""
 
 
-_wanted = False
-_imported: set[str] = set()  # libraries with stand-ins whose use ends the attempt
+_enabled = False
+_imported: set[str] = set()  # libraries with stand-ins whose use raises `Missing`
 
 
-def quickly(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
-    """What `action` returns; it may import libraries the quick way, and is repeated after a plain
-    import if that does not do: a stand-in was used, or there was an error `in_doubt`.
+def with_fast_imports(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
+    """Call `action`, which may import libraries with stand-ins.
+
+    It is called again after a plain import if a stand-in was used, or if it raised an `in_doubt`
+    error that stand-ins may have caused.
     """
-    global _wanted
-    _wanted = True
+    global _enabled
+    _enabled = True
     try:
         return action()
     except Missing:
@@ -50,16 +51,16 @@ def quickly(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
         if not _imported:
             raise
     finally:
-        _wanted = False
+        _enabled = False
     for name in [name for name in sys.modules if name.partition(".")[0] in _imported]:
         del sys.modules[name]
     _imported.clear()
     return action()
 
 
-def is_wanted(library: str) -> bool:
-    """Whether a library that is not imported yet may be imported the quick way."""
-    return _wanted and library not in sys.modules
+def may_import_fast(library: str) -> bool:
+    """Whether stand-ins are enabled and the library is not imported yet."""
+    return _enabled and library not in sys.modules
 
 
 def was_used_for(library: str) -> bool:
@@ -67,11 +68,11 @@ def was_used_for(library: str) -> bool:
 
 
 @contextmanager
-def left_out(*modules: str, by: str | None = None) -> Iterator[None]:
-    """Inside, these modules have stand-ins.
+def stand_ins_for(*modules: str, by: str | None = None) -> Iterator[None]:
+    """Import stand-ins for these modules.
 
-    Those imported `by` a library end the attempt where they are used; others are the real thing
-    then.
+    With `by`, the library that imports them, their use raises `Missing`; else they import the real
+    module.
     """
     if by is not None:
         _imported.add(by)
@@ -85,12 +86,12 @@ def left_out(*modules: str, by: str | None = None) -> Iterator[None]:
 
 
 class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds a stand-in for each module that is left out and not imported yet."""
+    """Finds stand-ins for the absent modules, unless they are imported already."""
 
-    def __init__(self, absent: Sequence[str], stand_in: type[ModuleType]) -> None:
+    def __init__(self, absent: Sequence[str], module_class: type[ModuleType]) -> None:
         self.absent = absent
-        self.stand_in = stand_in
-        self.made: list[str] = []
+        self.module_class = module_class
+        self.created: list[str] = []
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -100,15 +101,15 @@ class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        self.made.append(spec.name)
-        return self.stand_in(spec.name)
+        self.created.append(spec.name)
+        return self.module_class(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         pass
 
     def remove(self) -> None:
         """Let others import the real modules."""
-        for name in self.made:
+        for name in self.created:
             module = sys.modules.pop(name, None)
             parent, _, child = name.rpartition(".")
             if vars(sys.modules.get(parent, module)).get(child) is module:
@@ -144,12 +145,12 @@ def _mark(function: Any = None, *args: Any, **kwargs: Any) -> Any:
 
 
 class _StandInClass(type):
-    """Of which there are no objects: `isinstance` says so, everything else is `Missing`."""
+    """A class without instances: `isinstance` works, any other use raises `Missing`."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        own = cls.__module__.startswith("transformers")  # a class derived from a stand-in
-        if own or cls.__name__ in _INERT:
-            return super().__call__(*(args if own else ()), **(kwargs if own else {}))
+        is_derived = cls.__module__.startswith("transformers")
+        if is_derived or cls.__name__ in _INERT:
+            return super().__call__(*(args if is_derived else ()), **(kwargs if is_derived else {}))
         raise Missing(f"{cls.__module__}.{cls.__name__}")
 
     def __getattr__(cls, name: str) -> NoReturn:

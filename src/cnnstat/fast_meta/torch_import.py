@@ -1,14 +1,13 @@
-"""Importing torch without its shape rules in Python until one of them is needed.
+"""Import of torch without its shape rules in Python until one of them is needed.
 
-`import torch` ends with `torch._meta_registrations`: with what that imports (torch's
-decompositions, its references, its primitives) about a quarter of the time. It only registers how
-operators answer on `meta`, and our own kernels answer the common ones. So the command line leaves
-it for later. It is imported as soon as anything of it is asked for: an attribute of the module, an
-operator on `meta` that our kernels do not answer (`import_rules`), or parts of torch that build on
-it.
+`import torch` ends with `torch._meta_registrations`: with its own imports (torch's decompositions,
+references and primitives) about a quarter of the time. It only registers how operators run on
+`meta`, and our kernels cover the common ones. So the command line postpones it until anything needs
+it: an attribute of the module, an operator on `meta` without a kernel of ours (`import_rules`), or
+a part of torch that builds on it.
 
-It is an import at another time, nothing else: tests hold results equal with and without. It is done
-for the versions of torch where that was tried; with any other torch is imported as it is.
+Only the time of the import changes; tests compare results with and without. It applies to the
+versions of torch that were tested; any other is imported as usual.
 """
 
 from __future__ import annotations
@@ -25,21 +24,31 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .garbage import uncollected
-
-_OBJECTS = 200_000  # made before garbage is looked for again
+_GC_THRESHOLD = 200_000  # new objects until the next collection
 _RULES = "torch._meta_registrations"
-_TRIED = ("2.13.",)
+_TESTED = ("2.13.",)
 
 _BUILT_ON_IT = {"sympy", "torch._dynamo", "torch._inductor", "torch._functorch.aot_autograd"}
-"""Imported before anything that runs operators on `meta` outside of our modes: torch's compiler,
-its export, its tensors that are fake."""
+"""Imports that precede operators on `meta` outside of our modes: by torch's compiler, its export
+and its fake tensors."""
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Pause the collection of cyclic garbage: a quarter of a run's time, and it finds nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager
 def rules_postponed() -> Iterator[None]:
-    """Inside, importing torch leaves its rules in Python for later, if that was tried with it."""
-    if "torch" in sys.modules or not _version().startswith(_TRIED):
+    """Postpone torch's rules in Python if torch is imported inside, for tested versions."""
+    if "torch" in sys.modules or not _version().startswith(_TESTED):
         yield
         return
     with _postponed():
@@ -47,14 +56,14 @@ def rules_postponed() -> Iterator[None]:
 
 
 @contextmanager
-def imported_quickly(postponing: bool = True) -> Iterator[None]:
-    """Inside, torch is imported quickly whenever something imports it first.
+def fast_torch_import(postponing: bool = True) -> Iterator[None]:
+    """Import torch the fast way, whenever something first imports it.
 
-    Importing it makes a million objects that all stay: no garbage is looked for meanwhile. Nor is
-    there much in the records of a run: from then on it is looked for seldom. `postponing`: whether
-    torch's rules in Python are left for later, if that was tried with it.
+    The import creates a million permanent objects, so garbage collection is off meanwhile, and rare
+    from then on: the records of a run contain little garbage. `postponing`: whether to postpone
+    torch's rules in Python, for tested versions.
     """
-    finder = _QuickTorch(postponing and _version().startswith(_TRIED))
+    finder = _FastTorchFinder(postponing and _version().startswith(_TESTED))
     if "torch" not in sys.modules:
         sys.meta_path.insert(0, finder)
     try:
@@ -66,7 +75,7 @@ def imported_quickly(postponing: bool = True) -> Iterator[None]:
 
 @contextmanager
 def _postponed() -> Iterator[None]:
-    finder = _Later()
+    finder = _PostponedFinder()
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -80,35 +89,37 @@ def _postponed() -> Iterator[None]:
 
 
 def is_postponed() -> bool:
-    return isinstance(sys.modules.get(_RULES), _Postponed)
+    return isinstance(sys.modules.get(_RULES), _PostponedModule)
 
 
 def import_rules() -> None:
-    """Import what was postponed, if anything was; the modes that are on don't see it."""
+    """Import the postponed rules, if any, unseen by the active modes."""
     module = sys.modules.get(_RULES)
-    if not isinstance(module, _Postponed):
+    if not isinstance(module, _PostponedModule):
         return
     object.__setattr__(module, "__class__", ModuleType)
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Later)]
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if not isinstance(finder, _PostponedFinder)
+    ]
     spec = module.__spec__
     assert spec is not None
-    assert isinstance(spec.loader, _Later)
+    assert isinstance(spec.loader, _PostponedFinder)
     spec.loader = spec.loader.loader
     assert spec.loader is not None
     torch: Any = sys.modules["torch"]
-    unseen = torch.utils._python_dispatch._disable_current_modes
-    with uncollected(), torch._C.DisableTorchFunction(), unseen():
+    modes_disabled = torch.utils._python_dispatch._disable_current_modes
+    with gc_paused(), torch._C.DisableTorchFunction(), modes_disabled():
         spec.loader.exec_module(module)
 
 
 def _bind_generators() -> None:
-    """What the postponed modules do beside registering: without it torch makes no generators."""
+    """The one effect of the postponed modules beside registrations; generators need it."""
     torch: Any = sys.modules["torch"]
     torch._C._set_generator_metaclass(sys.modules["torch._opaque_base"].OpaqueBaseMeta)
 
 
-class _QuickTorch(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch, once, and runs it as `imported_quickly` says."""
+class _FastTorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torch, once, and imports it as `fast_torch_import` describes."""
 
     def __init__(self, postponing: bool) -> None:
         self.postponing = postponing
@@ -139,20 +150,20 @@ class _QuickTorch(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self.loader.exec_module(module)
         finally:
             gc.freeze()
-            gc.set_threshold(_OBJECTS)
+            gc.set_threshold(_GC_THRESHOLD)
             gc.enable()
 
 
-class _Postponed(ModuleType):
+class _PostponedModule(ModuleType):
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):  # what the import system asks for
+        if name.startswith("__"):  # the import system reads these
             raise AttributeError(name)
         import_rules()
         return getattr(self, name)
 
 
-class _Later(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the rules, and leaves them for later."""
+class _PostponedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the rules, and postpones their import."""
 
     def __init__(self) -> None:
         self.loader: importlib.abc.Loader | None = None
@@ -170,14 +181,14 @@ class _Later(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return spec
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return _Postponed(spec.name)
+        return _PostponedModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         pass
 
 
 def _version() -> str:
-    """That of the torch that would be imported; empty if it does not say."""
+    """The version of the torch to import; empty if unknown."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return ""

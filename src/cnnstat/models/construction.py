@@ -15,10 +15,10 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
-from ..fast_meta import import_rules, own_rules, uncollected
+from ..fast_meta import gc_paused, import_rules, kernels_active
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.dispatch import on_one_device
-from ..tracing.global_state import random_state_kept
+from ..tracing.global_state import preserve_rng_state
 from ..tracing.lane_selection import Builders
 
 # Not arange, linspace and tensor: constructors read their values back.
@@ -91,7 +91,7 @@ def _parameters_to_meta() -> Iterator[None]:
 
 @contextmanager
 def _without_data() -> Iterator[None]:
-    with uncollected(), own_rules(), WithoutData():
+    with gc_paused(), kernels_active(), WithoutData():
         yield
 
 
@@ -114,7 +114,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         if strategy is not _without_data:
             import_rules()  # only _without_data notices that postponed rules are needed
         try:
-            with random_state_kept(), strategy():
+            with preserve_rng_state(), strategy():
                 model = factory(**arguments)
             break
         except Exception as error:  # a constructor may raise anything on tensors without values
@@ -168,7 +168,7 @@ def builders(
     """
 
     def with_data() -> nn.Module:
-        with random_state_kept():
+        with preserve_rng_state():
             model: nn.Module = factory(**arguments)
         return model
 

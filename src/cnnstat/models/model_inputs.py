@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..analysis.results import Input
 from ..errors import UsageError
 from ..inputs import InputSpec
-from ..tracing.containers import placed
+from ..tracing.containers import map_inputs
 from .loaded import Loaded
 
 
@@ -69,8 +69,8 @@ def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
         return InputSpec(shape, str(value.dtype).removeprefix("torch."))
 
     return replace(
-        loaded, inputs=placed(loaded.inputs, resized),
-        named_inputs=placed(loaded.named_inputs, resized),
+        loaded, inputs=map_inputs(loaded.inputs, resized),
+        named_inputs=map_inputs(loaded.named_inputs, resized),
     )  # fmt: skip
 
 
@@ -84,10 +84,10 @@ def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
 
 def _inputs(loaded: Loaded) -> Iterator[tuple[str | None, InputSpec | Tensor]]:
     found: list[InputSpec | Tensor] = []
-    # `placed` walks nested inputs; its result is not used here
-    placed(loaded.inputs, found.append)  # type: ignore[arg-type]
+    # `map_inputs` walks nested inputs; its result is not used here
+    map_inputs(loaded.inputs, found.append)  # type: ignore[arg-type]
     yield from ((None, value) for value in found)
     for name, value in loaded.named_inputs.items():
         found = []
-        placed(value, found.append)  # type: ignore[arg-type]  # likewise
+        map_inputs(value, found.append)  # type: ignore[arg-type]  # likewise
         yield from ((name, value) for value in found)

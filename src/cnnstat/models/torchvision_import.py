@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..fast_meta import is_quick, left_out
+from ..fast_meta import may_import_fast, stand_ins_for
 
 
 def torchvision() -> Any:
@@ -40,8 +40,8 @@ _COMPILER = "torch._dynamo"
 
 def quick_import(library: str) -> AbstractContextManager[None]:
     """For importing torchvision or timm: leaves torch's compiler out if the fast path is on."""
-    quick = is_quick(library) and _COMPILER not in sys.modules
-    return left_out(_COMPILER) if quick else nullcontext()
+    quick = may_import_fast(library) and _COMPILER not in sys.modules
+    return stand_ins_for(_COMPILER) if quick else nullcontext()
 
 
 # torchvision's wheels are linked against CUDA. With a CPU-only torch, their compiled operators

@@ -219,9 +219,9 @@ class SymbolicModel:
         if self.lane != "meta":
             return None, "the model needs values, so letters do not go through it"
         try:
-            from ..tracing.symbolic_run import trace_with_letters
+            from ..tracing.symbolic_run import trace_symbolically
 
-            run = trace_with_letters(
+            run = trace_symbolically(
                 self.loaded.model, self.inputs, self.named, values, RunConfig(self.mode)
             )
         except ModelError as error:

@@ -1,7 +1,7 @@
-"""What one run of a model left behind: plain data, no torch.
+"""The record of one run of a model: plain data, no torch.
 
-A `Trace` is the only thing the analysis knows of a model. Shapes are in elements, sizes in bytes.
-What a run makes by the ten thousand are Structs: they are made several times faster.
+The analysis knows a model by its `Trace` alone. Shapes are in elements, sizes in bytes. Records
+that a run creates by the ten thousand are Structs, which are several times faster to create.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal["module", "function"]
 
 
 class _Sized:
-    """What follows from a shape and the bytes of an element."""
+    """Number of elements and bytes, by shape and itemsize."""
 
     __slots__ = ()
     shape: tuple[int, ...]
@@ -39,9 +39,9 @@ class _Sized:
 
 
 class TensorSpec(_Sized, Struct, frozen=True, gc=False):
-    """A tensor as an op saw it.
+    """A tensor at the time of an op.
 
-    `value` numbers the tensor object within the run: equal numbers are the same tensor, changed
+    `value` identifies the tensor object within the run: equal numbers are the same tensor, modified
     in place or not. `parameter` is the name of the parameter whose storage it reads, else None.
     """
 
@@ -55,10 +55,10 @@ class TensorSpec(_Sized, Struct, frozen=True, gc=False):
 class Op(Struct, frozen=True, dict=True):
     """One ATen operator execution.
 
-    `args` and `kwargs` are the operator's own, with a `TensorSpec` wherever a tensor stood and
-    lists turned into tuples. `call` is the index of the innermost call that was open.
-    `live_bytes` are the activation bytes alive when the operator returned. `within` is the number
-    in `Trace.composites` of the composite operator that it is a part of, where those are recorded.
+    `args` and `kwargs` are the operator's, with a `TensorSpec` for each tensor and tuples for
+    lists. `call` is the index of the innermost open call. `live_bytes` are the activation bytes
+    alive when the operator returned. `within` is the index in `Trace.composites` of the composite
+    operator to which it belongs, where those are recorded.
     """
 
     name: str
@@ -86,10 +86,9 @@ class Op(Struct, frozen=True, dict=True):
 class Module:
     """A module of the model, called or not.
 
-    `base` is the nearest class of torch.nn that it derives from (`Conv2d` for a
-    weight-standardised convolution), `settings` its plain attributes (`kernel_size`, `p`, …).
-    `library` tells whether it is of that very class. `path` is the first of its names in the
-    model, `aliases` are the others.
+    `base` is the nearest base class in torch.nn (`Conv2d` for a weight-standardised convolution),
+    `settings` its plain attributes (`kernel_size`, `p`, …). `library`: whether it is of that very
+    class. `path` is the first of its names in the model, `aliases` are the others.
     """
 
     path: str
@@ -105,8 +104,8 @@ class Call(Struct, frozen=True):
 
     Identified by `(path, call)`. `module` is None for a function, whose `path` is that of the
     calling module with the function's name. `new_bytes` are the bytes of the outputs that this
-    call made itself, views and tensors changed in place not counted. `outputs` is empty when
-    the call ended in an exception.
+    call allocated, without views and tensors modified in place. `outputs` is empty if the call
+    ended in an exception.
     """
 
     index: int
@@ -124,10 +123,7 @@ class Call(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(_Sized):
-    """A parameter or buffer, once, under the first of its names.
-
-    `owner` is the path of the module that registers it.
-    """
+    """A parameter or buffer, under the first of its names; `owner` is the module's path."""
 
     name: str
     owner: str
@@ -157,11 +153,7 @@ class Backward:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a run with letters decided by a size: `number` stood in the `relation` to 0.
-
-    `relation` is `>=`, `==` or `!=`, `number` an expression, `call` the index of the call in which
-    it was decided.
-    """
+    """A decision of a symbolic run: `number` `relation` 0, made in the call of index `call`."""
 
     relation: Literal[">=", "==", "!="]
     number: Expr
@@ -172,12 +164,11 @@ class Condition:
 class Trace:
     """The immutable record of one run of a model of class `model`.
 
-    `calls` stand in the order in which they were opened, so children behind their parents.
-    `modules` are those of the model by path, called or not. `lane_reason` says why the run was
-    not made on `meta`, unless the lane was asked for. `composites` are the operators that torch
-    makes of others (`aten.linear`, `aten.scaled_dot_product_attention`), in the order in which they
-    began; empty unless they were asked for. `backward` is
-    None unless it was.
+    `calls` are in the order in which they opened: parents before children. `modules` are those of
+    the model by path, called or not. `lane_reason` explains why the run is not on `meta`, None if
+    the lane was requested. `composites` are the operators that torch decomposes (`aten.linear`,
+    `aten.scaled_dot_product_attention`), in the order in which they began. They and `backward` are
+    recorded on request only.
     """
 
     model: str
@@ -196,7 +187,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A place in the source of a model, as `ast` counts: lines from 1, columns in bytes from 0."""
+    """A place in the source of a model: lines from 1, columns in bytes from 0, as in `ast`."""
 
     file: str
     function: str
@@ -207,29 +198,28 @@ class Frame:
 
 
 class About(Flag):
-    """What the text of an exception is about, as far as something follows from it."""
+    """What an exception is about, as far as its text shows."""
 
     NOTHING = 0
-    FUNCTION = auto()  # arguments that a function, which it names, does not take
-    FORWARD = auto()  # those of the model's `forward`
+    FUNCTION = auto()  # arguments that the function it names does not accept
+    FORWARD = auto()  # arguments of the model's `forward`
     NUMBER_OF_INPUTS = auto()
-    ONE_VALUE = auto()  # a batch norm in training that got one value per channel
+    ONE_VALUE = auto()  # a batch norm in training on one value per channel
     DTYPES = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where and how a run ended early.
+    """Where and how a run failed.
 
-    `trace` is the record up to there; the calls that were open have no outputs, and `open` are
-    their indices, the outermost first. `op` is the operator that was refused, None where it was
-    refused before one ran; it has no outputs. `error` is the class of the exception, `reason` its
-    text. `frames` is the way through the model's own source, the outermost first; `in_model` tells
-    whether the exception was raised there rather than inside torch. `locals` are the numbers that
-    the innermost functions on the way knew.
-    `what` does not fit: "shapes" or "dtypes"; "model" where the model itself is at fault.
-    What was watched, if it was: `called_at` is the way to each call, `arguments` are its arguments.
-    `about` is what the text of the exception is about.
+    `trace` is the record up to there; calls that were open have no outputs, and `open` are their
+    indices, the outermost first. `op` is the operator that failed, without outputs; None if none
+    was running. `error` is the class of the exception, `reason` its text, `about` its subject.
+    `frames` is the stack within the model's source, the outermost first; `in_model`: whether the
+    exception was raised there rather than inside torch. `locals` are the integers among the locals
+    of the innermost functions. `what` does not fit: "shapes" or "dtypes"; "model" if the model
+    itself is at fault. `called_at` and `arguments` are the stack and the arguments of each call, if
+    a `Watcher` recorded them.
     """
 
     trace: Trace
@@ -253,7 +243,7 @@ class Failure:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How far the run came, in calls and operators: more is further."""
+        """How far the run got, in calls and operators."""
         return len(self.trace.calls), len(self.trace.ops)
 
 

@@ -1,6 +1,6 @@
-"""The record of one step: which storages it held, and from which operator to which.
+"""The record of one step: its storages, each alive from one operator to another.
 
-Time is counted in operators: `0` is the first that the step runs.
+Time is counted in operators: `0` is the first of the step.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Phase = Literal["forward", "loss", "backward", "optimizer"]
-HeldKind = Literal[
+StorageKind = Literal[
     "parameters",
     "buffers",
     "inputs",
@@ -24,15 +24,15 @@ HeldKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Memory that tensors share: `nbytes` as asked for, alive from operator `born` until `freed`.
+    """Memory that tensors share: `nbytes` as requested, alive from operator `born` until `freed`.
 
-    `born` is negative for what was there before the step, `freed` None for what is there after it.
-    `place` is the index of the place that made it. `on_host`: it lies in the CPU's memory wherever
-    the model runs, as the step counters of Adam do.
+    `born` is negative if it exists before the step, `freed` None if it is alive after it. `place`
+    is the index of the place that allocated it. `on_host`: it is in the CPU's memory wherever the
+    model runs, as the step counters of Adam are.
     """
 
     nbytes: int
-    kind: HeldKind
+    kind: StorageKind
     born: int
     freed: int | None
     place: int
@@ -41,7 +41,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A call by its path and type; the path is empty for what belongs to no layer."""
+    """A call by its path and type; the path is empty outside of all layers."""
 
     path: str
     type: str
@@ -58,10 +58,10 @@ class Operator:
 class Step:
     """One step: forward, loss, backward and optimizer, or the forward pass alone.
 
-    `loss` says how the loss was made of the output, None for a forward pass alone. `attention` are
-    the forms of it that were taken: flash, efficient or math. `checkpointed` are the paths of the
-    modules that run again in the backward pass, `units` of those that FSDP gathers one by one;
-    `lower` is the dtype that it gathers in, if it is not that of the shards.
+    `loss` describes the loss, None for a forward pass alone. `attention` are the forms of attention
+    that ran: flash, efficient or math. `checkpointed` are the paths of the modules recomputed in
+    the backward pass, `units` those of FSDP's units; `lower` is the dtype in which it gathers
+    parameters, None for that of the shards.
     """
 
     storages: tuple[Storage, ...]

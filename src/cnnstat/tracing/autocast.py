@@ -1,9 +1,8 @@
-"""Mixed precision on `meta`: what `torch.autocast` does on a device, done to tensors without data.
+"""Mixed precision on `meta`: the casts of `torch.autocast`, for tensors without data.
 
-torch's autocast looks at the device of each tensor and passes those on `meta` over. Its kernels
-are put before the same operators here, under a dispatch key that no device of this process has.
-Which operators have one torch tells itself; what each does is in aten/src/ATen/autocast_mode.h for
-CUDA and autocast_mode.cpp for the CPU.
+torch's autocast skips tensors on `meta`. Kernels that do the same casts are registered here for the
+same operators, under a dispatch key that no device of this process uses. torch lists the operators;
+their casts are those of aten/src/ATen/autocast_mode.h for CUDA, autocast_mode.cpp for the CPU.
 """
 
 from __future__ import annotations
@@ -50,18 +49,18 @@ WITH_DTYPE = frozenset({
     "sum.dim_IntList",
 })  # fmt: skip
 """Operators that are asked for a result in float32, on CUDA; the others run in float32."""
-APART = frozenset({
+UNCAST_ON_CUDA = frozenset({
     "norm.Scalar", "norm.ScalarOpt_dim", "norm.names_ScalarOpt_dim", "binary_cross_entropy",
     "_cudnn_rnn", "cudnn_convolution", "cudnn_convolution_transpose",
 })  # fmt: skip
-"""Left as they are on CUDA: norms choose a dtype themselves, the others do not run on `meta`."""
+"""Not cast on CUDA: norms choose a dtype themselves, the others do not run on `meta`."""
 
 
 class Autocast:
-    """Autocasting to one dtype as on one device, off until it is turned on.
+    """Autocast to one dtype as on one device; `on` enables it.
 
-    `caches`: casts of parameters are kept until it is turned off, as in training. Under
-    `torch.inference_mode` torch keeps none: each operator casts its weight anew.
+    `caches`: whether casts of parameters are cached while it is on, as in training. Under
+    `torch.inference_mode` torch caches none: each operator casts its weight again.
     """
 
     def __init__(self, device: DeviceKind, dtype: torch.dtype, caches: bool = True) -> None:
@@ -75,13 +74,13 @@ class Autocast:
 
     @contextmanager
     def registered(self) -> Iterator[None]:
-        """Inside, `on` can be used."""
+        """Register the kernels, which `on` needs."""
         library: Any = torch.library.Library  # torch declares no types
         kernels, others = library("aten", "IMPL"), library("_", "IMPL")
         try:
             others.fallback(torch.library.fallthrough_kernel, _KEY)
             for name in autocast_operators(self.device):
-                if self.device == "cpu" or name not in APART:
+                if self.device == "cpu" or name not in UNCAST_ON_CUDA:
                     kernels.impl(name, self._kernel(name), _KEY)
             yield
         finally:
@@ -90,7 +89,7 @@ class Autocast:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Inside, operators are cast."""
+        """Cast the operands of operators."""
         exclude, include = (
             torch._C._dispatch_tls_set_dispatch_key_excluded,
             torch._C._dispatch_tls_set_dispatch_key_included,
@@ -107,7 +106,7 @@ class Autocast:
             self._cast.clear()
 
     def resumed(self) -> AbstractContextManager[None]:
-        """On, if it is not: for what a checkpoint runs again, in the backward pass."""
+        """`on` unless it is on already: for layers that a checkpoint recomputes."""
         return nullcontext() if self._is_on else self.on()
 
     def _kernel(self, name: str) -> Callable[..., Any]:
@@ -119,7 +118,7 @@ class Autocast:
                 if name in WITH_DTYPE and self.device == "cuda":
                     return operator(*args, **self._with_dtype(operator, args, kwargs))
                 dtype = self._dtype_for(name, (args, kwargs))
-                # from the last to the first, as compiled C++ does: gradients come in that order
+                # From the last to the first, as compiled C++ does: gradients come in that order.
                 cast = [self._all_cast(value, dtype) for value in reversed(args)]
                 return operator(*reversed(cast), **self._all_cast(kwargs, dtype))
 
@@ -127,8 +126,8 @@ class Autocast:
 
     def _with_dtype(self, operator: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         names = [argument.name for argument in operator._schema.arguments]
-        given = len(args) > names.index("dtype") or kwargs.get("dtype") is not None
-        return kwargs if given or not _eligible(args[0]) else {**kwargs, "dtype": torch.float32}
+        has_dtype = len(args) > names.index("dtype") or kwargs.get("dtype") is not None
+        return kwargs if has_dtype or not _eligible(args[0]) else {**kwargs, "dtype": torch.float32}
 
     def _dtype_for(self, name: str, operands: Any) -> torch.dtype:
         if name in LOWER[self.device]:
@@ -151,8 +150,8 @@ class Autocast:
         if not _eligible(tensor) or tensor.dtype is dtype:
             return tensor
         parameter = tensor.requires_grad and tensor.is_leaf and not tensor._is_view()
-        kept = self.caches and parameter and dtype is self.dtype
-        if not (kept and tensor.dtype is torch.float32):
+        is_cached = self.caches and parameter and dtype is self.dtype
+        if not (is_cached and tensor.dtype is torch.float32):
             return tensor.to(dtype)
         if id(tensor) not in self._cast:
             self._cast[id(tensor)] = tensor, tensor.to(dtype)
@@ -160,7 +159,7 @@ class Autocast:
 
 
 def autocast_operators(device: DeviceKind) -> list[str]:
-    """The operators before which torch casts on a device, without `aten::`."""
+    """The operators for which torch has an autocast kernel on a device, without `aten::`."""
     has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
     names = [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")]
     key = _OF_DEVICE[device]

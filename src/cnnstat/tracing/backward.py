@@ -22,20 +22,17 @@ from torch.autograd.function import FunctionCtx
 
 from ..errors import ModelPhase
 from ..trace.records import Backward, Module, Op
-from .containers import tensors_inside
+from .containers import output_tensors
 from .recorder import OpenCall, Recorder
 
 NUMBERS_NODES = hasattr(torch._C, "_current_autograd_node") and hasattr(
     torch._C._autograd, "_get_sequence_nr"
 )
-"""Whether this torch numbers the nodes and tells which one is at work; else nothing here works."""
+"""Whether this torch has the private functions for the numbers of nodes that are used here."""
 
 
 def _run_engine(outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-    """What `torch.autograd.backward` does once it has compared the sizes of both.
-
-    It compares them by sympy, whose import takes a second.
-    """
+    """`torch.autograd.backward` without its check of shapes, which imports sympy (1 s)."""
     engine = getattr(torch.autograd.Variable, "_execution_engine", None)
     if engine is None:
         torch.autograd.backward(outputs, gradients)
@@ -47,27 +44,27 @@ def _run_engine(outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
 
 
 def _next_number() -> int:
-    """The number that the next node will get."""
+    """The number of the next node."""
     return int(torch._C._autograd._get_sequence_nr())
 
 
 def _number_of(node: Any) -> int:
-    """Of a node that adds up the gradient of a parameter it is larger than any other."""
+    """The number of a node; that of an AccumulateGrad is larger than any other."""
     return int(node._sequence_nr())
 
 
 def _current_node() -> Any:
-    """The node whose gradients are being computed, None outside of a backward pass."""
+    """The node that autograd is running, None outside of a backward pass."""
     return torch._C._current_autograd_node()
 
 
 def _is_custom(node: Any) -> bool:
-    """Whether the node is that of a `torch.autograd.Function`, written in Python."""
+    """Whether the node belongs to a `torch.autograd.Function`, written in Python."""
     return isinstance(node, FunctionCtx)
 
 
 def _lacks_gradient(node: Any) -> bool:
-    """Whether the node stands for an operator whose gradient nobody has told torch."""
+    """Whether the node is that of an operator for which torch has no gradient."""
     return str(node.name()).endswith("NotImplemented")
 
 
@@ -76,7 +73,7 @@ _ROOT = 0  # the call of the model itself
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """From the node `number` on, `call` was innermost and `opened` calls had been opened."""
+    """From node `number` on, `call` was innermost and `opened` calls had been opened."""
 
     number: int
     call: int
@@ -85,10 +82,10 @@ class _Mark:
 
 @dataclass(slots=True)
 class _Repetition:
-    """Calls made again for the gradients of one node: a checkpoint runs its layers once more.
+    """Calls repeated for the gradients of one node: a checkpoint recomputes its layers.
 
-    `custom`: the node is that of a `torch.autograd.Function`, which ran the layers itself when it
-    was made; else it is one of the layers', which had run before.
+    `custom`: the node belongs to a `torch.autograd.Function`, which ran the layers itself after the
+    node was created (reentrant checkpoints); else to one of the layers, which ran before it.
     """
 
     node: _Mark
@@ -97,7 +94,7 @@ class _Repetition:
 
 
 class BackwardRecorder(Recorder):
-    """Notes a run with gradients and, after `begin_backward`, its backward pass."""
+    """Records a run with gradients and, after `begin_backward`, its backward pass."""
 
     def __init__(self, modules: dict[int, Module], limit: int | None = None) -> None:
         super().__init__(modules, limit=limit)
@@ -110,23 +107,23 @@ class BackwardRecorder(Recorder):
         self._mark()
 
     def begin_backward(self, anything: bool) -> None:
-        """From now on operators are those of gradients; `anything`: whether there are any."""
+        """From now on operators compute gradients; `anything`: whether there are any."""
         self.in_backward, self.differentiable = True, anything
         self._forward_calls, self._forward_ops = len(self.calls), len(self.ops)
 
-    # What the recorder notes
+    # Recording
 
     @property
     def in_library_module(self) -> bool:
-        # The code of a gradient opens no rows; layers that it runs again do.
+        # The code of a gradient opens no calls; layers that it recomputes do.
         return super().in_library_module or (self.in_backward and not self.stack)
 
     @property
-    def innermost(self) -> int:
+    def current_call(self) -> int:
         if not self.in_backward or self.stack or not NUMBERS_NODES:
-            return super().innermost
+            return super().current_call
         node = _current_node()
-        return super().innermost if node is None else self._made(_number_of(node)).call
+        return super().current_call if node is None else self._mark_at(_number_of(node)).call
 
     def _open(self, *args: Any) -> OpenCall:
         call = super()._open(*args)
@@ -134,7 +131,7 @@ class BackwardRecorder(Recorder):
         node = _current_node() if self.in_backward and NUMBERS_NODES else None
         if node is not None:
             number = _number_of(node)
-            new = _Repetition(self._made(number), _is_custom(node))
+            new = _Repetition(self._mark_at(number), _is_custom(node))
             self._repetitions.setdefault(number, new).calls.append(call)
         return call
 
@@ -144,14 +141,14 @@ class BackwardRecorder(Recorder):
 
     def _mark(self) -> None:
         if NUMBERS_NODES:
-            self._marks.append(_Mark(_next_number(), super().innermost, len(self.calls)))
+            self._marks.append(_Mark(_next_number(), super().current_call, len(self.calls)))
 
-    def _made(self, number: int) -> _Mark:
-        """What was open when the node of this number was made."""
+    def _mark_at(self, number: int) -> _Mark:
+        """The mark of the call in which the node of this number was created."""
         return self._marks[bisect_right(self._marks, number, key=lambda m: m.number) - 1]
 
     def lacks_gradient(self, number: int) -> None:
-        """The node's operator has none: autograd goes on to nothing that lies before it."""
+        """Record a node without gradient: autograd does not continue beyond it."""
         self._gaps.append(number)
 
     def starts(self, number: int, gradients: object) -> None:
@@ -162,17 +159,17 @@ class BackwardRecorder(Recorder):
         return "backward" if self.in_backward else "forward with gradients"
 
     @property
-    def place(self) -> tuple[OpenCall, ...]:
+    def failed_calls(self) -> tuple[OpenCall, ...]:
         if not self.in_backward:
-            return super().place
-        # the call whose gradients were being computed last, nothing if that is not known
-        call = -1 if self._started is None else self._made(self._started).call
+            return super().failed_calls
+        # The call whose gradients were computed last, if known.
+        call = -1 if self._started is None else self._mark_at(self._started).call
         return (self.calls[call],) if call >= 0 else ()
 
-    # What comes of it
+    # Results
 
     def record(self, forward: Sequence[OpenCall], trainable: bool) -> Backward:
-        """The backward pass, told of the calls of the run `forward`."""
+        """The backward pass, with each operator in one of the calls of the run `forward`."""
         notes = []
         if not self.differentiable:
             reason = "no output depends on a parameter that is" if trainable else "no parameter is"
@@ -189,35 +186,39 @@ class BackwardRecorder(Recorder):
         def owner(index: int) -> int:
             while index >= self._forward_calls:
                 index = repeated.get(index, _ROOT)
-            # A model may call other layers where gradients are wanted: then their caller.
+            # With gradients a model may call other layers than without: then their caller.
             call: OpenCall | None = self.calls[index] if index >= 0 else None
             while call is not None and (call.path, call.call) not in known:
                 call = call.parent
             return _ROOT if call is None else known[call.path, call.call]
 
         ran = [structs.replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :]]
-        return (*ran, *(self._unknown(owner(self._made(n).call), forward) for n in self._gaps))
+        return (*ran, *(self._unknown(owner(self._mark_at(n).call), forward) for n in self._gaps))
 
     def _unknown(self, call: int, forward: Sequence[OpenCall]) -> Op:
-        """Stands for operators that would have run, so that the totals are lower bounds."""
+        """A placeholder for operators that did not run, which makes the totals lower bounds."""
         return Op(f"the gradient of {forward[call].type}", "", (), {}, (), call, 0)
 
     def _repeated(self) -> dict[int, int]:
-        """For each call made again the one that it repeats, or that of the node which made it."""
-        made: dict[str, list[int]] = defaultdict(list)
+        """For each repeated call the original, or the call of the node that repeated it.
+
+        Originals are the last calls of the same path before the repetition; for a custom node, the
+        first ones after the node was created.
+        """
+        by_path: dict[str, list[int]] = defaultdict(list)
         for call in self.calls:
-            made[call.path].append(call.index)
+            by_path[call.path].append(call.index)
         repeated: dict[int, int] = {}
-        kept = {id(call) for call in self.calls}  # the recorder forgets those that did nothing
+        recorded = {id(call) for call in self.calls}  # the recorder drops those that did nothing
         for repetition in self._repetitions.values():
-            calls = [call for call in repetition.calls if id(call) in kept]
+            calls = [call for call in repetition.calls if id(call) in recorded]
             first, opened = min((call.index for call in calls), default=0), repetition.node.opened
             again: dict[str, list[int]] = defaultdict(list)
             for call in calls:
                 again[call.path].append(call.index)
             for path, indices in again.items():
-                before = [i for i in made[path] if i < min(opened, first)][-len(indices) :]
-                after = [i for i in made[path] if opened <= i < first][: len(indices)]
+                before = [i for i in by_path[path] if i < min(opened, first)][-len(indices) :]
+                after = [i for i in by_path[path] if opened <= i < first][: len(indices)]
                 originals = (after or before) if repetition.custom else (before or after)
                 repeated |= dict.fromkeys(indices, repetition.node.call)
                 repeated |= dict(zip(indices, originals, strict=False))
@@ -225,35 +226,39 @@ class BackwardRecorder(Recorder):
 
 
 def run_backward(result: Any, recorder: BackwardRecorder) -> None:
-    """Compute the gradients of everything that `result` depends on, as if each output were a loss.
+    """Compute the gradients of everything on which `result` depends.
 
-    The gradients of the outputs are given: there is no loss whose operators would count.
+    The gradients of the outputs are provided, so the operators of a loss do not count.
     """
-    with torch._C.DisableTorchFunction():  # nothing of this is the model's
-        outputs = list({id(t): t for t in tensors_inside(result) if t.requires_grad}.values())
-        gradients = [_like(output) for output in outputs]
+    with torch._C.DisableTorchFunction():  # these operators are no rows of the model
+        outputs = list({id(t): t for t in output_tensors(result) if t.requires_grad}.values())
+        gradients = [_gradient_for(output) for output in outputs]
         if NUMBERS_NODES:
-            _look_through(outputs, recorder)
+            _watch_graph(outputs, recorder)
     recorder.begin_backward(anything=bool(outputs))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*autograd kernel was not registered")  # we say it too
+        warnings.filterwarnings(
+            "ignore", ".*autograd kernel was not registered"
+        )  # the report says it too
         if outputs:
             _run_engine(outputs, gradients)
 
 
-def _like(output: Tensor) -> Tensor:
+def _gradient_for(output: Tensor) -> Tensor:
     make = torch.empty if output.is_meta else torch.ones
     return make(output.shape, dtype=output.dtype, device=output.device)
 
 
-def _look_through(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:
-    """Have every node of the graph say when its turn comes: of one that fails, autograd does not
-    tell which it was. Find those that it passes over."""
-    pending, seen = [output.grad_fn for output in outputs], set()
+def _watch_graph(outputs: Sequence[Tensor], recorder: BackwardRecorder) -> None:
+    """Record when each node of the graph starts, and which have no gradient.
+
+    Autograd does not report which node failed.
+    """
+    pending, visited = [output.grad_fn for output in outputs], set()
     while pending:
         node = pending.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
+        if node is not None and node not in visited:
+            visited.add(node)
             node.register_prehook(partial(recorder.starts, _number_of(node)))
             if _lacks_gradient(node):
                 recorder.lacks_gradient(_number_of(node))

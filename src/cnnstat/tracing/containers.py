@@ -1,4 +1,4 @@
-"""Tensors inside nested tuples, lists and dicts, as operators and modules take and return them."""
+"""Tensors inside nested tuples, lists and dicts: the arguments and results of operators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _collect(value: Any, found: list[Tensor]) -> None:
     if kind in PLAIN_TENSORS:
         found.append(value)
     elif isinstance(value, Tensor):
-        if not is_lazy(value):  # a parameter without a shape yet
+        if not is_lazy(value):  # a lazy parameter has no shape yet
             found.append(value)
     elif isinstance(value, (tuple, list)):
         for item in value:
@@ -49,38 +49,38 @@ def rebuilt(value: Any, items: list[Any]) -> Any:
     return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
-def placed(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:
-    """The inputs, with what `place` makes of each `InputSpec` and tensor inside."""
+def map_inputs(value: Any, place: Callable[[InputSpec | Tensor], Tensor]) -> Any:
+    """The inputs with each `InputSpec` and tensor replaced by `place` of it."""
     if isinstance(value, InputSpec | Tensor):
         return place(value)
     if isinstance(value, tuple | list):
-        return rebuilt(value, [placed(item, place) for item in value])
+        return rebuilt(value, [map_inputs(item, place) for item in value])
     if isinstance(value, dict):
-        return {key: placed(item, place) for key, item in value.items()}
+        return {key: map_inputs(item, place) for key, item in value.items()}
     return value
 
 
-def placed_again(given: Any, placed: Any) -> Any:
-    """The placed inputs once more, with gradients where one of those `given` wants them."""
+def clone_inputs(original: Any, placed: Any) -> Any:
+    """Clones of the placed inputs, which require a gradient where the caller's `original` does."""
     if isinstance(placed, Tensor):
-        # a tensor that was given with a gradient wanted gets it here too
-        wanted = isinstance(given, Tensor) and given.requires_grad
-        return placed.detach().clone().requires_grad_(wanted)
+        requires_grad = isinstance(original, Tensor) and original.requires_grad
+        return placed.detach().clone().requires_grad_(requires_grad)
     if isinstance(placed, tuple | list):
-        return rebuilt(placed, [placed_again(*pair) for pair in zip(given, placed, strict=True)])
+        pairs = zip(original, placed, strict=True)
+        return rebuilt(placed, [clone_inputs(*pair) for pair in pairs])
     if isinstance(placed, dict):
-        return {key: placed_again(given[key], value) for key, value in placed.items()}
+        return {key: clone_inputs(original[key], value) for key, value in placed.items()}
     return placed
 
 
-def tensors_inside(value: Any) -> Iterator[Tensor]:
-    """The tensors inside nested containers and dataclasses."""
+def output_tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in the output of a model: inside nested containers, sets and dataclasses."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
-        yield from tensors_inside(list(value.values()))
+        yield from output_tensors(list(value.values()))
     elif isinstance(value, tuple | list | set | frozenset):
         for item in value:
-            yield from tensors_inside(item)
+            yield from output_tensors(item)
     elif is_dataclass(value) and not isinstance(value, type):
-        yield from tensors_inside([getattr(value, f.name) for f in fields(value)])
+        yield from output_tensors([getattr(value, f.name) for f in fields(value)])

@@ -1,7 +1,7 @@
-"""Copies of a model: same structure, and nothing done to them reaches the model.
+"""Copies of a model: the same structure, and no change to a copy reaches the model.
 
-Analysing runs user code that may store tensors on modules, append to lists or update statistics.
-All of that happens to a copy, so the model is as it was, whatever the run does.
+A run executes user code, which may store tensors on modules, append to lists or update statistics.
+It runs on a copy, so the user's model stays unchanged.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Placed = Callable[[Tensor], Tensor]
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
-    """Copy `model` without its data, onto `meta`. Parameters that are one object stay one object.
+    """Copy `model` to `meta`, without its data. Shared parameters stay shared.
 
-    What cannot be copied among its attributes (locks, open files) is shared with the original.
+    Attributes that cannot be copied (locks, open files) are shared with the original.
     """
     return _copy(model, "meta", lambda tensor: tensor)
 
 
 def data_copy(model: nn.Module) -> nn.Module:
-    """Copy `model` with its data, onto the CPU, as `meta_copy` does without."""
+    """Copy `model` to the CPU with its data, otherwise as `meta_copy` does."""
     return _copy(model, "cpu", lambda tensor: tensor)
 
 
 def placed_copy(model: nn.Module, placed: Placed) -> nn.Module:
-    """Copy a model without its data, each tensor being what `placed` makes of one on `meta`."""
+    """Copy a model without its data, with `placed` applied to each tensor on `meta`."""
     return _copy(model, "meta", placed)
 
 
 class Substitutes:
-    """The copies of modules, by the module that each stands for.
+    """The copies of modules, by original.
 
-    A model may hold functions that refer to the modules it was copied from. These are held weakly:
-    a copy without data must not keep the data alive.
+    A model may contain functions that refer to the modules from which it was copied. References to
+    originals are weak: a copy without data must not keep the data alive.
     """
 
     def __init__(self) -> None:
@@ -51,12 +51,12 @@ class Substitutes:
         self._copies[id(original)] = weakref.ref(original), copied
 
     def of(self, module: nn.Module) -> nn.Module:
-        """The copy that stands for `module`, else `module` itself."""
-        original, copied = self._copies.get(id(module), _NOBODY)
+        """The copy of `module`, else `module` itself."""
+        original, copied = self._copies.get(id(module), _NO_COPY)
         return copied if copied is not None and original() is module else module
 
     def copied_by(self, memo: dict[int, Any]) -> Substitutes:
-        """The same originals, with what was made of their copies."""
+        """The same originals, with the copies of their copies."""
         again = Substitutes()
         for original, copied in self._copies.values():
             module = original()
@@ -65,12 +65,12 @@ class Substitutes:
         return again
 
 
-_NOBODY: tuple[Any, None] = (None, None)
+_NO_COPY: tuple[Any, None] = (None, None)
 _SUBSTITUTES = "_cnnstat_substitutes"
 
 
 def substitutes_in(copied: nn.Module) -> Substitutes:
-    """The modules that a copy was made of, and their copies."""
+    """The originals of a copied model, and their copies."""
     found: Substitutes = vars(copied).get(_SUBSTITUTES) or Substitutes()
     return found
 
@@ -96,7 +96,7 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
 
 
 class _Copying:
-    """One copy under way. `memo` holds what was copied, by identity, as for `copy.deepcopy`."""
+    """The state of one copy. `memo` maps identities to copies, as for `copy.deepcopy`."""
 
     def __init__(self, device: str, placed: Placed) -> None:
         self.device = device
@@ -108,7 +108,7 @@ class _Copying:
             return self.memo[id(value)]
         if isinstance(value, Tensor):
             return self.tensor(value)
-        # Containers item by item: one that holds a lock is a container of its own all the same.
+        # Containers are copied item by item: a lock inside must not make the copy share them.
         if type(value) in (dict, OrderedDict):
             table = self.memo[id(value)] = type(value)()
             table.update((key, self.value(item)) for key, item in value.items())
@@ -121,11 +121,11 @@ class _Copying:
             return tuple(self.value(item) for item in value)
         try:
             return copy.deepcopy(value, self.memo)
-        except Exception:  # anything may stand in an attribute, and anything may refuse a copy
+        except Exception:  # an attribute may be any object, and refuse a copy in any way
             return value
 
     def tensor(self, tensor: Tensor) -> Tensor:
-        """The tensor elsewhere, tensors that share a storage sharing one there too."""
+        """The copy of a tensor; tensors that share a storage share one there too."""
         known = self.memo.get(id(tensor))
         if known is None:
             known = self.memo[id(tensor)] = self._tensor(tensor)
@@ -137,7 +137,7 @@ class _Copying:
             return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]
         if tensor.layout is not torch.strided:
             return tensor.detach().to(self.device)
-        # an empty tensor of the class asked for, laid onto the copied storage
+        # A view of the copied storage.
         empty = torch.empty(0, dtype=tensor.dtype, device=self.device)
         empty.set_(self._storage(tensor), tensor.storage_offset(), tensor.shape, tensor.stride())
         there = self.placed(empty)

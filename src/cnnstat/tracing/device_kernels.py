@@ -1,13 +1,13 @@
-"""What a device would run where torch runs something else on `meta`: attention and dropout.
+"""The kernels of a device where torch runs others on `meta`: attention and dropout.
 
-On `meta` torch takes attention apart, which keeps the matrix of all scores, and dropout keeps a
-mask in the dtype of its input. The fused forms keep less:
+On `meta` torch decomposes attention, which saves the matrix of all scores, and dropout saves a mask
+in the dtype of its input. The fused forms save less:
 
-attention   of the operands, the result and one number a row (Dao et al. 2022, arXiv:2205.14135)
-dropout     of one byte an element, on CUDA
+attention   operands, result and one number per row (Dao et al. 2022, arXiv:2205.14135)
+dropout     one byte per element, on CUDA
 
-Which form torch takes is decided by the main conditions of its `sdp_utils`, as far as shapes and
-dtypes tell: held against real steps for the CPU, not measured for CUDA.
+The form is chosen by the main conditions of torch's `sdp_utils` on shapes and dtypes. Tests compare
+it with real steps on the CPU; for CUDA it is not measured.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _aten: Any = torch.ops.aten  # its operators are attributes made on demand
 
 
 def kernels_of(device: DeviceKind) -> dict[str, Kernel]:
-    """Operators whose results have other sizes on the device than on `meta`."""
+    """Kernels for operators whose results have other sizes on the device than on `meta`."""
     return {"aten::native_batch_norm": _batch_norm_of_the_cpu} if device == "cpu" else {}
 
 
 def _batch_norm_of_the_cpu(x: Tensor, *args: Any) -> Any:
-    """At inference it returns no statistics of the batch."""
+    """Batch norm as on the CPU, where inference returns no batch statistics."""
     kernel = fast_meta.shape_kernels().get("aten::native_batch_norm")
     result = NotImplemented if kernel is None else kernel(x, *args)
     training = args[4]
@@ -49,8 +49,8 @@ def _batch_norm_of_the_cpu(x: Tensor, *args: Any) -> Any:
 
 @contextmanager
 def forms_of(device: DeviceKind) -> Iterator[set[str]]:
-    """Inside, `meta` runs what the device would. Yields the forms of attention that were taken."""
-    taken: set[str] = set()
+    """Run the device's kernels on `meta`. Yields the set of forms of attention that ran."""
+    forms: set[str] = set()
 
     def attention(
         q: Tensor,
@@ -64,7 +64,7 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         enable_gqa: bool = False,
     ) -> Tensor:
         form = attention_form(device, q, k, v, attn_mask, dropout_p, enable_gqa)
-        taken.add(form)
+        forms.add(form)
         if form == "flash" and q.shape[1] != k.shape[1]:
             return _GroupedFlash.apply(q, k, v)  # type: ignore[no-any-return, no-untyped-call]
         mask = _as_numbers(attn_mask, q)
@@ -74,9 +74,9 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         if form == "efficient":
             if mask is not None:
                 mask = mask.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
-            wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+            needs_gradient = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
             fused = _aten._scaled_dot_product_efficient_attention
-            return _first(fused(q, k, v, mask, wanted, dropout_p, is_causal, scale=scale))
+            return _first(fused(q, k, v, mask, needs_gradient, dropout_p, is_causal, scale=scale))
         plain = _aten._scaled_dot_product_attention_math
         return _first(plain(q, k, v, attn_mask, dropout_p, is_causal,
                             scale=scale, enable_gqa=enable_gqa))  # fmt: skip
@@ -87,7 +87,7 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         replaced.impl("scaled_dot_product_attention", attention, "AutogradMeta")
         if device == "cuda":
             replaced.impl("dropout", _dropout, "AutogradMeta")
-        yield taken
+        yield forms
     finally:
         replaced._destroy()
 
@@ -116,30 +116,31 @@ def attention_form(
     dropout: float,
     grouped: bool,
 ) -> Literal["flash", "efficient", "math"]:
-    """The form of attention that torch takes. q is [batch, heads, rows, features].
+    """The form of attention that torch chooses. q is [batch, heads, rows, features].
 
-    Flash attention on CUDA is for half precision without a mask, and lets heads share keys and
-    values (`enable_gqa`); the memory-efficient one takes the others where rows of a head are
-    aligned to 16 bytes. On the CPU there is one fused form.
+    On CUDA: flash attention for half precision without a mask, also where heads share keys and
+    values (`enable_gqa`); the memory-efficient form for the rest if the rows of a head are aligned
+    to 16 bytes. On the CPU there is one fused form.
     """
     four = q.dim() == k.dim() == v.dim() == 4
     if not four or 0 in (*q.shape, *k.shape) or any(t.stride(-1) != 1 for t in (q, k, v)):
         return "math"
-    alike = q.shape[1] == k.shape[1] == v.shape[1] and q.shape[-1] == k.shape[-1] == v.shape[-1]
+    same_heads = q.shape[1] == k.shape[1] == v.shape[1]
+    same_sizes = same_heads and q.shape[-1] == k.shape[-1] == v.shape[-1]
     if device == "cpu":
         trained = mask is not None and mask.requires_grad
-        fits = alike and not dropout and not trained and not grouped
+        fits = same_sizes and not dropout and not trained and not grouped
         return "flash" if fits else "math"
     shared = k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0 and grouped
     features = q.shape[-1] == k.shape[-1] == v.shape[-1] <= _MOST_FEATURES
-    if q.dtype in _HALF and mask is None and features and (alike or shared):
+    if q.dtype in _HALF and mask is None and features and (same_sizes or shared):
         return "flash"
     aligned = all(t.shape[-1] * t.itemsize % 16 == 0 for t in (q, k, v))
     return "efficient" if aligned and q.shape[1] == k.shape[1] and not grouped else "math"
 
 
 def _as_numbers(mask: Tensor | None, q: Tensor) -> Tensor | None:
-    """A mask of booleans becomes one of numbers that are added to the scores."""
+    """A boolean mask as numbers to add to the scores."""
     if mask is None or mask.dtype is not torch.bool:
         return mask
     return torch.zeros_like(mask, dtype=q.dtype).masked_fill_(mask.logical_not(), -torch.inf)

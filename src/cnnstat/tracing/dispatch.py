@@ -1,4 +1,4 @@
-"""Every ATen operator, seen by a dispatch mode: noted, and answered where there is no data."""
+"""The dispatch mode: it records every ATen operator, and runs it where there is no data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
 
 Kernel = Callable[..., Any]
-"""Answers an operator without data; NotImplemented where it leaves that to torch."""
+"""Runs an operator without data; returns NotImplemented to leave it to torch."""
 _Known = tuple[str, str, Callable[..., Any] | None, bool, Callable[..., Any]]
-"""Of an operator: its name and overload, our kernel, whether it is composite, how to run it."""
+"""Name, overload, kernel of ours, whether it is composite, and how torch runs the operator."""
 
 
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
-    """Notes every ATen operator, and without data checks and answers it."""
+    """Records every ATen operator; without data it also checks and runs it."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         fast: bool = True,
         kernels: Mapping[str, Kernel] | None = None,
     ) -> None:
-        """`kernels` answer before ours do, where there is no data."""
+        """`kernels` come before those of `fast_meta`; both run without data only."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.kernels: Mapping[str, Kernel] = {**fast_meta.shape_kernels(), **(kernels or {})}
         self.recorder = recorder
@@ -46,19 +46,19 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # True makes torch import torch._dynamo for the first operator (1 s); nothing is
-        # compiled here. A torch that does not know this method ignores it.
+        # True makes torch import torch._dynamo for the first operator (1 s), though nothing is
+        # compiled here. A torch without this method ignores it.
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if types and any(hasattr(cls, "__tensor_flatten__") for cls in types):
-            return NotImplemented  # a tensor made of others: it asks for the operators on those
+            return NotImplemented  # a wrapper subclass: it dispatches to the tensors inside
         known = self._known.get(func)
         if known is None:
             known = self._known[func] = self._look_up(func)
         name, overload, fast, composite, run = known
-        if composite:  # only torch.inference_mode delivers operators whole
+        if composite:  # delivered whole in torch.inference_mode only
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
         if not self.lane.has_data:
@@ -73,14 +73,14 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if len(sys.modules) != self._modules:
             self._collect()
         recorder.attempt = None
-        recorder.note(name, overload, args, kwargs, result)
+        recorder.record_op(name, overload, args, kwargs, result)
         return result
 
     def _collect(self) -> None:
-        """After an import in the middle of a run.
+        """Collect garbage after an import in the middle of a run.
 
-        Exceptions caught in it may refer, in a cycle, to the frames around it, and those to
-        tensors: they would stay alive where the import is, in the first run of a process only.
+        Exceptions caught during the import form cycles with the frames around it, and those refer
+        to tensors. They would stay alive, and only in the first run of a process, which imports.
         """
         self._modules = len(sys.modules)
         if not self.lane.has_data:
@@ -88,7 +88,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
     def _decomposed(self, func: Any, name: str, overload: str, args: Any, kwargs: Any) -> Any:
         self.recorder.open_composite()
-        result = None  # an exception leaves none
+        result = None  # for an exception
         try:
             with self:
                 result = fast_meta.decomposition_of(func)(*args, **kwargs)
@@ -111,14 +111,14 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             kernel = self.kernels.get(full) if self.fast else None
             if full in LARGEST:
                 kernel = _first_of(LARGEST[full], kernel)
-        wrapped = self.lane.wrapped
+        wrapped = self.lane.wrap
         kernel = kernel and wrapped(kernel)
-        run = wrapped(func if self.lane.has_data else fast_meta.by_torchs_rules(func))
+        run = wrapped(func if self.lane.has_data else fast_meta.with_torch_rules(func))
         return packet.replace("::", "."), overload or "default", kernel, composite, run
 
 
 def _first_of(kernel: Kernel, other: Kernel | None) -> Kernel:
-    """The first kernel, and the other where that one does not answer."""
+    """The first kernel, then the other if it returns NotImplemented."""
     if other is None:
         return kernel
 
@@ -135,12 +135,12 @@ def _is_composite(func: Any) -> bool:
         return func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
             func.name(), key
         )
-    except RuntimeError:  # what tensors are asked about themselves, and no kernel answers
+    except RuntimeError:  # an operator about a tensor's metadata, without kernels
         return False
 
 
 def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """Constants that live on the CPU join the meta tensors they meet; alone they keep values."""
+    """Move CPU constants to `meta` where they meet a meta tensor; else they keep their values."""
     if _all_meta(args) and (not kwargs or _all_meta(kwargs.values())):
         return args, kwargs
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
@@ -149,7 +149,7 @@ def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
 
 
 def _all_meta(values: Iterable[Any]) -> bool:
-    """Whether that is plain to see, as it nearly always is."""
+    """Whether a quick look finds meta tensors only, as it nearly always does."""
     for value in values:
         kind = type(value)
         if kind in PLAIN:

@@ -1,4 +1,4 @@
-"""A failed run as the user's: which layer, on which operands, and why."""
+"""From the exception of a failed run to an error for the user: which layer, operands, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..trace.records import About, Failure, Op, Trace
 from .containers import rebuilt, tensors_among
 from .lanes import Lane
 from .meta_rules import Refused
-from .places import frames_of, is_of_the_model, numbers_known
+from .places import frames_of, is_model_source, local_integers
 from .recorder import Attempt, OpenCall, Recorder
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
@@ -29,11 +29,11 @@ _PHASES: dict[ModelPhase, str] = {
     "forward with gradients": "with gradients the model", "loss": "the loss",
     "backward": "the backward pass", "optimizer": "the optimizer's step",
 }  # fmt: skip
-"""What is said of a run that fails after one without gradients went well."""
+"""Subjects of the message for a run that fails although one without gradients succeeded."""
 
 
 def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
-    """The failure as an error that says whether another lane might help."""
+    """The error for an exception; a LaneError if another lane might help."""
     explained = _explained(error, recorder, lane)
     explained.phase = recorder.phase
     return explained
@@ -41,7 +41,7 @@ def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
 
 def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
     attempt = recorder.attempt
-    calls = recorder.place
+    calls = recorder.failed_calls
     reason = _first_line(error)
     if isinstance(error, Refused) and attempt is not None:
         kind = ShapeError if error.what == "shapes" else ModelError
@@ -49,18 +49,18 @@ def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         refused = kind(place, _operands(attempt, recorder), reason)
         refused.unfit = error.what
         return refused
-    if lane.has_data and _is_short_of_memory(error):
+    if lane.has_data and _is_out_of_memory(error):
         return LaneError(f"the memory does not suffice at {_place(calls)}", reason)
-    if not lane.has_data and _wants_values(error, attempt):
+    if not lane.has_data and _needs_values(error, attempt):
         return LaneError(
             f"the model needs values at {_place(calls)}",
             f"it was run on tensors that have a shape and no data; {reason}",
         )
-    if recorder.phase in _PHASES:  # without gradients the same run went well: not the shapes
-        told, _, _ = reason.partition(" Hint:")  # of a mode of torch's that is not on here
+    if recorder.phase in _PHASES:  # the run without gradients succeeded, so the shapes fit
+        text, _, _ = reason.partition(" Hint:")  # for an anomaly mode that is off
         what = f"{_PHASES[recorder.phase]} fails at {_place(calls)}"
-        return ModelError(what, f"{type(error).__name__}: {told}")
-    # torch refuses before an operator runs too, in the Python of a layer or function of its own
+        return ModelError(what, f"{type(error).__name__}: {text}")
+    # torch's layers and functions check operands in Python too, before an operator runs.
     by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
     is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
     if not is_refusal or (attempt is None and not by_a_layer):
@@ -78,7 +78,7 @@ def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
 
 
 def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
-    """The record of a run that ended in `error`, which was made of what the model raised."""
+    """The record of a run that ended in `error`, whose cause is the model's exception."""
     cause = error.__cause__ or error
     attempt = recorder.attempt
     op = None
@@ -89,14 +89,14 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
     frames, raised_in = frames_of(cause)
     return Failure(
         trace,
-        tuple(call.index for call in recorder.place),
+        tuple(call.index for call in recorder.failed_calls),
         op,
         type(cause).__name__,
         str(cause).strip() or type(cause).__name__,
         frames,
-        is_of_the_model(raised_in) or isinstance(cause, AssertionError),  # torch._assert
+        is_model_source(raised_in) or isinstance(cause, AssertionError),  # torch._assert
         error.unfit,
-        numbers_known(cause),
+        local_integers(cause),
         getattr(recorder, "called_at", {}),
         getattr(recorder, "arguments", {}),
         about(cause),
@@ -104,7 +104,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
 
 
 def about(error: BaseException) -> About:
-    """What an exception's text is about. Python and torch give no other sign of it."""
+    """What an exception is about, by its text: Python and torch offer nothing else."""
     text = str(error).strip() or type(error).__name__
     found = About.NOTHING
     if isinstance(error, TypeError):
@@ -123,22 +123,22 @@ _OF_A_CALL = {
 _DTYPE_WORDS = ("dtype", "float", "long", "int", "type", "scalar")
 
 
-def _wants_values(error: Exception, attempt: Attempt | None) -> bool:
-    """Whether the run failed for its tensors having no data, and for nothing else."""
+def _needs_values(error: Exception, attempt: Attempt | None) -> bool:
+    """Whether the run failed only because its tensors have no data."""
     if attempt is None:
         return bool(_NO_DATA.search(f"{type(error).__name__}: {error}"))
     if isinstance(error, NotImplementedError) or _NO_DATA.search(_first_line(error)):
         return True
-    # A rule of torch's for shapes may refuse what its kernel takes: the kernel decides.
+    # torch's shape rules refuse some operands that its kernels accept: the kernel decides.
     return isinstance(error, _REFUSALS) and _runs_for_real(attempt)
 
 
-def _is_short_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def _runs_for_real(attempt: Attempt) -> bool:
-    """Whether the operator takes real tensors of these shapes, as far as memory allows to try."""
+    """Whether the operator accepts real tensors of these shapes; False if they are too large."""
     tensors = tensors_among((attempt.args, attempt.kwargs))
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > _REPLAYED_BYTES:
         return False
@@ -152,7 +152,7 @@ def _runs_for_real(attempt: Attempt) -> bool:
 
 def _real(value: Any) -> Any:
     if isinstance(value, Tensor):
-        # laid out as it was: a view depends on that
+        # With the same strides, on which a view depends.
         pairs = zip(value.shape, value.stride(), strict=True)
         span = 1 + sum((size - 1) * step for size, step in pairs if size > 0)
         ones = torch.ones(span, dtype=value.dtype, device="cpu")
@@ -182,15 +182,15 @@ def _operands(attempt: Attempt, recorder: Recorder) -> str:
 
 
 def _mismatch(attempt: Attempt) -> str | None:
-    """What was expected, derived from the operands of the operators that fail most often."""
+    """Expected and actual size, for the operators that fail most often."""
     args = attempt.args
     if attempt.name == "aten.convolution" and not args[6]:
         x, weight, groups = args[0], args[1], args[8]
-        takes = in_channels(weight.shape, False, groups)
+        expected = in_channels(weight.shape, False, groups)
         if x.dim() != weight.dim():
             return f"the layer takes {weight.dim()} dimensions, the input has {x.dim()}"
-        if x.shape[1] != takes:
-            return f"the layer takes {takes} channels, the input has {x.shape[1]}"
+        if x.shape[1] != expected:
+            return f"the layer takes {expected} channels, the input has {x.shape[1]}"
     if attempt.name in ("aten.addmm", "aten.mm"):
         left, right, _ = PLACES[attempt.name]
         x, weight = args[left], args[right]

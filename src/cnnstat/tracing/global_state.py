@@ -12,8 +12,9 @@ import torch
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    numpy: Any = sys.modules.get("numpy")  # if it is not imported, no model has used it
+def preserve_rng_state() -> Iterator[None]:
+    """Restore the states of Python's, NumPy's and torch's generators at the end."""
+    numpy: Any = sys.modules.get("numpy")  # a model cannot use it without an import
     torch_state, python_state = torch.get_rng_state(), random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
     try:
@@ -27,7 +28,7 @@ def random_state_kept() -> Iterator[None]:
 
 @contextmanager
 def slow_attention() -> Iterator[None]:
-    """Keep attention out of the fused fast path, an operator without a shape equation."""
+    """Disable the fused fast path of attention, an operator without a shape equation."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -38,7 +39,7 @@ def slow_attention() -> Iterator[None]:
 
 @contextmanager
 def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """Inside, an attribute of a module or class is another."""
+    """Replace an attribute of a module or class, and restore it."""
     original = getattr(holder, name)
     setattr(holder, name, value)
     try:

@@ -1,4 +1,4 @@
-"""Running a model on the first lane that takes it."""
+"""Running a model on the first lane on which it runs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..units import format_bytes
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
 from .run import trace
 
-_SHARE = 0.5  # of the memory there is, that a real run may take
-_SMALL = 2**30  # bytes of parameters: a model that fails is run again for real up to this size
+_SHARE = 0.5  # of the available memory, for a real run
+_SMALL = 2**30  # bytes of parameters up to which a model that fails is executed too
 
 
 @dataclass(frozen=True, slots=True)
 class Builders:
-    """The ways to make a model anew, without its data or with it.
+    """Functions that build a model again, without data or with it.
 
-    `with_data` is None for what cannot be executed. `takes` are the names of the arguments that
-    the model's factory takes, as far as they are known.
+    `with_data` is None for a graph that cannot be executed. `argument_names` are the parameters of
+    the model's factory, as far as they are known.
     """
 
     without_data: Callable[[], nn.Module]
     with_data: Callable[[], nn.Module] | None
-    takes: frozenset[str] = frozenset()
+    argument_names: frozenset[str] = frozenset()
 
 
 def trace_on_lanes(
@@ -43,12 +43,12 @@ def trace_on_lanes(
 ) -> Trace:
     """Run a model on `config.lane`, or on the first of `meta`, `fake` and `cpu` that it runs on.
 
-    The reason for any other than the first is in the trace. `model` is on `meta` and is run there;
-    for each further lane it is built anew, as a run may leave traces on it.
+    The trace gives the reason for any lane but the first. `model` is on `meta` and runs there. It
+    is built again for each further lane, as a run may change it.
 
     Raises:
-        ShapeError: the model does not run on these inputs, wherever it is run.
-        ModelError: it runs on no lane that there is memory for; what stopped it on each is said.
+        ShapeError: the model does not run on these inputs, on any lane.
+        ModelError: it runs on no lane for which there is memory; the details have the reasons.
     """
 
     def on(name: LaneName) -> Trace:
@@ -57,7 +57,7 @@ def trace_on_lanes(
         elif name == "fake":
             subject, where = build.without_data(), fake_lane()
         else:
-            # a backward pass takes a copy of the model, and the gradients of its parameters
+            # A backward pass needs a copy of the model, and a gradient for each parameter.
             subject, where = _with_data(build, _param_bytes(model) * (3 if config.training else 1))
         return trace(subject, inputs, named_inputs, config, lane=where)
 
@@ -75,7 +75,7 @@ def trace_on_lanes(
         first = error
     if isinstance(first, LaneError):
         further = LANES[1:]
-    else:  # a fault of the model's own, it seems: what plain PyTorch says is what counts
+    else:  # probably a fault of the model: the error of plain PyTorch is the one to report
         further = LANES[2:] if _param_bytes(model) <= _SMALL else LANES[1:2]
     stopped = []
     for name in further:
@@ -84,7 +84,7 @@ def trace_on_lanes(
         except LaneError as error:
             stopped.append(f"{name} lane: {error.message}")
         except ModelError as error:
-            if name == "cpu":  # what plain PyTorch says
+            if name == "cpu":  # the error of plain PyTorch
                 raise error from first
             stopped.append(f"{name} lane: {error.message}")
     raise ModelError(first.message, *first.details, *stopped) from first
@@ -109,6 +109,6 @@ def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
         )
     try:
         return build.with_data(), cpu_lane(allowed - needed)
-    except Exception as error:  # a constructor may raise anything, memory that is short included
+    except Exception as error:  # a constructor may raise anything, MemoryError included
         reason = f"{type(error).__name__}: {error}"
         raise LaneError(f"it cannot be built with data: {reason}") from error

@@ -1,8 +1,8 @@
-"""Lanes: the ways to run a model, from the one that costs nothing to the one that does it all.
+"""Lanes: the ways to run a model, the cheapest first.
 
-meta    tensors have a shape and no data; sizes that depend on values are taken at their largest
-fake    the same, but tensors say that they are on the CPU, and operators without a shape rule of
-        their own run on zeros
+meta    tensors have a shape and no data; sizes that depend on values are the largest possible
+fake    the same, but tensors report the CPU as their device, and operators without a shape rule
+        run on zeros
 cpu     real execution, for models whose control flow needs values
 """
 
@@ -23,35 +23,37 @@ from ..errors import LaneError
 from ..inputs import InputSpec
 from ..units import format_bytes
 from .copies import data_copy, meta_copy, placed_copy
-from .libraries import values_left_out
+from .libraries import without_value_reads
 
 SEED = 0
 
 
-def _unwrapped(operator: Callable[..., Any]) -> Callable[..., Any]:
+def _identity(operator: Callable[..., Any]) -> Callable[..., Any]:
     return operator
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How a run is made.
+    """How a model is run.
 
-    `place` makes an input of the lane from what the user gave, `fitted` the model for the lane
-    from one on `meta` (from one with data on `cpu`), `copied` a second one from the first;
-    `active` is on while the model runs, `wrapped` makes of an operator, or of a kernel of ours,
-    what is called in its place.
-    `has_data`: real kernels check what they are given; without data, we do. `limit` is the most
-    bytes of activations that may be alive.
+    Args:
+        place: from an input of the caller to one of the lane.
+        prepare: from a model on `meta` (with data for `cpu`) to one of the lane.
+        copy: a second model from a prepared one.
+        context: entered while the model runs.
+        has_data: whether real kernels run, which check their operands; else `meta_rules` does.
+        limit: the maximum bytes of live activations.
+        wrap: from an operator, or a kernel of ours, to the callable that runs instead.
     """
 
     name: str
     place: Callable[[InputSpec | Tensor], Tensor]
-    fitted: Callable[[nn.Module], nn.Module]
-    copied: Callable[[nn.Module], nn.Module]
-    active: Callable[[], AbstractContextManager[Any]]
+    prepare: Callable[[nn.Module], nn.Module]
+    copy: Callable[[nn.Module], nn.Module]
+    context: Callable[[], AbstractContextManager[Any]]
     has_data: bool = False
     limit: int | None = None
-    wrapped: Callable[[Callable[..., Any]], Callable[..., Any]] = _unwrapped
+    wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = _identity
 
 
 def _on_meta(value: InputSpec | Tensor) -> Tensor:
@@ -64,11 +66,11 @@ def _unchanged(model: nn.Module) -> nn.Module:
     return model
 
 
-META = Lane("meta", _on_meta, _unchanged, meta_copy, values_left_out)
+META = Lane("meta", _on_meta, _unchanged, meta_copy, without_value_reads)
 
 
 def fake_lane() -> Lane:
-    """Fake tensors belong to their mode: each run has a lane of its own."""
+    """A lane for one run: fake tensors belong to their mode."""
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
     mode = FakeTensorMode(allow_non_fake_inputs=True)
@@ -77,19 +79,19 @@ def fake_lane() -> Lane:
     def placed(tensor: Tensor) -> Tensor:
         return FakeTensor(mode, tensor.detach(), cpu)
 
-    def copied(model: nn.Module) -> nn.Module:
+    def copy(model: nn.Module) -> nn.Module:
         return placed_copy(model, placed)
 
     @contextmanager
-    def active() -> Iterator[None]:
-        with values_left_out(), mode:
+    def context() -> Iterator[None]:
+        with without_value_reads(), mode:
             yield
 
-    return Lane("fake", lambda value: placed(_on_meta(value)), copied, copied, active)
+    return Lane("fake", lambda value: placed(_on_meta(value)), copy, copy, context)
 
 
 def cpu_lane(limit: int | None = None) -> Lane:
-    """Real tensors: those that the user gave, else made up from a fixed seed."""
+    """Real tensors: the caller's, else random ones from a fixed seed."""
     generator = torch.Generator().manual_seed(SEED)
 
     def place(value: InputSpec | Tensor) -> Tensor:
@@ -105,27 +107,27 @@ def cpu_lane(limit: int | None = None) -> Lane:
             )
         if kind.is_floating_point or kind.is_complex:
             return torch.rand(shape, generator=generator).to(kind)
-        # ones: a mask of them masks nothing, an index of them is inside all but the smallest table
+        # Ones: as a mask they hide nothing, as an index they are valid in all but tiny tables.
         return torch.ones(shape, dtype=kind)
 
-    return Lane("cpu", place, _unchanged, data_copy, _steady, has_data=True, limit=limit)
+    return Lane("cpu", place, _unchanged, data_copy, _seeded, has_data=True, limit=limit)
 
 
 @contextmanager
-def _steady() -> Iterator[None]:
-    """Random numbers from the fixed seed; the run restores the state that was."""
-    torch.default_generator.manual_seed(SEED)  # of the CPU alone, unlike torch.manual_seed
+def _seeded() -> Iterator[None]:
+    """Random numbers from the fixed seed; `preserve_rng_state` restores the state after the run."""
+    torch.default_generator.manual_seed(SEED)  # the CPU's only, unlike torch.manual_seed
     yield
 
 
 def available_bytes() -> int:
-    """The memory that this process may still take, as far as the machine tells."""
+    """Bytes of memory that are left to this process, as the system reports them."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         table = {name: int(rest.split()[0]) * 1024 for name, rest in
                  (line.split(":") for line in lines if line.endswith("kB"))}  # fmt: skip
         free = table["MemAvailable"]
-    except (OSError, KeyError, ValueError):  # no Linux: half of what there is
+    except (OSError, KeyError, ValueError):  # not Linux: half of the memory
         free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return min([free, *_container_limits()])
 

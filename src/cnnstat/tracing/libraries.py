@@ -28,10 +28,10 @@ _Function = Callable[..., Any]
 
 
 @contextmanager
-def plain_tokens() -> Iterator[None]:
-    """Inside, transformers takes tokens without data for unpadded and unpacked ones.
+def assume_plain_tokens() -> Iterator[None]:
+    """Let transformers treat tokens without data as unpadded and unpacked.
 
-    Does nothing where transformers is not imported or has no such function.
+    Does nothing if transformers is not imported or lacks such a function.
     """
     with ExitStack() as stack:
         for module_name, answers in _ANSWERS.items():
@@ -82,7 +82,7 @@ def _passed(original: _Function) -> _Function:
 
 
 def _looped_unless_bfloat16(original: _Function) -> _Function:
-    """torch's grouped product takes other dtypes on every device but `meta`."""
+    """Avoid torch's grouped product, which on `meta` alone refuses other dtypes."""
 
     @functools.wraps(original)
     def can_use_grouped_mm(x: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:
@@ -104,7 +104,7 @@ def _none_on_meta(original: _Function) -> _Function:
 
 
 def _as_on_the_cpu(original: _Function) -> _Function:
-    """Models turn autocast off for a step by the name of the device, and it knows no `meta`."""
+    """Let models disable autocast by the name of the device; torch knows none for `meta`."""
 
     @functools.wraps(original)
     def init(autocast: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
@@ -135,21 +135,21 @@ _library: Any = None
 
 
 @contextmanager
-def values_left_out() -> Iterator[None]:
+def without_value_reads() -> Iterator[None]:
     with ExitStack() as stack:
         roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
         if roi_heads is not None:
             for place, name, replacement in _detection(roi_heads):
                 stack.enter_context(replaced(place, name, replacement))
-        stack.enter_context(plain_tokens())
+        stack.enter_context(assume_plain_tokens())
         yield
 
 
 def _detection(roi_heads: Any) -> Iterator[tuple[Any, str, Any]]:
-    """torchvision's detectors after their last layer."""
+    """Replacements in torchvision's detectors, after their last layer."""
     boxes: Any = sys.modules["torchvision.ops.boxes"]
-    # Many boxes are suppressed class by class, in a loop over the classes that were found; the way
-    # that torchvision takes for few boxes gives the same without looking.
+    # torchvision suppresses many boxes class by class, in a loop over the classes found; what it
+    # does for few boxes gives the same result without reading values.
     yield boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick
     operators: Any = _operators()
     transform: Any = sys.modules.get("torchvision.models.detection.transform")
@@ -165,7 +165,7 @@ def _detection(roi_heads: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _operators() -> Any:
-    """Operators for the two steps, named after the functions that they stand for."""
+    """Operators for the two steps, named after the functions that they replace."""
     global _library
     if _library is None:
         library_of: Any = torch.library.Library  # torch declares no types

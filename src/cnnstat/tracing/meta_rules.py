@@ -21,8 +21,8 @@ from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
 
 
-class Refused(RuntimeError):  # as torch refuses: models catch that
-    """An operator would not run. `what` does not fit: "shapes" or "dtypes"."""
+class Refused(RuntimeError):  # torch's class for this: models catch it
+    """An operator would not run; `what` does not fit: "shapes" or "dtypes"."""
 
     def __init__(self, what: Unfit, reason: str) -> None:
         super().__init__(reason)
@@ -41,16 +41,16 @@ def _same_dtype(*positions: int) -> Callable[[Any], None]:
 
 
 def _channels(args: Any) -> None:
-    """torch's rule for `meta` lets it pass if transposed, and is slow to refuse it if not."""
+    """torch's rule for `meta` accepts a transposed misfit, and is slow to refuse others."""
     x, weight, transposed, groups = args[0], args[1], args[6], args[8]
-    takes = in_channels(weight.shape, transposed, groups)
-    if x.dim() == weight.dim() and x.shape[1] != takes:
-        reason = f"the layer takes {takes} channels, the input has {x.shape[1]}"
+    expected = in_channels(weight.shape, transposed, groups)
+    if x.dim() == weight.dim() and x.shape[1] != expected:
+        reason = f"the layer takes {expected} channels, the input has {x.shape[1]}"
         raise Refused("shapes", reason)
 
 
 def _product(left: int, right: int) -> Callable[[Any], None]:
-    """Refused here: torch's own refusal would import its compiler first, which takes a second."""
+    """Checked here: torch imports its compiler before it refuses, which takes a second."""
 
     def check(args: Any) -> None:
         x, weight = args[left].shape, args[right].shape
@@ -67,7 +67,7 @@ DTYPE_CHECKS: dict[str, Callable[[Any], None]] = {
         for name in ("aten.mm", "aten.bmm", "aten.addmm", "aten.baddbmm")
     },
 }
-"""Not under autocast: it casts what differs, but not on `meta`."""
+"""Not under autocast, which casts operands to one dtype on a device, but not on `meta`."""
 
 SHAPE_CHECKS: dict[str, Callable[[Any], None]] = {
     "aten.convolution": _channels,
@@ -92,7 +92,7 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
-    """A mask stands for the positions where it is true: as many vectors as it has dimensions."""
+    """A mask is replaced by the positions where it is true: one vector for each dimension."""
     if not any(i is not None and i.dtype in _MASKS for i in indices):
         return NotImplemented
     positions: list[Tensor | None] = []

@@ -32,7 +32,7 @@ def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     return found
 
 
-def described(model: nn.Module) -> dict[int, Module]:
+def modules_by_id(model: nn.Module) -> dict[int, Module]:
     """The modules by identity."""
     names: dict[int, list[str]] = {}
     modules = {}
@@ -62,13 +62,13 @@ def _is_setting(value: Any) -> bool:
 
 
 def is_library(module: nn.Module) -> bool:
-    """Whether the module's inside is torch's: a layer of torch.nn, not a container or user code."""
+    """Whether the module is a layer of torch.nn, not a container or user code."""
     cls = type(module)
     return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
 
 
 def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
-    """Each parameter, then each buffer, under each of its names; whether it is a buffer."""
+    """Name, tensor and whether it is a buffer: parameters, then buffers, under each name."""
     paths = paths_of(model)
     for path, module in paths:
         inside = f"{path}." if path else ""
@@ -86,11 +86,11 @@ def has_lazy_tensors(model: nn.Module) -> bool:
     return any(is_lazy(tensor) for _, tensor, _ in named_tensors(model))
 
 
-def modules_fitting(model: nn.Module, patterns: Sequence[str], option: str) -> list[str]:
-    """The paths of the modules that fit one of the patterns (`features.*`), in the model's order.
+def modules_matching(model: nn.Module, patterns: Sequence[str], option: str) -> list[str]:
+    """The paths of the modules that match a pattern (`features.*`), in the model's order.
 
     Raises:
-        UsageError: a pattern fits no module.
+        UsageError: a pattern matches no module.
     """
     names = [name for name, _ in model.named_modules() if name]
     for pattern in patterns:

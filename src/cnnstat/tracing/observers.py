@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ..fast_meta import uncollected
+from ..fast_meta import gc_paused
 from .copies import Substitutes, meta_copy
 from .dispatch import Operators
 from .recorder import Recorder
@@ -31,13 +31,10 @@ def recording(
     substitutes: Substitutes | None = None,
     fused: bool = True,
 ) -> Iterator[None]:
-    """Everything this thread runs inside is noted by `recorder`.
+    """Record everything that this thread runs inside.
 
-    `substitutes` run in the place of the modules that the model was copied from: a function that
-    the model holds may refer to those. On `meta` modules with data that are none of the model's,
-    but made in a forward or known to a function, run on a copy without: they stay as they are, and
-    gradients pass to no other device. `fused`: recurrent layers are answered as one operator each,
-    where there is no data.
+    `substitutes` run instead of the modules that the model was copied from: a function of the model
+    may refer to those. `fused`: without data a recurrent layer is one operator.
     """
     known = substitutes or Substitutes()
     original = nn.Module.__call__
@@ -47,12 +44,15 @@ def recording(
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
         module = known.of(module)
+        # A module with data that is not the model's, created in a forward or referred to by a
+        # function: a copy without data runs, so the module stays as it is, and no gradient passes
+        # from one device to another.
         if operators.lane.name == "meta" and _has_data(module):
             with torch._C.DisableTorchFunction(), _disable_current_modes():
                 copied = meta_copy(module)
             known.add(module, copied)
             module = copied
-        with torch._C.DisableTorchFunction():  # looking at tensors is no operator of the model
+        with torch._C.DisableTorchFunction():  # what the recorder calls is no row of the model
             call = recorder.open_module(module, (args, kwargs))
         try:
             result = original(module, *args, **kwargs)
@@ -65,9 +65,9 @@ def recording(
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     has_data = operators.lane.has_data
-    # Cycles of tensors with data are not to pile up. Without, when they are freed is the same then
-    # each time.
-    collector = nullcontext() if has_data else uncollected()
+    # Without data, no collection of cycles: the live bytes would depend on when Python collects.
+    # With data, cycles of tensors would fill the memory.
+    collector = nullcontext() if has_data else gc_paused()
     try:
         with collector, operators, Functions(recorder, fused and not has_data):
             yield
@@ -76,22 +76,22 @@ def recording(
 
 
 def _has_data(module: nn.Module) -> bool:
-    for own in (module._parameters, module._buffers):
-        for tensor in own.values():
+    for tensors in (module._parameters, module._buffers):
+        for tensor in tensors.values():
             if tensor is not None and not tensor.is_meta:
                 return True
     return False
 
 
-# Properties of a tensor that run an operator; every other property is mere information.
+# Properties of a tensor that run an operator; the others only return information.
 _COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
-_is_autocast = torch.is_autocast_enabled  # of torch itself: `answers` puts another in its place
+_is_autocast = torch.is_autocast_enabled  # torch's own, which `libraries.py` replaces during a run
 _NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__iter__", "__hash__",
                   "size", "dim", "numel", "stride", "requires_grad_"}  # fmt: skip
 
 
 class Functions(TorchFunctionMode):
-    """Opens a row for each functional operator that a container's `forward` calls."""
+    """Opens a call for each functional operator in the `forward` of a container."""
 
     def __init__(self, recorder: Recorder, fused: bool) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Functions(TorchFunctionMode):
             result = self._recurrent(operator, args, kwargs)
             if result is not None:
                 return result
-        # Asked here: below, where operators are dispatched, autocast always seems to be off.
+        # Read here: in the dispatch mode autocast always appears to be off.
         recorder.autocast = _is_autocast("cpu") or _is_autocast("cuda")
         if recorder.in_library_module or (name := self._name(func)) is None:
             return func(*args, **kwargs)
@@ -125,7 +125,7 @@ class Functions(TorchFunctionMode):
         except KeyError:
             name = self._names[func] = function_name(func)
             return name
-        except TypeError:  # of an object that cannot be hashed
+        except TypeError:  # unhashable
             return function_name(func)
 
     def _recurrent(self, name: str, args: Any, kwargs: Any) -> Any:
@@ -134,12 +134,12 @@ class Functions(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             result = recurrent_outputs(*args)
             if result is not None:
-                self.recorder.note(RECURRENT[name], "input", args, kwargs, result)
+                self.recorder.record_op(RECURRENT[name], "input", args, kwargs, result)
         return result
 
 
 def function_name(func: Any) -> str | None:
-    """The operator's name as a person says it: `add` for `+=`, None for what is no operator."""
+    """The name for the row: `add` for `+=`; None for a function that is no operator."""
     name = getattr(func, "__name__", "")
     if isinstance(func, torch._ops.OpOverload):  # called as such: torch.ops.aten.add.Tensor
         name = name.partition(".")[0]
@@ -170,7 +170,10 @@ def recurrent_outputs(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[Tensor, ...] | None:
-    """What `torch.lstm` and its kind return; None where torch is to answer.
+    """The results of `torch.lstm`, `torch.gru` and the like; None to leave it to torch.
+
+    On `meta` torch unrolls an LSTM into some twenty operators per time step; on a device it is one
+    call. The shapes of its results follow from those of its weights.
 
     x is [steps, batch, features], each state [layers · directions, batch, hidden]; the result is
     [steps, batch, directions · hidden] and the states.
@@ -190,7 +193,7 @@ def recurrent_outputs(
 
 
 def _share_a_dtype(*tensors: Any) -> bool:
-    """Tensors without data, of one floating dtype and not empty."""
+    """Whether all are `meta` tensors of the same floating dtype, none empty."""
     return all(
         isinstance(t, Tensor) and t.is_meta and t.is_floating_point() and 0 not in t.shape
         and t.dtype is tensors[0].dtype
@@ -198,5 +201,5 @@ def _share_a_dtype(*tensors: Any) -> bool:
     )  # fmt: skip
 
 
-def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
-    return torch.empty(tuple(shape), dtype=like.dtype, device="meta")
+def _empty(shape: Sequence[int], template: Tensor) -> Tensor:
+    return torch.empty(tuple(shape), dtype=template.dtype, device="meta")

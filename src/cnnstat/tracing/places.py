@@ -1,4 +1,4 @@
-"""Where in the model's own source something happens: neither torch's, nor ours, nor Python's."""
+"""Places in the source of a model: frames that are not torch's, cnnstat's or Python's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import torch
 from ..trace.records import Frame, Kind, Module
 from .recorder import OpenCall, Recorder
 
-_DEEPEST = 40  # frames that are kept of one way
+_MAX_FRAMES = 40
 _OURS = str(Path(__file__).parent.parent)
 _TORCH = str(Path(torch.__file__).parent)
 _PYTHON = sysconfig.get_path("stdlib")
 
 
 class Watcher(Recorder):
-    """Books that note, for each call, the way to it through the model's source and its arguments.
+    """A recorder that also records the stack and the arguments of each call.
 
-    Slower than the plain ones: for a run that is known to fail.
+    It is slower, so it is used for a run that is known to fail.
     """
 
     def __post_init__(self) -> None:
@@ -44,8 +44,8 @@ class Watcher(Recorder):
 
 
 @cache
-def is_of_the_model(file: str) -> bool:
-    """Whether a file is the model's own: a package's, a script's or a notebook's."""
+def is_model_source(file: str) -> bool:
+    """Whether a file may be part of a model: of a package, script or notebook."""
     if file.startswith("<") and not file.startswith(("<ipython", "<stdin", "<string")):
         return False
     library = "site-packages" in file or "dist-packages" in file
@@ -53,18 +53,18 @@ def is_of_the_model(file: str) -> bool:
 
 
 def _frames_above(frame: FrameType | None) -> Iterator[Frame]:
-    """The frames of the model's source from here outwards."""
+    """The frames of the model's source, the innermost first."""
     while frame is not None:
-        if is_of_the_model(frame.f_code.co_filename):
+        if is_model_source(frame.f_code.co_filename):
             yield place_of(frame.f_code, frame.f_lasti, frame.f_lineno)
         elif frame.f_code.co_name == "_run" and frame.f_code.co_filename.startswith(_OURS):
-            return  # outside the model: who asked for the run
+            return  # `run._run`: the frames above belong to the caller of the run
         frame = frame.f_back
 
 
 @cache
 def place_of(code: CodeType, instruction: int, line: int | None) -> Frame:
-    """The place in the source that an instruction of compiled code comes from."""
+    """The place in the source of an instruction of compiled code."""
     found = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     first, last, column, end = found
     first = first or line or 1
@@ -72,16 +72,16 @@ def place_of(code: CodeType, instruction: int, line: int | None) -> Frame:
 
 
 def frames_of(error: BaseException) -> tuple[tuple[Frame, ...], str]:
-    """The way to where an exception was raised, through the model's source; and the file it was."""
+    """The model's frames up to where an exception was raised, and the file that raised it."""
     frames: list[Frame] = []
     file = ""
     inside = False
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
         inside = inside or file.startswith(_OURS)
-        if is_of_the_model(file) and inside:
+        if is_model_source(file) and inside:
             frames.append(place_of(frame.f_code, _instruction(error, frame), line))
-    return tuple(frames[-_DEEPEST:]), file
+    return tuple(frames[-_MAX_FRAMES:]), file
 
 
 def _instruction(error: BaseException, frame: FrameType) -> int:
@@ -93,8 +93,8 @@ def _instruction(error: BaseException, frame: FrameType) -> int:
     return frame.f_lasti
 
 
-def numbers_known(error: BaseException) -> tuple[tuple[str, Any], ...]:
-    """The whole numbers among the local names of the innermost functions, the last ones first."""
+def local_integers(error: BaseException) -> tuple[tuple[str, Any], ...]:
+    """The integers among the locals of the three innermost functions, the innermost first."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     found: dict[str, Any] = {}
     for frame in frames[:-4:-1]:

@@ -25,7 +25,7 @@ from .modules import describe_module, is_library
 
 @dataclass(slots=True)
 class OpenCall:
-    """A call while it runs; it becomes a `Call` when the run is over."""
+    """A call during the run; it becomes a `Call` afterwards."""
 
     index: int
     parent: OpenCall | None
@@ -52,7 +52,7 @@ Observer = Callable[[OpenCall, Any], None]
 
 @dataclass(slots=True)
 class Attempt:
-    """The op that is about to run, noted before it does: a failure names it and its operands."""
+    """The operator about to run. It is recorded first, so a failure names it and its operands."""
 
     operator: Any
     name: str
@@ -62,7 +62,7 @@ class Attempt:
 
     @property
     def calls(self) -> tuple[OpenCall, ...]:
-        """The calls in which it runs, the outermost first."""
+        """The calls around it, the outermost first."""
         calls, call = [], self.call
         while call is not None:
             calls.append(call)
@@ -72,17 +72,20 @@ class Attempt:
 
 @dataclass
 class Recorder:
-    """Notes calls and ops, and follows which activation storages are alive."""
+    """Records calls and operators, and tracks which activation storages are alive.
+
+    `limit` is the maximum of live bytes. `autocast`: whether it is on where the model runs.
+    """
 
     modules: dict[int, Module]
     on_return: Observer | None = None
-    limit: int | None = None  # on live bytes
+    limit: int | None = None
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     composites: list[Op | None] = field(default_factory=list)
     stack: list[OpenCall] = field(default_factory=list)
     attempt: Attempt | None = None
-    failed: tuple[OpenCall, ...] = ()
+    open_at_error: tuple[OpenCall, ...] = ()
     live_bytes: int = 0
     autocast: bool = False
 
@@ -101,6 +104,7 @@ class Recorder:
         self._parameters.setdefault(tensor.untyped_storage()._cdata, name)
 
     def spec(self, tensor: Tensor) -> TensorSpec:
+        # An id is reused once its tensor is freed, so the weak reference confirms the identity.
         known = self._values.get(id(tensor))
         if known is None or known[0]() is not tensor:
             number = self._value_count
@@ -125,10 +129,10 @@ class Recorder:
     def bytes_of(self, storage: torch.UntypedStorage) -> int:
         return storage.nbytes()
 
-    def watch(self, tensor: Tensor, born: int = -1) -> None:
+    def track(self, tensor: Tensor, born: int = -1) -> None:
         """Count the tensor's storage as alive until it is freed.
 
-        `born` is the number of the op that made it, -1 for an input.
+        `born` is the index of the op that allocated it, -1 for an input.
         """
         key = storage_key(tensor)
         if key == 0 or key in self._storages or key in self._parameters:
@@ -136,6 +140,8 @@ class Recorder:
         storage = tensor.untyped_storage()
         nbytes = self.bytes_of(storage)
 
+        # Python calls it when the last tensor of the storage is gone, a view or autograd's
+        # included: that is what a device would keep in memory.
         def freed(_: object) -> None:
             self.live_bytes -= nbytes
             del self._storages[key]
@@ -149,7 +155,7 @@ class Recorder:
             )
 
     def freeze(self, value: Any) -> Any:
-        """An argument as it is kept in the record: specs for tensors, plain values otherwise."""
+        """An argument as the record stores it: specs for tensors, plain values otherwise."""
         kind = type(value)
         if kind in PLAIN:
             return value
@@ -170,27 +176,26 @@ class Recorder:
 
     @property
     def in_library_module(self) -> bool:
-        """Whether the innermost open call is one whose inside is torch's business, not a row."""
+        """Whether the innermost call is a layer of torch, whose inside has no rows."""
         return bool(self.stack) and self.stack[-1].library
 
     @property
     def phase(self) -> ModelPhase:
-        """What is being run."""
         return "forward"
 
     @property
-    def place(self) -> tuple[OpenCall, ...]:
-        """The calls that were open where the run failed."""
-        return self.failed if self.attempt is None else self.attempt.calls
+    def failed_calls(self) -> tuple[OpenCall, ...]:
+        """The calls that were open where the run failed, the outermost first."""
+        return self.open_at_error if self.attempt is None else self.attempt.calls
 
     @property
-    def innermost(self) -> int:
-        """The call that an operator belongs to which runs now; -1 outside of all."""
+    def current_call(self) -> int:
+        """The index of the call to which the next operator belongs; -1 outside of all calls."""
         return self.stack[-1].index if self.stack else -1
 
     def open_module(self, module: nn.Module, inputs: Any) -> OpenCall:
         record = self.modules.get(id(module))
-        if record is None:  # made inside a forward: it belongs to no attribute of the model
+        if record is None:  # created inside a forward: no attribute of the model refers to it
             path = self._child_path(type(module).__name__.lower())
             record = describe_module(module, path)
         return self._open("module", record.path, record.type, record, is_library(module), inputs)
@@ -218,16 +223,17 @@ class Recorder:
     def close(self, call: OpenCall, result: Any) -> None:
         """`result` is what the call returned, or the exception that ended it."""
         if isinstance(result, BaseException):
-            # The innermost call closes first: what is open then is where the error arose. Only
-            # the identity is kept, an exception would keep the tensors of its frames alive.
+            # The innermost call closes first, so the calls open then are where the error arose.
+            # Only its id is stored: the exception would keep the tensors of its frames alive.
             if id(result) != self._last_error:
-                self._last_error, self.failed = id(result), tuple(self.stack)
+                self._last_error, self.open_at_error = id(result), tuple(self.stack)
             self.stack.pop()
             return
         self.stack.pop()
         tensors = tensors_among(result)
         call.outputs = tuple([self.spec(tensor) for tensor in tensors])
-        call.new_bytes = self._bytes_made_since(call.first_op, tensors)
+        call.new_bytes = self._new_bytes_since(call.first_op, tensors)
+        # A function without outputs and operators (a check, a print) is no row.
         did_something = call.outputs or len(self.ops) > call.first_op
         if call.kind == "function" and not did_something and self.calls[-1] is call:
             self.calls.pop()
@@ -235,26 +241,26 @@ class Recorder:
         elif self.on_return is not None:
             self.on_return(call, result)
 
-    def _bytes_made_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
-        made = {}
+    def _new_bytes_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
+        created = {}
         for tensor in tensors:
             key = storage_key(tensor)
             _, nbytes, born = self._storages.get(key, (None, 0, -1))
             if born >= first_op:
-                made[key] = nbytes
-        return sum(made.values())
+                created[key] = nbytes
+        return sum(created.values())
 
     # Ops
 
-    def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+    def record_op(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
         outputs = tensors_among(result)
         for tensor in outputs:
-            self.watch(tensor, len(self.ops))
+            self.track(tensor, len(self.ops))
         self.ops.append(self._op(name, overload, args, kwargs, outputs))
 
     def open_composite(self) -> None:
         self._open_composites.append(len(self.composites))
-        self.composites.append(None)  # its place: those inside it come behind
+        self.composites.append(None)  # reserves its index: those inside it come later
 
     def close_composite(
         self, name: str, overload: str, args: Any, kwargs: Any, result: Any
@@ -264,9 +270,9 @@ class Recorder:
 
     def _op(self, name: str, overload: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> Op:
         within = self._open_composites[-1] if self._open_composites else None
-        made = tuple([self.spec(tensor) for tensor in outputs])
+        created = tuple([self.spec(tensor) for tensor in outputs])
         return Op(name, overload, self.freeze(args), self.freeze(kwargs) if kwargs else {},
-                  made, self.innermost, self.live_bytes, within)  # fmt: skip
+                  created, self.current_call, self.live_bytes, within)  # fmt: skip
 
 
 @cache

@@ -14,12 +14,12 @@ from torch.nn.parameter import is_lazy
 from ..errors import LaneError, ModelError
 from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Backward, Parameter, Trace, TracedInput
-from .containers import placed, placed_again, tensors_among
+from .containers import clone_inputs, map_inputs, tensors_among
 from .copies import substitutes_in
 from .dispatch import Operators
-from .global_state import random_state_kept, slow_attention
+from .global_state import preserve_rng_state, slow_attention
 from .lanes import META, Lane
-from .modules import described, has_lazy_tensors, named_tensors
+from .modules import has_lazy_tensors, modules_by_id, named_tensors
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
 
@@ -37,10 +37,10 @@ def trace(
     """Run `model` once on one lane and record its calls and operators.
 
     Args:
-        model: a model that belongs to the caller, for the run may change its attributes: on `meta`,
-            or with data for the lane `cpu`. `meta_copy(model)` makes one of the user's.
+        model: on `meta`, or with data for the lane `cpu`. The run may change its attributes:
+            `meta_copy(model)` protects the user's.
         inputs: positional arguments; an `InputSpec` or a tensor becomes a tensor of the lane,
-            anything else is passed on as it is.
+            anything else is passed on unchanged.
         named_inputs: keyword arguments, likewise.
         config: how to run it; its `lane` and `diagnosed` are for callers that choose the lane.
         lane: where to run it.
@@ -50,17 +50,17 @@ def trace(
     Raises:
         ShapeError: the model does not run on these inputs.
         LaneError: it does not run on this lane.
-        ModelError: the model fails for a reason of its own. Its `failure` is the record so far.
+        ModelError: the model itself fails. `failure` is the record up to there.
     """
     try:
-        args = placed(tuple(inputs), lane.place)
-        kwargs = placed(dict(named_inputs or {}), lane.place)
+        args = map_inputs(tuple(inputs), lane.place)
+        kwargs = map_inputs(dict(named_inputs or {}), lane.place)
     except RuntimeError as error:
         shown = ", ".join(str(value) for value in inputs)
         raise ModelError(f"the input {shown} is larger than any memory") from error
     try:
-        model = lane.fitted(model)
-    except Exception as error:  # tensors of a kind that the lane has none of
+        model = lane.prepare(model)
+    except Exception as error:  # a kind of tensor that the lane does not support
         raise LaneError(
             f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
         ) from error
@@ -69,11 +69,11 @@ def trace(
     if has_lazy_tensors(model):
         # A first run gives lazy layers their parameters.
         plain = replace(config, fused=True, composites=False)
-        _recorded(subject, recorder_class(described(model)), plain, lane)
+        _recorded(subject, recorder_class(modules_by_id(model)), plain, lane)
     # The gradients take a second run: what autograd keeps alive would count as memory of the first.
     # Its copies are made before the first run, which may change the model and its inputs.
     again = _with_gradients(subject, inputs, named_inputs, lane) if config.training else None
-    recorder = recorder_class(described(model), on_return, limit=lane.limit)
+    recorder = recorder_class(modules_by_id(model), on_return, limit=lane.limit)
     first = _recorded(subject, recorder, config, lane)
     if again is None:
         return first
@@ -93,7 +93,7 @@ def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: La
     model = subject.model
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((subject.args, subject.kwargs)):
-        recorder.watch(tensor)
+        recorder.track(tensor)
     input_bytes = recorder.live_bytes
     traced_inputs = tuple(_recorded_inputs(recorder, subject.args, subject.kwargs))
 
@@ -125,9 +125,9 @@ def _with_gradients(subject: _Subject, inputs: Any, named_inputs: Any, lane: Lan
     """A copy of the subject; of its inputs, those that the caller gave a gradient require one."""
     with torch.inference_mode(False):  # a tensor created in that mode has no gradients
         return _Subject(
-            lane.copied(subject.model),
-            placed_again(inputs, subject.args),
-            placed_again(named_inputs, subject.kwargs),
+            lane.copy(subject.model),
+            clone_inputs(inputs, subject.args),
+            clone_inputs(named_inputs, subject.kwargs),
         )
 
 
@@ -138,7 +138,7 @@ def _backward(
 
     model = subject.model
     trainable = any(parameter.requires_grad for parameter in model.parameters())
-    recorder = BackwardRecorder(described(model), lane.limit)
+    recorder = BackwardRecorder(modules_by_id(model), lane.limit)
     # Composite operators are delivered whole in inference mode only, which has no gradients.
     plain = replace(config, fused=True, composites=False)
     with torch.inference_mode(False):
@@ -158,10 +158,10 @@ def _run(
     operators = Operators(recorder, lane, config.fast)
     try:
         with (
-            random_state_kept(),
+            preserve_rng_state(),
             slow_attention(),
             _gradients(backward is not None, config.composites),
-            lane.active(),
+            lane.context(),
             recording(recorder, operators, substitutes_in(model), config.fused),
         ):
             result = model(*args, **kwargs)
@@ -169,7 +169,7 @@ def _run(
                 backward(result)
     except ModelError:
         raise
-    except Exception as error:  # the model's code: anything may come out of it
+    except Exception as error:  # the model's code may raise anything
         from .failures import explain
 
         raise explain(error, recorder, lane) from error

@@ -1,13 +1,13 @@
-"""One rank of FSDP: torch's `fully_shard` runs itself, on `meta` and without other ranks.
+"""One rank of FSDP: torch's own `fully_shard`, on `meta` and without other ranks.
 
 Each unit's parameters, gradients and optimizer state are sharded over the ranks; a unit's
-parameters are gathered while it runs. What is gathered when, and what is freed when, is decided by
-torch's own code (torch.distributed.fsdp._fully_shard): it frees by its own order of calls, not by
-when a device is done, so the order on a tensor without data is the order on a device.
+parameters are gathered while it runs. When to gather and to free is decided by torch's own code
+(torch.distributed.fsdp._fully_shard). It frees in the order of its calls, not when a device is
+done, so the order on tensors without data is the order on a device.
 
-Five things are put in its way: the process group talks to nobody, collectives do nothing, `meta`
-has the streams and events of the CPU, parameters may stay on `meta`, and the recorder is told when
-storages are emptied and filled again, which passes no dispatcher.
+Five things are patched: the process group has no peers, collectives do nothing, `meta` gets the
+streams and events of the CPU, parameters may stay on `meta`, and the recorder is notified when a
+storage is emptied or filled again, which the dispatcher does not see.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TORCH_SAYS, ModelError, UsageError
-from ..trace.step_records import HeldKind
+from ..trace.step_records import StorageKind
 from .global_state import replaced
 from .sharding_units import refuse_batch_norm, units_of
 from .storages import StorageRecorder
@@ -32,10 +32,10 @@ from .storages import StorageRecorder
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
-    """Over how many ranks; `units` are patterns of paths, empty for the model's blocks.
+    """How a model is sharded over `ranks`.
 
-    `lower` is the dtype of gathered parameters and of what runs on them, None for that of the
-    shards.
+    `units` are patterns of module paths, empty for the model's blocks. `lower` is the dtype of
+    gathered parameters and of the computation, None for that of the shards.
     """
 
     ranks: int
@@ -43,18 +43,21 @@ class Sharding:
     lower: torch.dtype | None = None
 
 
-class Whole:
-    """A model's parameters and their gradients, where each rank has all of them."""
+class FullParameters:
+    """A model's parameters and gradients, all of them on each rank.
+
+    `stored` are the parameters in memory, `trained` those that an optimizer updates.
+    """
 
     units: tuple[str, ...] = ()
     lower: str | None = None
 
     def __init__(self, model: nn.Module) -> None:
-        self.held: list[Tensor] = list(model.parameters())
-        self.trained = [parameter for parameter in self.held if parameter.requires_grad]
+        self.stored: list[Tensor] = list(model.parameters())
+        self.trained = [parameter for parameter in self.stored if parameter.requires_grad]
 
     def gradients(self) -> list[Tensor]:
-        """What the backward pass made, for the optimizer to take."""
+        """The gradients of the backward pass, set on the tensors that the optimizer updates."""
         return [tensor.grad for tensor in self.trained if tensor.grad is not None]
 
     def clear_gradients(self) -> None:
@@ -62,11 +65,11 @@ class Whole:
             tensor.grad = None
 
 
-class Shards(Whole):
-    """What one rank has of them under FSDP.
+class ShardedParameters(FullParameters):
+    """The part of one rank under FSDP.
 
-    `held` are the shards of all parameters, padded to the size that every rank has; `trained` are
-    views of those that an optimizer updates.
+    `stored` are the shards of all parameters, padded to the same size on every rank; `trained` are
+    views of them.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Shards(Whole):
     ) -> None:
         self.units = units
         self.lower = None if lower is None else str(lower).removeprefix("torch.")
-        self.held = [param._sharded_param_data for param in params]
+        self.stored = [param._sharded_param_data for param in params]
         self._sharded = [p.sharded_param for p in params if p.sharded_param.requires_grad]
         self.trained = [sharded._local_tensor for sharded in self._sharded]
 
@@ -89,8 +92,8 @@ class Shards(Whole):
             sharded.grad = None
 
 
-def misused(error: Exception) -> ModelError | None:
-    """What is said of a model that reaches for a unit's parameters while it is not called."""
+def outside_use_error(error: Exception) -> ModelError | None:
+    """The error for a model that uses a unit's parameters outside of its call; else None."""
     if "DTensor" not in str(error):
         return None
     return ModelError(
@@ -101,15 +104,17 @@ def misused(error: Exception) -> ModelError | None:
 
 
 @contextmanager
-def sharded(model: nn.Module, how: Sharding, recorder: StorageRecorder) -> Iterator[Shards]:
-    """Shard a model on `meta`, in place; inside, its steps are those of rank 0.
+def sharded(
+    model: nn.Module, how: Sharding, recorder: StorageRecorder
+) -> Iterator[ShardedParameters]:
+    """Shard a model on `meta`, in place, for the steps of rank 0.
 
-    No rank holds more than rank 0: a dimension that does not divide is shared out from there.
+    No rank needs more memory than rank 0: dimensions that do not divide are filled from there.
 
     Raises:
-        UsageError: torch has no FSDP that is known here, a pattern fits no module that can be a
-            unit, or a parameter belongs to two units.
-        ModelError: FSDP takes no such parameter as the model has.
+        UsageError: this torch has no FSDP that is supported here, a pattern matches no module that
+            can be a unit, or a parameter belongs to two units.
+        ModelError: FSDP cannot shard a parameter of the model.
     """
     paths = units_of(model, how.units)
     if how.lower is not None:
@@ -128,12 +133,12 @@ def sharded(model: nn.Module, how: Sharding, recorder: StorageRecorder) -> Itera
             except (ValueError, NotImplementedError) as error:  # a scalar; odd strides
                 raise ModelError("FSDP cannot shard this model", f"{TORCH_SAYS}{error}") from error
             group = unit._get_fsdp_state()._fsdp_param_group
-            if group is not None:  # the root of a model whose units have everything
+            if group is not None:  # None: the root of a model whose units own all parameters
                 unit.set_custom_all_gather(communication[0])
                 unit.set_custom_reduce_scatter(communication[1])
                 groups.append(group)
         params = [param for group in reversed(groups) for param in group.fsdp_params]
-        yield Shards(paths, how.lower, params)
+        yield ShardedParameters(paths, how.lower, params)
 
 
 # A rank without others
@@ -141,7 +146,7 @@ def sharded(model: nn.Module, how: Sharding, recorder: StorageRecorder) -> Itera
 
 @contextmanager
 def _ranks(count: int) -> Iterator[Any]:
-    """A mesh of ranks, of which this process is the first and the others are not there."""
+    """A mesh of ranks, of which this process is the first and the others do not exist."""
     from torch import distributed
 
     if not distributed.is_available():
@@ -161,16 +166,16 @@ def _ranks(count: int) -> Iterator[Any]:
 
 @contextmanager
 def _on_meta(recorder: StorageRecorder) -> Iterator[None]:
-    """Inside, FSDP takes parameters on `meta`, and the recorder follows it."""
+    """Let FSDP shard parameters on `meta`, and notify the recorder."""
 
-    def unseen(original: Any) -> Any:
-        def hook(*args: Any) -> Any:  # nothing of what it calls is the model's
+    def untraced(original: Any) -> Any:
+        def hook(*args: Any) -> Any:  # FSDP's own operators are not rows of the model
             with torch._C.DisableTorchFunction():
                 return original(*args)
 
         return hook
 
-    def told(original: Any) -> Any:
+    def notifying(original: Any) -> Any:
         def resize(tensor: Tensor) -> None:
             original(tensor)
             recorder.resized(tensor, "gathered")
@@ -180,18 +185,18 @@ def _on_meta(recorder: StorageRecorder) -> Iterator[None]:
     streams = SimpleNamespace(**vars(torch.cpu))
     streams.current_device = lambda: 0
     with ExitStack() as stack:
-        for holder, name, around in _seams(told, unseen):
+        for holder, name, around in _seams(notifying, untraced):
             stack.enter_context(replaced(holder, name, around(getattr(holder, name))))
         stack.enter_context(warnings.catch_warnings())
-        # of a view that a unit returns, which is a matter for its author
+        # It warns of a unit that returns a view, which is up to the model's author.
         warnings.filterwarnings("ignore", "FSDP2-wrapped module")
-        torch.meta = streams  # type: ignore[attr-defined]  # where FSDP looks for `meta`'s
+        torch.meta = streams  # type: ignore[attr-defined]  # where FSDP expects it
         stack.callback(delattr, torch, "meta")
         yield
 
 
-def _seams(told: Any, unseen: Any) -> list[tuple[Any, str, Any]]:
-    """What of FSDP is put between: where it is, its name, and what is made of it."""
+def _seams(notifying: Any, untraced: Any) -> list[tuple[Any, str, Any]]:
+    """The functions of FSDP to replace: their holder, name and wrapper."""
     try:
         from torch.distributed.fsdp import FSDPModule
         from torch.distributed.fsdp._fully_shard import _fsdp_param as param
@@ -199,10 +204,10 @@ def _seams(told: Any, unseen: Any) -> list[tuple[Any, str, Any]]:
         from torch.distributed.fsdp._fully_shard._fsdp_state import FSDPState
 
         seams = [
-            (param, "alloc_storage", told),
-            (param, "free_storage", told),
-            (FSDPState, "_pre_forward", unseen),
-            (FSDPState, "_post_forward", unseen),
+            (param, "alloc_storage", notifying),
+            (param, "free_storage", notifying),
+            (FSDPState, "_pre_forward", untraced),
+            (FSDPState, "_post_forward", untraced),
             (FSDPParamGroup, "_validate_no_meta_params", lambda original: lambda group: None),
         ]
         for holder, name, _ in (*seams, (FSDPModule, "set_custom_reduce_scatter", None)):
@@ -214,16 +219,16 @@ def _seams(told: Any, unseen: Any) -> list[tuple[Any, str, Any]]:
 
 
 class _Exchange:
-    """A collective that makes its buffers and exchanges nothing."""
+    """A collective that allocates its buffers and exchanges nothing."""
 
-    kind: HeldKind
+    kind: StorageKind
 
     def __init__(self, recorder: StorageRecorder) -> None:
         self.recorder = recorder
 
     def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
         buffer = torch.empty(*size, dtype=dtype, device=device)
-        self.recorder.keep(self.kind, [buffer])
+        self.recorder.classify(self.kind, [buffer])
         return buffer
 
     def __call__(self, output_tensor: Tensor, input_tensor: Tensor, **options: Any) -> None:
@@ -238,4 +243,4 @@ class _Scattering(_Exchange):
     kind = "buckets"
 
     def __call__(self, output_tensor: Tensor, input_tensor: Tensor, **options: Any) -> None:
-        self.recorder.keep("gradients", [output_tensor])
+        self.recorder.classify("gradients", [output_tensor])

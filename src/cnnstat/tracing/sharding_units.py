@@ -1,4 +1,4 @@
-"""Which modules FSDP gathers one by one: its units."""
+"""FSDP units: the modules whose parameters it gathers together."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import torch
 from torch import nn
 
 from ..errors import UsageError
-from .modules import modules_fitting
+from .modules import modules_matching
 
 _LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def units_of(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
-    """The paths of the modules that fit a pattern, or of the blocks if there is none.
+    """The paths of the modules that match a pattern, or of the blocks without patterns.
 
     Raises:
-        UsageError: a pattern fits no module or one that is never called, or a parameter belongs
+        UsageError: a pattern matches no module or one that is never called, or a parameter belongs
             to two units.
     """
     paths = _chosen(model, patterns) if patterns else tuple(_blocks(model, ""))
@@ -26,7 +26,7 @@ def units_of(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
 
 
 def refuse_batch_norm(model: nn.Module, lower: torch.dtype) -> None:
-    """FSDP gathers its parameters in the lower dtype, and leaves its statistics as they are."""
+    """Raise UsageError: FSDP casts its parameters to the lower dtype, but not its statistics."""
     for path, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
             raise UsageError(
@@ -37,7 +37,7 @@ def refuse_batch_norm(model: nn.Module, lower: torch.dtype) -> None:
 
 
 def _chosen(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
-    chosen = modules_fitting(model, patterns, "--fsdp-unit")
+    chosen = modules_matching(model, patterns, "--fsdp-unit")
     for path in chosen:
         module = model.get_submodule(path)
         if isinstance(module, nn.ModuleList | nn.ModuleDict) and _has_no_forward(module):
@@ -51,10 +51,10 @@ def _has_no_forward(module: nn.Module) -> bool:
 
 
 def _blocks(module: nn.Module, path: str) -> Iterator[str]:
-    """The modules with modules inside that stand in a list: the blocks of a network.
+    """The blocks of a network: list items that contain modules.
 
-    Of a block that repeats another inside (a stage of a Swin transformer) those are units too, and
-    it is one for what else it has. A list of blocks in a list is none itself.
+    If a block itself contains a list of blocks (a stage of a Swin transformer), those are units
+    too, and the outer block is one for its other parameters. A list of blocks is never a unit.
     """
     listed = isinstance(module, _LISTS)
     for name, child in module.named_children():
@@ -76,9 +76,9 @@ def _is_list_of_blocks(module: nn.Module) -> bool:
 
 
 def _repeats(block: nn.Module) -> bool:
-    """Whether there is a list in it with two blocks of one class.
+    """Whether the block contains a list with two blocks of the same class.
 
-    Lists are none: a convolution with its norm and activation is a list in torchvision.
+    Nested lists do not count: in torchvision a convolution with its norm and activation is one.
     """
     for module in block.modules():
         if isinstance(module, _LISTS):
@@ -94,11 +94,11 @@ def _has_parameters(module: nn.Module) -> bool:
 
 
 def _refuse_shared(model: nn.Module, units: Sequence[str]) -> None:
-    """torch gathers a parameter with one unit only."""
-    seen: dict[int, tuple[str, str]] = {}
+    """Raise UsageError for a parameter of two units: torch gathers it with one only."""
+    first_use: dict[int, tuple[str, str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         unit = max((u for u in units if name.startswith(f"{u}.")), key=len, default="")
-        first, other = seen.setdefault(id(parameter), (name, unit))
+        first, other = first_use.setdefault(id(parameter), (name, unit))
         if other != unit:
             raise UsageError(
                 f"{name} and {first} are one parameter: FSDP gathers it with one unit only",

@@ -1,4 +1,4 @@
-"""One step of training or inference on `meta`: what a loop of plain PyTorch would hold.
+"""One step of training or inference on `meta`: the memory of a loop of plain PyTorch.
 
     for batch, target in data:
         optimizer.zero_grad(set_to_none=True)
@@ -7,8 +7,8 @@
         loss.backward()
         optimizer.step()
 
-The batch, the target, the output and the loss are held to the end of the step. Of training the
-second step is recorded: the first makes the optimizer's state.
+Batch, target, output and loss are alive until the end of the step. Training is recorded in its
+second step: the first creates the optimizer's state.
 """
 
 from __future__ import annotations
@@ -24,31 +24,34 @@ from torch import Tensor, nn
 from ..choices import DeviceKind, Mode, OptimizerName
 from ..errors import ModelError
 from ..inputs import InputSpec
-from ..trace.step_records import HeldKind, Step
+from ..trace.step_records import Step, StorageKind
 from .autocast import Autocast
-from .containers import placed
+from .containers import map_inputs
 from .copies import substitutes_in
 from .device_kernels import forms_of, kernels_of
 from .dispatch import Operators
 from .failures import explain
-from .global_state import random_state_kept, slow_attention
+from .global_state import preserve_rng_state, slow_attention
 from .lanes import META
-from .modules import described, has_lazy_tensors
+from .modules import has_lazy_tensors, modules_by_id
 from .observers import recording
-from .sharding import Sharding, Whole, misused, sharded
+from .sharding import FullParameters, Sharding, outside_use_error, sharded
 from .step_parts import Loss, LossScale, Stepper, checkpoint_layers, gradient_buckets, stepper
 from .storages import StorageRecorder
 
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """How a step is made; `optimizer` is None for inference.
+    """How a step runs.
 
-    `dtype` is what parameters and inputs are made of,
-    `checkpoint` are patterns of paths of modules that run again for their gradients. `autocast` is
-    the lower of two dtypes in mixed precision; if that is float16, the loss is scaled. `ddp`: the
-    step is that of one rank of DistributedDataParallel. `fsdp`: it is that of one rank over which
-    the model is sharded. `accumulated`: gradients of batches before are there, and are added to.
+    Args:
+        optimizer: None for inference.
+        dtype: of parameters and inputs.
+        checkpoint: patterns of paths of modules that are recomputed in the backward pass.
+        autocast: the lower dtype of mixed precision; with float16 the loss is scaled.
+        ddp: whether the step is that of one rank of DistributedDataParallel.
+        fsdp: how the model is sharded, for the step of one rank.
+        accumulated: whether to add to the gradients of earlier batches.
     """
 
     mode: Mode
@@ -68,17 +71,17 @@ def trace_step(
     named_inputs: Mapping[str, Any],
     options: StepOptions,
 ) -> tuple[Step, ...]:
-    """Record the steps that are run: two of training, the second being the one that is repeated.
+    """Run and record one step of inference, or two of training; the last one is what repeats.
 
     Args:
-        model: a model on `meta` that belongs to the caller, for the run may change its attributes.
+        model: on `meta`; the run may change its attributes.
         inputs: positional arguments, as `trace` takes them.
         named_inputs: keyword arguments, likewise.
 
     Raises:
         ShapeError: the model does not run on these inputs.
         LaneError: it does not run without data.
-        ModelError: it fails for a reason of its own, or has nothing to train.
+        ModelError: the model itself fails, or has nothing to train.
     """
     subject = _Subject(model, inputs, named_inputs, options)
     with subject.placed():
@@ -86,7 +89,7 @@ def trace_step(
 
 
 class _Subject:
-    """A model set up for its steps."""
+    """A model prepared for its steps."""
 
     def __init__(
         self,
@@ -96,8 +99,8 @@ class _Subject:
         options: StepOptions,
     ) -> None:
         self.options = options
-        self.args = self._cast(placed(tuple(inputs), META.place))
-        self.kwargs = self._cast(placed(dict(named_inputs), META.place))
+        self.args = self._cast(map_inputs(tuple(inputs), META.place))
+        self.kwargs = self._cast(map_inputs(dict(named_inputs), META.place))
         self.model = model
         model.train(options.mode == "train")
         if has_lazy_tensors(model):
@@ -115,23 +118,23 @@ class _Subject:
 
     @contextmanager
     def placed(self) -> Iterator[None]:
-        """Inside, the parameters are what a rank has of them."""
+        """Shard the parameters, if `options.fsdp`, while the steps run."""
         if self.options.fsdp is None:
-            self.parameters = Whole(self.model)
+            self.parameters = FullParameters(self.model)
             yield
             return
         with sharded(self.model, self.options.fsdp, self.recorder) as self.parameters:
             yield
 
     def inference(self) -> Iterator[Step]:
-        """The forward pass; two of them if sharded: the first leaves its last gathered."""
+        """The forward pass; two if sharded, as the first leaves the last unit gathered."""
         for _ in range(2 if self.options.fsdp else 1):
             self._begin()
             forms = self._run(self._infer, self.recorder, False)
             yield self._record(forms)
 
     def training(self) -> Iterator[Step]:
-        """Two steps; of accumulated batches the last, with the update."""
+        """Two steps; with accumulation those of the last batch, which has the update."""
         trained = self.parameters.trained
         if not trained:
             raise ModelError("there is nothing to train: no parameter requires a gradient")
@@ -149,17 +152,17 @@ class _Subject:
             yield self._record(forms)
 
     def _recorder(self) -> StorageRecorder:
-        made: HeldKind = "temporaries" if self.options.optimizer else "activations"
-        return StorageRecorder(described(self.model), made)
+        default: StorageKind = "temporaries" if self.options.optimizer else "activations"
+        return StorageRecorder(modules_by_id(self.model), default)
 
     def _begin(self) -> None:
         recorder = self.recorder
         recorder.begin_step()
-        recorder.keep("buffers", self.model.buffers())
-        recorder.keep("parameters", self.parameters.held)
-        recorder.keep("gradients", self.parameters.gradients())
-        recorder.keep("buckets", self.buckets)
-        recorder.keep("inputs", [self.args, self.kwargs, self.loss.targets])
+        recorder.classify("buffers", self.model.buffers())
+        recorder.classify("parameters", self.parameters.stored)
+        recorder.classify("gradients", self.parameters.gradients())
+        recorder.classify("buckets", self.buckets)
+        recorder.classify("inputs", [self.args, self.kwargs, self.loss.targets])
 
     def _forward(self) -> Any:
         return self.model(*self.args, **self.kwargs)
@@ -173,28 +176,28 @@ class _Subject:
 
     def _train(self, optimizer: Stepper) -> None:
         recorder = self.recorder
-        held = self._differentiate()
+        alive = self._differentiate()
         recorder.begin("optimizer")
         with torch._C.DisableTorchFunction():
             overflow = None if self.loss_scale is None else self.loss_scale.unscale()
             optimizer.step()
-            del overflow, held
-        recorder.keep("optimizer_state", self._optimizer_state(optimizer))
+            del overflow, alive
+        recorder.classify("optimizer_state", self._optimizer_state(optimizer))
 
     def _differentiate(self) -> Any:
-        """Forward, loss and backward; what the loop's body goes on holding."""
+        """Forward, loss and backward; returns what the loop's variables keep alive."""
         recorder = self.recorder
         with self._autocast():
             output = self._forward()
             recorder.begin("loss")
             loss = self.loss.of(output)
-        recorder.keep("inputs", self.loss.targets)
-        recorder.keep_activations()
+        recorder.classify("inputs", self.loss.targets)
+        recorder.mark_activations()
         recorder.begin("backward")
-        with torch._C.DisableTorchFunction():  # nothing of this is the model's
+        with torch._C.DisableTorchFunction():  # these operators are no rows of the model
             root = loss if self.loss_scale is None else self.loss_scale.scaled(loss)
             root.backward()  # type: ignore[no-untyped-call]  # torch declares no types
-        recorder.keep("gradients", self.parameters.gradients())
+        recorder.classify("gradients", self.parameters.gradients())
         return output, loss
 
     def _optimizer_state(self, optimizer: Stepper) -> list[Any]:
@@ -207,11 +210,11 @@ class _Subject:
         operators = Operators(recorder, META, kernels=kernels_of(self.options.device))
         try:
             with (
-                random_state_kept(),
+                preserve_rng_state(),
                 slow_attention(),
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
-                META.active(),
+                META.context(),
                 self.autocast.registered() if self.autocast else nullcontext(),
                 forms_of(self.options.device) as forms,
                 recording(recorder, operators, substitutes_in(self.model)),
@@ -219,8 +222,8 @@ class _Subject:
                 action()
         except ModelError:
             raise
-        except Exception as error:  # the model's code: anything may come out of it
-            reached = misused(error) if self.options.fsdp else None
+        except Exception as error:  # the model's code may raise anything
+            reached = outside_use_error(error) if self.options.fsdp else None
             raise reached or explain(error, recorder, META) from error
         return forms
 
@@ -238,11 +241,11 @@ class _Subject:
         )
 
     def _cast(self, value: Any) -> Any:
-        """The inputs in the precision of the model; whole numbers stay whole."""
+        """The inputs with floating-point tensors in the dtype of the model."""
         dtype = self.options.dtype
 
         def in_precision(tensor: InputSpec | Tensor) -> Tensor:
             assert isinstance(tensor, Tensor)
             return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
-        return placed(value, in_precision)
+        return map_inputs(value, in_precision)

@@ -19,21 +19,21 @@ from torch.nn import functional as F
 from ..choices import OPTIMIZERS, DeviceKind, OptimizerName
 from ..errors import ModelError
 from .autocast import Autocast
-from .containers import tensors_inside
+from .containers import output_tensors
 from .global_state import replaced
-from .modules import modules_fitting
+from .modules import modules_matching
 
 CROSS_ENTROPY = "cross-entropy"
-SUM = "the sum of the outputs"
-OWN = "the model's own"
+SUM_OF_OUTPUTS = "the sum of the outputs"
+RETURNED_LOSS = "the model's own"
 
 
 class Loss:
-    """A loss that fits the output of a model; the targets are made at its first use.
+    """A loss that suits the output of a model; its targets are created at the first use.
 
     Cross-entropy for class scores [N, classes], [N, classes, H, W, …] or, of tokens,
-    [N, T, classes], that of several such outputs being added up (GoogLeNet's auxiliary heads); the
-    model's own if it returns one number; else the sum of all outputs.
+    [N, T, classes], summed over several such outputs (GoogLeNet's auxiliary heads); the model's own
+    loss if it returns a scalar; else the sum of all outputs.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,12 @@ class Loss:
         self.targets: list[Tensor] = []
 
     def of(self, output: object) -> Tensor:
-        """The loss, a tensor without dimensions.
+        """The loss, a scalar.
 
         Raises:
-            ModelError: nothing in the output depends on a parameter that is trained.
+            ModelError: no output depends on a trained parameter.
         """
-        found = {id(t): t for t in tensors_inside(output) if t.requires_grad}
+        found = {id(t): t for t in output_tensors(output) if t.requires_grad}
         outputs = list(found.values())
         if not outputs:
             raise ModelError(
@@ -54,12 +54,12 @@ class Loss:
             )
         single = [t for t in outputs if t.dim() == 0]
         if single:
-            self.kind = OWN
+            self.kind = RETURNED_LOSS
             return single[0]
         if all(_are_scores(t, alone=len(outputs) == 1) for t in outputs):
             self.kind = CROSS_ENTROPY
             return self._cross_entropy(outputs)
-        self.kind = SUM
+        self.kind = SUM_OF_OUTPUTS
         loss, *others = [t.sum() for t in outputs]
         for other in others:
             loss = loss + other
@@ -81,7 +81,10 @@ class Loss:
 
 
 def _are_scores(tensor: Tensor, alone: bool) -> bool:
-    """Of three dimensions only what stands alone: the outputs of an LSTM are no scores."""
+    """Whether the tensor may be class scores; three dimensions only if it is the sole output.
+
+    An LSTM has several outputs of three dimensions, which are no scores.
+    """
     dims = (2, 3, 4, 5) if alone else (2, 4, 5)
     return tensor.is_floating_point() and tensor.dim() in dims
 
@@ -108,24 +111,24 @@ class LossScale:
         return loss * self.state[0]
 
     def unscale(self) -> Tensor:
-        """Whether an overflow was found; kept until the optimizer's step is over.
+        """The flag for an overflow, which is alive until the optimizer's step ends.
 
-        The gradients are divided in place, which takes no memory.
+        The gradients are divided in place, which needs no memory.
         """
         scale = self.state[0]
         scale.double().reciprocal().float()
         return _number(scale, torch.float32)
 
 
-def _number(like: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.full((), 0, dtype=dtype, device=like.device)
+def _number(template: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.full((), 0, dtype=dtype, device=template.device)
 
 
 class Stepper:
-    """One of torch's optimizers, whose step runs without torch's compiler.
+    """One of torch's optimizers, whose step does not import torch's compiler.
 
-    `Optimizer` imports torch._dynamo for marks that only a compiler reads, which takes as long as
-    importing torch: what it wraps is called instead.
+    `Optimizer` wraps `step` in markers for torch._dynamo, whose import takes as long as torch's:
+    the wrapped function is called instead.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
@@ -142,17 +145,19 @@ class Stepper:
 
 
 def stepper(name: OptimizerName, parameters: Sequence[Tensor], device: DeviceKind) -> Stepper:
-    """An optimizer that steps as on the device.
+    """An optimizer with torch's default implementation for the device.
 
-    By default torch updates all parameters at once on CUDA (`foreach`), which takes temporaries
-    for all of them, and one after the other on the CPU.
+    On CUDA that updates all parameters at once (`foreach`), with temporaries for all of them; on
+    the CPU one after the other.
     """
     row = OPTIMIZERS[name]
-    made: Any = getattr(torch.optim, row.torch_class)
+    optimizer_class: Any = getattr(torch.optim, row.torch_class)
     base = torch.optim.Optimizer
     plain = inspect.unwrap(base.add_param_group)
     with replaced(base, "add_param_group", plain):
-        return Stepper(made(parameters, lr=0.1, foreach=device == "cuda", **row.settings))
+        return Stepper(
+            optimizer_class(parameters, lr=0.1, foreach=device == "cuda", **row.settings)
+        )
 
 
 _MIB = 2**20
@@ -170,12 +175,12 @@ def gradient_buckets(parameters: Sequence[Tensor]) -> list[Tensor]:
     size: 1 MiB for the first of a dtype, then 25 MiB
     (torch/csrc/distributed/c10d/reducer.cpp, compute_bucket_assignment_by_size).
     """
-    alike: dict[torch.dtype, list[Tensor]] = defaultdict(list)
+    by_dtype: dict[torch.dtype, list[Tensor]] = defaultdict(list)
     for parameter in reversed(parameters):
-        alike[parameter.dtype].append(parameter)
+        by_dtype[parameter.dtype].append(parameter)
     return [
         torch.empty(count, dtype=dtype, device="meta")
-        for dtype, found in alike.items() for count in _filled(found)
+        for dtype, found in by_dtype.items() for count in _filled(found)
     ]  # fmt: skip
 
 
@@ -194,15 +199,15 @@ def _filled(parameters: Sequence[Tensor]) -> Iterator[int]:
 def checkpoint_layers(
     model: nn.Module, patterns: Sequence[str], autocast: Autocast | None
 ) -> tuple[str, ...]:
-    """Checkpoint the modules whose path fits a pattern, in place; their paths.
+    """Checkpoint the modules whose path matches a pattern, in place, and return their paths.
 
-    Of modules inside each other the outer one is: what is inside it runs again with it.
+    Of nested modules only the outer one is checkpointed: it recomputes those inside.
 
     Raises:
-        UsageError: a pattern fits no module.
+        UsageError: a pattern matches no module.
     """
     chosen: list[str] = []
-    for name in modules_fitting(model, patterns, "--checkpoint"):
+    for name in modules_matching(model, patterns, "--checkpoint"):
         if not any(name.startswith(f"{outer}.") for outer in chosen):
             chosen.append(name)
             module = model.get_submodule(name)
@@ -216,6 +221,6 @@ def _cast(autocast: Autocast | None, forward: Any, *args: Any, **kwargs: Any) ->
 
 
 def _checkpointed(forward: Any, *args: Any, **kwargs: Any) -> Any:
-    from torch.utils.checkpoint import checkpoint  # it imports torch's compiler when it is used
+    from torch.utils.checkpoint import checkpoint  # imports torch's compiler on first use
 
     return checkpoint(forward, *args, use_reentrant=False, **kwargs)

@@ -1,6 +1,6 @@
-"""A run whose sizes carry letters: the same recorder, fed by torch's own symbolic sizes.
+"""A run with symbolic dimensions: the same recorder on torch's symbolic sizes.
 
-Imported only where a letter was given.
+Imported only for inputs with symbolic dimensions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..symbols.expressions import Number, symbol
 from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
 from .lanes import META, Lane
-from .libraries import values_left_out
+from .libraries import without_value_reads
 from .path_conditions import Path
 from .recorder import Recorder
 from .run import trace
@@ -31,10 +31,10 @@ from .symint import number_of, size_of
 
 
 @dataclass(frozen=True)
-class Lettered:
-    """What a run with letters tells: shapes are expressions where they depend on a letter.
+class SymbolicTrace:
+    """The trace of a symbolic run: sizes are expressions in the symbolic dimensions.
 
-    They hold for all sizes at which the `conditions` hold; `values` are those of the run.
+    It is valid wherever the `conditions` are met; `values` are the sizes of the run.
     """
 
     trace: Trace
@@ -43,7 +43,7 @@ class Lettered:
 
 
 class SymbolicRecorder(Recorder):
-    """Keeps expressions where the plain recorder keeps numbers."""
+    """Records expressions where the plain recorder has numbers."""
 
     def begin(self, path: Path) -> SymbolicRecorder:
         self.path = path
@@ -63,36 +63,37 @@ class SymbolicRecorder(Recorder):
             return number_of(value)
         return super().freeze(value)
 
-    def note(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
-        super().note(name, overload, args, kwargs, result)
+    def record_op(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+        super().record_op(name, overload, args, kwargs, result)
         for tensor in self.ops[-1].outputs:
             for size in tensor.shape:
-                self.path.decide(">", size)  # where an output is empty, shapes did not fit
+                self.path.decide(">", size)  # an empty output means that shapes do not fit
 
 
-def trace_with_letters(
+def trace_symbolically(
     model: nn.Module,
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
     values: Mapping[str, int],
     config: RunConfig = DEFAULT,
-) -> Lettered:
-    """Run a copy of `model` once, the letters of its inputs standing for any size.
+) -> SymbolicTrace:
+    """Run a copy of `model` once, with the symbolic dimensions of its inputs.
 
-    `values` are sizes at which it is known to run.
+    `values` are sizes at which the model is known to run.
 
     Raises:
-        ModelError: letters do not go through; at plain sizes the model may run.
+        ModelError: torch or the model does not support symbolic sizes here; it may run at plain
+            sizes.
     """
     path = Path(values)
 
     def place(value: InputSpec | Tensor) -> Tensor:
         if not isinstance(value, InputSpec) or not value.letters:
             return META.place(value)
-        sizes = [size_of(path, n) for n in lettered_shape(value)]
+        sizes = [size_of(path, n) for n in symbolic_shape(value)]
         return torch.empty(sizes, dtype=getattr(torch, value.dtype), device="meta")
 
-    lane = Lane("meta", place, META.fitted, meta_copy, _active, wrapped=_in_python)
+    lane = Lane("meta", place, META.prepare, meta_copy, _active, wrap=_in_python)
     recorders: list[SymbolicRecorder] = []
 
     def recorder(*args: Any, **kwargs: Any) -> Recorder:
@@ -105,11 +106,11 @@ def trace_with_letters(
         )
     except (AttributeError, TypeError, NotImplementedError) as error:
         raise ModelError("letters do not go through torch here", str(error)) from error
-    return Lettered(run, tuple(path.conditions), dict(values))
+    return SymbolicTrace(run, tuple(path.conditions), dict(values))
 
 
 class _Resizing(TorchFunctionMode):
-    """torch's C++ makes a number of a size times a scale factor; its Python does not."""
+    """Resize in torch's Python: its C++ turns a size times a scale factor into a number."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
@@ -120,14 +121,14 @@ class _Resizing(TorchFunctionMode):
 
 @contextmanager
 def _active() -> Iterator[None]:
-    with values_left_out(), _Resizing():
+    with without_value_reads(), _Resizing():
         yield
 
 
 def _in_python(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """By torch's rules in Python: those in C++ want numbers.
+    """The operator by torch's shape rules in Python: those in C++ need numbers.
 
-    Only inside an operator: what torch makes of composite ones is what it makes in a plain run.
+    Inside the operator only, so that composite operators decompose as in a plain run.
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -137,6 +138,6 @@ def _in_python(operator: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def lettered_shape(spec: InputSpec) -> tuple[Number, ...]:
+def symbolic_shape(spec: InputSpec) -> tuple[Number, ...]:
     names = dict(spec.letters)
     return tuple(symbol(names[d]) if d in names else n for d, n in enumerate(spec.shape))

@@ -1,12 +1,12 @@
-"""Sizes that carry letters through torch: a `SymInt` whose node computes with `Expr`.
+"""Symbolic sizes for torch: `SymInt`s whose nodes compute with `Expr`.
 
-torch hands sizes that are `torch.SymInt` through its own code, as it does for its compiler, and
-asks their node for arithmetic and for decisions. Our node has a value beside the expression (a
-run is made at one legal size): every decision is taken by that value and noted as a condition on
-the letters under which the run would have gone the same way.
+torch passes `torch.SymInt` sizes through its own code, as for its compiler, and calls their node
+for arithmetic and decisions. Our nodes have a value beside the expression (the run uses one valid
+size). Each decision is made by the value, and recorded as a condition on the symbolic dimensions:
+where it is met, the run takes the same path.
 
-This is the one file that knows what torch wants of a node; it is no public interface. A torch
-that wants something else makes the run fail, and the caller then does without letters.
+Only this file knows the interface of a node, which is not public. If another torch needs another
+method, the run fails, and the caller goes on without symbolic dimensions.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .path_conditions import Path
 
 
 def size_of(path: Path, number: Number) -> Any:
-    """The number as torch takes it."""
+    """A number as a size for torch."""
     if not isinstance(number, Expr):
         return number
-    return torch.SymInt(Whole(path, number))  # type: ignore[no-untyped-call]  # no types
+    return torch.SymInt(SymIntNode(path, number))  # type: ignore[no-untyped-call]  # no types
 
 
-class _Node:
-    """What torch asks of any node."""
+class _SymNode:
+    """The methods that torch calls on any node."""
 
     path: Path
     constant = None
@@ -42,7 +42,7 @@ class _Node:
 
     @property
     def expr(self) -> Any:
-        """Asked for to see whether a size depends on values: none does."""
+        """torch reads it to find sizes that depend on values; none does."""
         import sympy  # type: ignore[import-untyped]
 
         return sympy.sympify(self.hint)
@@ -52,13 +52,13 @@ class _Node:
         raise NotImplementedError
 
     def is_int(self) -> bool:
-        return isinstance(self, Whole)
+        return isinstance(self, SymIntNode)
 
     def is_float(self) -> bool:
-        return isinstance(self, Broken)
+        return isinstance(self, SymFloatNode)
 
     def is_bool(self) -> bool:
-        return isinstance(self, Truth)
+        return isinstance(self, SymBoolNode)
 
     def is_nested_int(self) -> bool:
         return False
@@ -78,14 +78,14 @@ class _Node:
     def clone(self) -> Any:
         return self
 
-    def wrap_int(self, number: int) -> Whole:
-        return Whole(self.path, number)
+    def wrap_int(self, number: int) -> SymIntNode:
+        return SymIntNode(self.path, number)
 
-    def wrap_float(self, number: float) -> Broken:
-        return Broken(self.path, Fraction(number))
+    def wrap_float(self, number: float) -> SymFloatNode:
+        return SymFloatNode(self.path, Fraction(number))
 
-    def wrap_bool(self, truth: bool) -> Truth:
-        return Truth(self.path, lambda: truth)
+    def wrap_bool(self, value: bool) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: value)
 
     def str(self) -> str:
         return str(self)
@@ -93,8 +93,8 @@ class _Node:
     _graph_repr = str
 
 
-class Whole(_Node):
-    """A whole number."""
+class SymIntNode(_SymNode):
+    """An integer."""
 
     def __init__(self, path: Path, number: Number) -> None:
         self.path = path
@@ -107,7 +107,7 @@ class Whole(_Node):
     def hint(self) -> int:
         return self.path.value(self.number)
 
-    def sym_sum(self, others: Any) -> Whole:
+    def sym_sum(self, others: Any) -> SymIntNode:
         return self._with(sum(other.number for other in others))
 
     def maybe_as_int(self) -> int | None:
@@ -117,127 +117,129 @@ class Whole(_Node):
         return self.guard_int("", 0)
 
     def guard_int(self, file: str, line: int) -> int:
-        """torch or the model wants a plain number: what follows holds for this value alone."""
+        """A plain number for torch or the model: the run is valid for this value alone."""
         value = self.path.value(self.number)
         self.path.decide("==", self.number - value)
         return value
 
-    def _with(self, number: Number) -> Whole:
-        return Whole(self.path, number)
+    def _with(self, number: Number) -> SymIntNode:
+        return SymIntNode(self.path, number)
 
-    def add(self, other: Whole) -> Whole:
+    def add(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number + other.number)
 
-    def sub(self, other: Whole) -> Whole:
+    def sub(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number - other.number)
 
-    def mul(self, other: Whole) -> Whole:
+    def mul(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number * other.number)
 
-    def floordiv(self, other: Whole) -> Whole:
+    def floordiv(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number // other.number)
 
     int_floordiv = floordiv
 
-    def mod(self, other: Whole) -> Whole:
+    def mod(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number % other.number)
 
-    def pow_by_natural(self, other: Whole) -> Whole:
+    def pow_by_natural(self, other: SymIntNode) -> SymIntNode:
         return self._with(self.number ** other.guard_int("", 0))
 
     pow = pow_by_natural
 
-    def neg(self) -> Whole:
+    def neg(self) -> SymIntNode:
         return self._with(-self.number)
 
-    def pos(self) -> Whole:
+    def pos(self) -> SymIntNode:
         return self
 
-    def abs(self) -> Whole:
+    def abs(self) -> SymIntNode:
         return self if self.path.decide(">=", self.number) else self.neg()
 
-    def sym_max(self, other: Whole) -> Whole:
+    def sym_max(self, other: SymIntNode) -> SymIntNode:
         for one, two in ((self, other), (other, self)):
             if self.path.is_known(one.number - two.number):
                 return one
         return self._with(greatest(self.number, other.number))
 
-    def sym_min(self, other: Whole) -> Whole:
+    def sym_min(self, other: SymIntNode) -> SymIntNode:
         for one, two in ((self, other), (other, self)):
             if self.path.is_known(two.number - one.number):
                 return one
         return self._with(least(self.number, other.number))
 
-    def floor(self) -> Whole:
+    def floor(self) -> SymIntNode:
         return self
 
     ceil = trunc = floor
 
-    def round(self, digits: Any = None) -> Whole:
+    def round(self, digits: Any = None) -> SymIntNode:
         return self
 
-    def sym_float(self) -> Broken:
-        return Broken(self.path, Fraction(1), self.number)
+    def sym_float(self) -> SymFloatNode:
+        return SymFloatNode(self.path, Fraction(1), self.number)
 
-    def sym_int(self) -> Whole:
+    def sym_int(self) -> SymIntNode:
         return self
 
-    def int_truediv(self, other: Whole) -> Broken:
+    def int_truediv(self, other: SymIntNode) -> SymFloatNode:
         return self.sym_float().float_truediv(other.sym_float())
 
     truediv = int_truediv
 
-    def _compared(self, relation: str, other: Whole) -> Truth:
-        return Truth(self.path, lambda: self.path.decide(relation, self.number - other.number))
+    def _compared(self, relation: str, other: SymIntNode) -> SymBoolNode:
+        return SymBoolNode(
+            self.path, lambda: self.path.decide(relation, self.number - other.number)
+        )
 
-    def eq(self, other: Whole) -> Truth:
+    def eq(self, other: SymIntNode) -> SymBoolNode:
         return self._compared("==", other)
 
-    def ne(self, other: Whole) -> Truth:
+    def ne(self, other: SymIntNode) -> SymBoolNode:
         return self._compared("!=", other)
 
-    def ge(self, other: Whole) -> Truth:
+    def ge(self, other: SymIntNode) -> SymBoolNode:
         return self._compared(">=", other)
 
-    def gt(self, other: Whole) -> Truth:
+    def gt(self, other: SymIntNode) -> SymBoolNode:
         return self._compared(">", other)
 
-    def le(self, other: Whole) -> Truth:
+    def le(self, other: SymIntNode) -> SymBoolNode:
         return self._compared("<=", other)
 
-    def lt(self, other: Whole) -> Truth:
+    def lt(self, other: SymIntNode) -> SymBoolNode:
         return self._compared("<", other)
 
-    # How a tensor lies in memory decides no shape: it is answered by the values and not noted.
+    # The layout in memory decides no shape, so the values decide and no condition is recorded.
 
-    def is_contiguous(self, sizes: Any, strides: Any) -> Truth:
+    def is_contiguous(self, sizes: Any, strides: Any) -> SymBoolNode:
         return self._laid_out(sizes, strides, range(len(sizes) - 1, -1, -1))
 
-    def is_channels_last_contiguous_2d(self, sizes: Any, strides: Any) -> Truth:
+    def is_channels_last_contiguous_2d(self, sizes: Any, strides: Any) -> SymBoolNode:
         return self._laid_out(sizes, strides, (1, 3, 2, 0))
 
-    def is_channels_last_contiguous_3d(self, sizes: Any, strides: Any) -> Truth:
+    def is_channels_last_contiguous_3d(self, sizes: Any, strides: Any) -> SymBoolNode:
         return self._laid_out(sizes, strides, (1, 4, 3, 2, 0))
 
     is_channels_last_strides_2d = is_channels_last_contiguous_2d
     is_channels_last_strides_3d = is_channels_last_contiguous_3d
 
-    def is_non_overlapping_and_dense(self, sizes: Any, strides: Any) -> Truth:
+    def is_non_overlapping_and_dense(self, sizes: Any, strides: Any) -> SymBoolNode:
         by_stride = sorted(range(len(sizes)), key=lambda i: strides[i].hint)
         return self._laid_out(sizes, strides, by_stride)
 
-    def _laid_out(self, sizes: Any, strides: Any, order: Any) -> Truth:
-        lies = len(sizes) == len(list(order))
+    def _laid_out(self, sizes: Any, strides: Any, order: Any) -> SymBoolNode:
+        is_dense = len(sizes) == len(list(order))
         step = 1
-        for dim in order if lies else ():
+        for dim in order if is_dense else ():
             size = sizes[dim].hint
-            lies = lies and (size == 1 or strides[dim].hint == step)
+            is_dense = is_dense and (size == 1 or strides[dim].hint == step)
             step *= size
-        return Truth(self.path, lambda: lies)
+        return SymBoolNode(self.path, lambda: is_dense)
 
 
-class Broken(_Node):
-    """A number that need not be whole, until it is rounded: `factor` · `top` / `bottom`."""
+class SymFloatNode(_SymNode):
+    """A rational number, `factor` · `top` / `bottom`, until it is rounded."""
 
     def __init__(self, path: Path, factor: Fraction, top: Number = 1, bottom: Number = 1) -> None:
         self.path = path
@@ -260,41 +262,41 @@ class Broken(_Node):
     def _over(self) -> tuple[Number, Number]:
         return self.top * self.factor.numerator, self.bottom * self.factor.denominator
 
-    def sym_float(self) -> Broken:
+    def sym_float(self) -> SymFloatNode:
         return self
 
-    def mul(self, other: Broken) -> Broken:
-        return Broken(self.path, self.factor * other.factor, self.top * other.top,
+    def mul(self, other: SymFloatNode) -> SymFloatNode:
+        return SymFloatNode(self.path, self.factor * other.factor, self.top * other.top,
                       self.bottom * other.bottom)  # fmt: skip
 
-    def float_truediv(self, other: Broken) -> Broken:
-        return self.mul(Broken(self.path, 1 / other.factor, other.bottom, other.top))
+    def float_truediv(self, other: SymFloatNode) -> SymFloatNode:
+        return self.mul(SymFloatNode(self.path, 1 / other.factor, other.bottom, other.top))
 
     truediv = float_truediv
 
-    def add(self, other: Broken) -> Broken:
+    def add(self, other: SymFloatNode) -> SymFloatNode:
         (a, b), (c, d) = self._over(), other._over()
-        return Broken(self.path, Fraction(1), a * d + c * b, b * d)
+        return SymFloatNode(self.path, Fraction(1), a * d + c * b, b * d)
 
-    def sub(self, other: Broken) -> Broken:
+    def sub(self, other: SymFloatNode) -> SymFloatNode:
         return self.add(other.neg())
 
-    def neg(self) -> Broken:
-        return Broken(self.path, -self.factor, self.top, self.bottom)
+    def neg(self) -> SymFloatNode:
+        return SymFloatNode(self.path, -self.factor, self.top, self.bottom)
 
-    def float_pow(self, other: Broken) -> Broken:
+    def float_pow(self, other: SymFloatNode) -> SymFloatNode:
         return self.wrap_float(self.guard_float("", 0) ** other.guard_float("", 0))
 
     pow = float_pow
 
-    def floor(self) -> Whole:
+    def floor(self) -> SymIntNode:
         top, bottom = self._over()
-        return Whole(self.path, top // bottom)
+        return SymIntNode(self.path, top // bottom)
 
-    def ceil(self) -> Whole:
+    def ceil(self) -> SymIntNode:
         return self.neg().floor().neg()
 
-    def trunc(self) -> Whole:
+    def trunc(self) -> SymIntNode:
         return self.floor() if self.path.decide(">=", self._over()[0]) else self.ceil()
 
     sym_int = trunc
@@ -304,44 +306,44 @@ class Broken(_Node):
             return self.wrap_float(round(self.guard_float("", 0), digits))
         return self.wrap_int(round(self.guard_float("", 0)))
 
-    def is_integer(self) -> Truth:
+    def is_integer(self) -> SymBoolNode:
         top, bottom = self._over()
-        return Whole(self.path, top % bottom).eq(self.wrap_int(0))
+        return SymIntNode(self.path, top % bottom).eq(self.wrap_int(0))
 
-    def sym_max(self, other: Broken) -> Broken:
+    def sym_max(self, other: SymFloatNode) -> SymFloatNode:
         return self if self._compared(">=", other).guard_bool("", 0) else other
 
-    def sym_min(self, other: Broken) -> Broken:
+    def sym_min(self, other: SymFloatNode) -> SymFloatNode:
         return other if self._compared(">=", other).guard_bool("", 0) else self
 
-    def _compared(self, relation: str, other: Broken) -> Truth:
+    def _compared(self, relation: str, other: SymFloatNode) -> SymBoolNode:
         (a, b), (c, d) = self._over(), other._over()  # denominators are positive
-        return Truth(self.path, lambda: self.path.decide(relation, a * d - c * b))
+        return SymBoolNode(self.path, lambda: self.path.decide(relation, a * d - c * b))
 
-    def eq(self, other: Broken) -> Truth:
+    def eq(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared("==", other)
 
-    def ne(self, other: Broken) -> Truth:
+    def ne(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared("!=", other)
 
-    def ge(self, other: Broken) -> Truth:
+    def ge(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared(">=", other)
 
-    def gt(self, other: Broken) -> Truth:
+    def gt(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared(">", other)
 
-    def le(self, other: Broken) -> Truth:
+    def le(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared("<=", other)
 
-    def lt(self, other: Broken) -> Truth:
+    def lt(self, other: SymFloatNode) -> SymBoolNode:
         return self._compared("<", other)
 
-    def sym_sqrt(self) -> Broken:
+    def sym_sqrt(self) -> SymFloatNode:
         return self.wrap_float(math.sqrt(self.guard_float("", 0)))
 
 
-class Truth(_Node):
-    """A decision that is still to be taken: it is noted when it is."""
+class SymBoolNode(_SymNode):
+    """A comparison; its condition is recorded when torch asks for its value."""
 
     def __init__(self, path: Path, decide: Callable[[], bool]) -> None:
         self.path = path
@@ -363,29 +365,29 @@ class Truth(_Node):
     expect_true = guard_size_oblivious = guard_or_false = guard_or_true = guard_bool
     statically_known_true = guard_bool
 
-    def eq(self, other: Truth) -> Truth:
-        return Truth(self.path, lambda: self._decide() == other._decide())
+    def eq(self, other: SymBoolNode) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: self._decide() == other._decide())
 
-    def ne(self, other: Truth) -> Truth:
-        return Truth(self.path, lambda: self._decide() != other._decide())
+    def ne(self, other: SymBoolNode) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: self._decide() != other._decide())
 
-    def sym_and(self, other: Truth) -> Truth:
-        return Truth(self.path, lambda: self._decide() and other._decide())
+    def sym_and(self, other: SymBoolNode) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: self._decide() and other._decide())
 
-    def sym_or(self, other: Truth) -> Truth:
-        return Truth(self.path, lambda: self._decide() or other._decide())
+    def sym_or(self, other: SymBoolNode) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: self._decide() or other._decide())
 
     and_, or_ = sym_and, sym_or
 
-    def sym_not(self) -> Truth:
-        return Truth(self.path, lambda: not self._decide())
+    def sym_not(self) -> SymBoolNode:
+        return SymBoolNode(self.path, lambda: not self._decide())
 
     def sym_ite(self, one: Any, other: Any) -> Any:
         return one if self._decide() else other
 
 
 def number_of(size: Any) -> Number:
-    """What a size of torch's is here."""
+    """A size of torch's as a number or expression."""
     if isinstance(size, torch.SymInt):
         number: Number = size.node.number
         return number

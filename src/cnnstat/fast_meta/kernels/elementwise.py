@@ -1,4 +1,4 @@
-"""Operators that treat each element alone."""
+"""Elementwise operators."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise, keeps_shape
-from .registry import alike, kernel, of_one_dtype
+from .registry import all_float, kernel, same_dtype
 
 _NUMBERS = (int, float)
-_WHOLE = (torch.int64, torch.int32)
+_INTEGERS = (torch.int64, torch.int32)
 
 
 @kernel("aten::relu", "aten::sigmoid", "aten::tanh", "aten::silu", "aten::mish", "aten::elu",
@@ -20,12 +20,12 @@ _WHOLE = (torch.int64, torch.int32)
         "aten::sin", "aten::cos", "aten::erf", "aten::sign", "aten::floor", "aten::ceil",
         "aten::round", "aten::reciprocal", "aten::log2")  # fmt: skip
 def unary(x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    return elementwise(x) if alike(x) else NotImplemented
+    return elementwise(x) if all_float(x) else NotImplemented
 
 
 @kernel("aten::abs")
 def absolute(x: Tensor) -> Any:
-    return elementwise(x) if alike(x) or _whole(x) else NotImplemented
+    return elementwise(x) if all_float(x) or _is_integer(x) else NotImplemented
 
 
 @kernel("aten::clamp")
@@ -33,25 +33,25 @@ def clamp(x: Tensor, low: Any = None, high: Any = None) -> Any:
     limits = [limit for limit in (low, high) if limit is not None]
     if not limits or not all(isinstance(limit, _NUMBERS) for limit in limits):
         return NotImplemented
-    return elementwise(x) if alike(x) else NotImplemented
+    return elementwise(x) if all_float(x) else NotImplemented
 
 
 @kernel("aten::gelu")
 def gelu(x: Tensor, *, approximate: str = "none") -> Any:
-    return elementwise(x) if approximate in ("none", "tanh") and alike(x) else NotImplemented
+    return elementwise(x) if approximate in ("none", "tanh") and all_float(x) else NotImplemented
 
 
 @kernel("aten::clamp_min", "aten::clamp_max", "aten::pow.Tensor_Scalar", "aten::mul.Scalar",
         "aten::add.Scalar", "aten::sub.Scalar", "aten::div.Scalar",
         "aten::rsub.Scalar")  # fmt: skip
 def with_number(x: Tensor, number: Any, *args: Any) -> Any:
-    return elementwise(x) if isinstance(number, _NUMBERS) and alike(x) else NotImplemented
+    return elementwise(x) if isinstance(number, _NUMBERS) and all_float(x) else NotImplemented
 
 
 @kernel("aten::relu_", "aten::sigmoid_", "aten::tanh_", "aten::silu_", "aten::hardtanh_",
         "aten::hardswish_", "aten::leaky_relu_")  # fmt: skip
 def unary_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    return x if alike(x) and writable(x) else NotImplemented
+    return x if all_float(x) and writable(x) else NotImplemented
 
 
 @kernel("aten::pow.Scalar")
@@ -66,11 +66,11 @@ def extreme(x: Tensor, other: Tensor) -> Any:
 
 @kernel("aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor")
 def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
-    if not _whole(x):
+    if not _is_integer(x):
         return binary(x, other, **kwargs)
-    if type(other) is int:  # whole numbers stay whole: positions and indices
+    if type(other) is int:  # integers stay integers: positions and indices
         return elementwise(x)
-    if not isinstance(other, Tensor) or not of_one_dtype(x, other):
+    if not isinstance(other, Tensor) or not same_dtype(x, other):
         return NotImplemented
     result = elementwise(x, other)
     return NotImplemented if result is None else result
@@ -79,8 +79,8 @@ def sum_or_product(x: Tensor, other: Any, **kwargs: Any) -> Any:
 @kernel("aten::eq.Scalar", "aten::ne.Scalar", "aten::lt.Scalar", "aten::le.Scalar",
         "aten::gt.Scalar", "aten::ge.Scalar")  # fmt: skip
 def comparison(x: Tensor, number: Any) -> Any:
-    if not (type(number) is int and _whole(x)) and (
-        not isinstance(number, _NUMBERS) or not alike(x)
+    if not (type(number) is int and _is_integer(x)) and (
+        not isinstance(number, _NUMBERS) or not all_float(x)
     ):
         return NotImplemented
     return elementwise(x, dtype=torch.bool)
@@ -88,13 +88,13 @@ def comparison(x: Tensor, number: Any) -> Any:
 
 @kernel("aten::full_like")
 def full_like(x: Tensor, number: Any, **kwargs: Any) -> Any:
-    fits = isinstance(number, _NUMBERS) and (alike(x) or _whole(x))
+    fits = isinstance(number, _NUMBERS) and (all_float(x) or _is_integer(x))
     return elementwise(x) if fits and not any(kwargs.values()) else NotImplemented
 
 
 @kernel("aten::masked_fill.Scalar")
 def masked_fill(x: Tensor, mask: Tensor, number: Any) -> Any:
-    fits = alike(x) and x.is_contiguous() and isinstance(number, _NUMBERS) and mask.is_meta
+    fits = all_float(x) and x.is_contiguous() and isinstance(number, _NUMBERS) and mask.is_meta
     if not fits or mask.dtype is not torch.bool or not mask.is_contiguous():
         return NotImplemented
     return elementwise(x) if keeps_shape(x, mask) else NotImplemented
@@ -102,9 +102,9 @@ def masked_fill(x: Tensor, mask: Tensor, number: Any) -> Any:
 
 @kernel("aten::div.Tensor")
 def binary(x: Tensor, other: Any, **kwargs: Any) -> Any:
-    if isinstance(other, _NUMBERS) and alike(x):
+    if isinstance(other, _NUMBERS) and all_float(x):
         return elementwise(x)
-    if not alike(x, other):
+    if not all_float(x, other):
         return NotImplemented
     result = elementwise(x, other)
     return NotImplemented if result is None else result
@@ -117,7 +117,7 @@ def rounded_quotient(x: Tensor, other: Any, *, rounding_mode: str | None) -> Any
 
 @kernel("aten::where.self")
 def where(condition: Tensor, x: Tensor, y: Tensor) -> Any:
-    fits = alike(x, y) or (_whole(x) and of_one_dtype(x, y))
+    fits = all_float(x, y) or (_is_integer(x) and same_dtype(x, y))
     if not fits or not condition.is_meta or condition.dtype is not torch.bool:
         return NotImplemented
     result = elementwise(condition, x, y, dtype=x.dtype)
@@ -134,19 +134,19 @@ def binary_in_place(x: Tensor, other: Any, **kwargs: Any) -> Any:
 @kernel("aten::sub_.Tensor", "aten::div_.Tensor", "aten::add_.Scalar", "aten::sub_.Scalar",
         "aten::mul_.Scalar", "aten::div_.Scalar")  # fmt: skip
 def float_in_place(x: Tensor, other: Any, *args: Any, **kwargs: Any) -> Any:
-    if not alike(x) or not writable(x):
+    if not all_float(x) or not writable(x):
         return NotImplemented
     if isinstance(other, _NUMBERS):
         return x
-    if not isinstance(other, Tensor) or not alike(x, other):
+    if not isinstance(other, Tensor) or not all_float(x, other):
         return NotImplemented
     return x if keeps_shape(x, other) else NotImplemented
 
 
-def _whole(x: Tensor) -> bool:
-    return x.dtype in _WHOLE and of_one_dtype(x)
+def _is_integer(x: Tensor) -> bool:
+    return x.dtype in _INTEGERS and same_dtype(x)
 
 
 def writable(x: Tensor) -> bool:
-    """Whether each element has a place of its own, as far as can be seen at a glance."""
+    """Whether elements do not overlap in memory, by a quick check."""
     return x.is_contiguous() or 0 not in x.stride()

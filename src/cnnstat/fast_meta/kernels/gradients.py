@@ -1,4 +1,4 @@
-"""Gradients: each has the shape of what it is the gradient of."""
+"""Gradients: each has the shape of its operand."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, in_mixed_precision, kernel
+from .registry import all_float, empty, in_mixed_precision, kernel
 from .windows import convolution, pooled_shape
 
 
-def _like(gradient: Tensor, x: Tensor) -> bool:
-    """Two that can be told apart by nothing but their values, laid out plainly."""
+def _same_layout(gradient: Tensor, x: Tensor) -> bool:
+    """Whether both have the same dtype and shape, and are contiguous."""
     plain = gradient.is_contiguous() and x.is_contiguous()
-    return alike(gradient, x) and gradient.shape == x.shape and plain
+    return all_float(gradient, x) and gradient.shape == x.shape and plain
 
 
 @kernel("aten::threshold_backward", "aten::silu_backward", "aten::sigmoid_backward",
         "aten::tanh_backward", "aten::hardtanh_backward", "aten::hardswish_backward",
         "aten::hardsigmoid_backward", "aten::leaky_relu_backward")  # fmt: skip
 def unary_backward(gradient: Tensor, x: Tensor, *args: Any) -> Any:
-    fits = alike(gradient, x) and gradient.shape == x.shape and gradient.stride() == x.stride()
+    fits = all_float(gradient, x) and gradient.shape == x.shape and gradient.stride() == x.stride()
     return elementwise(gradient, x) if fits else NotImplemented
 
 
@@ -34,7 +34,7 @@ def gelu_backward(gradient: Tensor, x: Tensor, *, approximate: str = "none") -> 
 
 @kernel("aten::_softmax_backward_data", "aten::_log_softmax_backward_data")
 def softmax_backward(gradient: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> Any:
-    if not _like(gradient, y) or dtype is not y.dtype or not -y.dim() <= dim < y.dim():
+    if not _same_layout(gradient, y) or dtype is not y.dtype or not -y.dim() <= dim < y.dim():
         return NotImplemented
     return empty(y.shape, y)
 
@@ -48,8 +48,8 @@ def convolution_backward(
     *geometry_and_mask: Any,
 ) -> Any:
     *geometry, mask = geometry_and_mask
-    made = convolution(x, weight, None, *geometry)
-    if made is NotImplemented or not (x.is_contiguous() and _like(gradient, made)):
+    output = convolution(x, weight, None, *geometry)
+    if output is NotImplemented or not (x.is_contiguous() and _same_layout(gradient, output)):
         return NotImplemented
     shapes = (x.shape, weight.shape, weight.shape[:1])
     return _gradients(shapes, mask, x)
@@ -59,15 +59,15 @@ def convolution_backward(
 def native_batch_norm_backward(
     gradient: Tensor, x: Tensor, weight: Tensor | None, *args: Any
 ) -> Any:
-    if not _like(gradient, x) or x.dim() < 2:
+    if not _same_layout(gradient, x) or x.dim() < 2:
         return NotImplemented
     if weight is not None and weight.shape == x.shape[1:2] and in_mixed_precision(x, weight):
-        wanted = _gradients((x.shape, weight.shape, weight.shape), args[-1], weight)
-        return (empty(x.shape, x) if args[-1][0] else None, *wanted[1:])
-    # half precision has statistics, and with them gradients, of another dtype
+        gradients = _gradients((x.shape, weight.shape, weight.shape), args[-1], weight)
+        return (empty(x.shape, x) if args[-1][0] else None, *gradients[1:])
+    # In half precision statistics, and so their gradients, have another dtype.
     if x.itemsize < 4:
         return NotImplemented
-    if weight is not None and (not alike(x, weight) or weight.shape != x.shape[1:2]):
+    if weight is not None and (not all_float(x, weight) or weight.shape != x.shape[1:2]):
         return NotImplemented
     return _gradients((x.shape, x.shape[1:2], x.shape[1:2]), args[-1], x)
 
@@ -84,9 +84,9 @@ def native_layer_norm_backward(
     mask: Sequence[bool],
 ) -> Any:
     shape = tuple(shape)
-    if not _like(gradient, x) or x.itemsize < 4 or not shape:
+    if not _same_layout(gradient, x) or x.itemsize < 4 or not shape:
         return NotImplemented
-    if tuple(x.shape[x.dim() - len(shape) :]) != shape or not alike(x, weight, bias):
+    if tuple(x.shape[x.dim() - len(shape) :]) != shape or not all_float(x, weight, bias):
         return NotImplemented
     if any(t is not None and tuple(t.shape) != shape for t in (weight, bias)):
         return NotImplemented
@@ -94,11 +94,12 @@ def native_layer_norm_backward(
 
 
 def _gradients(
-    shapes: Sequence[Sequence[int]], mask: Sequence[bool], like: Tensor
+    shapes: Sequence[Sequence[int]], mask: Sequence[bool], template: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """Of the input, the weight and the bias: those that are wanted."""
+    """The gradients of input, weight and bias; None where the mask is False."""
     return tuple(
-        empty(shape, like) if wanted else None for shape, wanted in zip(shapes, mask, strict=True)
+        empty(shape, template) if needed else None
+        for shape, needed in zip(shapes, mask, strict=True)
     )
 
 
@@ -115,7 +116,9 @@ def max_pool2d_backward(
 ) -> Any:
     shape = pooled_shape(2, x, kernel, stride or kernel, padding, dilation, ceil_mode)
     plain = x.is_contiguous() and gradient.is_contiguous()
-    fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) == tuple(indices.shape)
+    fits = (
+        plain and all_float(gradient, x) and shape == tuple(gradient.shape) == tuple(indices.shape)
+    )
     return empty(x.shape, x) if fits else NotImplemented
 
 
@@ -132,14 +135,19 @@ def avg_pool2d_backward(
 ) -> Any:
     shape = pooled_shape(2, x, kernel, stride or kernel, padding, (1,), ceil_mode)
     plain = x.is_contiguous() and gradient.is_contiguous()
-    fits = plain and alike(gradient, x) and shape == tuple(gradient.shape) and divisor_override != 0
+    fits = (
+        plain
+        and all_float(gradient, x)
+        and shape == tuple(gradient.shape)
+        and divisor_override != 0
+    )
     return empty(x.shape, x) if fits else NotImplemented
 
 
 @kernel("aten::select_backward", "aten::slice_backward")
 def part_backward(gradient: Tensor, sizes: Sequence[int], dim: int, *part: Any) -> Any:
-    """The gradient of a part: zero elsewhere."""
-    fits = alike(gradient) and -len(sizes) <= dim < len(sizes)
+    """The gradient of a slice: zero elsewhere."""
+    fits = all_float(gradient) and -len(sizes) <= dim < len(sizes)
     return empty(sizes, gradient) if fits else NotImplemented
 
 
@@ -147,7 +155,7 @@ def part_backward(gradient: Tensor, sizes: Sequence[int], dim: int, *part: Any) 
 def embedding_backward(
     gradient: Tensor, indices: Tensor, rows: int, padding: int, by_frequency: bool
 ) -> Any:
-    fits = alike(gradient) and indices.is_meta and indices.dtype is torch.int64
+    fits = all_float(gradient) and indices.is_meta and indices.dtype is torch.int64
     if not fits or gradient.shape[:-1] != indices.shape:
         return NotImplemented
     return empty((rows, gradient.shape[-1]), gradient)

@@ -1,7 +1,7 @@
-"""How torch lays out the result of an elementwise operator: the rule of its TensorIterator.
+"""The layout of the result of an elementwise operator, by the rule of torch's TensorIterator.
 
-Dimensions keep the order that the operands' strides have, so that channels-last stays so; the
-result is dense. (ATen/TensorIterator.cpp, reorder_dimensions and allocate_or_resize_outputs.)
+Dimensions keep the order of the operands' strides, so channels-last is preserved; the result is
+dense. (ATen/TensorIterator.cpp, reorder_dimensions and allocate_or_resize_outputs.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...operators.shape_rules import Misfit, broadcast
 def elementwise(*tensors: Tensor, dtype: torch.dtype | None = None) -> Tensor | None:
     """The empty result of an operator on tensors; None if they do not broadcast.
 
-    Its dtype is that of the first tensor, unless it is given.
+    `dtype` defaults to that of the first tensor.
     """
     first = tensors[0]
     dtype = dtype or first.dtype
@@ -48,10 +48,10 @@ def keeps_shape(x: Tensor, other: Tensor) -> bool:
 
 
 def _strides(tensor: Tensor, shape: Sequence[int]) -> list[int]:
-    """The tensor's strides as `expand` gives them: 0 where it is repeated."""
+    """The tensor's strides after `expand`: 0 where it repeats."""
     missing = len(shape) - tensor.dim()
-    own = zip(tensor.shape, tensor.stride(), shape[missing:], strict=True)
-    strides = [0 if n == 1 and m != 1 else step for n, step, m in own]
+    sizes = zip(tensor.shape, tensor.stride(), shape[missing:], strict=True)
+    strides = [0 if n == 1 and m != 1 else step for n, step, m in sizes]
     for dim in reversed(range(missing)):
         step = shape[dim + 1] * strides[0] if strides else 1
         strides.insert(0, step if shape[dim] == 1 else 0)
@@ -59,8 +59,10 @@ def _strides(tensor: Tensor, shape: Sequence[int]) -> list[int]:
 
 
 def _order(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> list[int]:
-    """The dimensions from the fastest to the slowest: an insertion sort, as comparing two of them
-    may have no answer."""
+    """The dimensions from the fastest to the slowest.
+
+    It is torch's insertion sort: two dimensions may be incomparable, so the algorithm matters.
+    """
     order = list(reversed(range(len(shape))))
     for i in range(1, len(order)):
         at = i

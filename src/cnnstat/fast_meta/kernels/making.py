@@ -1,4 +1,4 @@
-"""Operators that make a tensor from sizes, and those that fill one with numbers."""
+"""Operators that create a tensor from sizes, or fill one with numbers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import torch
 from torch import Tensor
 
 from .elementwise import writable
-from .registry import alike, kernel
+from .registry import all_float, kernel
 
 
 @kernel("aten::zeros", "aten::ones", "aten::rand", "aten::randn")
-def made(size: Sequence[int], **kwargs: Any) -> Any:
-    return _made(size, **kwargs)
+def create(size: Sequence[int], **kwargs: Any) -> Any:
+    return _created(size, **kwargs)
 
 
 @kernel("aten::full")
 def full(size: Sequence[int], number: Any, **kwargs: Any) -> Any:
     if kwargs.get("dtype") is None and type(number) is not float:
-        return NotImplemented  # torch chooses one by the number
-    return _made(size, **kwargs)
+        return NotImplemented  # torch chooses the dtype by the number
+    return _created(size, **kwargs)
 
 
 @kernel("aten::new_zeros", "aten::new_ones")
 def new(x: Tensor, size: Sequence[int], **kwargs: Any) -> Any:
     dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
-    return _made(size, dtype=dtype or x.dtype, device=device or x.device, **kwargs)
+    return _created(size, dtype=dtype or x.dtype, device=device or x.device, **kwargs)
 
 
 @kernel("aten::new_full")
@@ -41,7 +41,7 @@ def scalar_tensor(number: Any, **kwargs: Any) -> Any:
     return full((), number, **kwargs)
 
 
-def _made(
+def _created(
     size: Sequence[int],
     *,
     dtype: torch.dtype | None = None,
@@ -59,10 +59,10 @@ def _made(
 
 @kernel("aten::new_empty_strided")
 def new_strided(x: Tensor, size: Sequence[int], stride: Sequence[int], **kwargs: Any) -> Any:
-    like = {"dtype": x.dtype, "device": x.device, "layout": x.layout}
-    same = all(not value or value == like.get(name) for name, value in kwargs.items())
+    defaults = {"dtype": x.dtype, "device": x.device, "layout": x.layout}
+    is_default = all(not value or value == defaults.get(name) for name, value in kwargs.items())
     fits = len(size) == len(stride) and min([*size, *stride], default=0) >= 0
-    if not x.is_meta or not same or not fits:
+    if not x.is_meta or not is_default or not fits:
         return NotImplemented
     return torch.empty_strided(tuple(size), tuple(stride), dtype=x.dtype, device="meta")
 
@@ -74,7 +74,7 @@ def zeroed(x: Tensor) -> Any:
 
 @kernel("aten::fill_.Scalar")
 def filled(x: Tensor, number: Any) -> Any:
-    return x if alike(x) and writable(x) else NotImplemented
+    return x if all_float(x) and writable(x) else NotImplemented
 
 
 @kernel("aten::uniform_")
@@ -92,11 +92,11 @@ def bernoulli(x: Tensor, p: float = 0.5, *, generator: Any = None) -> Any:
     return _drawn(x, 0 <= p <= 1, generator)
 
 
-def _drawn(x: Tensor, legal: bool, generator: Any) -> Any:
-    return x if legal and generator is None and alike(x) and writable(x) else NotImplemented
+def _drawn(x: Tensor, is_valid: bool, generator: Any) -> Any:
+    return x if is_valid and generator is None and all_float(x) and writable(x) else NotImplemented
 
 
 @kernel("aten::_unsafe_view")
 def unsafe_view(x: Tensor, size: Sequence[int]) -> Any:
-    plain = alike(x) and x.is_contiguous() and all(type(n) is int and n > 0 for n in size)
+    plain = all_float(x) and x.is_contiguous() and all(type(n) is int and n > 0 for n in size)
     return x.view(tuple(size)) if plain and prod(size) == x.numel() else NotImplemented

@@ -1,4 +1,4 @@
-"""The rules at work outside of a run, and where torch's own take over."""
+"""The kernels outside of a recorded run, and the import of torch's rules where needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..torch_import import import_rules, is_postponed
 from .registry import KERNELS
 
-# Operators that torch answers on `meta` in C++, beside all that return views.
+# Operators with a kernel for `meta` in C++, beside all that return views.
 IN_CPP = frozenset({
     "aten::_to_copy", "aten::as_strided_", "aten::clone", "aten::copy_", "aten::detach_",
     "aten::empty.memory_format", "aten::empty_strided", "aten::lift_fresh", "aten::resize_",
@@ -20,8 +20,8 @@ IN_CPP = frozenset({
     "aten::set_.source_Tensor",
 })  # fmt: skip
 
-# Operators made of others, which torch takes apart in Python where it is asked to.
-APART_IN_PYTHON = frozenset({
+# Composite operators that torch decomposes in Python.
+DECOMPOSED_IN_PYTHON = frozenset({
     "aten::_upsample_bicubic2d_aa.vec", "aten::_upsample_bilinear2d_aa.vec",
     "aten::_upsample_lanczos2d_aa.vec", "aten::_upsample_nearest_exact1d.vec",
     "aten::_upsample_nearest_exact2d.vec", "aten::_upsample_nearest_exact3d.vec",
@@ -36,10 +36,10 @@ APART_IN_PYTHON = frozenset({
 })  # fmt: skip
 
 
-class OwnRules(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
-    """Inside, our own rules answer operators on `meta`, and torch's where there is none of ours.
+class KernelMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
+    """Runs operators on `meta` by the kernels, else by torch's rules.
 
-    The first of torch's that runs imports sympy, which takes as long as all of a small model.
+    The first rule of torch's imports sympy, which takes as long as a small model.
     """
 
     @classmethod
@@ -50,11 +50,11 @@ class OwnRules(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch dec
         kwargs = kwargs or {}
         kernel = KERNELS.get(func.name())
         result = NotImplemented if kernel is None else kernel(*args, **kwargs)
-        return by_torchs_rules(func)(*args, **kwargs) if result is NotImplemented else result
+        return with_torch_rules(func)(*args, **kwargs) if result is NotImplemented else result
 
 
-def by_torchs_rules(func: Any) -> Any:
-    """The operator with all of torch's rules there when it runs on `meta`."""
+def with_torch_rules(func: Any) -> Any:
+    """The operator, which imports torch's postponed rules before it runs on `meta`."""
     if not is_postponed() or func.is_view or func.name() in IN_CPP:
         return func
 
@@ -68,13 +68,13 @@ def by_torchs_rules(func: Any) -> Any:
 
 def decomposition_of(func: Any) -> Any:
     """The function that decomposes a composite operator."""
-    if func.name() in APART_IN_PYTHON:
+    if func.name() in DECOMPOSED_IN_PYTHON:
         import_rules()
     return func.decompose
 
 
 def _has_values(values: Iterable[Any]) -> bool:
-    """Whether all tensors have data, and there are some: no rule for `meta` is asked then."""
+    """Whether there are tensors and all have data, so that no rule for `meta` applies."""
     found = False
     for value in values:
         if isinstance(value, Tensor):

@@ -12,7 +12,7 @@ from ...operators.linear import of_batches, of_matrices, with_added
 from ...operators.shape_rules import Misfit
 from ...results import Shape
 from .layout import elementwise
-from .registry import alike, empty, in_mixed_precision, kernel, of_one_dtype
+from .registry import all_float, empty, in_mixed_precision, kernel, same_dtype
 
 
 @kernel("aten::addmm")
@@ -33,18 +33,18 @@ def bmm(x: Tensor, y: Tensor) -> Any:
 def _product(
     shape_of: Callable[[Shape, Shape], Shape], x: Tensor, y: Tensor, added: Tensor | None = None
 ) -> Any:
-    if not alike(x, y, added):
+    if not all_float(x, y, added):
         return NotImplemented
     try:
         shape = shape_of(x.shape, y.shape)
         return empty(shape if added is None else with_added(added.shape, shape), x)
-    except Misfit:  # torch says it better
+    except Misfit:  # torch's error is better
         return NotImplemented
 
 
 @kernel("aten::_softmax", "aten::_log_softmax")
 def softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
-    if not alike(x) or half_to_float or not -x.dim() <= dim < x.dim():
+    if not all_float(x) or half_to_float or not -x.dim() <= dim < x.dim():
         return NotImplemented
     return empty(x.shape, x)
 
@@ -68,19 +68,19 @@ def native_batch_norm(
     per_channel = (weight, bias, mean, var)
     if x.dim() < 2 or (not training and (mean is None or var is None)):
         return NotImplemented
-    if not alike(x, *per_channel) and not in_mixed_precision(x, *per_channel):
+    if not all_float(x, *per_channel) and not in_mixed_precision(x, *per_channel):
         return NotImplemented
     if any(t is not None and (t.shape != x.shape[1:2]) for t in per_channel):
         return NotImplemented
     count = x.shape[1:2]
-    if training and x.numel() == count[0]:  # one value has no variance: torch's own affair
+    if training and x.numel() == count[0]:  # one value has no variance: torch raises or warns
         return NotImplemented
-    if not x.is_contiguous() and 1 in x.shape:  # strides of single positions tell nothing
+    if not x.is_contiguous() and 1 in x.shape:  # strides of dimensions of size 1 are ambiguous
         return NotImplemented
     return elementwise(x), _statistics(count, x), _statistics(count, x)
 
 
-@kernel("aten::_native_batch_norm_legit_no_training")  # as it comes where sizes are letters
+@kernel("aten::_native_batch_norm_legit_no_training")  # what a run with symbolic sizes dispatches
 def batch_norm_at_inference(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, *args: float
 ) -> Any:
@@ -92,7 +92,11 @@ def native_layer_norm(
     x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Any:
     dims = len(shape)
-    if dims == 0 or not alike(x, weight, bias) or tuple(x.shape[x.dim() - dims :]) != tuple(shape):
+    if (
+        dims == 0
+        or not all_float(x, weight, bias)
+        or tuple(x.shape[x.dim() - dims :]) != tuple(shape)
+    ):
         return NotImplemented
     if any(t is not None and tuple(t.shape) != tuple(shape) for t in (weight, bias)):
         return NotImplemented
@@ -100,23 +104,23 @@ def native_layer_norm(
     return empty(x.shape, x), _statistics(rows, x), _statistics(rows, x)
 
 
-def _statistics(shape: Sequence[int], like: Tensor) -> Tensor:
-    """Half precision keeps its means and variances in float32."""
-    dtype = torch.float32 if like.itemsize < 4 else like.dtype
+def _statistics(shape: Sequence[int], template: Tensor) -> Tensor:
+    """Empty means or variances: float32 for half precision."""
+    dtype = torch.float32 if template.itemsize < 4 else template.dtype
     return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
 @kernel("aten::sum.dim_IntList")
 def total(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs: Any) -> Any:
-    whole = x.dtype is torch.int64 and of_one_dtype(x) and bool(dims) and not kwargs
-    if whole and all(-x.dim() <= d < x.dim() for d in dims or ()):
+    is_integer = x.dtype is torch.int64 and same_dtype(x) and bool(dims) and not kwargs
+    if is_integer and all(-x.dim() <= d < x.dim() for d in dims or ()):
         return _reduced(x, dims or (), keepdim)
     return reduction(x, dims, keepdim, **kwargs)
 
 
 @kernel("aten::mean.dim")
 def reduction(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, **kwargs: Any) -> Any:
-    if not alike(x) or not dims or kwargs or not all(-x.dim() <= d < x.dim() for d in dims):
+    if not all_float(x) or not dims or kwargs or not all(-x.dim() <= d < x.dim() for d in dims):
         return NotImplemented
     return _reduced(x, dims, keepdim)
 

@@ -12,22 +12,22 @@ from ...operators.parts import concatenated, padded, stacked
 from ...operators.sequences import looked_up
 from ...operators.shape_rules import Misfit
 from .layout import elementwise
-from .registry import alike, empty, kernel, of_one_dtype, suggested
+from .registry import all_float, empty, kernel, same_dtype, suggested
 
 _OF_NUMBERS = (torch.int64, torch.int32, torch.float32)
 
 
 @kernel("aten::cat")
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
-    if not tensors or not of_one_dtype(*tensors):
+    if not tensors or not same_dtype(*tensors):
         return NotImplemented
     try:
         shape = concatenated([t.shape for t in tensors], dim)
-    except Misfit:  # torch says it better
+    except Misfit:  # torch's error is better
         return NotImplemented
     first = tensors[0]
     if first.dim() not in (4, 5) or any(t.stride(-1) < t.stride(1) for t in tensors):
-        return empty(shape, first)  # one operand that is surely not channels-last decides
+        return empty(shape, first)  # one operand that is certainly not channels-last decides
     if first.dim() == 5 or any(suggested(t.shape, t) is None for t in tensors):
         return NotImplemented
     return suggested(shape, first)
@@ -42,7 +42,7 @@ def triangle(x: Tensor, diagonal: int = 0) -> Any:
 
 @kernel("aten::stack")
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
-    if not tensors or not of_one_dtype(*tensors):
+    if not tensors or not same_dtype(*tensors):
         return NotImplemented
     try:
         shape = stacked([t.shape for t in tensors], dim)
@@ -56,7 +56,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
 
 @kernel("aten::clone")
 def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any:
-    if not of_one_dtype(x):
+    if not same_dtype(x):
         return NotImplemented
     if memory_format in (None, torch.preserve_format):
         return elementwise(x)
@@ -65,8 +65,8 @@ def clone(x: Tensor, *, memory_format: torch.memory_format | None = None) -> Any
 
 @kernel("aten::constant_pad_nd")
 def constant_pad_nd(x: Tensor, pad: Sequence[int], value: Any = 0) -> Any:
-    plain = alike(x) and x.is_contiguous() and 1 not in x.shape[1:]
-    if not plain or min(pad, default=0) < 0:  # a cut: of sizes with letters, it asks for conditions
+    plain = all_float(x) and x.is_contiguous() and 1 not in x.shape[1:]
+    if not plain or min(pad, default=0) < 0:  # cropping, which records conditions on symbolic sizes
         return NotImplemented
     try:
         shape = padded(x.shape, pad)
@@ -77,21 +77,21 @@ def constant_pad_nd(x: Tensor, pad: Sequence[int], value: Any = 0) -> Any:
 
 @kernel("aten::roll")
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
-    if not of_one_dtype(x) or not dims or len(shifts) != len(dims):
+    if not same_dtype(x) or not dims or len(shifts) != len(dims):
         return NotImplemented
     return empty(x.shape, x) if all(-x.dim() <= d < x.dim() for d in dims) else NotImplemented
 
 
 @kernel("aten::embedding")
 def embedding(table: Tensor, indices: Tensor, *args: Any) -> Any:
-    if not alike(table) or table.dim() != 2 or not _positions(indices):
+    if not all_float(table) or table.dim() != 2 or not _positions(indices):
         return NotImplemented
     return empty(looked_up(table.shape, indices.shape), table)
 
 
 @kernel("aten::gather")
 def gather(x: Tensor, dim: int, indices: Tensor, **kwargs: Any) -> Any:
-    fits = of_one_dtype(x) and _positions(indices) and x.dim() == indices.dim() > 0
+    fits = same_dtype(x) and _positions(indices) and x.dim() == indices.dim() > 0
     if not fits or not -x.dim() <= dim < x.dim():
         return NotImplemented
     axis = dim % x.dim()
@@ -103,7 +103,7 @@ def gather(x: Tensor, dim: int, indices: Tensor, **kwargs: Any) -> Any:
 
 @kernel("aten::repeat")
 def repeat(x: Tensor, repeats: Sequence[int]) -> Any:
-    if not of_one_dtype(x) or len(repeats) < x.dim() or any(times < 1 for times in repeats):
+    if not same_dtype(x) or len(repeats) < x.dim() or any(times < 1 for times in repeats):
         return NotImplemented
     shape = (*[1] * (len(repeats) - x.dim()), *x.shape)
     return empty([n * times for n, times in zip(shape, repeats, strict=True)], x)
@@ -116,16 +116,16 @@ def arange(end: Any, **kwargs: Any) -> Any:
 
 @kernel("aten::arange.start")
 def arange_from(start: Any, end: Any, **kwargs: Any) -> Any:
-    dtype = kwargs.get("dtype") or torch.int64  # that of whole numbers
-    whole = type(start) is int and type(end) is int and dtype in _OF_NUMBERS
-    if not whole or str(kwargs.get("device")) != "meta" or end < start:
+    dtype = kwargs.get("dtype") or torch.int64  # the default for integers
+    is_integer = type(start) is int and type(end) is int and dtype in _OF_NUMBERS
+    if not is_integer or str(kwargs.get("device")) != "meta" or end < start:
         return NotImplemented
     return torch.empty(end - start, dtype=dtype, device="meta")
 
 
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     """Rows of a tensor: `x[indices]`."""
-    if len(indices) != 1 or not alike(x) or not x.is_contiguous() or x.dim() == 0:
+    if len(indices) != 1 or not all_float(x) or not x.is_contiguous() or x.dim() == 0:
         return NotImplemented
     (rows,) = indices
     if rows is None or not _positions(rows) or rows.dim() == 0:

@@ -1,4 +1,4 @@
-"""The table of kernels, and what they are written for."""
+"""The table of kernels, and the conditions on operands and layout that they share."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def kernel(*names: str) -> Callable[[Kernel], Kernel]:
     return register
 
 
-def alike(*tensors: Any) -> bool:
-    """Meta tensors of one floating dtype that are not empty. None stands for a missing operand."""
+def all_float(*tensors: Any) -> bool:
+    """Whether all are non-empty `meta` tensors of the same floating dtype, or None."""
     return (
         isinstance(tensors[0], Tensor)
         and tensors[0].dtype.is_floating_point
-        and of_one_dtype(*tensors)
+        and same_dtype(*tensors)
     )
 
 
 def in_mixed_precision(x: Tensor, *parameters: Any) -> bool:
-    """Activations in half precision, and parameters of theirs in float32, none missing."""
-    half = alike(x) and x.itemsize == 2
+    """Whether `x` is in half precision and all its parameters are in float32, none None."""
+    half = all_float(x) and x.itemsize == 2
     if not half or any(parameter is None for parameter in parameters):
         return False
-    return alike(*parameters) and parameters[0].itemsize == 4
+    return all_float(*parameters) and parameters[0].itemsize == 4
 
 
-def of_one_dtype(first: Tensor, *others: Any) -> bool:
-    """Meta tensors of one dtype that are not empty. None stands for a missing operand."""
+def same_dtype(first: Tensor, *others: Any) -> bool:
+    """Whether all are non-empty `meta` tensors of the same dtype, or None."""
     dtype = first.dtype
     for tensor in (first, *others):
         if tensor is None:
@@ -50,22 +50,22 @@ def of_one_dtype(first: Tensor, *others: Any) -> bool:
     return True
 
 
-def empty(shape: Sequence[int], like: Tensor) -> Tensor:
-    return torch.empty(tuple(shape), dtype=like.dtype, device="meta")
+def empty(shape: Sequence[int], template: Tensor) -> Tensor:
+    return torch.empty(tuple(shape), dtype=template.dtype, device="meta")
 
 
-def suggested(shape: Sequence[int], like: Tensor) -> Tensor | None:
-    """Channels-last where the operand is, else contiguous; None where torch is to decide.
+def suggested(shape: Sequence[int], template: Tensor) -> Tensor | None:
+    """A result in the memory format of the operand; None to leave it to torch.
 
-    The strides of single positions tell nothing, so the operand's are compared as they are.
+    Strides of dimensions of size 1 are ambiguous, so the operand's are compared literally.
     """
-    if like.dim() != 4:
-        return empty(shape, like) if like.is_contiguous() else None
-    _, c, h, w = like.shape
-    if like.stride() == (c * h * w, h * w, w, 1):
-        return empty(shape, like)
-    if like.stride() != (c * h * w, 1, w * c, c) or 1 in like.shape[1:]:
+    if template.dim() != 4:
+        return empty(shape, template) if template.is_contiguous() else None
+    _, c, h, w = template.shape
+    if template.stride() == (c * h * w, h * w, w, 1):
+        return empty(shape, template)
+    if template.stride() != (c * h * w, 1, w * c, c) or 1 in template.shape[1:]:
         return None
     return torch.empty(
-        tuple(shape), dtype=like.dtype, device="meta", memory_format=torch.channels_last
+        tuple(shape), dtype=template.dtype, device="meta", memory_format=torch.channels_last
     )

@@ -1,4 +1,4 @@
-"""What a training step adds to a network: dropout, the loss and the optimizer's arithmetic."""
+"""Operators of a training step: dropout, loss and optimizer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from .layout import elementwise
-from .registry import alike, empty, kernel
+from .registry import all_float, empty, kernel
 
 _REDUCED = (1, 2)  # to a mean or a sum
 
 
 @kernel("aten::native_dropout")
 def native_dropout(x: Tensor, p: float, train: bool | None) -> Any:
-    fits = alike(x) and x.is_contiguous() and train and 0 < p < 1
+    fits = all_float(x) and x.is_contiguous() and train and 0 < p < 1
     return (elementwise(x), elementwise(x, dtype=torch.bool)) if fits else NotImplemented
 
 
 @kernel("aten::native_dropout_backward")
 def native_dropout_backward(gradient: Tensor, mask: Tensor, scale: float) -> Any:
-    fits = alike(gradient) and gradient.shape == mask.shape and mask.is_meta
+    fits = all_float(gradient) and gradient.shape == mask.shape and mask.is_meta
     plain = fits and gradient.is_contiguous() and mask.is_contiguous()
     return elementwise(gradient) if plain and mask.dtype is torch.bool else NotImplemented
 
@@ -46,17 +46,17 @@ def nll_loss_backward(
     ignore_index: int,
     total_weight: Tensor,
 ) -> Any:
-    fits = _scored(x, target, weight, reduction) and alike(gradient, x, total_weight)
+    fits = _scored(x, target, weight, reduction) and all_float(gradient, x, total_weight)
     single = fits and gradient.dim() == total_weight.dim() == 0
     return empty(x.shape, x) if single else NotImplemented
 
 
 def _scored(x: Tensor, target: Tensor, weight: Tensor | None, reduction: int) -> bool:
-    """Scores [N, classes] and the class of each row."""
+    """Whether the operands are scores [N, classes] and the class of each row."""
     return (
         weight is None
         and reduction in _REDUCED
-        and alike(x)
+        and all_float(x)
         and x.dim() == 2
         and x.is_contiguous()
         and target.is_meta
@@ -106,25 +106,25 @@ def _all_changed(xs: Sequence[Tensor], *others: Sequence[Tensor]) -> bool:
 
 
 def _changed(x: Tensor, *others: Tensor) -> bool:
-    """Whether `x` may be changed in place by tensors like it."""
-    plain = alike(x, *others) and all(other.shape == x.shape for other in others)
+    """Whether `x` may be updated in place by tensors of its dtype and shape."""
+    plain = all_float(x, *others) and all(other.shape == x.shape for other in others)
     return plain and (x.is_contiguous() or 0 not in x.stride())
 
 
 @kernel("aten::ones_like", "aten::zeros_like", "aten::empty_like")
-def made_like(x: Tensor, **kwargs: Any) -> Any:
+def create_like(x: Tensor, **kwargs: Any) -> Any:
     known = {
         "dtype": (None, x.dtype), "layout": (None, torch.strided), "pin_memory": (None, False),
         "device": (None, x.device), "memory_format": (None, torch.preserve_format),
     }  # fmt: skip
     same = all(value in known[name] for name, value in kwargs.items())
-    return elementwise(x) if same and alike(x) and x.is_contiguous() else NotImplemented
+    return elementwise(x) if same and all_float(x) and x.is_contiguous() else NotImplemented
 
 
 @kernel("aten::_to_copy")
 def cast(x: Tensor, **kwargs: Any) -> Any:
     dtype = kwargs.pop("dtype", None)
-    plain = alike(x) and x.is_contiguous() and dtype is not None and dtype.is_floating_point
+    plain = all_float(x) and x.is_contiguous() and dtype is not None and dtype.is_floating_point
     known = kwargs.get("memory_format") in (None, torch.preserve_format)
     others = [value for name, value in kwargs.items() if name != "memory_format"]
     return elementwise(x, dtype=dtype) if plain and known and not any(others) else NotImplemented

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...operators.convolution import convolved
 from ...operators.pooling import pooled
 from ...operators.shape_rules import Misfit, per_axis
-from .registry import KERNELS, alike, empty, kernel, suggested
+from .registry import KERNELS, all_float, empty, kernel, suggested
 
 
 @kernel("aten::convolution")
@@ -27,14 +27,14 @@ def convolution(
     output_padding: Sequence[int],
     groups: int,
 ) -> Any:
-    if transposed or not alike(x, weight, bias):
+    if transposed or not all_float(x, weight, bias):
         return NotImplemented
     try:
         shape = convolved(
             x.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation,
             transposed, output_padding, groups,
         )  # fmt: skip
-    except Misfit:  # torch says what does not fit
+    except Misfit:  # torch's error names the misfit
         return NotImplemented
     return empty(shape, x)
 
@@ -83,8 +83,8 @@ def pooled_shape(
     dilation: Sequence[int],
     ceil_mode: bool,
 ) -> tuple[int, ...] | None:
-    """None where torch is to decide."""
-    if not alike(x) or x.dim() != dims + 2:
+    """The output shape; None to leave it to torch."""
+    if not all_float(x) or x.dim() != dims + 2:
         return None
     kernel, stride, padding, dilation = (
         per_axis(value, dims) for value in (kernel, stride, padding, dilation)
@@ -99,7 +99,7 @@ def pooled_shape(
 
 @kernel("aten::upsample_bilinear2d", "aten::upsample_nearest2d")
 def resize(x: Tensor, size: Sequence[int] | None, *args: Any) -> Any:
-    if not alike(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2:
+    if not all_float(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2:
         return NotImplemented
     result = None if any(n < 1 for n in size) else suggested((*x.shape[:2], *size), x)
     return NotImplemented if result is None else result
@@ -107,7 +107,7 @@ def resize(x: Tensor, size: Sequence[int] | None, *args: Any) -> Any:
 
 @kernel("aten::_adaptive_avg_pool2d")
 def adaptive_avg_pool2d(x: Tensor, size: Sequence[int]) -> Any:
-    if not alike(x) or x.dim() != 4 or len(size) != 2 or any(n < 1 for n in size):
+    if not all_float(x) or x.dim() != 4 or len(size) != 2 or any(n < 1 for n in size):
         return NotImplemented
     result = suggested((*x.shape[:2], *size), x)
     return NotImplemented if result is None else result

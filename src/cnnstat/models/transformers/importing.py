@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import ModelError
-from ...fast_meta import Missing, is_quick, left_out, uncollected, was_quick
+from ...fast_meta import Missing, gc_paused, may_import_fast, stand_ins_for, was_imported_fast
 from ..torchvision_import import make_importable
 
 _AUTO = "transformers.models.auto.modeling_auto"
@@ -37,7 +37,7 @@ def import_transformers() -> Any:
     Raises:
         ModelError: transformers is not installed, or cannot be imported.
     """
-    quick = was_quick("transformers") or (is_quick("transformers") and _is_tested())
+    quick = was_imported_fast("transformers") or (may_import_fast("transformers") and _is_tested())
     try:
         if not quick:
             make_importable()  # transformers imports torchvision if it is installed
@@ -57,7 +57,7 @@ def attribute(name: str) -> Any:
     Raises:
         Missing: on the fast path, which has no list of classes; the caller retries in full.
     """
-    if was_quick("transformers"):
+    if was_imported_fast("transformers"):
         raise Missing(name)
     return getattr(importlib.import_module("transformers"), name, None)
 
@@ -65,14 +65,14 @@ def attribute(name: str) -> Any:
 @contextmanager
 def importing(quick: bool | None = None) -> Iterator[None]:
     """For importing modules of transformers; with stand-ins on the fast path."""
-    if not (was_quick("transformers") if quick is None else quick):
+    if not (was_imported_fast("transformers") if quick is None else quick):
         yield
         return
     hidden = "torchvision" not in sys.modules  # only its image processors need it
     if hidden:
         sys.modules["torchvision"] = None  # type: ignore[assignment]
     try:
-        with uncollected(), left_out(*_ABSENT, by="transformers"):
+        with gc_paused(), stand_ins_for(*_ABSENT, by="transformers"):
             _skip_class_list()
             yield
     finally:

@@ -20,9 +20,9 @@ from ...choices import Mode
 from ...inputs import InputSpec
 from ...run_config import RunConfig
 from ...trace.records import Trace
-from ...tracing.containers import placed
+from ...tracing.containers import map_inputs
 from ...tracing.copies import data_copy, meta_copy, placed_copy
-from ...tracing.global_state import random_state_kept, slow_attention
+from ...tracing.global_state import preserve_rng_state, slow_attention
 from ...tracing.lanes import META, available_bytes, cpu_lane
 from ...tracing.run import trace
 from ...units import format_bytes
@@ -83,7 +83,11 @@ class CountRequest:
         else:
             model, place = placed_copy(self.model, _zeros), _zeros_for
         model.train(self.mode == "train")
-        return model, placed(tuple(self.inputs), place), placed(dict(self.named_inputs), place)
+        return (
+            model,
+            map_inputs(tuple(self.inputs), place),
+            map_inputs(dict(self.named_inputs), place),
+        )
 
     def positional(self, device: str) -> tuple[nn.Module, tuple[Any, ...]]:
         """As `on`, with all inputs by position, for referees that accept no others.
@@ -130,7 +134,7 @@ def contained() -> Iterator[None]:
         stack.enter_context(redirect_stderr(StringIO()))
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_silent_logging())
-        stack.enter_context(random_state_kept())
+        stack.enter_context(preserve_rng_state())
         stack.enter_context(slow_attention())
         stack.enter_context(_modes_restored())
         stack.enter_context(_patches_undone())
