@@ -175,7 +175,7 @@ def test_operators_that_are_taken_apart_in_python() -> None:
 
 
 def test_another_version_is_imported_as_it_is() -> None:
-    untried = "import cnnstat.fast_meta.torch_import as t\nt._TRIED = ('9.',)\n"
+    untried = "import cnnstat.fast_meta.torch_import as t\nt._TESTED = ('9.',)\n"
     code = POSTPONED.replace("with rules", f"{untried}with rules")
     code += "print(json.dumps([left, 'torch._decomp' in sys.modules]))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
