@@ -155,11 +155,11 @@ def _resolved(
     free = list(dict.fromkeys(f"'{s.name}'" for s in _dynamic_sizes(item) if s.name not in sizes))
     several = len(free) > 1
     listed = " and ".join([", ".join(free[:-1]), free[-1]] if several else free)
-    sizes_are = f"the size{'s' if several else ''} {listed} of {item.name} "
-    open_ = sizes_are + ("are free" if several else "is free")
+    subject = f"the size{'s' if several else ''} {listed} of {item.name} "
+    reason = subject + ("are free" if several else "is free")
     suggestion = _example(item) if len(declared) == 1 else f"{item.name}={_example(item)}"
     raise UsageError(
-        f"{spec}: {open_ if free else f'the shape of {item.name} is free'}",
+        f"{spec}: {reason if free else f'the shape of {item.name} is free'}",
         f"it takes {item.shown}",
         hint=f"--input {suggestion}",
     )

@@ -82,7 +82,7 @@ def find(name: str) -> UserModel | None:
         return None
     if name not in project.models and name not in _registered:
         _import_all(project)
-    return _joined(project).get(name)
+    return _all_models(project).get(name)
 
 
 def all_user_models() -> dict[str, UserModel]:
@@ -93,7 +93,7 @@ def all_user_models() -> dict[str, UserModel]:
     """
     project = read_project()
     _import_all(project)
-    return _joined(project)
+    return _all_models(project)
 
 
 def known_names() -> list[str]:
@@ -104,7 +104,7 @@ def known_names() -> list[str]:
         return list(_registered)
 
 
-def _joined(project: Project) -> dict[str, UserModel]:
+def _all_models(project: Project) -> dict[str, UserModel]:
     for name in project.models:
         if name in _registered:
             raise UsageError(

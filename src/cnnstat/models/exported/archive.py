@@ -44,7 +44,7 @@ def build_exported(
         model,
         chosen[: program.positional],
         {item.name: value for item, value in list(keywords)[program.positional :]},
-        "train" if program.trains else "eval",
+        "train" if program.is_training else "eval",
     )
 
 

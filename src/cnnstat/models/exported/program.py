@@ -26,8 +26,8 @@ SCHEMA = 8
 class Program:
     """A model from an archive; tensors are on `meta`.
 
-    `positional` is the number of positional inputs, `paths` are the modules in order, `trains` is
-    true if an operator is in training mode.
+    `positional` is the number of positional inputs, `paths` are the modules in order, and
+    `is_training` is true if an operator is in training mode.
     """
 
     graph: Graph
@@ -37,7 +37,7 @@ class Program:
     buffers: dict[str, tuple[Tensor, bool]]
     constants: dict[str, Tensor]
     paths: tuple[str, ...]
-    trains: bool
+    is_training: bool
 
 
 def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
@@ -76,7 +76,7 @@ def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
         buffers=graph_inputs.buffers,
         constants=graph_inputs.constants,
         paths=tuple(entry["fqn"].partition("@")[0] for entry in module["module_call_graph"]),
-        trains=any(_trains(node) for node in nodes),
+        is_training=any(_is_training(node) for node in nodes),
     )
 
 
@@ -161,7 +161,7 @@ def _positional(in_spec: str, signature: Json) -> int:
     return of_user[:count].count("user_input")
 
 
-def _trains(node: Node) -> bool:
+def _is_training(node: Node) -> bool:
     """Whether the operator is in training mode."""
     name = getattr(node.target, "__name__", "").partition(".")[0]
     position = _TRAINING_FLAG.get(name)

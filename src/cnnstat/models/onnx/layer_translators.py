@@ -21,7 +21,8 @@ from .node_call import Call, Step, Translator
 def _padding(call: Call, kernel: Sequence[int], x: TensorSpec) -> tuple[Shape, Shape | None]:
     """Padding at the beginning of each spatial dimension, and at the end if that differs.
 
-    SAME pads for ⌈size / stride⌉ positions; UPPER puts an odd rest at the end, LOWER first.
+    SAME pads for ⌈size / stride⌉ positions; the larger half is at the end (UPPER) or beginning
+    (LOWER).
     """
     dims = len(kernel)
     auto = call.attribute("auto_pad", "NOTSET")

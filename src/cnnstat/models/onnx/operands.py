@@ -58,10 +58,10 @@ class Uses:
     """
 
     computed: set[str] = field(default_factory=set)
-    _of: dict[str, set[Use]] = field(default_factory=dict)
+    _by_tensor: dict[str, set[Use]] = field(default_factory=dict)
 
     def note(self, stored: str, use: Use) -> None:
-        self._of.setdefault(stored, set()).add(use)
+        self._by_tensor.setdefault(stored, set()).add(use)
 
     def kind(self, name: str, tensor: TensorSpec) -> Literal["parameter", "buffer"] | None:
         """Whether a stored tensor is a parameter, a buffer or neither.
@@ -69,7 +69,7 @@ class Uses:
         A weight is a parameter, and so is a float tensor of several elements combined with data in
         other operators. Statistics, scales, indices and masks are buffers.
         """
-        uses, several = self._of.get(name, {"data"}), tensor.numel > 1
+        uses, several = self._by_tensor.get(name, {"data"}), tensor.numel > 1
         if "weight" in uses and tensor.dtype not in ("int64", "bool", "string"):
             return "parameter"
         if "data" in uses and several and "float" in tensor.dtype and name not in self.computed:

@@ -138,7 +138,7 @@ def _pad(call: Call) -> Iterator[Step]:
     if pads is None or len(pads) != 2 * rank:
         yield untranslated(call)
         return
-    # ATen's order: the last dimension first, in front and behind
+    # ATen's order: the last dimension first, its beginning before its end
     pairs = [n for d in range(rank - 1, -1, -1) for n in (pads[d], pads[d + rank])]
     while len(pairs) > 2 and not any(pairs[-2:]):
         pairs = pairs[:-2]

@@ -1,4 +1,4 @@
-"""Import transformers: in full, or on a fast path in processes of the command line.
+"""Import transformers: in full, or on a fast path in processes of the command.
 
 The full import takes twice as long as torch's: it parses the files of 600 models for the names of
 their classes, and imports torch's compiler and most of torch.distributed. The fast path leaves the

@@ -1,4 +1,4 @@
-"""What the zoo holds. Read by `cnnstat list`, so nothing here imports torch."""
+"""The table of built-in networks. `cnnstat list` reads it, so nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One network: where it is built, where it comes from, and what it must cost."""
+    """One network: its factory, its source, and its number of parameters, which a test checks."""
 
     name: str
     factory: str  # "module:function"

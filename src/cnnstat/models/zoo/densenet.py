@@ -21,7 +21,7 @@ BOTTLENECK_WIDTH = 4 * GROWTH_RATE
 
 
 class DenseLayer(nn.Module):
-    """Adds GROWTH_RATE new maps to those it was given."""
+    """Appends GROWTH_RATE new maps to its input."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class DenseLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu1(self.norm1(x)))
         y = self.conv2(self.relu2(self.norm2(y)))
-        # Since every layer passes on what it was given, the next one sees the maps of all before.
+        # Every layer passes its input on, so the next one sees the maps of all layers before it.
         return torch.cat([x, y], dim=1)
 
 

@@ -16,7 +16,7 @@ def he_normal(module: nn.Module) -> None:
     """Draw every conv weight He-normal (arXiv 1502.01852) and start every norm as the identity."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
-            # fan_out keeps the size of the gradients, not of the activations, layer by layer.
+            # fan_out preserves the variance of gradients, not of activations.
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.ones_(layer.weight)

@@ -1,8 +1,8 @@
 """Two small networks with branches for MNIST.
 
 Both are from the lecture "Advanced CNN" of the course "PyTorch Deep Learning Practice". They follow
-the lecture's code: torch's default initialization, and where it calls functions (average pooling,
-ReLU, concatenation, addition, view) so do they. One deviation: the lecture calls a single
+the lecture's code: torch's default initialization, and functions where the lecture calls functions
+(average pooling, ReLU, concatenation, addition, view). One deviation: the lecture calls a single
 max-pool module twice; here each pool is its own module, so that each has its own row.
 
 Expected at 1×28×28, 10 classes:

@@ -21,7 +21,7 @@ from torch import nn
 from .initialization import he_normal
 
 CHANNELS = (64, 128, 256, 512, 512)
-# Table 1, column by column: how many 3×3 convolutions stand before each of the five max pools.
+# Table 1, column by column: the number of 3×3 convolutions before each of the five max pools.
 CONFIGURATION_A = (1, 1, 2, 2, 2)
 CONFIGURATION_B = (2, 2, 2, 2, 2)
 CONFIGURATION_D = (2, 2, 3, 3, 3)
