@@ -1,1 +1,1 @@
-"""From the text that names a model to the model: zoo names and saved analyses."""
+"""From a spec to a model on `meta`, or to the trace of an ONNX graph."""

@@ -1,1 +1,1 @@
-"""Models exported with torch.export: the JSON of the archive is read, none of its weights is."""
+"""Models exported with torch.export: the JSON of the archive is read, the weights are not."""
