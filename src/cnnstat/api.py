@@ -331,7 +331,7 @@ def roofline(
     """
     from .rooflines.target import Target, find_device
 
-    question = Target.of(find_device(device, device_peaks), precision, training, optimizer)
+    target = Target.of(find_device(device, device_peaks), precision, training, optimizer)
     config = RunConfig(mode, lane, training)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
@@ -339,7 +339,7 @@ def roofline(
 
     call = "cnnstat.roofline(model, {}, …)"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
-    return predict_roofline(request, question, batch_size, config)
+    return predict_roofline(request, target, batch_size, config)
 
 
 def list_devices() -> Devices:
