@@ -1,4 +1,4 @@
-"""cnnstat tells what a neural network is and what it costs before anyone trains it.
+"""cnnstat computes the shapes and costs of a neural network before anyone trains it.
 
 The public API is imported on first use, so that `import cnnstat` does not import torch.
 """

@@ -5,10 +5,10 @@
 >>> cnnstat.analyze(net, (1, 1, 28, 28))       # your own nn.Module; it is left untouched
 >>> cnnstat.compare("nin", "alexnet")
 >>> cnnstat.explain("alexnet", "conv1")        # the arithmetic of one layer
->>> cnnstat.verify("nin")                      # what other counters say, and why they differ
+>>> cnnstat.verify("nin")                      # cross-check with other counters
 
-Each checks what needs no torch, then calls its subject. Subjects are imported when they are called:
-importing this file imports no torch, and neither does a call that is refused or needs no model.
+Each checks its arguments, then imports and calls its subject: importing this file does not import
+torch, and neither does a call that is refused or needs no model.
 """
 
 from __future__ import annotations
@@ -56,19 +56,19 @@ def analyze(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Analysis:
-    """Tell what a model is and costs on the given inputs. No weights are read or allocated.
+    """Compute the shapes and costs of a model, layer by layer. Weights are not read or allocated.
 
     Args:
-        model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is left untouched.
+        model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is not modified.
         inputs: positional inputs, each a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
-            tensor, whose data is not read. A spec without inputs runs on its default.
-        mode: "eval" or "train"; without it "train" if `training` is set, else "eval".
+            tensor, whose data is not read. A spec without inputs runs on its default input.
+        mode: "eval" or "train"; by default "train" if `training`, else "eval".
         training: whether to count the backward pass too, as autograd runs it: for every parameter
             that requires a gradient, from all outputs of the model.
-        lane: "meta", "fake" or "cpu", the one to run on; by default the first that the model runs
-            on. On "cpu" it is executed, on made-up inputs where only their shapes are given.
+        lane: "meta", "fake" or "cpu"; by default the first on which the model runs. "cpu" executes
+            the model, on random inputs where only shapes are provided.
         arguments: the model's constructor arguments, for a spec.
-        named_inputs: inputs passed by keyword, likewise.
+        named_inputs: inputs passed by keyword, in the same forms.
 
     Raises:
         UsageError: the spec or an input cannot be understood.
@@ -96,14 +96,14 @@ def explain(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Explanation:
-    """Tell how the figures of one layer come about, with its numbers put into the formulas.
+    """Derive the figures of one layer, with its numbers in the formulas.
 
-    `layer` is a path as `analyze` has it (`"features.0"`), `path#2` for the second call of one
-    module, or the end of a path if no other ends so. Takes and raises what `analyze` does
-    otherwise; a saved analysis tells what its figures suffice for.
+    `layer` is a path of `analyze` (`"features.0"`), `path#2` for the second call of a module, or
+    the unique end of a path. The other arguments and errors are those of `analyze`; a saved
+    analysis gives the derivations for which its figures suffice.
 
     Raises:
-        UsageError: no layer or several have the name.
+        UsageError: no layer or several match the name.
         ModelError: the model has the layer and did not call it.
     """
     if saved.is_saved(model):
@@ -130,11 +130,11 @@ def verify(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Verification:
-    """Count the model with other counters too, and explain every difference.
+    """Cross-check the counts with other counters, and explain every difference.
 
-    fvcore, torchinfo and torch's FlopCounterMode are asked, and thop, ptflops, calflops and
-    torchprofile where they are installed. Takes and raises what `analyze` does; a counter that
-    fails on the model is part of the result.
+    They are fvcore, torchinfo and torch's FlopCounterMode, and thop, ptflops, calflops and
+    torchprofile if installed. Arguments and errors are those of `analyze`; a counter that fails on
+    the model is part of the result.
     """
     config = RunConfig(mode)
     if saved.is_saved(model):
@@ -153,9 +153,9 @@ def compare(
     lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Tell how two or more models differ on one input, and why.
+    """Compare two or more models on one input, and explain the differences.
 
-    Without `input`, all run on the default of the first. Raises what `analyze` raises.
+    `input` defaults to the default input of the first. Errors are those of `analyze`.
     """
     if len(models) < 2:
         first = models[0] if models and isinstance(models[0], str) else "nin"
@@ -176,13 +176,13 @@ def formulas(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Formulas:
-    """Tell a model's shapes and costs as formulas, and its legal sizes.
+    """Derive a model's shapes and costs as formulas, and its valid input sizes.
 
-    Takes what `analyze` takes; letters in the inputs, `"1,3,H,W"`, stand for any size. Their
-    legal sizes are told for one letter at a time, the others standing at a legal size.
+    Arguments are those of `analyze`, with symbolic dimensions in the inputs: `"1,3,H,W"`. The valid
+    sizes are those of one dimension at a time, with the others at a valid size.
 
     Raises:
-        UsageError: there is no letter among the inputs, or the spec cannot be understood.
+        UsageError: no input has a symbolic dimension, or the spec cannot be understood.
         ModelError: no size was found at which the model runs, or it cannot be built.
     """
     from .symbolic.formulas import formulas_of
@@ -198,18 +198,17 @@ def scale(
     arguments: Mapping[str, Any] | None = None,
     fit: bool = False,
 ) -> Scaling:
-    """Tell how the costs of models grow with a size of the input or an argument.
+    """Compute the costs of models over a size of the input or an argument.
 
     Args:
-        over: what is varied, as on the command line: `"H,W=64:512:32"`, `"N"`,
+        over: the quantity to vary, as on the command line: `"H,W=64:512:32"`, `"N"`,
             `"num_classes=10,100"`. N, C, H, W (N, T for tokens) are the dimensions of the input,
             unless `input` names others. By default H and W.
-        input: the input, with letters where it is varied; by default each model's own.
-        fit: whether to make the first linear layer of a classifier as wide as an input needs that
-            does not fit otherwise.
+        input: the input, with the symbolic dimensions to vary; by default each model's own.
+        fit: whether to resize the first linear layer of a classifier for inputs that do not fit it.
 
     Raises:
-        UsageError: a name is neither a letter of the input nor an argument of the model.
+        UsageError: a name is neither a dimension of the input nor an argument of the model.
         ModelError: a model cannot be built, or runs at no value.
     """
     if not models:
@@ -240,40 +239,40 @@ def memory(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Memory:
-    """Tell what one training step, or a forward pass, will hold on a device; nothing is trained.
+    """Predict the memory of one training step, or of a forward pass, without running on a device.
 
     Forward pass, loss, backward pass and optimizer run on tensors without data, and every storage
-    is followed from the operator that makes it until it is freed.
+    is tracked from the operator that allocates it until it is freed.
 
     Args:
-        model: a spec (`"nin"`) or an `nn.Module`, which is left untouched.
-        inputs: positional inputs, as `analyze` takes them.
+        model: a spec (`"nin"`) or an `nn.Module`, which is not modified.
+        inputs: positional inputs, as for `analyze`.
         batch_size: the size of the first dimension of every input that shares it; by default that
             of the inputs.
-        optimizer: one of torch's, with its defaults; "momentum" and "nesterov" are SGD with one.
+        optimizer: one of torch's, with its defaults; "momentum" and "nesterov" are forms of SGD.
         inference: run the forward pass alone, without gradients.
         mode: "eval" or "train"; by default "train", for inference "eval".
-        precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and all that follows;
-            "bf16" for `torch.autocast` around the forward pass and the loss, "fp16" for that with
-            the loss scaled.
-        device: "cuda" or "cpu": the forms of operators that torch takes there, and on CUDA sizes
-            in blocks of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
-        device_memory: bytes, or a text as "24GiB": then the largest batch that fits is found.
+        precision: "fp32", "bf16-true" or "fp16-true" for parameters, inputs and computation; "bf16"
+            for `torch.autocast` around the forward pass and the loss, "fp16" for that with loss
+            scaling.
+        device: "cuda" or "cpu": the kernels that torch chooses there, and on CUDA sizes in blocks
+            of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
+        device_memory: bytes, or a text such as "24GiB", for which to find the largest batch.
         checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
-        ddp: the step of one rank of DistributedDataParallel, whose buckets hold a second copy of
+        ddp: the step of one rank of DistributedDataParallel, whose buckets contain a second copy of
             the gradients; the batch is that of the rank.
-        accumulate: how many batches a step adds up the gradients of; more than one makes the
-            figures those of the last, beside the gradients of those before.
-        fsdp: the step of the first of this many ranks, over which FSDP (`fully_shard`) shares out
-            parameters, gradients and the optimizer's state; the batch is that of the rank.
-            Precision "bf16" is then FSDP's own: parameters are gathered in bfloat16, gradients
-            reduced in float32.
+        accumulate: the number of batches whose gradients a step accumulates; the figures are those
+            of the last batch, including the gradients of the others.
+        fsdp: the number of ranks over which FSDP (`fully_shard`) shards parameters, gradients and
+            optimizer state; the figures and the batch are those of the first rank. Precision
+            "bf16" is then FSDP's own: parameters are gathered in bfloat16, gradients reduced in
+            float32.
         fsdp_units: patterns of paths of the modules whose parameters are gathered together
-            ("layers.*"); by default the blocks of the network: modules with modules inside that
-            stand in a list. What is in none is gathered with the model itself.
+            ("layers.*"); by default the blocks of the network: list items that contain modules.
+            All other parameters are gathered with the model itself.
         arguments: the model's constructor arguments, for a spec.
-        named_inputs: inputs passed by keyword, likewise.
+        named_inputs: inputs passed by keyword, in the same forms.
 
     Raises:
         UsageError: the spec, an input or an option cannot be understood.
@@ -310,20 +309,21 @@ def roofline(
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Roofline:
-    """Tell what one step takes at least on a device: for each layer, and what limits it.
+    """Bound the time of one step on a device from below, for each layer, and name the limit.
 
     Args:
-        model, inputs, named_inputs, mode, lane, arguments: as `analyze` has them.
+        model, inputs, named_inputs, mode, lane, arguments: as for `analyze`.
         device: a name of `cnnstat devices` (`"h100-sxm"`, `"h100"`), the name that a driver reports
-            (`torch.cuda.get_device_name()`), a `Device`, or a file that
-            `cnnstat devices --measure --output FILE.json` wrote.
-        device_peaks: the peaks instead, in FLOP/s and bytes/s: `"fp32=1.2T,bandwidth=40G"`.
+            (`torch.cuda.get_device_name()`), a `Device`, or a file written by
+            `cnnstat devices --measure --output FILE.json`.
+        device_peaks: the peak throughput instead, in FLOP/s and bytes/s:
+            `"fp32=1.2T,bandwidth=40G"`.
         precision: of the arithmetic and of all floating-point tensors in memory: fp32, tf32 (fp32
             in memory), bf16, fp16, fp64. In training, parameters, gradients and the optimizer's
             state stay in fp32 between the steps (fp64 with fp64).
         batch_size: the size of the first dimension of every input that shares it.
-        training: whether a step has a backward pass and an update of the parameters.
-        optimizer: of that update, as `memory` has it; "sgd" by default.
+        training: whether a step includes the backward pass and an update of the parameters.
+        optimizer: of that update, as for `memory`; "sgd" by default.
 
     Raises:
         UsageError: the device, the precision or an input cannot be understood.
@@ -343,7 +343,7 @@ def roofline(
 
 
 def list_devices() -> Devices:
-    """The devices that `roofline` knows by name: peaks, memory and the source of the figures."""
+    """The devices that `roofline` knows: peak throughput, memory and sources of the figures."""
     from .rooflines.gpus import named_devices
 
     return named_devices()
@@ -352,13 +352,13 @@ def list_devices() -> Devices:
 def measure_device(
     device: str | None = None, clock: Callable[[], float] = time.perf_counter
 ) -> Device:
-    """Measure the peaks of this machine: `"cpu"`, or `"cuda"` by default where there is one.
+    """Measure the peak throughput of this machine: `"cuda"` if available, else `"cpu"`.
 
-    `clock` gives seconds; with one thread on a machine that others use too, `time.process_time`
-    leaves out what the others take.
+    `clock` returns seconds; with one thread on a shared machine, `time.process_time` excludes other
+    processes.
 
-    Of several sizes the fastest counts, its rate being the median of repeats after a warm-up, with
-    the device synchronised before each reading of the clock. Takes some 15 seconds.
+    The result is that of the fastest of several sizes: the median of repeats after a warm-up, with
+    the device synchronised before the clock is read. It takes about 15 seconds.
 
     Raises:
         UsageError: there is no such device.
@@ -376,22 +376,22 @@ def measure(
     watch: Watch | None = None,
     **protocol: Any,
 ) -> Benchmark:
-    """Train models for real and measure them: loss, accuracy, step times, throughput, memory.
+    """Train image classifiers and measure loss, accuracy, step times, throughput and memory.
 
     Args:
-        models: specs as for `analyze`; what is trained are classifiers of images.
-        input: N×C×H×W; images are resized to it. Without it each model's own.
+        models: specs, as for `analyze`.
+        input: N×C×H×W, to which images are resized; by default each model's own.
         arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
             data where a model takes them.
         output: a folder for the configuration, every step, checkpoints and the report.
-        watch: called with every step and epoch as it happens.
+        watch: called with every step and epoch when it ends.
         protocol: the fields of `Protocol`: `data="fashion-mnist"`, `epochs=10`, `lr=0.1`, …;
-            `batch_size="auto"` takes the largest that fits.
+            `batch_size="auto"` is the largest that fits.
 
     Raises:
         UsageError: an argument cannot be understood.
         ModelError: a model does not fit the data or cannot be trained; DivergedError if its loss
-            is no number any more.
+            becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
     from .bench.job import measure_models
@@ -400,10 +400,10 @@ def measure(
 
 
 def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
-    """Go on with a run that was interrupted, from the end of its last whole epoch.
+    """Resume an interrupted run from the end of its last complete epoch.
 
     Raises:
-        ModelError: the folder holds no run.
+        ModelError: the folder contains no run.
     """
     from .bench.job import resume_run
 
@@ -411,15 +411,15 @@ def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
 
 
 def list_models(source: str = "", filter: str | None = None) -> Listing:
-    """List the models that can be named, without building any.
+    """List the available models, without building any.
 
     Args:
         source: a package such as "torchvision" or "timm" (`cnnstat list --help` names them), with
-            or without a colon behind it; empty for the built-in networks and the user's own.
-        filter: a pattern for the names, as a shell's: `resnet*`. Upper and lower case are one.
+            or without a trailing colon; empty for built-in networks and user-defined names.
+        filter: a shell pattern for the names, `resnet*`; case does not matter.
 
     Raises:
-        UsageError: there is no such source, or pyproject.toml cannot be understood.
+        UsageError: the source is unknown, or pyproject.toml cannot be understood.
         ModelError: no name matches, or the source's package cannot be imported.
     """
     from .models.listing import listing_of
@@ -428,10 +428,10 @@ def list_models(source: str = "", filter: str | None = None) -> Listing:
 
 
 def read_analysis(path: str | Path) -> Analysis:
-    """Read what `--format json` wrote.
+    """Read an analysis that `--format json` wrote.
 
     Raises:
-        ModelError: the file is missing, is no analysis, or was written by a newer cnnstat.
+        ModelError: the file is missing, is not an analysis, or was written by a newer cnnstat.
     """
     return saved.read_analysis(path)
 
@@ -443,7 +443,7 @@ def register(
     arguments: Mapping[str, Any] | None = None,
     summary: str = "",
 ) -> Callable[[Factory], Factory]:
-    """Decorate a class or a function that returns a model, to name it wherever a spec is taken.
+    """Decorate a class, or a function that returns a model, so that its name is a spec.
 
     >>> @cnnstat.register("mynet", input=(1, 3, 32, 32))
     ... class Net(nn.Module): ...
@@ -451,13 +451,13 @@ def register(
 
     Args:
         name: letters, digits, `_` and `-`.
-        input: what it runs on by default: a shape, a text as for `--input`, or a list of these.
-        arguments: what it is called with by default.
+        input: the default input: a shape, a text as for `--input`, or a list of these.
+        arguments: the default arguments.
         summary: one line for `cnnstat list`.
 
     Raises:
-        UsageError: the name is no word or taken, or the input is malformed. Running the same
-            definition again, as notebooks do, replaces it.
+        UsageError: the name is malformed or in use, or the input is malformed. The same definition
+            may run again, as in notebooks, and replaces the former.
     """
     from .models.user_names import registering
 

@@ -1,9 +1,9 @@
-"""The closed sets: what an option or an argument may be, each written once.
+"""The closed sets of values for options and arguments, each defined once.
 
-The command line, the public functions, the results and their JSON Schema all take them from here.
-The names of optimizers and precisions are keys of a table, so a new one is a row. A type checker
-cannot read a `Literal` off a table and sees `str`; whoever takes a name checks it when it is
-called (`check_choice`), as the command line does.
+The command line, the public functions, the results and their JSON Schema import them from here. The
+names of optimizers and precisions are the keys of a table, so a new one is a row. Type checkers
+cannot derive a `Literal` from a table and see `str`, so functions check a name at run time
+(`check_choice`), as the command line does.
 """
 
 from __future__ import annotations
@@ -15,35 +15,34 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from .errors import UsageError
 
 Mode = Literal["eval", "train"]
-"""What `nn.Module.train` sets the modules of a model to."""
+"""The mode that `nn.Module.train` sets on the modules of a model."""
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 LaneName = Literal["meta", "fake", "cpu"]
-"""How a model is run: on tensors without data (torch's `meta` device, its `FakeTensor`s), or
-executed."""
+"""How a model is run: without data (torch's `meta` device, its `FakeTensor`s), or executed."""
 LANES: tuple[LaneName, ...] = get_args(LaneName)
 LaneOrAuto = Literal["auto", LaneName]
-"""On the command line; `auto` is the first lane on which the model runs."""
+"""The values on the command line; `auto` is the first lane on which the model runs."""
 
 DeviceKind = Literal["cuda", "cpu"]
-"""Devices whose kernels, memory and peaks are known."""
+"""Devices with known kernels, memory and peak throughput."""
 DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
-"""Where `bench` trains; `auto` is the best there is."""
+"""Devices on which `bench` trains; `auto` is the fastest one available."""
 
 Schedule = Literal["constant", "cosine", "step"]
-"""Of the learning rate."""
+"""Learning rate schedules."""
 Init = Literal["xavier", "default"]
-"""Of the weights; `default` is what the model's constructor makes."""
+"""Initial weights; `default` are those of the model's constructor."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """One of torch's optimizers.
 
-    `settings` are those that differ from torch's defaults. `accesses` are reads and writes of
-    memory per trained parameter and step, each array once, as a fused kernel has them.
-    `learning_rate` is the one that `bench` trains with unless another is given.
+    `settings` are the arguments that differ from torch's defaults. `accesses` are the memory reads
+    and writes per trained parameter and step by a fused kernel, each array once. `learning_rate` is
+    the default of `bench`.
     """
 
     title: str
@@ -53,8 +52,8 @@ class Optimizer:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-# An update reads the parameter p and its gradient g and writes p: 3 accesses. Each array of state
-# as large as p is read and written too: 2 more. The sources are those of the state.
+# An update reads the parameter p and its gradient g and writes p: 3 accesses. Each state array of
+# the size of p is read and written: 2 more. The sources define the state.
 OPTIMIZERS: dict[str, Optimizer] = {
     # p ← p − η·g
     "sgd": Optimizer("SGD", "SGD", 3, 0.1),
@@ -82,7 +81,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def learning_rates() -> str:
-    """The default learning rates in words: "0.1; 0.001 for adam and adamw; …"."""
+    """The default learning rates as text: "0.1; 0.001 for adam and adamw; …"."""
     names_by_rate: dict[float, list[str]] = {}
     for name, row in OPTIMIZERS.items():
         names_by_rate.setdefault(row.learning_rate, []).append(name)
@@ -101,14 +100,14 @@ _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True)
 class Precision:
-    """What a run computes in, and which commands take it.
+    """A precision of training, and the commands that support it.
 
-    `parameters` is the dtype of parameters, gradients and optimizer state. `autocast` is the dtype
-    that `torch.autocast` casts to, for the operators that it lowers; None where nothing is cast.
-    `fabric` is what Lightning Fabric calls it. `tf32`: matrix products round fp32 to TF32.
+    `parameters` is the dtype of parameters, gradients and optimizer state. `autocast` is the lower
+    dtype of `torch.autocast`, None without it. `fabric` is its name in Lightning Fabric. `tf32`:
+    matrix products round fp32 to TF32.
 
-    `bench` trains in it, `memory` follows the tensors of such a run. For `roofline` all products
-    and all floating-point tensors of a step are in the lower dtype: the least that can be moved.
+    `bench` trains in it, and `memory` tracks the tensors of such a run. `roofline` assumes the
+    lower dtype for all products and floating-point tensors of a step, which gives a lower bound.
     """
 
     commands: tuple[Command, ...]
@@ -145,7 +144,7 @@ PRECISIONS: dict[str, Precision] = {
 
 
 def precisions_of(command: Command) -> tuple[str, ...]:
-    """The names of the precisions that a command takes."""
+    """The names of the precisions that a command supports."""
     return tuple(name for name, row in PRECISIONS.items() if command in row.commands)
 
 
@@ -162,6 +161,6 @@ else:
 
 
 def check_choice(what: str, choice: str | None, known: Sequence[str | None]) -> None:
-    """Raise UsageError if a choice is not among those that are known."""
+    """Raise UsageError if a choice is unknown."""
     if choice not in known:
         raise UsageError(f"unknown {what} {choice!r}", f"known: {', '.join(filter(None, known))}")

@@ -1,4 +1,4 @@
-"""Errors a user can cause: each names the place, what was seen, what was expected and what to type.
+"""Errors that a user can cause: each names the place, the actual and expected value, and a fix.
 
 Every error derives from `CnnstatError`, which is caught once, in `cli/main.py`.
 """
@@ -12,16 +12,16 @@ from typing import Any, Literal
 ModelPhase = Literal[
     "construction", "forward", "forward with gradients", "loss", "backward", "optimizer"
 ]
-"""What was being done with a model: its construction, or a part of its run."""
+"""The construction of a model, or a part of its run."""
 Unfit = Literal["shapes", "dtypes", "model"]
-"""What does not fit; "model": the model itself is at fault."""
+"""The mismatch; "model": the model itself is at fault."""
 
 TORCH_SAYS = "torch says: "
 """Before a message of torch's in the details of an error."""
 
 
 class CnnstatError(Exception):
-    """Base of all errors; `exit_status` is what the command line ends with."""
+    """Base of all errors; `exit_status` is that of the command line."""
 
     exit_status = 1
 
@@ -39,7 +39,7 @@ class CnnstatError(Exception):
 
 
 class UsageError(CnnstatError):
-    """What was typed cannot be understood."""
+    """A command or a call cannot be understood."""
 
     exit_status = 2
 
@@ -47,9 +47,9 @@ class UsageError(CnnstatError):
 class ModelError(CnnstatError):
     """The model cannot be loaded, built or run.
 
-    `failure` is the record of the run that failed (`trace.records.Failure`), None without one.
-    `phase` is what failed, "construction" being that of a user's own model; None where nothing
-    of the model was run. `unfit` is what does not fit.
+    `failure` is the record of the failed run (`trace.records.Failure`), None without a run. `phase`
+    is the part that failed, "construction" for a user-defined model; None if no code of the model
+    ran. `unfit` is the mismatch.
     """
 
     failure: Any = None
@@ -60,9 +60,8 @@ class ModelError(CnnstatError):
 class ShapeError(ModelError):
     """The model does not run on the given input.
 
-    `diagnosis` says where, why, and what would mend it (an
-    `analysis.diagnosis.records.Diagnosis`); None where there was nothing to derive it from.
-    `further` are the texts of the errors that come after this one is mended.
+    `diagnosis` has the place, the cause and fixes (a `diagnosis.results.Diagnosis`); None if there
+    is not enough to derive them. `further` are the texts of the errors that follow after a fix.
     """
 
     unfit: Unfit = "shapes"
@@ -74,17 +73,17 @@ class ShapeError(ModelError):
 
 
 class LaneError(ModelError):
-    """The model does not run on one lane; on another it may."""
+    """The model does not run on this lane; it may run on another."""
 
 
 class OutputError(CnnstatError):
-    """The result cannot be written where the user asked for it."""
+    """The result cannot be written to the requested file."""
 
     exit_status = 2
 
 
 class CheckError(CnnstatError):
-    """A check the user asked for failed."""
+    """A requested check failed."""
 
     exit_status = 3
 

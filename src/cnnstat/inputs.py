@@ -1,8 +1,8 @@
-"""Shapes as text: how a tensor's shape is written, and the grammar of `--input`.
+"""Shapes as text: the grammar of `--input`, and the format of a tensor's shape.
 
 1,3,224,224            one positional input; `x` works as a separator too
 ids=1,128:int64        an input passed by keyword, with its dtype
-N,3,H,W                letters stand for any size
+N,3,H,W                symbolic dimensions: a letter, or a letter and a digit
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ DTYPES = (
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 _EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
-_DIGITS = 18  # more do not fit into the 64 bits of a size
+_DIGITS = 18  # more do not fit into a 64-bit size
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-_LETTER = re.compile(r"[A-Za-z][0-9]?")
+_SYMBOL = re.compile(r"[A-Za-z][0-9]?")
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input as the user describes it: `shape` in elements, `name` for a keyword argument.
+    """One input as a user describes it: `shape` in elements, `name` of a keyword argument.
 
-    `letters` are the dimensions whose size is left open, with their letters; `shape` has a 0 there.
+    `symbols` are the symbolic dimensions with their names; `shape` has a 0 there.
     """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
     name: str | None = None
-    letters: tuple[tuple[int, str], ...] = ()
+    symbols: tuple[tuple[int, str], ...] = ()
 
     def __str__(self) -> str:
         name = f"{self.name}=" if self.name else ""
@@ -43,14 +43,14 @@ class InputSpec:
 
     @property
     def sizes(self) -> tuple[int | str, ...]:
-        """The shape with its letters."""
-        letters = dict(self.letters)
-        return tuple(letters.get(dim, size) for dim, size in enumerate(self.shape))
+        """The shape, with names for symbolic dimensions."""
+        symbols = dict(self.symbols)
+        return tuple(symbols.get(dim, size) for dim, size in enumerate(self.shape))
 
     def at(self, values: Mapping[str, int]) -> InputSpec:
-        """The same input where every letter has a value."""
-        letters = dict(self.letters)
-        shape = tuple(values[letters[d]] if d in letters else n for d, n in enumerate(self.shape))
+        """The input with a size for each symbolic dimension."""
+        symbols = dict(self.symbols)
+        shape = tuple(values[symbols[d]] if d in symbols else n for d, n in enumerate(self.shape))
         return InputSpec(shape, self.dtype, self.name)
 
 
@@ -63,7 +63,7 @@ def parse_input(text: str) -> InputSpec:
     """Read one `--input`.
 
     Raises:
-        UsageError: naming the position of the first character that does not fit.
+        UsageError: with the position of the first invalid character.
     """
     name, equals, rest = text.rpartition("=")
     start = len(name) + len(equals)
@@ -74,31 +74,31 @@ def parse_input(text: str) -> InputSpec:
         reason = f"unknown dtype {dtype.strip()!r}; known: {', '.join(DTYPES)}"
         raise _malformed(text, start + len(sizes) + 1, reason)
     shape: list[int] = []
-    letters = []
+    symbols = []
     position = start
     for size in re.split("[,x×]", sizes):
-        seen = size.strip()
+        word = size.strip()
         at = position + len(size) - len(size.lstrip())
-        if not seen:
+        if not word:
             raise _malformed(text, position, "a size is missing")
-        if _LETTER.fullmatch(seen):
-            letters.append((len(shape), seen))
+        if _SYMBOL.fullmatch(word):
+            symbols.append((len(shape), word))
             shape.append(0)
             position += len(size) + 1
             continue
-        if not seen.isdecimal() or not seen.strip("0"):
-            raise _malformed(text, at, f"{seen!r} is no positive whole number and no letter")
-        if len(seen) > _DIGITS:
-            raise _malformed(text, at, f"no tensor has a side of {len(seen)} digits")
+        if not word.isdecimal() or not word.strip("0"):
+            raise _malformed(text, at, f"{word!r} is no positive whole number and no letter")
+        if len(word) > _DIGITS:
+            raise _malformed(text, at, f"no tensor has a side of {len(word)} digits")
         shape.append(int(size))
         position += len(size) + 1
-    return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None, tuple(letters))
+    return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None, tuple(symbols))
 
 
 def as_input(value: Any) -> Any:
-    """Shapes and texts become `InputSpec`s, inside lists and dicts too; anything else is passed on.
+    """Parse shapes and texts to `InputSpec`s, inside lists and dicts too; keep anything else.
 
-    A list of whole numbers is a shape.
+    A list of integers is a shape.
 
     Raises:
         UsageError: a size is not positive, or the text is malformed.

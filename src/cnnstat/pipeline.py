@@ -1,4 +1,4 @@
-"""From a spec or a module to a model that ran: loaded, traced and analysed, or diagnosed."""
+"""From a request to a run: load the model, trace and analyse it, or diagnose its failure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     model, arguments = request.model, request.arguments
     positional, named = tuple(request.inputs), dict(request.named_inputs)
     for value in (*positional, *named.values()):
-        if isinstance(value, InputSpec) and value.letters:
+        if isinstance(value, InputSpec) and value.symbols:
             raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
     if isinstance(model, str):
         try:
@@ -64,7 +64,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     if isinstance(model, torch.jit.ScriptModule):
         raise ModelError("a TorchScript module cannot be copied without its data",
                          "analyse the nn.Module that it was made from")  # fmt: skip
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    model = getattr(model, "_orig_mod", model)  # the module inside a torch.compile wrapper
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
@@ -128,8 +128,8 @@ def _diagnosed_unbuilt(error: ModelError, request: ModelRequest) -> ModelError:
 
 
 def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
-    """The failure of a run with what it means and what would mend it, as far as that is told."""
-    # Not above: a model that works needs none of it.
+    """The error with a diagnosis, as far as one can be made."""
+    # Imported here: a model that runs needs none of it.
     from .diagnosis.diagnose import diagnose, is_diagnosed, with_diagnosis
 
     if not is_diagnosed(error):
@@ -137,7 +137,7 @@ def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
     model = model_of(loaded, error.failure.trace.model)
     try:
         found = diagnose(loaded, mode, error.failure, model, this_tool())
-    except Exception as fault:  # ours; what failed is to be told all the same
+    except Exception as fault:  # a fault of ours must not hide the model's error
         error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
         return error
     return error if found is None else with_diagnosis(error, found)

@@ -1,7 +1,7 @@
-"""What all results share, and the one table of the kinds of results.
+"""The base of all results, and the table of their kinds.
 
-Results are frozen records that are, field by field, the JSON that cnnstat writes. Counts are plain
-ints, sizes are in bytes, shapes in elements. `None` means that there is no such figure, never 0.
+Results are frozen records; field by field they are the JSON that cnnstat writes. Counts are plain
+ints, sizes are in bytes, shapes in elements. `None` means that a figure does not exist, never 0.
 The JSON Schema in `cnnstat/render/schema/` is generated from them.
 """
 
@@ -39,10 +39,10 @@ class Result(Record, frozen=True, kw_only=True):
 
 
 class Kind(NamedTuple):
-    """A kind of result: its record and the function that makes a report of it, by their modules.
+    """A kind of result: the record, and the function from a record to a report.
 
-    They are named and not imported, because this file is below them all. `depth` is how deep the
-    tree of layers is drawn unless something else is asked for.
+    Both are names, not imports, because this file is below them all. `depth` is the default depth
+    of the tree of layers.
     """
 
     record: str
@@ -67,13 +67,13 @@ KINDS = {
 
 
 def record_of(kind: str) -> type[Result]:
-    """The record of a kind, which its JSON is read into."""
+    """The record class of a kind, into which its JSON is read."""
     record: type[Result] = _named(KINDS[kind].record)
     return record
 
 
 def view_of(kind: str) -> Callable[[Any, Any], Any]:
-    """From a result of the kind, and the options of a report, to the report."""
+    """The function from a result of the kind and the options of a report to the report."""
     view: Callable[[Any, Any], Any] = _named(KINDS[kind].view)
     return view
 

@@ -1,4 +1,4 @@
-"""One formatter for counts and bytes, and one parser that reads the same text back."""
+"""Formatters for counts, bytes, times and ratios, and the parser for the same text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def format_bytes(number: int) -> str:
 
 
 def format_share(share: float) -> str:
-    """0.9361 → `93.6 %`; a share that is not 0 or all never reads as if it were."""
+    """0.9361 → `93.6 %`; rounding never gives 0 % or 100 % unless it is exact."""
     percent = 100 * share
     if 0 < percent < 0.05:
         return "<0.1 %"
@@ -58,17 +58,17 @@ def format_rate(per_second: float, unit: str) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """29.26 → `29.3×`, 0.0342 → `0.034×`: no exponent, and never a 0 that is none."""
+    """29.26 → `29.3×`, 0.0342 → `0.034×`: no exponent, and 0 only if it is exact."""
     if 0 < ratio < 0.0005:
         return "<0.001×"
     return f"{_three_digits(ratio)}×" if ratio >= 0.1 or ratio == 0 else f"{ratio:.3f}×"
 
 
 def parse_quantity(text: str) -> int:
-    """Read what the formatters write, and what people type: `2.5M`, `600 K`, `1.5 GiB`, `1,000`.
+    """Parse the formatters' output and similar text: `2.5M`, `600 K`, `1.5 GiB`, `1,000`.
 
     Raises:
-        ValueError: the text is no number with an optional prefix.
+        ValueError: the text is not a number with an optional prefix.
     """
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2].lower() not in _FACTORS:
@@ -79,7 +79,7 @@ def parse_quantity(text: str) -> int:
 def _scaled(number: int, base: int, units: tuple[str, ...]) -> str:
     power = 0
     scaled = float(number)
-    # The three digits that are shown decide the prefix: 999,999 reads as 1.00 M, not 1000 K.
+    # The prefix is chosen for the rounded number: 999,999 is 1.00 M, not 1000 K.
     while float(_three_digits(scaled)) >= base and power < len(units) - 1:
         scaled /= base
         power += 1

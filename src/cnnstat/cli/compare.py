@@ -64,7 +64,7 @@ def command(
     shown = Options(depth, columns_of(columns))
     check_options(shown)
     spec = one_input(input, "compare runs all models on one --input")
-    if spec is not None and spec.letters:
+    if spec is not None and spec.symbols:
         raise UsageError(
             f"compare takes sizes that are numbers, not --input {spec}",
             hint=f"cnnstat scale {' '.join(models)} --over H,W",

@@ -92,7 +92,7 @@ def command(
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)
     result: Analysis | Formulas
-    if any(spec.letters for spec in specs):
+    if any(spec.symbols for spec in specs):
         _check_symbolic(training, lane)
         result = result_of(
             lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), quick=False

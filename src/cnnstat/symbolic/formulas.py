@@ -113,7 +113,7 @@ def is_fixed(domain: ValidSizes) -> bool:
 def index_notes(subject: SymbolicModel) -> list[str]:
     """A note on what a run without values cannot check: whether an index is inside its table."""
     for spec in specs_in((subject.inputs, subject.named)):
-        names = [name for dim, name in spec.letters if dim > 0]
+        names = [name for dim, name in spec.symbols if dim > 0]
         if spec.dtype.startswith("int") and names:
             return [
                 f"indices have no values here: a table of positions may end before {names[0]} does"

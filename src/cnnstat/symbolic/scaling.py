@@ -57,7 +57,7 @@ def scaling_of(
 
 def _input_of(model: str, spec: Any, arguments: Any) -> InputSpec:
     """The input with a name for each dimension: the names of the user, else the usual ones."""
-    if isinstance(spec, InputSpec) and spec.letters:
+    if isinstance(spec, InputSpec) and spec.symbols:
         return spec
     if spec is None:
         base = load(model, (), {}, arguments)
@@ -73,7 +73,7 @@ def _input_of(model: str, spec: Any, arguments: Any) -> InputSpec:
 
 
 def _usual_names(spec: InputSpec) -> tuple[str, ...]:
-    names = [name for _, name in spec.letters]
+    names = [name for _, name in spec.symbols]
     for usual in (("H", "W"), ("L",), ("T",)):
         if all(name in names for name in usual):
             return usual
@@ -90,7 +90,7 @@ class _Settings:
 
 
 def _series(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
-    names = [name for _, name in spec.letters]
+    names = [name for _, name in spec.symbols]
     if not any(name in names for name in over.names):
         return _over_argument(model, spec, over, settings)
     unknown = [name for name in over.names if name not in names]
@@ -106,7 +106,7 @@ def _over_argument(model: str, spec: InputSpec, over: Over, settings: _Settings)
         what = over.names[0]
         raise UsageError(
             f"{what} is no letter of the input {spec}, and an argument needs values",
-            f"letters: {', '.join(name for _, name in spec.letters)}",
+            f"letters: {', '.join(name for _, name in spec.symbols)}",
             hint=f"--over {what}=1,2,4",
         )
     (name,) = over.names
@@ -136,7 +136,7 @@ def _over_argument(model: str, spec: InputSpec, over: Over, settings: _Settings)
 
 
 def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
-    varied = tuple((dim, name) for dim, name in spec.letters if name in over.names)
+    varied = tuple((dim, name) for dim, name in spec.symbols if name in over.names)
     symbolic = InputSpec(spec.shape, spec.dtype, spec.name, varied)
     subject = SymbolicModel.of(
         ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode

@@ -52,7 +52,7 @@ def specs_in(value: Any) -> Iterator[InputSpec]:
 
 def dimensions_in(value: Any) -> Iterator[str]:
     for spec in specs_in(value):
-        yield from (name for _, name in spec.letters)
+        yield from (name for _, name in spec.symbols)
 
 
 def format_values(values: Mapping[str, int]) -> str:
@@ -68,12 +68,12 @@ def starting_sizes(request: ModelRequest) -> dict[str, int]:
         base = None
     starts = {
         name: spec.shape[dim]
-        for spec in specs_in((positional, named)) for dim, name in spec.letters if spec.shape[dim]
+        for spec in specs_in((positional, named)) for dim, name in spec.symbols if spec.shape[dim]
     }  # fmt: skip
     if isinstance(model, nn.Module):
         implied = implied_input(model).shape
         matching = [spec for spec in positional if len(spec.shape) == len(implied)]
-        starts |= {n: implied[1] for spec in matching for dim, n in spec.letters if dim == 1}
+        starts |= {n: implied[1] for spec in matching for dim, n in spec.symbols if dim == 1}
     pairs = [*zip(positional, base.inputs, strict=False)] if base else []
     pairs += [
         (named[name], base.named_inputs[name])
@@ -82,7 +82,7 @@ def starting_sizes(request: ModelRequest) -> dict[str, int]:
     ]
     for spec, value in pairs:
         if isinstance(spec, InputSpec) and len(getattr(value, "shape", ())) == len(spec.shape):
-            for dim, name in spec.letters:
+            for dim, name in spec.symbols:
                 starts.setdefault(name, int(value.shape[dim]))
     return starts
 
@@ -97,7 +97,7 @@ def first_values(
     if all(name in starts for name in dimensions):
         yield dict(starts)
     batches = {
-        name for spec in specs_in((positional, named)) for dim, name in spec.letters if dim == 0
+        name for spec in specs_in((positional, named)) for dim, name in spec.symbols if dim == 0
     }
     for size in _SIZES:
         yield {name: 2 if name in batches else starts.get(name, size) for name in dimensions}

@@ -88,7 +88,7 @@ def trace_symbolically(
     path = Path(values)
 
     def place(value: InputSpec | Tensor) -> Tensor:
-        if not isinstance(value, InputSpec) or not value.letters:
+        if not isinstance(value, InputSpec) or not value.symbols:
             return META.place(value)
         sizes = [size_of(path, n) for n in symbolic_shape(value)]
         return torch.empty(sizes, dtype=getattr(torch, value.dtype), device="meta")
@@ -139,5 +139,5 @@ def _in_python(operator: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def symbolic_shape(spec: InputSpec) -> tuple[Number, ...]:
-    names = dict(spec.letters)
+    names = dict(spec.symbols)
     return tuple(symbol(names[d]) if d in names else n for d, n in enumerate(spec.shape))
