@@ -16,7 +16,7 @@ ModelPhase = Literal[
 Unfit = Literal["shapes", "dtypes", "model"]
 """The mismatch; "model": the model itself is at fault."""
 
-TORCH_SAYS = "torch says: "
+TORCH_PREFIX = "torch says: "
 """Before a message of torch's in the details of an error."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.layer_table import layer_rows
-from ..errors import TORCH_SAYS
+from ..errors import TORCH_PREFIX
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.options import Options
 from ..symbols.evaluation import parse
@@ -145,7 +145,7 @@ def _limits(domain: ValidSizes) -> list[str]:
 
 
 def _limit(name: str, limit: Limit) -> str:
-    reason = limit.reason.removeprefix(TORCH_SAYS)
+    reason = limit.reason.removeprefix(TORCH_PREFIX)
     return f"{name} = {limit.size}: {limit.layer}: {reason}".rstrip(": ")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import TORCH_SAYS, LaneError, ModelError, ModelPhase, ShapeError
+from ..errors import TORCH_PREFIX, LaneError, ModelError, ModelPhase, ShapeError
 from ..inputs import format_shape
 from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
@@ -72,8 +72,8 @@ def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         hint = (
             "a batch of two (--input 2,3,224,224), or --mode eval" if _ONE_VALUE in reason else None
         )
-        return ShapeError(headline, f"{TORCH_SAYS}{reason}", hint=hint)
-    explanation = _mismatch(attempt) or f"{TORCH_SAYS}{reason}"
+        return ShapeError(headline, f"{TORCH_PREFIX}{reason}", hint=hint)
+    explanation = _mismatch(attempt) or f"{TORCH_PREFIX}{reason}"
     return ShapeError(headline, _operands(attempt, recorder), explanation)
 
 

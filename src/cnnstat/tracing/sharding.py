@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import TORCH_SAYS, ModelError, UsageError
+from ..errors import TORCH_PREFIX, ModelError, UsageError
 from ..trace.step_records import StorageKind
 from .global_state import replaced
 from .sharding_units import refuse_batch_norm, units_of
@@ -98,7 +98,7 @@ def outside_use_error(error: Exception) -> ModelError | None:
         return None
     return ModelError(
         "FSDP gathers a unit's parameters for its call only; they are used outside of it",
-        f"{TORCH_SAYS}{str(error).splitlines()[0]}",
+        f"{TORCH_PREFIX}{str(error).splitlines()[0]}",
         hint="--fsdp-unit with modules whose parameters no other module uses",
     )
 
@@ -131,7 +131,9 @@ def sharded(
             try:
                 unit: Any = fully_shard(module, mesh=mesh, mp_policy=policy)
             except (ValueError, NotImplementedError) as error:  # a scalar; odd strides
-                raise ModelError("FSDP cannot shard this model", f"{TORCH_SAYS}{error}") from error
+                raise ModelError(
+                    "FSDP cannot shard this model", f"{TORCH_PREFIX}{error}"
+                ) from error
             group = unit._get_fsdp_state()._fsdp_param_group
             if group is not None:  # None: the root of a model whose units own all parameters
                 unit.set_custom_all_gather(communication[0])
