@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from cnnstat.cli.shared_options import arguments_of
 from cnnstat.errors import UsageError
-from cnnstat.inputs import DTYPES, InputSpec, format_shape, parse_input
+from cnnstat.inputs import (  # fmt: skip
+    DTYPES,
+    InputFunction,
+    Inputs,
+    InputSpec,
+    InputValue,
+    format_shape,
+    parse_argument,
+    parse_arguments,
+    parse_input,
+)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +139,88 @@ def test_bad_argument(text: str, message: str, hint: str | None) -> None:
         arguments_of([text])
     assert caught.value.message == message
     assert hint is None or caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "name"),
+    [
+        ("mode=train:str", "train", "mode"),
+        ("mode='train':str", "train", "mode"),
+        ("train:str", "train", None),
+        ("path=a=b, c:str", "a=b, c", "path"),
+        ("size=1,3:str", "1,3", "size"),
+        ("lane=3:int", 3, "lane"),
+        ("-1:int", -1, None),
+        ("scale=1:float", 1.0, "scale"),
+        ("scale=1e-3:float", 0.001, "scale"),
+        ("training=true:bool", True, "training"),
+        ("training=False", False, "training"),
+        ("mask=None", None, "mask"),
+        ("None", None, None),
+        ("size=20,24:tuple", (20, 24), "size"),
+        ("size=(20, 24):tuple", (20, 24), "size"),
+    ],
+)
+def test_values(text: str, value: object, name: str | None) -> None:
+    assert parse_argument(text) == InputValue(value, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "function"),
+    [
+        ("my_model.py:make_input", InputFunction("my_model.py", "make_input")),
+        ("some/where.py:batch", InputFunction("some/where.py", "batch")),
+        ("package.module:batch", InputFunction("package.module", "batch")),
+        ("module:batch", InputFunction("module", "batch")),
+    ],
+)
+def test_functions(text: str, function: InputFunction) -> None:
+    assert parse_argument(text) == function
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("mode=train", "try: --input mode=train:str"),
+        ("scale=0.5", "try: --input scale=0.5:float"),
+        ("ids=1,2:int", "unknown dtype 'int'"),
+        ("flag=maybe:bool", "'maybe' is no positive whole number"),
+        ("1,128:int46", "unknown dtype 'int46'"),
+    ],
+)
+def test_malformed_values_say_what_to_type(text: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_argument(text)
+    assert says in str(caught.value)
+
+
+IMAGE = InputSpec((1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named", "positional", "by_name"),
+    [
+        ([(1, 3, 8, 8), (20, 24)], {}, [IMAGE, InputSpec((20, 24))], {}),
+        ([IMAGE, (20, 24)], {}, [IMAGE, (20, 24)], {}),  # a pair beside a tensor
+        ([(1, 3, 8, 8)], {"size": IMAGE}, [IMAGE], {"size": IMAGE}),
+        ([{"x": IMAGE, "size": (20, 24)}], {}, [{"x": IMAGE, "size": (20, 24)}], {}),
+        ([[(20, 24), (10, 12)]], {}, [[(20, 24), (10, 12)]], {}),  # inside a list: pairs
+        ([{"name": "1,3,8,8"}], {}, [{"name": "1,3,8,8"}], {}),
+        (["1,3,8,8", "bilinear"], {}, [IMAGE, "bilinear"], {}),
+        (["1,3,8,8", "mode='1,2':str"], {}, [IMAGE], {"mode": "1,2"}),
+        (["a photo of 2, maybe 3 cats", "2d", "v1", "x"], {},
+         ["a photo of 2, maybe 3 cats", "2d", "v1", "x"], {}),
+        ([], {"ids": "2,3:int64", "mode": "train", "scale": 0.5, "none": None, "v": "7"},
+         [], {"ids": InputSpec((2, 3), "int64"), "mode": "train", "scale": 0.5, "none": None,
+              "v": "7"}),
+        ([Inputs(IMAGE, mode="x")], {"flag": True}, [IMAGE], {"mode": "x", "flag": True}),
+        ([IMAGE, (-2, -1)], {"dims": (0, 1)}, [IMAGE, (-2, -1)], {"dims": (0, 1)}),
+        ([()], {"empty": []}, [()], {"empty": []}),
+    ],
+)  # fmt: skip
+def test_what_becomes_a_tensor(
+    inputs: list[object], named: dict[str, object], positional: list[object],
+    by_name: dict[str, object],
+) -> None:  # fmt: skip
+    found = parse_arguments(inputs, named)
+    assert (found.positional, found.named) == (positional, by_name)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .comparison.results import Comparison
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .explanation.results import Explanation
+    from .inputs import Inputs, InputSpec
     from .memory_usage.results import Memory
     from .rooflines.results import Device, Devices, Roofline
     from .symbolic.results import Formulas, Scaling
@@ -45,6 +46,8 @@ __all__ = [
     "Devices",
     "Explanation",
     "Formulas",
+    "InputSpec",
+    "Inputs",
     "Memory",
     "ModelError",
     "Roofline",
@@ -78,6 +81,8 @@ _HOMES = {
     "Devices": "rooflines.results",
     "Explanation": "explanation.results",
     "Formulas": "symbolic.results",
+    "InputSpec": "inputs",
+    "Inputs": "inputs",
     "Memory": "memory_usage.results",
     "Roofline": "rooflines.results",
     "Scaling": "symbolic.results",

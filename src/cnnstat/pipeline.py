@@ -15,11 +15,12 @@ from .choices import Mode
 from .diagnosis.mixed_batch import is_suspicious, mixed_batch
 from .errors import ModelError, UsageError
 from .fast_meta import gc_paused
-from .inputs import InputSpec
+from .inputs import InputFunction, InputSpec
 from .models.construction import copies_of
 from .models.load import load
 from .models.loaded import Loaded, Recorded
-from .models.model_inputs import implied_input
+from .models.model_inputs import implied_input, known_inputs
+from .models.python_files import call_input_functions
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.copies import meta_copy
@@ -48,6 +49,8 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     request = request.parsed()
     model, arguments = request.model, request.arguments
     positional, named = tuple(request.inputs), dict(request.named_inputs)
+    if any(isinstance(value, InputFunction) for value in positional):
+        positional, named = call_input_functions(positional, named)
     for value in (*positional, *named.values()):
         if isinstance(value, InputSpec) and value.symbols:
             raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
@@ -69,9 +72,12 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__
     if not positional and not named:
-        raise UsageError(
-            f"{name} needs an input", hint=request.call.format(implied_input(model).shape)
-        )
+        example = known_inputs(model)
+        if example is None:
+            raise UsageError(
+                f"{name} needs an input", hint=request.call.format(implied_input(model).shape)
+            )
+        positional, named = tuple(example.positional), example.named
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .choices import LANES, MODES, LaneName, Mode, check_choice
-from .inputs import InputSpec, as_input
+from .inputs import parse_arguments
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class ModelRequest:
         named_inputs: inputs passed by keyword.
         arguments: constructor arguments, for a spec.
         call: the call to suggest where an input is missing; `{}` is its shape.
+        is_parsed: whether every shape and text among the inputs is parsed.
     """
 
     model: Any
@@ -69,6 +70,7 @@ class ModelRequest:
     named_inputs: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] | None = None
     call: str = "cnnstat.analyze(model, {})"
+    is_parsed: bool = False
 
     def parsed(self) -> ModelRequest:
         """The request with every shape and text parsed, and named specs among the named inputs.
@@ -76,8 +78,9 @@ class ModelRequest:
         Raises:
             UsageError: an input is malformed.
         """
-        inputs = [as_input(value) for value in self.inputs]
-        named = {name: as_input(value) for name, value in self.named_inputs.items()}
-        named |= {i.name: i for i in inputs if isinstance(i, InputSpec) and i.name}
-        positional = tuple(i for i in inputs if not (isinstance(i, InputSpec) and i.name))
-        return replace(self, inputs=positional, named_inputs=named)
+        if self.is_parsed:
+            return self
+        found = parse_arguments(self.inputs, self.named_inputs)
+        return replace(
+            self, inputs=tuple(found.positional), named_inputs=found.named, is_parsed=True
+        )

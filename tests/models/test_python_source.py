@@ -163,3 +163,124 @@ def test_what_a_model_prints_stays_out_of_the_result(folder: Path, capsys) -> No
     assert json.loads(printed.out)["model"]["class"] == "Net"
     assert "imported" in printed.err
     assert "forward" in printed.err
+
+
+OTHER_INPUTS = """
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x, mode="eval", training=False, lane=None, arguments=(), scale=1.0):
+        assert mode == "cat" and training is True and lane == 5 and arguments == (20, 24)
+        return self.linear(x) * scale
+
+
+@dataclass
+class Batch:
+    x: torch.Tensor
+    kind: str
+
+
+class Typed(Net):
+    def forward(self, batch):
+        assert isinstance(batch, Batch) and batch.kind == "train"
+        return self.linear(batch.x)
+
+
+class Dicts(Net):
+    def forward(self, samples, use_mask=True):
+        assert not use_mask and samples[0]["size"] == (20, 24) and samples[1]["name"] == "b"
+        return [self.linear(sample["x"]) for sample in samples]
+
+
+class Nothing(Net):
+    def forward(self):
+        return self.linear.weight @ self.linear.weight.T
+
+
+class Optional(Net):
+    def forward(self, x=None):
+        return self.linear(torch.zeros(7, 4) if x is None else x)
+
+
+class Lightning(Net):
+    example_input_array = torch.zeros(5, 4)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+def make_input():
+    return {"x": torch.zeros(2, 4), "mode": "cat", "lane": 5, "arguments": (20, 24),
+            "training": True}
+
+
+def batch():
+    return Batch(torch.zeros(6, 4), "train")
+
+
+def samples():
+    x = torch.zeros(2, 4)
+    return [{"x": x, "size": (20, 24)}, {"x": x, "name": "b", "none": None}], False
+
+
+def broken():
+    raise ValueError("no data")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "macs"),
+    [
+        ("Net -i 2,4 -i mode='cat':str -i training=True -i lane=5:int -i arguments=20,24:tuple"
+         " -i scale=0.5:float", 2 * 12),
+        ("Net -i inputs_of_own.py:make_input", 2 * 12),
+        ("Net -i inputs_of_own:make_input -i scale=2:float", 2 * 12),
+        ("Typed -i inputs_of_own.py:batch", 6 * 12),  # the class is that of the model's file
+        ("Dicts -i inputs_of_own.py:samples", 2 * 2 * 12),
+        ("Nothing", 3 * 4 * 3),
+        ("Optional", 7 * 12),
+        ("Optional -i 2,4", 2 * 12),
+        ("Lightning", 5 * 12),
+    ],
+)  # fmt: skip
+def test_inputs_of_any_kind(folder: Path, capsys, line: str, macs: int) -> None:
+    (folder / "inputs_of_own.py").write_text(OTHER_INPUTS)
+    assert run(["shapes", *f"inputs_of_own.py:{line} -f json".split()]) == 0
+    assert json.loads(capsys.readouterr().out)["totals"]["macs"] == macs
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ("Net -i inputs_of_own.py:brokn", 1, ["no function 'brokn'", "did you mean broken"]),
+        ("Net -i inputs_of_own.py:broken", 1, ["returns no inputs", "ValueError: no data"]),
+        ("Net -i no_such.py:batch", 1, ["there is no file no_such.py"]),
+        ("Net -i 2,4 -i mode=cat", 2, ["--input mode=cat:str"]),
+    ],
+)
+def test_refused_inputs(folder: Path, capsys, line: str, status: int, says: list[str]) -> None:
+    (folder / "inputs_of_own.py").write_text(OTHER_INPUTS)
+    assert run(["shapes", *f"inputs_of_own.py:{line}".split()]) == status
+    printed = capsys.readouterr().err
+    assert [text for text in says if text not in printed] == []
+
+
+def test_parameters_with_the_names_of_our_options(folder: Path) -> None:
+    (folder / "inputs_of_own.py").write_text(OTHER_INPUTS)
+    named = {"mode": "cat", "training": True, "lane": 5, "arguments": (20, 24)}
+    inputs = cnnstat.Inputs(cnnstat.InputSpec((2, 4)), **named)
+    assert cnnstat.analyze("inputs_of_own.py:Net", inputs).totals.macs == 2 * 12
+    sys.path.insert(0, str(folder))
+    from inputs_of_own import Lightning, Optional  # type: ignore[import-not-found]
+
+    sys.path.remove(str(folder))
+    assert cnnstat.analyze(Optional()).totals.macs == 7 * 12
+    assert cnnstat.analyze(Lightning()).totals.macs == 5 * 12

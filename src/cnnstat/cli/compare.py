@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..inputs import is_symbolic
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
@@ -64,7 +65,7 @@ def command(
     shown = Options(depth, columns_of(columns))
     check_options(shown)
     spec = one_input(input, "compare runs all models on one --input")
-    if spec is not None and spec.symbols:
+    if spec is not None and is_symbolic(spec):
         raise UsageError(
             f"compare takes sizes that are numbers, not --input {spec}",
             hint=f"cnnstat scale {' '.join(models)} --over H,W",

@@ -8,6 +8,7 @@ import typer
 
 from ..choices import LaneOrAuto
 from ..errors import UsageError
+from ..inputs import is_symbolic
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .shared_options import (  # fmt: skip
@@ -92,7 +93,7 @@ def command(
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)
     result: Analysis | Formulas
-    if any(spec.symbols for spec in specs):
+    if any(is_symbolic(spec) for spec in specs):
         _check_symbolic(training, lane)
         result = result_of(
             lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), quick=False

@@ -11,7 +11,7 @@ import typer
 
 from ..choices import LaneName, LaneOrAuto, Mode
 from ..errors import UsageError
-from ..inputs import InputSpec, parse_input
+from ..inputs import Argument, parse_argument
 from ..render.options import Format
 from .completion import complete_model
 
@@ -27,7 +27,8 @@ InputOption = Annotated[
     list[str] | None,
     typer.Option(
         "--input", "-i", metavar="SIZES", show_default=False,
-        help="Shape of the input, batch first: 1,3,224,224. [default: the model's own]",
+        help="Shape of the input, batch first: 1,3,224,224; name=cat:str is a value, "
+        "my_model.py:make_input a function that returns the inputs. [default: the model's own]",
     ),
 ]  # fmt: skip
 ArgOption = Annotated[
@@ -85,16 +86,16 @@ OutputOption = Annotated[
 ]  # fmt: skip
 
 
-def inputs_of(texts: list[str] | None) -> list[InputSpec]:
+def inputs_of(texts: list[str] | None) -> list[Argument]:
     """Read `--input`.
 
     Raises:
         UsageError: one is malformed.
     """
-    return [parse_input(text) for text in texts or []]
+    return [parse_argument(text) for text in texts or []]
 
 
-def one_input(texts: list[str] | None, why: str) -> InputSpec | None:
+def one_input(texts: list[str] | None, why: str) -> Argument | None:
     """Read the `--input` of a command that takes at most one.
 
     Raises:

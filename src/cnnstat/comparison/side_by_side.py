@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..analysis.results import Analysis
 from ..analysis.stages import align, stages_of
 from ..errors import ModelError, ShapeError
-from ..inputs import InputSpec, as_input, format_shape
+from ..inputs import InputSpec, format_shape, parse_shape
 from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
@@ -27,7 +27,7 @@ def compare_models(
     arguments: Mapping[str, Any] | None,
 ) -> Comparison:
     """Compare models on `input`; None is the default input of the first."""
-    inputs: tuple[Any, ...] = () if input is None else (as_input(input),)
+    inputs: tuple[Any, ...] = () if input is None else (parse_shape(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
     for model in models:
@@ -48,7 +48,7 @@ _Result = tuple[tuple[Analysis, Classifier | None], tuple[Any, ...]]
 def _saved_result(path: str, inputs: tuple[Any, ...], origin: str) -> _Result:
     analysis = read_analysis(path)
     shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
-    if inputs and [tuple(i.shape) for i in inputs] != [i.shape for i in shapes]:
+    if inputs and [tuple(getattr(i, "shape", ())) for i in inputs] != [i.shape for i in shapes]:
         raise ModelError(
             f"{path} was made on {_shapes_text(shapes)}, not on {_shapes_text(inputs)}, {origin}",
             "the figures of a saved analysis hold for its own input",
@@ -81,9 +81,7 @@ def _traced_result(
 
 
 def _shapes_text(inputs: Sequence[Any]) -> str:
-    return " and ".join(
-        str(i) if isinstance(i, InputSpec) else format_shape(i.shape) for i in inputs
-    )
+    return " and ".join(format_shape(i.shape) if isinstance(i, Tensor) else str(i) for i in inputs)
 
 
 _FIGURES: tuple[tuple[str, Unit, str], ...] = (

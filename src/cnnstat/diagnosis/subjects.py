@@ -26,7 +26,7 @@ from ..choices import Mode
 from ..errors import ModelError
 from ..models.construction import construct
 from ..models.loaded import Loaded
-from ..models.python_files import inputs_of
+from ..models.model_inputs import default_inputs
 from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
@@ -163,8 +163,10 @@ class SourceSubject(Subject):
         """Infer the inputs of a model that could not be built before from its file or from it."""
         if not self.loaded.inputs and not self.loaded.named_inputs:
             example = plain(getattr(module, "example_input", None))
-            inputs, named = inputs_of(self.loaded.spec, model, example)
-            self.loaded = replace(self.loaded, inputs=tuple(inputs), named_inputs=named)
+            default = default_inputs(self.loaded.spec, model, example)
+            self.loaded = replace(
+                self.loaded, inputs=tuple(default.positional), named_inputs=default.named
+            )
 
     def _built(
         self, named: Any, change: Change, watched: bool, sites: dict[str, Frame]

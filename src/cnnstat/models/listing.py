@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from ..errors import ModelError, UsageError, closest
+from ..inputs import InputSpec
 from .model_sources import SOURCES, Select, remember
 from .results import Listed, Listing
 from .user_names import all_user_models
@@ -67,5 +68,6 @@ def _built_in_and_user_models(select: Select) -> Iterator[Listed]:
             yield Listed(name, entry.source, entry.input, entry.params, entry.summary)
         else:
             model = user_models[name]
-            shape = model.inputs[0].shape if len(model.inputs) == 1 else None
+            shapes = [i.shape for i in model.inputs if isinstance(i, InputSpec)]
+            shape = shapes[0] if len(model.inputs) == len(shapes) == 1 else None
             yield Listed(name, model.source, shape, None, model.summary, "own")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import CnnstatError, UsageError, closest
+from ..inputs import CallArguments
 from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
@@ -83,8 +84,10 @@ def _load_user_model(
     name, model = user_model.name, user_model.model
     chosen = {**user_model.arguments, **arguments}
     if not inputs and not named:
-        inputs = [i for i in user_model.inputs if not i.name]
-        named = {i.name: i for i in user_model.inputs if i.name}
+        default = CallArguments()
+        for argument in user_model.inputs:
+            default.add(argument)
+        inputs, named = python.call_input_functions(default.positional, default.named)
     try:
         if isinstance(model, str):
             with on_sys_path(user_model.folder):

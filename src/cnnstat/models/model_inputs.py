@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..analysis.results import Input
-from ..errors import UsageError
-from ..inputs import InputSpec
+from ..errors import LaneError, ModelError, UsageError
+from ..inputs import CallArguments, Inputs, InputSpec, parse_arguments
 from ..tracing.containers import map_inputs
+from ..tracing.copies import meta_copy
+from ..tracing.run import trace
 from .loaded import Loaded
 
 
@@ -37,11 +41,92 @@ def implied_input(model: nn.Module) -> Implied:
     return Implied((1, 3, 224, 224), certain=False)
 
 
+def arguments_from(example: Any) -> CallArguments:
+    """The arguments of forward that an `example_input` describes, or what a function returned.
+
+    A tuple or list has several positional ones, unless it is a shape; a dict has keyword ones.
+
+    Raises:
+        UsageError: a shape or the text of one is malformed.
+    """
+    if isinstance(example, Mapping):
+        return parse_arguments((), example)
+    if isinstance(example, Inputs):
+        return parse_arguments((example,), {})
+    is_shape = isinstance(example, tuple | list) and {type(size) for size in example} == {int}
+    is_record = hasattr(example, "_fields")  # a named tuple: one argument
+    several = isinstance(example, tuple | list) and not is_shape and not is_record
+    return parse_arguments(example if several else (example,), {})
+
+
+def known_inputs(model: nn.Module, example: Any = None) -> CallArguments | None:
+    """The inputs that need no guess: an example, Lightning's `example_input_array`, or none.
+
+    `example` is the `example_input` of the model's file, or a function that returns one. None where
+    forward takes an input and no example is known.
+
+    Raises:
+        UsageError: a shape or the text of one is malformed.
+    """
+    if callable(example) and not isinstance(example, Tensor):
+        example = example()
+    if example is None:
+        with suppress(Exception):  # a property of the user's may raise anything
+            example = getattr(model, "example_input_array", None)
+    if example is not None:
+        return arguments_from(example)
+    return CallArguments() if _runs_without_input(model) else None
+
+
+def default_inputs(spec: str, model: nn.Module, example: Any) -> CallArguments:
+    """The inputs of a model where the user types none: its own example, else the first layer's.
+
+    Raises:
+        UsageError: there is no example, and the first layer accepts any size.
+    """
+    known = known_inputs(model, example)
+    if known is not None:
+        return known
+    implied = implied_input(model)
+    if implied.certain:
+        return CallArguments([InputSpec(implied.shape)])
+    raise UsageError(
+        f"{spec} needs an input: its first layer takes any size",
+        "or name one in its file: example_input = (…)",
+        hint=f"--input {InputSpec(implied.shape)}",
+    )
+
+
+def _runs_without_input(model: nn.Module) -> bool:
+    """Whether forward takes no input, or runs with the defaults of all that it takes."""
+    forward: Callable[..., Any] = model.forward
+    try:
+        parameters = signature(forward).parameters.values()
+    except (TypeError, ValueError):  # of code that is not Python
+        return False
+    if any(
+        p.default is p.empty and p.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        for p in parameters
+    ):
+        return False
+    if not parameters:
+        return True
+    try:
+        trace(meta_copy(model), ())
+    except LaneError:  # it got as far as an operator that needs values
+        return True
+    except ModelError:
+        return False
+    return True
+
+
 def batch_of(loaded: Loaded) -> int | None:
-    """The batch size: the first dimension of the first input; None for a list or a scalar."""
+    """The batch size: the first dimension of the first tensor; None in a list or of a scalar."""
     for value in (*loaded.inputs, *loaded.named_inputs.values()):
-        is_tensor = isinstance(value, InputSpec | Tensor)
-        return int(value.shape[0]) if is_tensor and value.shape else None
+        if isinstance(value, InputSpec | Tensor):
+            return int(value.shape[0]) if value.shape else None
+        if isinstance(value, tuple | list | dict):
+            return None
     return None
 
 

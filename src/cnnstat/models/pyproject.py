@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, nearest
-from ..inputs import InputSpec, as_input
+from ..inputs import Argument, parse_shape
 from .zoo.catalog import CATALOG
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -44,7 +44,7 @@ class UserModel:
     model: str | Callable[..., Any]
     source: str
     place: str
-    inputs: tuple[InputSpec, ...] = ()
+    inputs: tuple[Argument, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
     folder: Path | None = None
@@ -140,7 +140,7 @@ def is_name(spec: str) -> bool:
     return _NAME.fullmatch(spec) is not None
 
 
-def inputs_of(value: Any, place: str) -> tuple[InputSpec, ...]:
+def inputs_of(value: Any, place: str) -> tuple[Argument, ...]:
     """Parse a default input: a shape, a string as for `--input`, a list of these, or None.
 
     Raises:
@@ -151,12 +151,12 @@ def inputs_of(value: Any, place: str) -> tuple[InputSpec, ...]:
     is_shape = isinstance(value, list | tuple) and all(type(size) is int for size in value)
     several = isinstance(value, list | tuple) and not is_shape
     try:
-        inputs = tuple(as_input(part) for part in (value if several else [value]))
+        inputs = tuple(parse_shape(part) for part in (value if several else [value]))
     except UsageError as error:
         message = error.message.removeprefix("--input ")
         raise UsageError(f"{place}: {message}", *error.details) from error
     for part in inputs:
-        if not isinstance(part, InputSpec):
+        if not isinstance(part, Argument):
             raise UsageError(
                 f"{place}: {part!r} is no input", 'a shape is, "1,3,224,224", or a list of them'
             )

@@ -21,13 +21,13 @@ from torch import nn
 
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..fast_meta import import_rules
-from ..inputs import InputSpec, as_input
+from ..inputs import CallArguments, InputFunction
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, copies_of
 from .loaded import Loaded
-from .model_inputs import implied_input
+from .model_inputs import arguments_from, default_inputs
 from .model_sources import SOURCES
 from .suggestions import marked_line, missing_comma, shown_path, suggestions
 
@@ -82,7 +82,7 @@ def loaded(
     Args:
         spec: its name in messages and results.
         named: the class, the function that returns a model, or the model.
-        example: the default input, see `inputs_of`.
+        example: the `example_input` of its file, see `known_inputs`.
         file: the file of `named` if the spec does not contain it, for messages.
 
     Raises:
@@ -91,8 +91,51 @@ def loaded(
     model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
     keywords = dict(named_inputs)
     if not inputs and not keywords:
-        inputs, keywords = inputs_of(spec, model, example)
+        default = default_inputs(spec, model, example)
+        inputs, keywords = default.positional, default.named
     return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
+
+
+_with_functions: dict[Path, ModuleType] = {}
+"""Files just imported for a function. A second import, for the model of the same file, would make
+other classes than those of the inputs."""
+
+
+def call_input_functions(
+    inputs: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The inputs, with what each `InputFunction` among them returns in its place.
+
+    Raises:
+        ModelError: a file cannot be imported, lacks the function, or the function fails.
+        UsageError: what it returns is malformed.
+    """
+    found = CallArguments(named=dict(named))
+    for value in inputs:
+        if isinstance(value, InputFunction):
+            returned = _returned_by(value)
+            found.positional += returned.positional
+            found.named = returned.named | found.named
+        else:
+            found.positional.append(value)
+    return tuple(found.positional), found.named
+
+
+def _returned_by(function: InputFunction) -> CallArguments:
+    place, name = function.place, function.function
+    module = import_place(place, name)
+    if place.endswith(".py"):
+        _with_functions[Path(place).resolve()] = module
+    make = getattr(module, name, None)
+    if not callable(make):
+        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        close = nearest(name, known)
+        raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
+    try:
+        value = make()
+    except Exception as error:  # the user's code may raise anything
+        raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error
+    return arguments_from(value)
 
 
 def import_place(place: str, name: str = "") -> ModuleType:
@@ -153,6 +196,9 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
+    known = _with_functions.pop(path.resolve(), None)
+    if known is not None:
+        return known
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look up a class's module there
     folder = str(path.resolve().parent)
@@ -226,27 +272,3 @@ def _check_arguments(spec: str, factory: Any, arguments: Mapping[str, Any]) -> N
         raise UsageError(
             f"{spec}: {error}", accepted, hint="--arg NAME=VALUE for each" if missing else None
         ) from error
-
-
-def inputs_of(spec: str, model: nn.Module, example: Any) -> tuple[Sequence[Any], dict[str, Any]]:
-    """Default inputs, positional and named: from `example`, else from the first layer.
-
-    `example` is the module's `example_input`: a shape, a string as for `--input`, a tensor, a tuple
-    of them, or a dict of keyword inputs.
-
-    Raises:
-        UsageError: there is no example, and the first layer accepts any size.
-    """
-    if isinstance(example, Mapping):
-        return (), {name: as_input(value) for name, value in example.items()}
-    if example is not None:
-        several = isinstance(example, tuple | list) and not all(type(n) is int for n in example)
-        return [as_input(value) for value in (example if several else [example])], {}
-    implied = implied_input(model)
-    if implied.certain:
-        return [InputSpec(implied.shape)], {}
-    raise UsageError(
-        f"{spec} needs an input: its first layer takes any size",
-        "or name one in its file: example_input = (…)",
-        hint=f"--input {InputSpec(implied.shape)}",
-    )

@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import UsageError, nearest
-from ..inputs import InputSpec
+from ..inputs import InputSpec, parse_shape
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
@@ -49,7 +49,8 @@ def load(
     model, build, default = _build(spec, arguments)
     if default and isinstance(default[0], list) and inputs:
         # images without a batch dimension, of any sizes
-        inputs = [list(inputs[0] if isinstance(inputs[0], list | tuple) else inputs)]
+        images = inputs[0] if isinstance(inputs[0], list | tuple) else inputs
+        inputs = [[parse_shape(image) for image in images]]
     chosen, keywords = inputs_or_default(default, inputs, named, spec)
     return Loaded(spec, "torchvision", model, build, chosen, keywords, dict(arguments))
 

@@ -15,7 +15,7 @@ from ..analysis.results import Analysis, Tool
 from ..choices import Mode
 from ..comparison.classifier import find_site
 from ..errors import ModelError, UsageError
-from ..inputs import InputSpec, as_input
+from ..inputs import InputSpec, parse_shape
 from ..models.load import load
 from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
@@ -41,7 +41,7 @@ def scaling_of(
     fit: bool,
 ) -> Scaling:
     """Run models over sizes or values; by default over height and width."""
-    spec = None if input is None else as_input(input)
+    spec = None if input is None else parse_shape(input)
     inputs = [_input_of(model, spec, arguments) for model in models]
     chosen = over or Over(_usual_names(inputs[0]))
     series = tuple(
