@@ -6,6 +6,7 @@ Importing a file of operators registers them, so this package imports all of the
 from . import (
     backward,
     convolution,
+    decompositions,
     elementwise,
     free,
     linear,
@@ -19,6 +20,6 @@ from . import (
 )
 
 _REGISTERED = (
-    backward, convolution, elementwise, free, linear, normalization, onnx, parts, pooling,
-    resizing, sequences, views,
+    backward, convolution, decompositions, elementwise, free, linear, normalization, onnx, parts,
+    pooling, resizing, sequences, views,
 )  # fmt: skip

@@ -15,6 +15,16 @@ from .costs import Cost, Term, dot_products, in_terms, per_element
 from .reach import ENTIRE_INPUT, Field, unknown_field
 from .registry import ShapeOf, Trait, View, operator, rule
 
+_SPECIAL = """
+    airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u
+    chebyshev_polynomial_v chebyshev_polynomial_w entr erfcx hermite_polynomial_h
+    hermite_polynomial_he i0e i1 i1e laguerre_polynomial_l legendre_polynomial_p log_ndtr
+    modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 ndtri
+    scaled_modified_bessel_k0 scaled_modified_bessel_k1 shifted_chebyshev_polynomial_t
+    shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w
+    spherical_bessel_j0 xlog1py zeta
+"""  # the functions of torch.special with operators of their own
+
 
 @rule(
     # activations
@@ -30,14 +40,22 @@ from .registry import ShapeOf, Trait, View, operator, rule
     "aten.erf", "aten.erfc", "aten.sign", "aten.sgn", "aten.floor", "aten.ceil", "aten.round",
     "aten.trunc", "aten.frac", "aten.remainder", "aten.fmod", "aten.floor_divide", "aten.clamp",
     "aten.clamp_min", "aten.clamp_max", "aten.maximum", "aten.minimum", "aten.lerp", "aten.hypot",
-    "aten.erfinv", "aten.nan_to_num",
+    "aten.erfinv", "aten.nan_to_num", "aten.asinh", "aten.acosh", "aten.atanh", "aten.sinc",
+    "aten.logit", "aten.logaddexp", "aten.logaddexp2", "aten.xlogy", "aten.deg2rad", "aten.rad2deg",
+    "aten.fmax", "aten.fmin", "aten.heaviside", "aten.copysign", "aten.nextafter", "aten.ldexp",
+    "aten.frexp", "aten.gcd", "aten.lcm", "aten.lgamma", "aten.mvlgamma", "aten.digamma",
+    "aten.polygamma", "aten.igamma", "aten.igammac", "aten.i0", "aten.angle",
+    "aten.conj_physical", "aten._conj_physical",
+    *(f"aten.special_{name}" for name in _SPECIAL.split()),
     # comparison and choice
     "aten.eq", "aten.ne", "aten.lt", "aten.le", "aten.gt", "aten.ge", "aten.where",
     "aten.masked_fill", "aten.isnan", "aten.isinf", "aten.isfinite", "aten.logical_and",
     "aten.logical_or", "aten.logical_not", "aten.logical_xor", "aten.bitwise_and",
-    "aten.bitwise_or", "aten.bitwise_not", "aten.bitwise_xor",
-    # dropout while training multiplies by a scaled mask
-    "aten.native_dropout",
+    "aten.bitwise_or", "aten.bitwise_not", "aten.bitwise_xor", "aten.bitwise_left_shift",
+    "aten.bitwise_right_shift", "aten.__lshift__", "aten.__rshift__", "aten.isneginf",
+    "aten.isposinf", "aten.signbit",
+    # dropout while training multiplies by a scaled mask, RReLU by random slopes
+    "aten.native_dropout", "aten.rrelu_with_noise",
     traits=Trait.ELEMENTWISE,
 )  # fmt: skip
 def per_output(op: Op) -> Cost:
@@ -49,10 +67,29 @@ def per_output(op: Op) -> Cost:
 rule("aten.glu", "aten.outer", "aten.ger")(per_output)
 
 
-@rule("aten.cumsum", "aten.cumprod", traits=Trait.REDUCTION)
+@rule(
+    "aten.cumsum", "aten.cumprod", "aten.cummax", "aten.cummin", "aten._cummax_helper",
+    "aten._cummin_helper", "aten.logcumsumexp", "aten._logcumsumexp",
+    traits=Trait.REDUCTION,
+)  # fmt: skip
 def scan(op: Op) -> Cost:
     # one operation on the previous output and one input
-    return per_element(op.outputs[0])
+    return per_element(op.inputs[0])
+
+
+@rule("aten.complex", traits=Trait.ELEMENTWISE | Trait.COPIES)
+def complex_of_parts(op: Op) -> Cost:
+    return Cost()
+
+
+@rule("aten.polar", traits=Trait.ELEMENTWISE)  # r · cos φ, r · sin φ
+def polar(op: Op) -> Cost:
+    return per_element(op.outputs[0], 4)
+
+
+@rule("aten.linalg_cross")  # each output is a difference of two products
+def cross_product(op: Op) -> Cost:
+    return per_element(op.outputs[0], 3)
 
 
 @rule("aten.addcmul", "aten.addcdiv", traits=Trait.ELEMENTWISE)  # out = x + value · a · b
@@ -62,7 +99,8 @@ def two_per_output(op: Op) -> Cost:
 
 @rule(
     "aten.prod", "aten.max", "aten.min", "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all",
-    "aten.any", "aten.nansum", "aten.histc", "aten._is_all_true",
+    "aten.any", "aten.nansum", "aten.histc", "aten._is_all_true", "aten._is_any_true",
+    "aten.count_nonzero", "aten.segment_reduce", "aten.multinomial",
     traits=Trait.REDUCTION,
 )  # fmt: skip
 def per_input(op: Op) -> Cost:
@@ -70,20 +108,76 @@ def per_input(op: Op) -> Cost:
     return per_larger(op.inputs[0], op.outputs[0])
 
 
-def per_larger(x: TensorSpec, out: TensorSpec) -> Cost:
-    """The cost of one operation per element of the larger tensor."""
+def per_larger(x: TensorSpec, out: TensorSpec, each: int = 1) -> Cost:
+    """The cost of `each` operations per element of the larger tensor."""
     before, after = x.numel, out.numel
     if isinstance(before, int) and isinstance(after, int):
-        return per_element(x if before > after else out)
+        return per_element(x if before > after else out, each)
     from ..symbols.evaluation import greatest  # a plain run has no symbolic sizes
 
     number: Any = greatest(before, after)
-    return Cost(0, number)
+    return Cost(0, each * number)
 
 
-@rule("aten.mse_loss", traits=Trait.REDUCTION)  # subtract, square, sum
-def squared_error(op: Op) -> Cost:
-    return per_element(op.args[0], 3)
+@rule("aten.aminmax", "aten._aminmax", traits=Trait.REDUCTION)
+def smallest_and_largest(op: Op) -> Cost:
+    return per_element(op.inputs[0], 2)
+
+
+@rule("aten.trace", traits=Trait.REDUCTION)
+def trace(op: Op) -> Cost:
+    # the sum of the diagonal
+    rows, columns = op.args[0].shape
+    diagonal = rows if rows < columns else columns
+    return in_terms(operations=[Term((diagonal,))])
+
+
+@rule("aten.bincount", "aten.histogram", "aten._histogramdd_from_bin_cts", traits=Trait.REDUCTION)
+def one_addition_per_value(op: Op) -> Cost:
+    # each value is added to its bin; finding the bin is a search
+    return per_element(op.args[0])
+
+
+@rule("aten._histogramdd_bin_edges", traits=Trait.REDUCTION)  # the smallest and the largest value
+def histogram_edges(op: Op) -> Cost:
+    return per_element(op.args[0], 2)
+
+
+@rule("aten.dist", traits=Trait.REDUCTION)  # a difference, a power, a sum
+def distance(op: Op) -> Cost:
+    return per_larger(op.args[0], op.args[1], 3)
+
+
+@rule("aten.allclose", "aten.hash_tensor", traits=Trait.REDUCTION)
+def compared(op: Op) -> Cost:
+    # |a - b| ≤ atol + rtol · |b|, for all; a hash is one operation
+    return per_element(op.args[0], 7 if op.name == "aten.allclose" else 1)
+
+
+# Operations per element of a loss, its sum included.
+_LOSSES = {
+    "aten.mse_loss": 3,  # a difference and its square
+    "aten.smooth_l1_loss": 5,  # a difference, its magnitude, a comparison, a product
+    "aten.huber_loss": 5,
+    "aten.binary_cross_entropy": 8,  # t · log x + (1 - t) · log(1 - x)
+    "aten.binary_cross_entropy_with_logits": 7,  # (1 - t) · x + log(1 + exp(-x))
+    "aten.soft_margin_loss": 4,  # log(1 + exp(-t · x))
+    "aten.multi_margin_loss": 4,  # max(0, margin - x[y] + x[i])
+}
+
+
+@rule(*_LOSSES, traits=Trait.REDUCTION)
+def loss(op: Op) -> Cost:
+    return per_element(op.args[0], _LOSSES[op.name])
+
+
+@rule("aten._ctc_loss", traits=Trait.REDUCTION)
+def connectionist_temporal_classification(op: Op) -> Cost:
+    # (log probabilities [T,N,C], targets [N,S] or all in a row, …): at each step each of the 2·S+1
+    # states sums the probabilities of up to three, log Σ exp, and adds that of its class
+    steps, batch, _ = op.args[0].shape
+    states = 2 * op.args[1].numel + batch
+    return in_terms(operations=[Term((steps, states), (8,))])
 
 
 @rule("aten.nll_loss_forward", "aten.nll_loss2d_forward", traits=Trait.REDUCTION)
@@ -92,15 +186,29 @@ def negative_log_likelihood(op: Op) -> Cost:
     return per_element(op.args[1])
 
 
-@rule("aten.index_add", "aten.scatter_add", traits=Trait.REDUCTION)
+@rule(
+    "aten.index_add", "aten.scatter_add", "aten.scatter_reduce", "aten.index_reduce",
+    traits=Trait.REDUCTION,
+)  # fmt: skip
 def indexed_add(op: Op) -> Cost:
-    # (x, dim, index, source): each element is added once
+    # (x, dim, index, source): each element is added, or combined, once
+    return per_element(op.args[3])
+
+
+@rule("aten._unsafe_masked_index_put_accumulate", traits=Trait.REDUCTION)
+def masked_add(op: Op) -> Cost:
+    # (x, mask, indices, values)
     return per_element(op.args[3])
 
 
 @rule("aten._weight_norm_interface", traits=Trait.REDUCTION)
 def weight_norm(op: Op) -> Cost:
     # w = v · g / ‖v‖: a square, a sum and a product each
+    return per_element(op.inputs[0], 3)
+
+
+@rule("aten.renorm", traits=Trait.REDUCTION)  # a square, a sum, a product
+def renorm(op: Op) -> Cost:
     return per_element(op.inputs[0], 3)
 
 
@@ -170,13 +278,25 @@ class Reduction(View, frozen=True):
         return replace(x, dims=dims)
 
 
-@rule("aten._cdist_forward", traits=Trait.REDUCTION)
+# torch.cdist runs either, depending on the number of rows
+@rule("aten._cdist_forward", "aten._euclidean_dist", traits=Trait.REDUCTION)
 def cdist(op: Op) -> Cost:
     # d[*,n,m] = (Σ_k |x[*,n,k] − y[*,m,k]|^p)^(1/p)
-    out, width = op.outputs[0], op.args[0].shape[-1]
-    if op.args[2] == 2:  # a difference, and its square accumulated: one MAC each; one root
+    power = 2 if op.name == "aten._euclidean_dist" else op.args[2]
+    return _distances(op.outputs[0], op.args[0].shape[-1], power)
+
+
+def _distances(out: TensorSpec, width: int, power: float) -> Cost:
+    if power == 2:  # a difference, and its square accumulated: one MAC each; one root
         return dot_products(out, width) + per_element(out, width + 1)
     return per_element(out, 3 * width + 1)  # a difference, a power, a sum
+
+
+@rule("aten._pdist_forward", traits=Trait.REDUCTION)
+def pdist(op: Op) -> Cost:
+    # the distances of all pairs of rows, as above
+    out, width = op.outputs[0], op.args[0].shape[-1]
+    return _distances(out, width, op.arg(1, "p", 2))
 
 
 @rule("aten._fft_c2c", traits=Trait.REDUCTION)

@@ -9,7 +9,7 @@ free(
     "aten._reshape_alias", "aten.unbind", "aten.narrow", "aten.as_strided", "aten.diagonal",
     "aten.unfold", "aten.view_as_real", "aten.view_as_complex", "aten.real", "aten.imag",
     "aten.movedim", "aten.swapaxes", "aten.numpy_T", "aten.set", "aten.resize", "aten.conj",
-    "aten._conj",
+    "aten._conj", "aten.resize_as",
     traits=Trait.LAYOUT,
 )  # fmt: skip
 free(
@@ -18,12 +18,20 @@ free(
     traits=Trait.LAYOUT | Trait.ELEMENTWISE,
 )  # fmt: skip
 
+_COPIED_VIEWS = """
+    alias as_strided detach diagonal expand narrow permute select slice split split_with_sizes
+    squeeze t transpose unbind unfold unsqueeze view
+"""
+
 free(
     MOVED,
     "aten.repeat", "aten.repeat_interleave", "aten.flip", "aten.roll", "aten.tril", "aten.triu",
     "aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle",
     "aten.native_channel_shuffle", "aten.im2col", "aten.slice_scatter", "aten.select_scatter",
-    "aten.block_diag", "aten.lift_fresh_copy",
+    "aten.block_diag", "aten.lift_fresh_copy", "aten.rot90", "aten.diag_embed", "aten._chunk_cat",
+    "aten.diagonal_scatter", "aten.as_strided_scatter", "aten.lu_unpack",
+    *(f"aten.{name}_copy" for name in _COPIED_VIEWS.split()),
+    "aten._pack_padded_sequence", "aten.max_unpool2d", "aten.max_unpool3d",
     traits=Trait.COPIES,
 )  # fmt: skip
 free(
@@ -41,11 +49,12 @@ _LOOKUP = "a look-up: values are read by their index"
 free(
     _LOOKUP,
     "aten.index", "aten.index_select", "aten.gather", "aten.take", "aten._unsafe_index",
+    "aten._unsafe_masked_index",
     traits=Trait.LOOKUP,
 )  # fmt: skip
 free(
     _LOOKUP,
-    "aten.scatter",
+    "aten.scatter", "aten.masked_scatter", "aten.put",
     traits=Trait.COPIES,
 )  # fmt: skip
 free(
@@ -55,7 +64,7 @@ free(
 )  # fmt: skip
 free(
     _LOOKUP,
-    "aten.index_put", "aten.index_copy",
+    "aten.index_put", "aten.index_copy", "aten.index_fill",
     traits=Trait.PLACES,
 )  # fmt: skip
 
@@ -65,13 +74,21 @@ free(
     "aten.sort", "aten.argsort", "aten.topk", "aten.kthvalue", "aten.median", "aten.nanmedian",
     "aten.mode", "aten.unique_dim", "aten._unique", "aten._unique2", "aten.unique_consecutive",
     "aten.unique_dim_consecutive", "aten.searchsorted", "aten.bucketize", "aten.nonzero_static",
-    "aten.isin", "aten.equal",
+    "aten.isin", "aten.equal", "aten.multilabel_margin_loss_forward",
     traits=Trait.SEARCHES,
 )  # fmt: skip
 free(
     _SEARCH,
     "aten.nonzero", "torchvision.nms",
     traits=Trait.SEARCHES | Trait.VALUE_SIZED,
+)  # fmt: skip
+
+_ITERATION = "an iteration, whose number of steps depends on the values"
+free(
+    _ITERATION,
+    "aten._linalg_eigh", "aten.linalg_eig", "aten._linalg_eigvals", "aten.linalg_eigvals",
+    "aten._linalg_svd",
+    traits=Trait.SEARCHES,
 )  # fmt: skip
 
 free(
@@ -87,7 +104,7 @@ free(
     "aten.zeros", "aten.new_zeros", "aten.ones", "aten.new_ones", "aten.full", "aten.full_like",
     "aten.new_full", "aten.arange", "aten.linspace", "aten.eye", "aten.scalar_tensor",
     "aten.tril_indices", "aten.triu_indices", "aten.rand", "aten.rand_like", "aten.randn",
-    "aten.randn_like", "aten.randint", "aten.randperm",
+    "aten.randn_like", "aten.randint", "aten.randint_like", "aten.randperm", "aten.logspace",
     traits=Trait.CREATES,
 )  # fmt: skip
 free(
@@ -108,6 +125,7 @@ free(
 free(
     _CREATED,
     "aten.fill", "aten.zero", "aten.uniform", "aten.normal", "aten.exponential",
+    "aten.cauchy", "aten.geometric", "aten.log_normal", "aten.random",
     traits=Trait.CREATES | Trait.OVERWRITES,
 )  # fmt: skip
 # from a tensor of probabilities, or in place

@@ -13,12 +13,25 @@ from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
 from .reach import ENTIRE_INPUT, Field, unknown_field
 from .registry import ShapeOf, Trait, View, operator, recorded, rule
+from .sequences import SOFTMAX_OPS
 from .shape_rules import Misfit, broadcast
 
 PLACES: dict[str, tuple[int, int, int | None]] = {
     **dict.fromkeys(
-        ("aten.mm", "aten.bmm", "aten.matmul", "aten.mv", "aten.dot", "aten.vdot"), (0, 1, None)
+        (
+            "aten.mm",
+            "aten.bmm",
+            "aten.matmul",
+            "aten.mv",
+            "aten.dot",
+            "aten.vdot",
+            "aten._int_mm",
+            "aten._weight_int8pack_mm",
+        ),
+        (0, 1, None),
     ),
+    "aten._scaled_mm": (0, 1, 4),  # the factors, their scales, a bias, …
+    "aten._scaled_mm_v2": (0, 1, 8),
     **dict.fromkeys(
         ("aten.addmm", "aten._addmm_activation", "aten.baddbmm", "aten.addbmm", "aten.addmv"),
         (1, 2, 0),
@@ -27,7 +40,11 @@ PLACES: dict[str, tuple[int, int, int | None]] = {
 }
 """The places of both factors and of the summand among the arguments."""
 
-_LAYERS = ("aten.linear", "aten.mkldnn_linear")  # their second factor is stored as [m,k]
+_LAYERS = (
+    "aten.linear",
+    "aten.mkldnn_linear",
+    "aten._weight_int8pack_mm",
+)  # their second factor is stored as [m,k]
 _MIXING_FEATURES = frozenset(PLACES) - {"aten.addbmm", "aten.mv", "aten.addmv", "aten.dot",
                                          "aten.vdot"}  # fmt: skip
 """Products that keep the rows of their first factor."""
@@ -180,7 +197,17 @@ def _of_layer(x: Shape, weight: Shape) -> Shape:
 
 
 _SHAPES: dict[str, Callable[[Shape, Shape], Shape]] = {
-    **dict.fromkeys(("aten.mm", "aten.addmm", "aten._addmm_activation"), of_matrices),
+    **dict.fromkeys(
+        (
+            "aten.mm",
+            "aten.addmm",
+            "aten._addmm_activation",
+            "aten._int_mm",
+            "aten._scaled_mm",
+            "aten._scaled_mm_v2",
+        ),
+        of_matrices,
+    ),
     **dict.fromkeys(("aten.bmm", "aten.baddbmm"), of_batches),
     "aten.addbmm": _summed_over_batches,
     **dict.fromkeys(("aten.mv", "aten.addmv"), _of_matrix_and_vector),
@@ -198,16 +225,48 @@ def addr(op: Op) -> Cost:
     return dot_products(op.outputs[0], 1) + per_element(op.outputs[0], name="bias")
 
 
-@rule("aten._grouped_mm", "transformers.grouped_mm_fallback", traits=Trait.PROJECTION)
+@rule(
+    "aten._weight_int4pack_mm", "aten._weight_int4pack_mm_for_cpu",
+    "aten._weight_int4pack_mm_with_scales_and_zeros", "aten._dyn_quant_matmul_4bit",
+    traits=Trait.PROJECTION,
+)  # fmt: skip
+def of_packed_weights(op: Op) -> Cost:
+    # [n,m] = [n,k] @ [k,m], the weights packed: their shape is not [k,m]
+    return dot_products(op.outputs[0], op.args[0].shape[-1])
+
+
+@rule(
+    "aten._grouped_mm", "aten._scaled_grouped_mm", "aten._scaled_grouped_mm_v2",
+    "transformers.grouped_mm_fallback",
+    traits=Trait.PROJECTION,
+)  # fmt: skip
 def grouped_mm(op: Op) -> Cost:
-    # experts: each of the n rows is multiplied by one of e matrices, [n,m] = [n,k] @ [e,k,m]
-    (n, k), (_, _, m) = op.args[0].shape, op.args[1].shape
-    return in_terms([Term((n, m), (k,))])
+    # e products of matrices, as the experts of a layer have them. The rows of the first factor may
+    # be divided into e groups, [n,m] = [n,k] @ [e,k,m], or the columns of the second; two factors
+    # with a group axis are a batch; in the gradient of the weights, [e,n,m] = [n,k] @ [k,m], the
+    # groups divide k, so that each of its positions is in one of them.
+    a, b = op.args[:2]
+    out = op.outputs[0].shape if op.outputs else (a.shape[0], b.shape[-1])
+    if len(a.shape) == len(b.shape) == 2:
+        return in_terms([Term(out[1:], (a.shape[-1],))])
+    return in_terms([Term(out, (a.shape[-1],))])
 
 
-@rule("aten.linalg_solve_triangular")  # [b,n,m] = [b,n,n]⁻¹ @ [b,n,m], row by row: no product
-def solve_triangular(op: Op) -> Cost:
-    return per_element(op.outputs[0], op.args[0].shape[-1])
+@rule(
+    "torch_nn._linear_cross_entropy_batch_chunked",
+    "torch_nn._linear_cross_entropy_batch_chunked_no_reduction",
+    traits=Trait.PROJECTION,
+)
+def linear_cross_entropy(op: Op) -> Cost:
+    # (x [n,k], W [c,k], …): the scores [n,c] = x Wᵀ, their softmax and its logarithm at the target,
+    # in parts of the batch. Gradients that are computed at once take a product each.
+    x, weight = op.args[:2]
+    scores = (*x.shape[:-1], weight.shape[0])
+    gradients = sum(map(bool, op.args[12:14])) if len(op.args) > 13 else 0
+    return in_terms(
+        [Term(scores, (x.shape[-1],))] * (1 + gradients),
+        [Term(scores, (SOFTMAX_OPS,), "softmax")],
+    )
 
 
 # bilinear layers: [n,o] = Σ_j (Σ_i x[n,i] · w[o,i,j]) · y[n,j]

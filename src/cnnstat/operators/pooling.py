@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .costs import Cost, per_element, per_window
+from .costs import Cost, dot_products, per_element, per_window
 from .reach import ENTIRE_INPUT, Field, resized, unknown_field, windowed_field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit, Window, both_sides, ceil_div, fitting, per_axis, window_size
@@ -259,6 +259,20 @@ class AdaptivePoolBackward(View, frozen=True):
     def cost(self) -> Cost:
         pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)
         return per_element(self.dy, prod(ceil_div(n, m) for n, m in pairs))
+
+
+@rule("aten.fractional_max_pool2d", "aten.fractional_max_pool3d")
+def fractional_pool(op: Op) -> Cost:
+    # (x, kernel, output size, random numbers): windows at random places
+    out = op.outputs[0]
+    kernel = per_axis(op.arg(1, "kernel_size"), 2 if "2d" in op.name else 3)
+    return per_window(out, kernel, "each output reads its window")
+
+
+@rule("aten.affine_grid_generator", traits=Trait.PROJECTION)
+def affine_grid(op: Op) -> Cost:
+    # [b,p,d] = [b,p,d+1] @ [b,d,d+1]ᵀ: the map is multiplied by the positions of a grid
+    return dot_products(op.outputs[0], op.args[0].shape[-1])
 
 
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")

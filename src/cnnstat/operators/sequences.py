@@ -52,6 +52,27 @@ def looked_up(table: Shape, indices: Shape) -> Shape:
     return (*indices, table[1])
 
 
+@rule("aten._embedding_bag", "aten._embedding_bag_forward_only", traits=Trait.LOOKUP)
+def embedding_bag(op: Op) -> Cost:
+    # (table [V,E], indices [n], offsets, …, mode, …, weight of each index) → [bags, E]
+    table, indices = op.args[:2]
+    mode, weights = op.arg(4, "mode", 0), op.arg(6, "per_sample_weights")
+    found = (indices.numel, table.shape[1])
+    each = 1 if weights is None else 2  # a sum or a maximum, and a product
+    bags = per_element(op.outputs[0], name="mean") if mode == _MEAN else Cost()
+    return in_terms(operations=[Term(found, (each,) if each > 1 else ())]) + bags
+
+
+_MEAN = 1  # EmbeddingBagMode in ATen/native/EmbeddingBag.h
+
+
+@rule("aten.embedding_renorm", traits=Trait.PLACES)
+def embedding_renorm(op: Op) -> Cost:
+    # the rows that are read: a square, a sum and a product for each element
+    table, indices = op.args[:2]
+    return in_terms(operations=[Term((*indices.shape, table.shape[1]), (3,))])
+
+
 SOFTMAX_OPS = 5  # per element: maximum, subtract, exponential, sum, divide
 
 
