@@ -154,3 +154,33 @@ def test_padding_of_a_packed_sequence_costs_nothing():
     assert analysis.totals.macs == steps * 4 * 6 * (4 + 6)
     assert analysis.totals.exact
     assert analysis.layers[0].outputs == ((3, 7, 6),)
+
+
+ONE = torch.ones(2, 5, requires_grad=True)
+GRADIENTS = {
+    "smooth l1": (F.smooth_l1_loss, [ONE, ROW], 0, 4 * 10),
+    "huber": (F.huber_loss, [ONE, ROW], 0, 4 * 10),
+    "bce": (F.binary_cross_entropy, [ONE, ROW], 0, 5 * 10),
+    "soft margin": (F.soft_margin_loss, [ONE, ROW], 0, 5 * 10),
+    "multi margin": (F.multi_margin_loss, [ONE, CLASS], 0, 3 * 10),
+    "bag": (lambda i, w: F.embedding_bag(i, w, mode="sum"),
+            [TOKENS, torch.ones(9, 3, requires_grad=True)], 0, 2 * 7 * 3),
+    "unpooling": (lambda x: F.max_unpool2d(x, torch.zeros(1, 2, 2, dtype=torch.int64,
+                                                          device=x.device), 2),
+                  [torch.ones(1, 2, 2, requires_grad=True)], 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_cost_of_gradients(name):
+    function, tensors, macs, other_ops = GRADIENTS[name]
+    totals = cnnstat.analyze(Function(function), *tensors, training=True).totals
+    assert totals.backward_uncounted == {}
+    assert (totals.backward_macs, totals.backward_other_ops) == (macs, other_ops)
+
+
+def test_an_empty_tensor_has_no_receptive_field():
+    analysis = cnnstat.analyze(
+        Function(lambda x: F.adaptive_avg_pool1d(x, 3)), torch.zeros(0, 2, 4)
+    )
+    assert analysis.layers[0].outputs == ((0, 2, 3),)

@@ -138,9 +138,57 @@ def negative_log_likelihood_backward(op: Op) -> Cost:
     return per_element(op.args[2])
 
 
-@rule("aten.mse_loss_backward")  # (dy, x, target, …): subtract, times 2/n, times dy
-def squared_error_backward(op: Op) -> Cost:
-    return per_element(op.args[1], 3)
+# Operations per element of the gradient of a loss, from (dy, x, target, …).
+_LOSSES = {
+    "aten.mse_loss_backward": 3,  # subtract, times 2/n, times dy
+    "aten.smooth_l1_loss_backward": 4,  # subtract, compare, scale, times dy
+    "aten.huber_loss_backward": 4,
+    "aten.binary_cross_entropy_backward": 5,  # dy · (x - t) / (x · (1 - x))
+    "aten.soft_margin_loss_backward": 5,  # -dy · t · z / (1 + z), z = exp(-t · x)
+    "aten.multi_margin_loss_backward": 3,  # compare, a sum for the class, times dy
+}
+
+
+@rule(*_LOSSES)
+def loss_backward(op: Op) -> Cost:
+    return per_element(op.args[1], _LOSSES[op.name])
+
+
+@rule("aten._ctc_loss_backward")  # (dy, log probabilities [T,N,C], targets, …)
+def connectionist_temporal_classification_backward(op: Op) -> Cost:
+    # the states once more, from the end, and their sum for each class
+    log_probabilities, targets = op.args[1:3]
+    steps, batch, _ = log_probabilities.shape
+    return Cost(0, steps * (2 * targets.numel + batch) * (8 + 3) + 3 * log_probabilities.numel)
+
+
+@rule("aten._cdist_backward")  # (dy, x, y, p, distances): dx = Σ dy · (x - y) / d
+def cdist_backward(op: Op) -> Cost:
+    return per_element(op.args[4], 3 * op.args[1].shape[-1] + 1)
+
+
+@rule("aten._pdist_backward")  # (dy, x, p, distances), for both rows of a pair
+def pdist_backward(op: Op) -> Cost:
+    return per_element(op.args[3], 4 * op.args[1].shape[-1] + 1)
+
+
+@rule("aten._embedding_bag_backward", "aten._embedding_bag_sparse_backward")
+def embedding_bag_backward(op: Op) -> Cost:
+    # (dy [bags,E], indices, …): the gradient of a bag is added to each row that it read
+    gradient, indices = op.args[:2]
+    return Cost(0, indices.numel * gradient.shape[-1])
+
+
+@rule("aten._embedding_bag_per_sample_weights_backward")
+def embedding_bag_weights_backward(op: Op) -> Cost:
+    # (dy [bags,E], table, indices, …): a product and a sum for each element that was read
+    gradient, _table, indices = op.args[:3]
+    return Cost(0, 2 * indices.numel * gradient.shape[-1])
+
+
+@rule("aten._segment_reduce_backward")  # (dy, y, x, …)
+def segment_reduce_backward(op: Op) -> Cost:
+    return per_element(op.args[2])
 
 
 @rule("aten.grid_sampler_2d_backward", "aten.grid_sampler_3d_backward")
@@ -153,8 +201,15 @@ def grid_sampler_backward(op: Op) -> Cost:
 free(
     "data moves, nothing is computed: the gradient of a part among zeros",
     "aten.select_backward", "aten.slice_backward", "aten.diagonal_backward",
+    "aten.masked_scatter_backward",
     traits=Trait.COPIES | Trait.BACKWARD,
 )  # fmt: skip
+
+free(
+    "compares each class with the target classes, whose number depends on the values",
+    "aten.multilabel_margin_loss_backward",
+    traits=Trait.SEARCHES | Trait.BACKWARD,
+)
 
 free(
     "a sparse gradient: its parts as they are",

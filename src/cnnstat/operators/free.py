@@ -74,7 +74,7 @@ free(
     "aten.sort", "aten.argsort", "aten.topk", "aten.kthvalue", "aten.median", "aten.nanmedian",
     "aten.mode", "aten.unique_dim", "aten._unique", "aten._unique2", "aten.unique_consecutive",
     "aten.unique_dim_consecutive", "aten.searchsorted", "aten.bucketize", "aten.nonzero_static",
-    "aten.isin", "aten.equal", "aten.multilabel_margin_loss_forward",
+    "aten.isin", "aten.equal",
     traits=Trait.SEARCHES,
 )  # fmt: skip
 free(
@@ -82,6 +82,12 @@ free(
     "aten.nonzero", "torchvision.nms",
     traits=Trait.SEARCHES | Trait.VALUE_SIZED,
 )  # fmt: skip
+
+free(
+    "compares each class with the target classes, whose number depends on the values",
+    "aten.multilabel_margin_loss_forward",
+    traits=Trait.SEARCHES,
+)
 
 _ITERATION = "an iteration, whose number of steps depends on the values"
 free(
@@ -115,6 +121,7 @@ free(
 free(
     _CREATED,
     "aten.empty", "aten.empty_strided", "aten.new_empty", "aten.new_empty_strided",
+    "aten._efficientzerotensor",
     traits=Trait.CREATES | Trait.UNWRITTEN,
 )  # fmt: skip
 free(

@@ -262,6 +262,8 @@ def regrouped(x: Field, sizes: Sequence[int]) -> Field | None:
     None where positions along an axis would be split. Of channels any factor can be split off.
     """
     factors = [factor for dim in x.dims for factor in dim if factor[0] != 1]
+    if any(size == 0 for size, _ in factors):
+        return None  # an empty tensor
     dims: list[Dim] = []
     for size in sizes:
         merged: list[Factor] = []
