@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .. import fast_meta
 from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .lanes import Lane
+from .memory_formats import lay_out
 from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
 
@@ -70,6 +71,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = run(*args, **kwargs)
+        if not self.lane.has_data:
+            lay_out(name, args, kwargs, result)
         if len(sys.modules) != self._modules:
             self._collect()
         recorder.attempt = None
@@ -92,6 +95,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         try:
             with self:
                 result = fast_meta.decomposition_of(func)(*args, **kwargs)
+            if not self.lane.has_data:
+                lay_out(name, args, kwargs, result)
         finally:
             self.recorder.close_composite(name, overload, args, kwargs, result)
         return result

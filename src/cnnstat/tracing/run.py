@@ -19,6 +19,7 @@ from .copies import substitutes_in
 from .dispatch import Operators
 from .global_state import preserve_rng_state, slow_attention
 from .lanes import META, Lane
+from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
@@ -162,6 +163,7 @@ def _run(
             slow_attention(),
             _gradients(backward is not None, config.composites),
             lane.context(),
+            attention_layout(),
             recording(recorder, operators, substitutes_in(model), config.fused),
         ):
             result = model(*args, **kwargs)

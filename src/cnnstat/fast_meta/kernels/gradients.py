@@ -49,7 +49,9 @@ def convolution_backward(
 ) -> Any:
     *geometry, mask = geometry_and_mask
     output = convolution(x, weight, None, *geometry)
-    if output is NotImplemented or not (x.is_contiguous() and _same_layout(gradient, output)):
+    if output is NotImplemented or not (x.is_contiguous() and weight.is_contiguous()):
+        return NotImplemented
+    if not _same_layout(gradient, output):
         return NotImplemented
     shapes = (x.shape, weight.shape, weight.shape[:1])
     return _gradients(shapes, mask, x)
