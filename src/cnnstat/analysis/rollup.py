@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
-from ..operators.registry import cost_of
+from ..operators.registry import COMPLEX, cost_of
 from ..trace.records import Call, Op, Parameter, Trace
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
@@ -58,13 +58,22 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*ownership.notes(), *unreached(trace), *_run_notes(trace)),
+        notes=(*_complex_notes(params), *ownership.notes(), *unreached(trace), *_run_notes(trace)),
     )
 
 
 def layers_of(trace: Trace) -> tuple[Layer, ...]:
     """The rows of a run, which may be incomplete."""
     return _layers(trace, Ownership(trace), fields_of(trace))
+
+
+def _complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
+    elements = sum(p.numel for p in params if p.dtype in COMPLEX)
+    if elements:
+        yield (
+            f"{elements:,} parameters are complex: each counts once and has two real numbers, "
+            "and a complex MAC counts as four real ones"
+        )
 
 
 def _run_notes(trace: Trace) -> Iterator[str]:

@@ -9,7 +9,7 @@ from math import prod
 from msgspec.structs import replace
 
 from ..operators.convolution import Convolution
-from ..operators.costs import Term
+from ..operators.costs import REAL_MACS, Term
 from ..operators.describe import dims_of, slides_a_window
 from ..operators.linear import Matmul
 from ..operators.registry import View
@@ -55,6 +55,8 @@ def _terms(subject: Subject, op: Operation) -> Iterator[tuple[str, Expression]]:
     term = _symbolic(subject, op.view)
     if term is not None and term.value == cost.macs:
         terms = [term]
+    elif term is not None and REAL_MACS * term.value == cost.macs:  # of complex numbers
+        terms = [number(REAL_MACS) * term]
     else:
         terms = [product([*part.shape, *part.each]) for part in cost.products]
     for term in terms or [number(cost.macs)]:

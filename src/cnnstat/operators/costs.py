@@ -3,6 +3,9 @@
 One MAC is one multiply and one add of a convolution, linear, matmul, attention or recurrent
 product; everything else (bias, normalisation, activation, pooling, joins) is `other_ops`, one per
 elementary operation on one element, a transcendental function being one.
+
+One complex MAC is four real ones: (a + b·i)·(c + d·i) has four real products, and four additions
+with that to the sum. Elementary operations count per element, real or complex.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from collections.abc import Sequence
 from math import prod
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import TensorSpec
+
+REAL_MACS = 4
+"""Real multiply–accumulates of one complex one."""
 
 
 class Term(Struct, frozen=True):
@@ -53,6 +60,11 @@ class Cost(Struct, frozen=True, eq=False):
             self.products + other.products,
             self.operations + other.operations,
         )
+
+    def of_complex(self) -> Cost:
+        """The cost of the same products of complex numbers."""
+        products = tuple(replace(term, each=(*term.each, REAL_MACS)) for term in self.products)
+        return Cost(REAL_MACS * self.macs, self.other_ops, products, self.operations)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cost):

@@ -135,6 +135,7 @@ Rule = Callable[[Op], Cost | None]
 """None where the cost depends on values."""
 
 _V = TypeVar("_V", bound=View)
+COMPLEX = frozenset({"complex32", "complex64", "complex128"})
 _NOTHING = Cost()
 DEFINITIONS: dict[str, Definition] = {}
 
@@ -207,8 +208,12 @@ def cost_of(op: Op) -> Cost | None:
     if known.reason_free is not None:
         return _NOTHING
     if known.view is not None:
-        return known.view.of(op).cost()
-    return None if known.rule is None else known.rule(op)
+        cost = known.view.of(op).cost()
+    else:
+        cost = None if known.rule is None else known.rule(op)
+    if cost is not None and cost.macs and op.outputs and op.outputs[0].dtype in COMPLEX:
+        return cost.of_complex()
+    return cost
 
 
 def reason_free(name: str) -> str | None:

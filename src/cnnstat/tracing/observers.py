@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..fast_meta import gc_paused
+from .complex_convolutions import convolve, is_complex_convolution
 from .copies import Substitutes, meta_copy
 from .dispatch import Operators
 from .recorder import Recorder
@@ -108,11 +110,14 @@ class Functions(TorchFunctionMode):
                 return result
         # Read here: in the dispatch mode autocast always appears to be off.
         recorder.autocast = _is_autocast("cpu") or _is_autocast("cuda")
+        run = func
+        if is_complex_convolution(func, args, kwargs):
+            run = partial(convolve, func)
         if recorder.in_library_module or (name := self._name(func)) is None:
-            return func(*args, **kwargs)
+            return run(*args, **kwargs)
         call = recorder.open_function(name, (args, kwargs))
         try:
-            result = func(*args, **kwargs)
+            result = run(*args, **kwargs)
         except BaseException as error:
             recorder.close(call, error)
             raise
