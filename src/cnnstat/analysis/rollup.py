@@ -81,6 +81,9 @@ def _run_notes(trace: Trace) -> Iterator[str]:
         yield from trace.backward.notes
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
+    if trace.devices:
+        named = ", ".join(trace.devices)
+        yield f"the code asks for {named}: it was run on the device of the {trace.lane} lane"
 
 
 def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:

@@ -30,6 +30,7 @@ from ..models.model_inputs import default_inputs
 from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
+from ..tracing.accelerators import on_lane_device
 from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
@@ -149,7 +150,7 @@ class SourceSubject(Subject):
         sites: dict[str, Frame] = {}
         with quietly():
             try:
-                with reloaded(self.place, self.root, compiled, names) as module:
+                with on_lane_device(), reloaded(self.place, self.root, compiled, names) as module:
                     model = self._built(getattr(module, self.name), change, watched, sites)
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)

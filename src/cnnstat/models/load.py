@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CnnstatError, UsageError, closest
 from ..inputs import CallArguments
+from ..tracing.accelerators import on_lane_device
 from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
@@ -94,7 +95,9 @@ def _load_user_model(
                 return replace(_load(model, inputs, named, chosen), spec=name)
         example = getattr(sys.modules.get(model.__module__), "example_input", None)
         file = user_model.source.rpartition(":")[0]
-        return python.loaded(name, model, example, inputs, named, chosen, file)
+        with on_lane_device() as devices:
+            loaded = python.loaded(name, model, example, inputs, named, chosen, file)
+        return replace(loaded, devices=tuple(devices))
     except CnnstatError as error:
         error.details = (*error.details, f"{name} is named in {user_model.place}")
         raise

@@ -22,6 +22,7 @@ from torch import nn
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..fast_meta import import_rules
 from ..inputs import CallArguments, InputFunction
+from ..tracing.accelerators import on_lane_device
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
@@ -51,6 +52,16 @@ def load(
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
+    with on_lane_device() as devices:
+        return replace(
+            _load(spec, place, name, inputs, named, arguments), written=spec, devices=tuple(devices)
+        )
+
+
+def _load(
+    spec: str, place: str, name: str, inputs: Sequence[Any], named: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> Loaded:  # fmt: skip
     module = import_place(place, name)
     if not name:
         models = _models_in(module)
@@ -64,8 +75,7 @@ def load(
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         raise ModelError(f"{place} has no {name!r}", *filter(None, [close]))
     example = getattr(module, "example_input", None)
-    model = loaded(spec, getattr(module, name), example, inputs, named, arguments)
-    return replace(model, written=spec)
+    return loaded(spec, getattr(module, name), example, inputs, named, arguments)
 
 
 def loaded(
@@ -123,7 +133,8 @@ def call_input_functions(
 
 def _returned_by(function: InputFunction) -> CallArguments:
     place, name = function.place, function.function
-    module = import_place(place, name)
+    with on_lane_device():
+        module = import_place(place, name)
     if place.endswith(".py"):
         _with_functions[Path(place).resolve()] = module
     make = getattr(module, name, None)
@@ -132,7 +143,8 @@ def _returned_by(function: InputFunction) -> CallArguments:
         close = nearest(name, known)
         raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
     try:
-        value = make()
+        with on_lane_device():
+            value = make()
     except Exception as error:  # the user's code may raise anything
         raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error
     return arguments_from(value)

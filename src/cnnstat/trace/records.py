@@ -168,7 +168,7 @@ class Trace:
     the model by path, called or not. `lane_reason` explains why the run is not on `meta`, None if
     the lane was requested. `composites` are the operators that torch decomposes (`aten.linear`,
     `aten.scaled_dot_product_attention`), in the order in which they began. They and `backward` are
-    recorded on request only.
+    recorded on request only. `devices` are the accelerators that the model's code names.
     """
 
     model: str
@@ -183,6 +183,7 @@ class Trace:
     lane_reason: str | None = None
     composites: tuple[Op, ...] = ()
     backward: Backward | None = None
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Recorder:
     """Records calls and operators, and tracks which activation storages are alive.
 
     `limit` is the maximum of live bytes. `autocast`: whether it is on where the model runs.
+    `devices` are the accelerators that the model's code names.
     """
 
     modules: dict[int, Module]
@@ -88,6 +89,7 @@ class Recorder:
     open_at_error: tuple[OpenCall, ...] = ()
     live_bytes: int = 0
     autocast: bool = False
+    devices: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._executions: Counter[str] = Counter()

@@ -110,6 +110,7 @@ def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: La
             modules={module.path: module for module in recorder.modules.values()},
             parameters=parameters,
             composites=tuple(op for op in recorder.composites if op is not None),
+            devices=tuple(recorder.devices),
         )
 
     try:
