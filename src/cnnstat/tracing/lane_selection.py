@@ -76,7 +76,7 @@ def trace_on_lanes(
     if isinstance(first, LaneError):
         further = LANES[1:]
     else:  # probably a fault of the model: the error of plain PyTorch is the one to report
-        further = LANES[2:] if _param_bytes(model) <= _SMALL else LANES[1:2]
+        further = LANES[1:] if _param_bytes(model) <= _SMALL else LANES[1:2]
     stopped = []
     for name in further:
         try:
