@@ -36,7 +36,7 @@ NEEDS = [
     ("a mask", lambda x: x[x > 0], "meta"),
     ("nonzero", torch.nonzero, "meta"),
     ("the CPU", lambda x: x.cpu(), "meta"),
-    ("a branch by device", lambda x: x.relu() if x.device.type == "cpu" else fused(x), "fake"),
+    ("a branch by device", lambda x: x.relu() if x.device.type == "cpu" else x.fused(), "fake"),
     ("autocast by device", lambda x: torch.autocast(x.device.type, enabled=False) and x, "meta"),
     ("a condition", lambda x: x if x.sum() > 0 else -x, "cpu"),
     ("item", lambda x: x * x.mean().item(), "cpu"),
