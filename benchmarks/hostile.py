@@ -4,12 +4,15 @@
     python benchmarks/hostile.py --one onnx:17         # one case: its folder, command and output
 
 Whatever a file or a line of user code contains, cnnstat answers with a result or with one clear
-message, within seconds. Each case is a command line in a folder of its own. Counted are: a "fault of
-cnnstat", a traceback, an exit status outside 0, 1, 2, 3 and 130, a success without output, a failure
+message,
+within seconds. Each case is a command line in a folder of its own. Counted are: a "fault of
+cnnstat", a traceback, an exit status outside 0, 1, 2, 3 and 130, a success without output,
+a failure
 without a message or with one too long to read, control characters in the output, a warning of a
 library, a case that takes longer than `SECONDS` or more than `MEMORY`, a process that dies.
 
-The cases run in one worker process, by the function that the command line calls, and in a process of
+The cases run in one worker process, by the function that the command line calls,
+and in a process of
 their own where the environment matters. A worker that hangs or dies is replaced.
 """
 
@@ -101,7 +104,9 @@ class Outcome:
 def is_control(character: str) -> bool:
     """Whether a terminal or an editor may act on the character instead of showing it."""
     category = unicodedata.category(character)
-    return character != "\n" and category in ("Cc", "Cs", "Zl", "Zp") or character in BIDIRECTIONAL
+    return (
+        character != "\n" and category in ("Cc", "Cs", "Zl", "Zp")
+    ) or character in BIDIRECTIONAL
 
 
 BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -232,8 +237,10 @@ def work() -> None:
             file = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, number)
             os.close(file)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, errors="backslashreplace")  # noqa: SIM115
+        sys.stdout, sys.stderr = (
+            open(number, "w", encoding="utf-8", closefd=False, errors=errors)  # noqa: SIM115
+            for number, errors in ((1, "strict"), (2, "backslashreplace"))
+        )
         try:
             status = run(command)
         except BaseException:  # what `run` lets through ends the command line with a traceback
@@ -288,7 +295,9 @@ def main() -> None:
             if outcome.fault:
                 faults[outcome.fault] += 1
                 last = outcome.err.strip().splitlines()[:1]
-                print(f"{kind}:{number}  {outcome.fault}  {ascii(' '.join(last))[:200]}", flush=True)
+                print(
+                    f"{kind}:{number}  {outcome.fault}  {ascii(' '.join(last))[:200]}", flush=True
+                )
             if (outcome.fault or options.one) and options.keep:
                 target = options.keep / f"{kind}-{number}"
                 shutil.copytree(Path(folder) / str(index), target, symlinks=True)

@@ -26,7 +26,8 @@ class Case:
 
 
 TEXTS = (
-    "", " ", "\n", "a\nb", "x", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\x7f", "\r\rx",
+    "", " ", "\n", "a\nb", "x", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\x7f",
+    "\r\rx",
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "=1+1", "@SUM(A1)", "+1", "-1",
     "\t=1", "|", "`", "a|b|c", "![x](http://x)", "[x](javascript:x)", "\\write18{id}",
     "%\n\\write18{id}", "$x$", "{", "}", "#", "~^&_%", "\u202egnp.exe", "\u2028", "\0", "名" * 100,

@@ -22,8 +22,10 @@ class Net(nn.Module):
 FILES = {"net.py": NET}
 SPEC = "net.py:Net"
 SIZES = ("1,3,8,8", "1x3x8x8", "N,3,H,W", "1,3,8", "1,3,0,8", "-1,3,8,8", "1,3,8,8:int64", "1,,8",
-         "x=1,3,8,8", "1=1", "1,3,999999999,999999999", "9" * 30, "1,3,8,8:x", "", "=", ":", "x", "1.5",
-         "1,3,8,8,", "[1,3]", "(1,3,8,8)", "1e3,3", "A1,B2,C3,D4", "N", "1,3,8,8:bool", "\u0661,3,8,8",
+         "x=1,3,8,8", "1=1", "1,3,999999999,999999999", "9" * 30, "1,3,8,8:x", "", "=", ":", "x",
+         "1.5",
+         "1,3,8,8,", "[1,3]", "(1,3,8,8)", "1e3,3", "A1,B2,C3,D4", "N", "1,3,8,8:bool",
+         "\u0661,3,8,8",
          "1,3,18446744073709551616,1", "y=1,3,8,8", "self=1,3,8,8", "1,3,2,2", "1,3,H,H",
          "1" + ",1" * 300, "1,3,1000000,1000000")  # fmt: skip
 
@@ -41,7 +43,9 @@ def command_case(rng: random.Random) -> Case:
     for option in rng.sample(_OPTIONS[name], min(len(_OPTIONS[name]), rng.choice((0, 1, 2, 3)))):
         words += [option] if option in _FLAGS else [option, _value(rng, option)]
     if rng.random() < 0.05:
-        words.insert(rng.randrange(len(words)), rng.choice(("--x", "--help", "-h", "--", "--version")))
+        words.insert(
+            rng.randrange(len(words)), rng.choice(("--x", "--help", "-h", "--", "--version"))
+        )
     words = [word.replace("\0", "") for word in words]  # no command line can contain one
     return Case(words, FILES, {"loop.py": "loop.py", "loop.json": "loop.json"})
 
@@ -56,8 +60,10 @@ def _spec(rng: random.Random) -> str:
         text, f"{text}.py:Net", f"net.py:{text}", f"{text}.onnx", f"{text}.json", f"{text}.pt2",
         f"torchvision:{text}", f"transformers:{text}", f"{text}:{text}", "loop.py:Net", "loop.json",
         ".", "/", "net.py:Net:Net", "net.py:", ":Net", "/dev/null", "/dev/null.json", "os:system",
-        "os.path:join", "net:Net", "x" * 300 + ".py:Net", "x" * 300 + ".json", "/dev/full", "net.pyc",
-        "sys:exit", "/proc/self/mem", "~/x.py:Net", "https://example.com/x.onnx", "net.pt", "*.onnx",
+        "os.path:join", "net:Net", "x" * 300 + ".py:Net", "x" * 300 + ".json", "/dev/full",
+        "net.pyc",
+        "sys:exit", "/proc/self/mem", "~/x.py:Net", "https://example.com/x.onnx", "net.pt",
+        "*.onnx",
     ))  # fmt: skip
 
 
@@ -81,12 +87,14 @@ _OPTIONS = {
 _FLAGS = ("--training", "--strict", "--fit")
 _VALUES = {
     "--input": SIZES,
-    "--arg": ("width=8", "width=0", "width=-1", "width='x'", "width=None", "width=1e99", "x=1", "=", "a",
+    "--arg": ("width=8", "width=0", "width=-1", "width='x'", "width=None", "width=1e99", "x=1",
+    "=", "a",
               "width=" + "(" * 300, "width=" + "[" * 100_000, "width=9**9**9", "width=10**9", "1=1",
               "width=1000000000000", "a.b=1", "width=__import__('os')", "width=\u0661", "class=1"),
     "--format": (*FORMATS, "svg", "pdf", ""),
     "--output": ("o.json", "o.html", "o.svg", "o.x", ".", "a/b.json", "/dev/full", "/dev/null", "o",
-                 "x" * 300 + ".json", "net.py/o.json", "loop.json", "\n.json", "/proc/x.json", ".html",
+                 "x" * 300 + ".json", "net.py/o.json", "loop.json", "\n.json", "/proc/x.json",
+                 ".html",
                  "/o.json/", "o.tex", "o.csv", "o.md"),
     "--mode": ("eval", "train", "x", ""),
     "--lane": ("meta", "fake", "auto", "x", "cuda"),
@@ -119,7 +127,8 @@ def pyproject_case(rng: random.Random) -> Case:
     content = text.encode()
     if rng.random() < 0.2:
         content = damaged(rng, content)
-    command = rng.choice((["list"], ["shapes", "mine"], ["shapes", "mine"], ["shapes", "other"], ["shapes", "lenet"],
+    command = rng.choice((["list"], ["shapes", "mine"], ["shapes", "mine"], ["shapes", "other"],
+    ["shapes", "lenet"],
                           ["list", "--format", rng.choice(FORMATS)], ["compare", "mine", "other"],
                           ["explain", "mine", "conv"], ["shapes", "mine", "--input", "1,3,8,8"],
                           ["shapes", "missing"], ["--help"]))  # fmt: skip
@@ -134,12 +143,18 @@ def _toml(text: str) -> str:
 
 EFFECTS = b"import cnnstat\n@cnnstat.register('made')\ndef make():\n    raise SystemExit(0)\n"
 _TOML_VALUES = (
-    "1", "-1.5", "true", "[]", "{}", '""', "[1, 2]", '{spec = 1}', '{spec = "net.py:Net", input = 3}',
-    '{spec = "net.py:Net", input = "1,3,8,8", arguments = {width = "x"}}', '{spec = ""}', "1979-05-27",
-    '{spec = "net.py:Net", input = [1, 3, 8, 8], arguments = {width = 10000000000}}', "nan", "'''x'''",
-    '{spec = "net.py:Net", input = ["1,3,8,8", "x=1"]}', '{spec = "net.py:Net", summary = 1}', '"mine"',
-    '{spec = "net.py:Net", nothing = 1}', "[" * 500 + "]" * 500, "[" * 20_000, '"other"', '{input = "1"}',
-    "{" + "a = {" * 300 + "}" * 301, '"lenet"', '"x.onnx"', "9" * 5000, '"mine:mine"', "inf", "07:32:00",
+    "1", "-1.5", "true", "[]", "{}", '""', "[1, 2]", '{spec = 1}', 
+    '{spec = "net.py:Net", input = 3}',
+    '{spec = "net.py:Net", input = "1,3,8,8", arguments = {width = "x"}}', '{spec = ""}',
+    "1979-05-27",
+    '{spec = "net.py:Net", input = [1, 3, 8, 8], arguments = {width = 10000000000}}', "nan",
+    "'''x'''",
+    '{spec = "net.py:Net", input = ["1,3,8,8", "x=1"]}', '{spec = "net.py:Net", summary = 1}',
+    '"mine"',
+    '{spec = "net.py:Net", nothing = 1}', "[" * 500 + "]" * 500, "[" * 20_000, '"other"',
+    '{input = "1"}',
+    "{" + "a = {" * 300 + "}" * 301, '"lenet"', '"x.onnx"', "9" * 5000, '"mine:mine"', "inf",
+    "07:32:00",
     '{spec = "net.py:Net", input = "N,3,H,W"}', '{spec = "net.py:Net", arguments = {"a b" = 1}}',
 )  # fmt: skip
 _TABLES = (
@@ -147,7 +162,8 @@ _TABLES = (
     "[tool.cnnstat.models]\nmine = {spec = 'net.py:Net', summary = TEXT}\n",
     "[tool.cnnstat.models]\nTEXT = VALUE\nmine = VALUE\n", "[tool.cnnstat]\nmodels = VALUE\n",
     "[tool.cnnstat]\nimport = VALUE\n", '[tool.cnnstat]\nimport = ["effects"]\n',
-    "[tool.cnnstat]\nimport = [TEXT]\n", "[tool.cnnstat]\nTEXT = VALUE\n", "[tool]\ncnnstat = VALUE\n",
+    "[tool.cnnstat]\nimport = [TEXT]\n", "[tool.cnnstat]\nTEXT = VALUE\n",
+    "[tool]\ncnnstat = VALUE\n",
     "tool = VALUE # cnnstat\n", "[tool.cnnstat.models]\nmine = 'other'\nother = 'mine'\n",
     "[tool.cnnstat.models]\nmine = 'mine'\n", "[tool.cnnstat.models]\nlenet = VALUE\n",
     "[tool.cnnstat.models]\nmine = {spec = 'net.py:Net', input = TEXT}\n",
@@ -179,18 +195,24 @@ _RAISED = (
     *(f"raise {name}" for name in (
         "ValueError('x')", "KeyError('k')", "SystemExit", "SystemExit(0)", "SystemExit('bye')",
         "KeyboardInterrupt", "GeneratorExit", "BaseException('b')", "StopIteration", "MemoryError",
-        "RecursionError", "OSError(28, 'full')", "BrokenPipeError", "UnicodeDecodeError('utf8', b'x', 0, 1, 'r')",
-        "AssertionError", "NotImplementedError", "ImportError('x')", "AttributeError('x')", "Warning('w')",
+        "RecursionError", "OSError(28, 'full')", "BrokenPipeError", 
+        "UnicodeDecodeError('utf8', b'x', 0, 1, 'r')",
+        "AssertionError", "NotImplementedError", "ImportError('x')", "AttributeError('x')",
+        "Warning('w')",
         "Exception('x' * 1000000)", "Exception('\\x1b[31mred')", "Exception('a\\nb\\nerror: c')",
         "Exception('\\ud800')", "Exception('\\u202e')", "ExceptionGroup('g', [ValueError('x')])",
-        "type('X', (Exception,), {'__str__': lambda s: 1 / 0})()", "TypeError", "Exception(object())",
-        "type('X', (BaseException,), {'__repr__': lambda s: 1 / 0})()", "RuntimeError('shape mismatch')",
+        "type('X', (Exception,), {'__str__': lambda s: 1 / 0})()", "TypeError",
+        "Exception(object())",
+        "type('X', (BaseException,), {'__repr__': lambda s: 1 / 0})()",
+        "RuntimeError('shape mismatch')",
         "type('\\x1b[31m', (Exception,), {})('x')", "torch.cuda.OutOfMemoryError('CUDA')",
     )),
     "sys.exit()", "1 / 0", "assert False", "exec('x = (')", "import nothing_such", "return None",
-    "print('\\x1b[31mred')", "warnings.warn('\\x1b[31mw')", "os.close(1)", "sys.stdout.close()",
-    "def f(): f()\n    f()", "int('9' * 5000)", "sys.setrecursionlimit(50)", "del sys.modules['torch']",
-    "sys.stderr = None", "sys.stdout = None", "os.chdir('/')", "sys.path.clear()", "torch.manual_seed(1)",
+    "os.close(1)", "sys.stdout.close()",
+    "def f(): f()\n    f()", "int('9' * 5000)", "sys.setrecursionlimit(50)",
+    "del sys.modules['torch']",
+    "sys.stderr = None", "sys.stdout = None", "os.chdir('/')", "sys.path.clear()",
+    "torch.manual_seed(1)",
     "torch.set_default_dtype(torch.float64)", "torch.set_grad_enabled(False)", "pass",
 )  # fmt: skip
 _NET = """
@@ -203,29 +225,34 @@ class Net(nn.Module):
         FORWARD
         return self.conv(x)
 """
+
+
+def _net(init: str = "", forward: str = "", method: str = "") -> str:
+    text = _NET.replace("INIT", init).replace("FORWARD", forward)
+    return f"{text}    def {method}:\n        RAISE\n" if method else text
+
+
 _PLACES = (
-    "def f():\n    RAISE\nf()\n" + _NET.replace("INIT", "").replace("FORWARD", ""),
-    _NET.replace("INIT", "RAISE").replace("FORWARD", ""),
-    _NET.replace("INIT", "").replace("FORWARD", "RAISE"),
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    def extra_repr(self):\n        RAISE\n",
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    def __repr__(self):\n        RAISE\n",
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    def __getattr__(self, name):\n        RAISE\n",
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    def train(self, mode=True):\n        RAISE\n",
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    @property\n    def x(self):\n        RAISE\n",
-    _NET.replace("INIT", "").replace("FORWARD", "") + "    def __setattr__(self, n, v):\n        RAISE\n",
-    _NET.replace("INIT", "self.add_module(NAME.replace('.', ''), nn.Linear(8, 8))").replace(
-        "FORWARD", "x = list(self.children())[-1](x)"),
-    _NET.replace("INIT", "self.conv.__class__ = type(NAME, (nn.Conv2d,), {})").replace("FORWARD", ""),
-    _NET.replace("INIT", "self.conv.extra_repr = lambda: NAME").replace("FORWARD", ""),
-    _NET.replace("INIT", "self.register_parameter(NAME.replace('.', ''), nn.Parameter(torch.ones(1)))")
-    .replace("FORWARD", ""),
-    _NET.replace("INIT", "self.me = [self]").replace("FORWARD", "raise ValueError(NAME)"),
+    "def f():\n    RAISE\nf()\n" + _net(),
+    _net(init="RAISE"), _net(forward="RAISE"), _net(method="extra_repr(self)"),
+    _net(method="__repr__(self)"), _net(method="__getattr__(self, name)"),
+    _net(method="train(self, mode=True)"), _net(method="__setattr__(self, name, value)"),
+    _net(method="parameters(self, recurse=True)"), _net(method="named_modules(self, *a, **k)"),
+    _net(method="__call__(self, *a)"), _net(method="__class_getitem__(cls, x)"),
+    _net(method="apply(self, f)"), _net(method="__deepcopy__(self, memo)"),
+    _net("self.add_module(NAME.replace('.', ''), nn.Linear(8, 8))",
+         "x = list(self.children())[-1](x)"),
+    _net("self.conv.__class__ = type(NAME, (nn.Conv2d,), {})"),
+    _net("self.conv.extra_repr = lambda: NAME"),
+    _net("self.register_parameter(NAME.replace('.', ''), nn.Parameter(torch.ones(1)))"),
+    _net("self.me = [self]", "raise ValueError(NAME)"), _net("self.add_module('me', self)"),
     "def Net():\n    RAISE\n", "class Net:\n    def __init__(self):\n        RAISE\n",
-    "class Meta(type):\n    def __call__(cls):\n        RAISE\nclass Net(nn.Module, metaclass=Meta): pass\n",
-    "Net = NAME\n", "Net = lambda: NAME\n", "def __getattr__(name):\n    RAISE\n", "\0", "\tx\n  y\n",
-    "x = (\n", "import " + "a." * 2000 + "a\n", "x = " + "(" * 500 + ")" * 500 + "\n", "\ufeffimport os\n",
-    "example_input = NAME\n" + _NET.replace("INIT", "").replace("FORWARD", ""),
-    "def example_input():\n    RAISE\n" + _NET.replace("INIT", "").replace("FORWARD", ""),
+    "class Meta(type):\n    def __call__(cls):\n        RAISE\n"
+    "class Net(nn.Module, metaclass=Meta): pass\n",
+    "Net = NAME\n", "Net = lambda: NAME\n", "def __getattr__(name):\n    RAISE\n", "\0",
+    "\tx\n  y\n", "x = (\n", "import " + "a." * 2000 + "a\n", "\ufeffimport os\n",
+    "x = " + "(" * 500 + ")" * 500 + "\n", "example_input = NAME\n" + _net(),
+    "def example_input():\n    RAISE\n" + _net(),
 )  # fmt: skip
 
 
@@ -240,11 +267,13 @@ def environment_case(rng: random.Random) -> Case:
     return rng.choice((
         Case([*shapes, "--format", rng.choice(FORMATS)], files, environment=ascii_only),
         Case(["--help"], files, environment={}, stdout="/dev/full"),
-        Case([rng.choice(("shapes", "list", "explain")), "--help"], {}, environment={}, stdout="/dev/full"),
+        Case([rng.choice(("shapes", "list", "explain")), "--help"], {}, environment={},
+        stdout="/dev/full"),
         Case(shapes, files, environment={}, stdout="/dev/full"),
         Case(["list"], files, environment={}, stdout="/dev/full"),
         Case(["--version"], files, environment={}, stdout="/dev/full"),
-        Case(["shapes", f"{unnamed}:Net", "--input", "1,3,8,8", "--format", rng.choice(FORMATS)], files,
+        Case(["shapes", f"{unnamed}:Net", "--input", "1,3,8,8", "--format", rng.choice(FORMATS)],
+        files,
              environment=rng.choice(({}, ascii_only))),
         Case(["shapes", f"missing{unnamed}:Net"], files, environment=rng.choice(({}, ascii_only))),
         Case([*shapes, "--output", "caf\udce9.json"], files, environment={}),
@@ -258,5 +287,6 @@ def environment_case(rng: random.Random) -> Case:
         Case([*shapes, "--output", "loop.json"], files, {"loop.json": "loop.json"}, environment={}),
         Case(["list"], files, environment={"HOME": "/nonexistent", "XDG_CACHE_HOME": "\x1b"}),
         Case(["list"], {"x": b""}, {"pyproject.toml": "pyproject.toml"}, environment={}),
-        Case(["--help"], {"pyproject.toml": b"[tool.cnnstat]\nx = " + b"[" * 20_000}, environment={}),
+        Case(["--help"], {"pyproject.toml": b"[tool.cnnstat]\nx = " + b"[" * 20_000},
+        environment={}),
     ))  # fmt: skip

@@ -33,11 +33,14 @@ def analysis_case(rng: random.Random) -> Case:
         content = damaged(rng, content)
     if rng.random() < 0.03:
         content = rng.choice((b"", b"[" * 200_000, b'{"a":' * 100_000, b"\xff\xfe", b"1" * 100_000,
-                              b'{"kind": "analysis"}', content.decode().encode("utf-16")))  # fmt: skip
+                              b'{"kind": "analysis"}',
+                              content.decode().encode("utf-16")))  # fmt: skip
     form = ["--format", rng.choice((*FORMATS, "svg"))]
     command = rng.choice((
-        ["shapes", "a.json", *form], ["shapes", "a.json", *form], ["shapes", "a.json", "--top", "3"],
-        ["shapes", "a.json", "--sort", "macs", "--depth", "9"], ["shapes", "a.json", "--object", "9"],
+        ["shapes", "a.json", *form], ["shapes", "a.json", *form], ["shapes", "a.json", "--top",
+        "3"],
+        ["shapes", "a.json", "--sort", "macs", "--depth", "9"], ["shapes", "a.json", "--object",
+        "9"],
         ["compare", "a.json", "b.json", *form], ["compare", "b.json", "a.json", "a.json"],
         ["explain", "a.json", rng.choice(("conv", "0", "receptive_field", "peak", "fc", ""))],
         ["roofline", "a.json", "--device", "h100"], ["memory", "a.json"], ["verify", "a.json"],
@@ -73,7 +76,7 @@ def exported_case(rng: random.Random) -> Case:
     if rng.random() < 0.1:
         config = next(name for name in members if name.endswith("_weights_config.json"))
         members[config] = _changed(rng, members[config])
-    content = _zipped(rng, members)
+    content = _zipped(rng, members) if rng.random() < 0.99 else bomb(200)
     if rng.random() < 0.3:
         content = _change_archive(rng, content)
     command = ["shapes", "m.pt2", "--format", rng.choice(FORMATS)]
@@ -95,7 +98,8 @@ def _change_program(rng: random.Random, members: dict[str, bytes], program: str)
             if isinstance(node, dict):
                 node["target"] = rng.choice((
                     "torch.ops.aten.add.Tensor", "torch.ops.aten.zeros.default", "os.system",
-                    "builtins.eval", "torch.ops.higher_order.cond", "torch.ops.aten.__class__.__call__",
+                    "builtins.eval", "torch.ops.higher_order.cond",
+                    "torch.ops.aten.__class__.__call__",
                     "torch.ops.load_library.x.y", "torch.ops.aten.fill_.Scalar", "_operator.pow",
                     "torch.ops.aten.empty.memory_format", "torch.ops.aten.lstm.input", *TEXTS,
                 ))  # fmt: skip
@@ -108,7 +112,8 @@ def _change_program(rng: random.Random, members: dict[str, bytes], program: str)
             text = json.dumps(value)
             for old in rng.sample(("stem", "conv", "blocks", "head", "relu"), 2):
                 text = text.replace(old, rng.choice((
-                    "__class__", "forward", "_modules", "training", "__init__", "a.b", "..", "_root",
+                    "__class__", "forward", "_modules", "training", "__init__", "a.b", "..",
+                    "_root",
                     "\\u001b[31mred", "_segment", "named_parameters", "\\n", "\\ud800", "x" * 5000,
                 )))  # fmt: skip
             value = json.loads(text)
@@ -223,13 +228,12 @@ def _programs() -> tuple[dict[str, bytes], ...]:
     return tuple(made)
 
 
-def bomb(size: int) -> bytes:
-    """An archive whose program unpacks to `size` bytes."""
+@cache
+def bomb(mebibytes: int) -> bytes:
+    """An archive whose program is a list of empty lists, small when packed."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        with archive.open("m/models/model.json", "w", force_zip64=True) as member:
-            for _ in range(size >> 20):
-                member.write(b" " * (1 << 20))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m/models/model.json", b"[" + b"[],[],[]," * (mebibytes << 17) + b"0]")
     return out.getvalue()
 
 
@@ -252,7 +256,8 @@ def config_case(rng: random.Random) -> Case:
     command = ["shapes", "transformers:config.json", "--format", rng.choice(FORMATS)]
     if rng.random() < 0.3:
         command += ["--arg", rng.choice(("num_hidden_layers=1000000000", "hidden_size='x'",
-                                         "num_hidden_layers=-1", "x=1", "vocab_size=None"))]  # fmt: skip
+                                         "num_hidden_layers=-1", "x=1",
+                                         "vocab_size=None"))]  # fmt: skip
     return Case(command, {"config.json": content})
 
 

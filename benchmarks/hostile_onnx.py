@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -24,7 +25,10 @@ def onnx_case(rng: random.Random) -> Case:
         content = damaged(rng, content)
     command = ["shapes", "m.onnx", "--format", rng.choice(FORMATS)]
     if rng.random() < 0.2:
-        command += ["--input", rng.choice(("1,3,8,8", "1,3,8,8:int64", "5", "x=2,3,8,8", "N,3,8,8"))]
+        command += [
+            "--input",
+            rng.choice(("1,3,8,8", "1,3,8,8:int64", "5", "x=2,3,8,8", "N,3,8,8")),
+        ]
     if rng.random() < 0.1:
         command[0:2] = rng.choice((["explain", "m.onnx", "y"], ["compare", "m.onnx", "m.onnx"],
                                    ["roofline", "m.onnx", "--device", "h100"]))  # fmt: skip
@@ -208,20 +212,24 @@ def _bomb(rng: random.Random) -> Any:
 def _doubling(rng: random.Random) -> Any:
     imports = [helper.make_opsetid("", 20), helper.make_opsetid("f", 1)]
     depth = rng.choice((3, 12, 40, 200))
-    functions = [helper.make_function("f", "F0", ["a"], ["b"], [node("Relu", ["a"], ["b"])], imports)]
+    functions = [
+        helper.make_function("f", "F0", ["a"], ["b"], [node("Relu", ["a"], ["b"])], imports)
+    ]
     for level in range(1, depth):
         calls = [node(f"F{level - 1}", [a], [b], domain="f") for a, b in (("a", "m"), ("m", "b"))]
         functions.append(helper.make_function("f", f"F{level}", ["a"], ["b"], calls, imports))
     if rng.random() < 0.3:  # a function that runs itself
         functions[0].node[0].op_type, functions[0].node[0].domain = f"F{depth - 1}", "f"
-    return _model([node(f"F{depth - 1}", ["x"], ["y"], domain="f")], [_image()], functions=functions)
+    return _model(
+        [node(f"F{depth - 1}", ["x"], ["y"], domain="f")], [_image()], functions=functions
+    )
 
 
 def _chain(rng: random.Random) -> Any:
     length = rng.choice((100, 2000, 5000))
     op, operands = rng.choice((("Relu", []), ("Add", ["w1"]), ("Identity", [])))
     names = ["x", *(f"v{i}" for i in range(length - 1)), "y"]
-    nodes = [node(op, [a, *operands], [b]) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [node(op, [a, *operands], [b]) for a, b in itertools.pairwise(names)]
     return _model(nodes, [_image("x", 1, 3)], [_array("w1", np.zeros(3))])
 
 
@@ -246,7 +254,8 @@ def _expanding(rng: random.Random) -> Any:
         node("ConstantOfShape", ["n"], ["c"]), node("Range", ["zero", "s", "st"], ["c"]),
         node("Pad", ["one", "p"], ["c"]), node("OneHot", ["i", "s", "v"], ["c"]),
         node("HannWindow", ["s"], ["c"]), node("Upsample", ["one", "one"], ["c"], mode="nearest"),
-        node("MaxPool", ["im"], ["c"], kernel_shape=[10**6] * 2, pads=[10**6] * 4, strides=[10**6] * 2),
+        node("MaxPool", ["im"], ["c"], kernel_shape=[10**6] * 2, pads=[10**6] * 4,
+        strides=[10**6] * 2),
         node("AveragePool", ["im"], ["c"], kernel_shape=[10**5] * 2, pads=[10**5] * 4,
              strides=[10**5] * 2),
         node("Resize", ["one", "", "n"], ["c"]), node("Pow", ["s", "s"], ["c"]),
@@ -271,7 +280,9 @@ def _deep_names(rng: random.Random) -> Any:
         for item in _named().graph.node[:1]:
             entry = model.graph.node[0].metadata_props.add()
             entry.key = "pkg.torch.onnx.name_scopes"
-            entry.value = rng.choice(("[" * depth, str(list(range(depth))), "1+" * depth + "1", "{}"))
+            entry.value = rng.choice(
+                ("[" * depth, str(list(range(depth))), "1+" * depth + "1", "{}")
+            )
             other = model.graph.node[0].metadata_props.add()
             other.key, other.value = "pkg.torch.onnx.class_hierarchy", item.metadata_props[1].value
     return model

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
 # From the ground to the roof: a file imports only from its own floor or from those above it here.
 FLOORS = [
-    ("version", "errors", "choices", "units", "inputs", "results", "run_config"),
+    ("version", "escaping", "errors", "choices", "units", "inputs", "results", "run_config"),
     ("symbols",),
     ("trace",),
     ("operators",),
@@ -32,10 +32,12 @@ FLOORS = [
     ("cli", "__main__"),
     ("__init__",),
 ]
-STDLIB_ONLY = ("version", "errors", "choices", "units", "inputs", "run_config", "symbols",
+STDLIB_ONLY = ("version", "escaping", "errors", "choices", "units", "inputs", "run_config",
+"symbols",
                "fast_meta.torch_import")  # fmt: skip
 WITHOUT_TORCH = (
-    "version", "errors", "choices", "units", "inputs", "results", "run_config", "symbols", "trace",
+    "version", "escaping", "errors", "choices", "units", "inputs", "results", "run_config",
+    "symbols", "trace",
     "operators", "render", "analysis", "explanation", "api", "cli", "models.saved",
     "models.model_sources", "models.pyproject", "models.user_names", "models.listing",
     "models.zoo.catalog",

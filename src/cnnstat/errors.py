@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from .escaping import message_text
+
 ModelPhase = Literal[
     "construction", "forward", "forward with gradients", "loss", "backward", "optimizer"
 ]
@@ -35,7 +37,7 @@ class CnnstatError(Exception):
         lines = [self.message, *(f"  {detail}" for detail in self.details)]
         if self.hint:
             lines.append(f"  try: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(message_text, lines))
 
 
 class UsageError(CnnstatError):

@@ -17,6 +17,7 @@ import msgspec
 import typer
 
 from ..errors import ModelError, OutputError, ShapeError, UsageError
+from ..escaping import visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
@@ -79,7 +80,7 @@ def emit(result: Result, to: Destination, options: Options | None = None) -> Non
         width = shutil.get_terminal_size().columns if on_terminal else None
         decorated = on_terminal and not os.environ.get("NO_COLOR")
         document = render(result, to.format, options, width=width, decorated=decorated)
-        _print(document.text)
+        _print(document.text, to.format)
         return
     document = render(result, to.format, options, linked_from=to.file)
     files = {to.file.parent / name: text for name, text in document.pictures.items()}
@@ -171,14 +172,13 @@ def _check_writable(file: Path) -> None:
         raise OutputError(f"cannot write {file}", "permission denied")
 
 
-def _print(text: str) -> None:
+def _print(text: str, format: Format) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output", "it is closed")
     encoding = stream.encoding or "utf-8"
     try:
-        # ? instead of × where the encoding lacks it, rather than a traceback
-        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.write(_encodable(text, format, encoding))
         stream.flush()
     except OSError as error:
         # Python flushes sys.stdout at exit, and what is left in its buffer would fail again
@@ -187,3 +187,17 @@ def _print(text: str) -> None:
             reason = error.strerror or str(error)
             raise OutputError("cannot write to standard output", reason) from error
         # a reader that left early, as in `cnnstat list | head -3`, is no error
+
+
+def _encodable(text: str, format: Format, encoding: str) -> str:
+    """The text in characters of the encoding: HTML and JSON have spellings for all others."""
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        if format == "json":
+            return visible_json(text, ascii_only=True)
+        entities = format in ("html", "svg")
+        return text.encode(encoding, "xmlcharrefreplace" if entities else "replace").decode(
+            encoding
+        )

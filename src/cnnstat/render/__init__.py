@@ -37,10 +37,11 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         UsageError: the options name an unknown column.
     """
     from ..results import KINDS, view_of
+    from .blocks import with_visible_texts
 
     options = options or Options(depth=KINDS[result.kind].depth)
     report: Report = view_of(result.kind)(result, options)
-    return report
+    return with_visible_texts(report)
 
 
 def render(

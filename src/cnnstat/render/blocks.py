@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, Literal
 
+from ..escaping import is_visible, visible
 from ..inputs import format_shape
 from ..units import (
     format_bytes,
@@ -234,6 +235,27 @@ class Report:
     blocks: tuple[Block, ...]
 
 
+def with_visible_texts(report: Report) -> Report:
+    """The report with all texts made safe to print: they may be names from a file or a model."""
+    safe: Report = _with_visible_texts(report)
+    return safe
+
+
+def _with_visible_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if is_visible(value) else visible(value)  # unchanged, it is not copied
+    if isinstance(value, tuple | list):
+        changed = [_with_visible_texts(item) for item in value]
+        same = all(a is b for a, b in zip(changed, value, strict=True))
+        return value if same else type(value)(changed)
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    old = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    new = {name: _with_visible_texts(item) for name, item in old.items()}
+    changes = {name: item for name, item in new.items() if item is not old[name]}
+    return replace(value, **changes) if changes else value
+
+
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = "") -> Table:
     return Table(tuple(columns), tuple(Row(tuple(cells)) for cells in rows), title)
 
@@ -253,7 +275,7 @@ def _exact_number(value: float) -> str:
 
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
-    "text": str,
+    "text": lambda value: visible(str(value)),
     "number": _exact_number,
     "count": format_exact,
     "difference": format_difference,

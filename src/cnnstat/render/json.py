@@ -6,13 +6,33 @@ from typing import Any
 
 import msgspec
 
+from ..escaping import encodable, visible_json
 from ..results import KINDS, Result, record_of
 
 
 def render(result: Result) -> str:
-    # user code may pass any object to a model, such as an activation class
-    encoded = msgspec.json.encode(result, enc_hook=repr)
-    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+    try:
+        encoded = msgspec.json.encode(result, enc_hook=_described)
+    except UnicodeEncodeError:  # names with halves of characters, which are no JSON
+        plain = _encodable(msgspec.to_builtins(result, enc_hook=_described))
+        encoded = msgspec.json.encode(plain)
+    return visible_json(msgspec.json.format(encoded, indent=2).decode()) + "\n"
+
+
+def _described(value: Any) -> str:
+    """User code may pass any object to a model, such as an activation class."""
+    try:
+        return repr(value)
+    except Exception:  # of the user's __repr__
+        return f"<{type(value).__name__}>"
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def schema() -> dict[str, Any]:

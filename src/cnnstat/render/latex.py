@@ -20,6 +20,7 @@ SIGNS = {
 """Characters that LaTeX's text fonts lack, and their commands in mathematics."""
 
 _FRACTION = re.compile(r"([⌊⌈])\((.*)\) / ([^⌊⌋⌈⌉()/]+)([⌋⌉])")
+_SPECIAL = re.compile(r"[\\{}$&#%~^]")
 _NAME = re.compile(r"\\frac|[A-Za-z]+(?:_[A-Za-z]+)?")
 
 
@@ -64,6 +65,7 @@ def _line(line: Line, title: str) -> str:
 
 
 def _mathematics(text: str) -> str:
+    text = _SPECIAL.sub("?", text)  # no formula of ours has them
     text = _FRACTION.sub(r"\1\\frac{\2}{\3}\4", text)
     text = re.sub(r"(?<=\d),(?=\d{3})", "{,}", text)
     text = _NAME.sub(lambda match: _name(match[0]), text)
@@ -87,8 +89,12 @@ def _name(word: str) -> str:
 
 
 def _text(text: str) -> str:
-    for character in ("\\", "_", "%", "&", "#"):
-        text = text.replace(character, rf"\{character}" if character != "\\" else r"\backslash ")
+    text = "".join(_IN_TEXT.get(character, character) for character in text)
     for sign, command in SIGNS.items():
         text = text.replace(sign, f"${command}$")
     return text
+
+
+_IN_TEXT = {
+    "\\": r"$\backslash$", "^": r"\^{}", "~": r"\~{}", **{c: rf"\{c}" for c in "_%&#{}$"},
+}  # fmt: skip

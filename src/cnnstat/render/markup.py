@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -37,7 +38,8 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
         if isinstance(block, Roof | Curves):  # a table has the values
             return []
         drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
-        return [f"```text\n{drawn}```"]
+        fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", drawn))])
+        return [f"{fence}text\n{drawn}{fence}"]
     if isinstance(block, Derivation):
         block = block.as_table
     grid = grid_of(block, _markdown_text)
@@ -54,7 +56,7 @@ def comma_separated(report: Report) -> str:
     Several tables: a line per cell, `table,row,column,value`.
     """
     out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = _Rows(out)
     tables = [table for block in report.blocks for table in _tables(block)]
     if len(tables) > 1:
         writer.writerow(["table", "row", "column", "value"])
@@ -71,6 +73,25 @@ def comma_separated(report: Report) -> str:
         writer.writerow(["figure", "value"])
         writer.writerows([name, cell.raw] for name, cell in facts.items)
     return out.getvalue()
+
+
+class _Rows:
+    """CSV without cells that a spreadsheet would run as formulas: they get an apostrophe."""
+
+    def __init__(self, out: StringIO) -> None:
+        self._writer = csv.writer(out, lineterminator="\n")
+
+    def writerow(self, cells: Iterable[Any]) -> None:
+        self._writer.writerow([_not_a_formula(cell) for cell in cells])
+
+    def writerows(self, rows: Iterable[Iterable[Any]]) -> None:
+        for cells in rows:
+            self.writerow(cells)
+
+
+def _not_a_formula(cell: Any) -> Any:
+    """Numbers stay as they are; texts have been made visible, so none begins with a tab."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def _tables(block: Block) -> list[Table]:
@@ -117,6 +138,6 @@ def alignment(block: Table | Facts) -> tuple[str, ...]:
 
 
 def _markdown_text(text: str) -> str:
-    for character in ("\\", "|", "*", "_", "<", "`", "["):
+    for character in ("\\", "|", "*", "_", "<", "`", "[", "&", "$", "~"):
         text = text.replace(character, f"\\{character}")
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,17 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ...errors import ModelError
-from ...inputs import InputSpec
+from ...inputs import InputSpec, format_shape
 from ...trace.records import TensorSpec
-from .inference import Resolved, Value, dtype_of, inferred, itemsize_of, shape_of
+from .inference import (
+    Resolved,
+    Value,
+    dtype_of,
+    inferred,
+    itemsize_of,
+    known_dtype,
+    shape_of,
+)
 from .operands import Uses, use_of
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
@@ -103,8 +111,12 @@ class Values:
         constant = node.op_type not in _RANDOM and not _graphs(attributes) and all(
             value is None or value.constant for value in inputs
         ) and any(inputs)  # fmt: skip
+        # optional outputs that nothing reads are not computed; of a dead node the first one is
+        first = next(iter(node.output), "")
         outputs = tuple(
-            self._output(name, types.get(name)) if name in self._read_names else None
+            self._output(name, types.get(name))
+            if name and (name in self._read_names or name == first)
+            else None
             for name in node.output
         )
         if constant:
@@ -130,13 +142,16 @@ class Values:
 
     def _store(self, name: str, tensor: onnx.TensorProto) -> None:
         """Add a stored tensor; its content is read only if it is small and in the file itself."""
-        shape, dtype = tuple(tensor.dims), dtype_of(tensor.data_type)
+        place = f"{self.spec} is damaged: the tensor {name!r}"
+        shape, dtype = tuple(tensor.dims), known_dtype(tensor.data_type, place)
+        if min(shape, default=0) < 0:
+            raise ModelError(f"{place} has the shape {format_shape(shape)}")
         array = None
         if prod(shape) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
             try:
                 array = numpy_helper.to_array(tensor)
-            except (ValueError, TypeError) as error:
-                raise ModelError(f"{self.spec} is damaged: tensor {name!r}", str(error)) from error
+            except Exception as error:  # onnx reads each data type in its own way
+                raise ModelError(f"{place} cannot be read", str(error)) from error
         spec = self.tensor(shape, dtype, name)
         self.stored[name] = spec
         proto = helper.make_tensor_type_proto(tensor.data_type, shape)
@@ -233,6 +248,101 @@ def _graphs(attributes: Mapping[str, Any]) -> list[onnx.GraphProto]:
 
 SMALL = 4096  # elements; larger constants decide no shape
 
+_EVALUATED = frozenset(
+    [
+        "Abs",
+        "Add",
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "BitShift",
+        "BitwiseAnd",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseXor",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Clip",
+        "Compress",
+        "Concat",
+        "ConstantOfShape",
+        "Cos",
+        "CumSum",
+        "DequantizeLinear",
+        "Div",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Expand",
+        "EyeLike",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "MatMul",
+        "Max",
+        "Mean",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "NonZero",
+        "Not",
+        "OneHot",
+        "Or",
+        "Pow",
+        "QuantizeLinear",
+        "Range",
+        "Reciprocal",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Round",
+        "Scatter",
+        "ScatterElements",
+        "ScatterND",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Size",
+        "Slice",
+        "Softmax",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "Tile",
+        "TopK",
+        "Transpose",
+        "Trilu",
+        "Unique",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+    ]
+)
+"""Operators whose time and memory are bounded by the sizes of their operands and results."""
+
 
 def size_of(op: str, shape: tuple[int, ...], attributes: Mapping[str, Any]) -> Any:
     if op == "Size":
@@ -245,10 +355,12 @@ def evaluated(
     opsets: Mapping[str, int],
 ) -> Sequence[Any] | None:  # fmt: skip
     """The outputs of a node on small constants; None if they are large or cannot be computed."""
+    if node.op_type not in _EVALUATED or node.domain not in ("", "ai.onnx"):
+        return None
     arrays = [None if value is None else value.array for value in inputs]
     if any(a is None for a, v in zip(arrays, inputs, strict=True) if v) or not any(inputs):
         return None
-    sizes = [prod(v.tensor.shape) if v.tensor else _range(node, arrays) for v in outputs if v]
+    sizes = [prod(v.tensor.shape) if v.tensor else _bound(node, arrays) for v in outputs if v]
     if any(size > SMALL for size in sizes):
         return None
     from onnx.reference import ReferenceEvaluator
@@ -256,16 +368,18 @@ def evaluated(
     feeds = {n: a for n, a in zip(node.input, arrays, strict=True) if n}
     try:
         session = ReferenceEvaluator(node, opsets=dict(opsets))
-        return list(session.run(None, feeds))
+        with np.errstate(all="ignore"):  # as a runtime does
+            return list(session.run(None, feeds))
     except Exception:  # onnx's evaluator raises anything; shape inference may do without
         return None
 
 
-def _range(node: onnx.NodeProto, arrays: Sequence[Any]) -> float:
+def _bound(node: onnx.NodeProto, arrays: Sequence[Any]) -> float:
     """An upper bound for the elements of an output of unknown shape."""
     if node.op_type == "Range":
         start, limit, step = (float(array.reshape(-1)[0]) for array in arrays)
         return abs((limit - start) / step) if step else 0
-    return max(
-        (array.size * max(1, array.ndim) for array in arrays if array is not None), default=0
-    )
+    if node.op_type in ("Compress", "NonZero", "Unique"):
+        sizes = [array.size * max(1, array.ndim) for array in arrays if array is not None]
+        return float(max(sizes))
+    return inf

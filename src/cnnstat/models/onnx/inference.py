@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import checker, helper, numpy_helper, shape_inference
 
-from ...errors import ShapeError
+from ...errors import ModelError, ShapeError
 from ...inputs import format_shape
 from ...trace.records import TensorSpec
 
@@ -76,14 +76,27 @@ def shape_of(proto: Any, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
 
 
 def dtype_of(code: int) -> str:
+    if code not in onnx.TensorProto.DataType.values():
+        return f"type {code}"
     name: str = onnx.TensorProto.DataType.Name(code)
     return _DTYPES.get(name, name.lower())
+
+
+def known_dtype(code: int, place: str) -> str:
+    """The data type with this code; raises ModelError where there is none."""
+    if code == onnx.TensorProto.UNDEFINED or code not in onnx.TensorProto.DataType.values():
+        raise ModelError(f"{place} has the unknown data type {code}")
+    return dtype_of(code)
 
 
 def itemsize_of(dtype: str) -> int:
     """In bytes; a dtype smaller than a byte counts as one."""
     bits = re.search(r"\d+", dtype)
     return max(1, int(bits[0]) // 8) if bits else 1
+
+
+class InvalidNode(Exception):
+    """A node has operands or attributes that its operator does not have."""
 
 
 def inferred(
@@ -97,6 +110,7 @@ def inferred(
 
     Raises:
         ShapeError: the shapes of the operands do not fit.
+        InvalidNode: its number of operands, their types or an attribute is not the operator's.
     """
     if node.domain == "com.microsoft":
         # a node of the default domain with the same shapes is inferred in place of it
@@ -128,6 +142,8 @@ def inferred(
         found: dict[str, Any] = shape_inference.infer_node_outputs(
             schema, node, types, data, opset_imports=imports
         )
+    except checker.ValidationError as error:
+        raise InvalidNode(f"at {node.name or node.op_type}: {_last_line(error)}") from error
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         if all(value is None or value.constant for value in inputs):
             return {}  # it does not run; uses of its result may still be valid
@@ -135,9 +151,13 @@ def inferred(
         raise ShapeError(
             f"shapes don't fit at {node.name or node.output[0]} ({node.op_type})",
             f"{node.op_type} got {', '.join(shapes)}",
-            f"onnx says: {str(error).strip().splitlines()[-1]}",
+            f"onnx says: {_last_line(error)}",
         ) from error
     return found
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 _STANDARD_OPERATORS = {"FusedConv": "Conv", "FusedGemm": "Gemm"}

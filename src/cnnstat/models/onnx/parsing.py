@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError
+from ...errors import CnnstatError, ModelError
 from ...inputs import InputSpec
 from ...trace.records import Trace
 from ..declared_inputs import DeclaredInput, DynamicSize, resolve_inputs
@@ -26,18 +26,20 @@ def read_onnx(
         ShapeError: shapes in the graph do not fit.
     """
     onnx = _onnx()
+    from .expansion import check_expansion
     from .graph_values import Values
-    from .inference import dtype_of
+    from .inference import InvalidNode
     from .recording import record
 
     model = _parsed(spec, onnx)
     if model.functions:
+        check_expansion(spec, model)
         model = _inlined(spec, model)
     graph = model.graph
     stored = {tensor.name for tensor in graph.initializer}
     stored |= {tensor.values.name for tensor in graph.sparse_initializer}
     infos = [info for info in graph.input if info.name not in stored]
-    declared = [_declared(spec, info, dtype_of) for info in infos]
+    declared = [_declared(spec, info) for info in infos]
     chosen = resolve_inputs(spec, declared, inputs, named)
     opsets = {
         "" if entry.domain == "ai.onnx" else entry.domain: entry.version
@@ -52,7 +54,11 @@ def read_onnx(
         named_if_several = [(n if len(infos) > 1 else None, t) for n, t in inputs_of_run if t]
         outputs = [values.values[info.name] for info in graph.output if info.name in values.values]
         return record(graph.name or "Graph", values, named_if_several, outputs), chosen
-    except (LookupError, ValueError, AttributeError) as error:  # of an invalid graph
+    except CnnstatError:
+        raise
+    except InvalidNode as error:
+        raise ModelError(f"{spec} is no valid ONNX model", str(error)) from error
+    except Exception as error:  # what an invalid graph leads to cannot be listed
         reason = _defect(model)
         if reason is None:
             raise
@@ -60,9 +66,19 @@ def read_onnx(
 
 
 def _defect(model: Any) -> str | None:
-    """The first complaint of onnx's checker; None if the model is valid."""
-    from onnx import checker
+    """The first complaint of onnx's checker about the graph; None if it is valid.
 
+    The checker would look for the files of stored tensors, so these become inputs for it.
+    """
+    from onnx import checker, helper
+
+    graph = model.graph
+    declared = {info.name for info in graph.input}
+    for tensor in graph.initializer:
+        if tensor.name not in declared:
+            info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            graph.input.append(info)
+    del graph.initializer[:]
     try:
         checker.check_model(model)
     except Exception as error:  # ValidationError, or any exception of its C++ code
@@ -109,12 +125,14 @@ def _inlined(spec: str, model: Any) -> Any:
         raise ModelError(f"the functions of {spec} cannot be put in place", str(error)) from error
 
 
-def _declared(spec: str, info: Any, dtype_of: Any) -> DeclaredInput:
+def _declared(spec: str, info: Any) -> DeclaredInput:
+    from .inference import known_dtype
+
     if not info.type.HasField("tensor_type"):
         kind = info.type.WhichOneof("value") or "value of unknown type"
         raise ModelError(f"{spec}: the input {info.name} is no tensor but a {kind}")
     tensor = info.type.tensor_type
-    dtype = dtype_of(tensor.elem_type)
+    dtype = known_dtype(tensor.elem_type, f"{spec}: the input {info.name}")
     if not tensor.HasField("shape"):
         return DeclaredInput(info.name, None, dtype)
     shape = tuple(

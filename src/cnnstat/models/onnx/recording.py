@@ -64,6 +64,7 @@ class _Recording:
         self._executions: Counter[str] = Counter()
         self._users: dict[str, dict[str, None]] = defaultdict(dict)
         self._folded: set[int] = set()
+        self._numbers: dict[str, Iterator[int]] = {}
 
     def group(self, start: int, end: int, depth: int, parent: int) -> None:
         """Open the calls for the nodes [start, end), which are in the module of `parent`."""
@@ -94,7 +95,8 @@ class _Recording:
         module = module_of(path, node)
         kind: Kind = "function" if module is None else "module"
         if module is not None and path in self.modules:  # layers without names: number them
-            path = next(p for n in count(1) if (p := f"{path}_{n}") not in self.modules)
+            numbers = self._numbers.setdefault(path, count(1))
+            path = next(p for n in numbers if (p := f"{path}_{n}") not in self.modules)
             module = module_of(path, node)
         module = module or Module(path, node.type, "", {})
         call = self.open(parent, module, kind, *self._interface(index, index + 1))
