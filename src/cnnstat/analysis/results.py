@@ -141,12 +141,30 @@ class Bounded(Record, frozen=True):
     parts: tuple[BoundedPart, ...]
 
 
+class ValueRead(Record, frozen=True):
+    """A value that the model's code reads, and the figures that other values change.
+
+    `function` (`item`, `bool`, …) reads it from a tensor at `line` of `file`, in the module at
+    `path`; it is empty for a random number of a generator. `origin` is what the value depends on.
+    `effects` are the figures that were different in runs with other values; None if unknown.
+    """
+
+    function: str
+    file: str
+    line: int
+    path: str
+    origin: str
+    number: bool
+    effects: tuple[str, ...] | None
+
+
 class Totals(Record, frozen=True):
     """The figures of the whole model.
 
     `buffers` counts elements of buffers, `param_bytes` the bytes of parameters. `peak_bytes` is
     the peak memory of inference: parameters, buffers, input and live activations, without a
-    device's workspace. `bounded` is None if no size depends on values. `depth` is the number of
+    device's workspace. `bounded` is None if no size depends on values;
+    `value_reads` are the values that the model's own code reads. `depth` is the number of
     layers with weights on the longest path. `receptive_field` is that of the last feature map. The
     figures of the backward pass are None if it was not traced; `exact`, `uncounted` and `bounded`
     refer to the forward pass.
@@ -168,6 +186,7 @@ class Totals(Record, frozen=True):
     exact: bool
     uncounted: dict[str, int]
     bounded: Bounded | None = None
+    value_reads: tuple[ValueRead, ...] = ()
     backward_macs: int | None = None
     backward_other_ops: int | None = None
     backward_uncounted: dict[str, int] = field(default_factory=dict)

@@ -11,11 +11,13 @@ from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
 from ..operators.registry import COMPLEX, cost_of
+from ..trace import records as trace_records
 from ..trace.records import Call, Op, Parameter, Trace
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
-from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals
+from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals, ValueRead
 from .roles import role_of, role_of_module
+from .value_reads import depends_on
 
 
 def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
@@ -28,6 +30,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     buffers = [p for p in trace.parameters if p.buffer]
     total_params = sum(p.numel for p in params)
     bounded = bounded_by(trace)
+    reads = tuple(_value_read(read) for read in trace.value_reads)
     totals = Totals(
         params=total_params,
         trainable_params=sum(p.numel for p in params if p.trainable),
@@ -42,9 +45,14 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         peak_bytes=peak_bytes(trace),
         depth=depth_of(trace),
         receptive_field=last.receptive_field if last else None,
-        exact=total.exact and (bounded is None or bounded.fixed_macs == total.macs),
+        exact=(
+            total.exact
+            and (bounded is None or bounded.fixed_macs == total.macs)
+            and not any(depends_on(read) for read in reads)
+        ),
         uncounted=total.uncounted,
         bounded=bounded,
+        value_reads=reads,
         backward_macs=total.backward_macs,
         backward_other_ops=total.backward_other_ops,
         backward_uncounted=total.backward_uncounted,
@@ -60,6 +68,11 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         layers=layers,
         notes=(*_complex_notes(params), *ownership.notes(), *unreached(trace), *_run_notes(trace)),
     )
+
+
+def _value_read(read: trace_records.ValueRead) -> ValueRead:
+    return ValueRead(read.function, read.file, read.line, read.path, read.origin, read.number,
+                     read.effects)  # fmt: skip
 
 
 def layers_of(trace: Trace) -> tuple[Layer, ...]:

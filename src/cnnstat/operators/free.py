@@ -109,9 +109,14 @@ free(
     _CREATED,
     "aten.zeros", "aten.new_zeros", "aten.ones", "aten.new_ones", "aten.full", "aten.full_like",
     "aten.new_full", "aten.arange", "aten.linspace", "aten.eye", "aten.scalar_tensor",
-    "aten.tril_indices", "aten.triu_indices", "aten.rand", "aten.rand_like", "aten.randn",
-    "aten.randn_like", "aten.randint", "aten.randint_like", "aten.randperm", "aten.logspace",
+    "aten.tril_indices", "aten.triu_indices", "aten.logspace",
     traits=Trait.CREATES,
+)  # fmt: skip
+free(
+    _CREATED,
+    "aten.rand", "aten.rand_like", "aten.randn", "aten.randn_like", "aten.randint",
+    "aten.randint_like", "aten.randperm",
+    traits=Trait.CREATES | Trait.RANDOM,
 )  # fmt: skip
 free(
     _CREATED,
@@ -131,15 +136,20 @@ free(
 )  # fmt: skip
 free(
     _CREATED,
-    "aten.fill", "aten.zero", "aten.uniform", "aten.normal", "aten.exponential",
-    "aten.cauchy", "aten.geometric", "aten.log_normal", "aten.random",
+    "aten.fill", "aten.zero",
     traits=Trait.CREATES | Trait.OVERWRITES,
+)  # fmt: skip
+free(
+    _CREATED,
+    "aten.uniform", "aten.normal", "aten.exponential", "aten.cauchy", "aten.geometric",
+    "aten.log_normal", "aten.random",
+    traits=Trait.CREATES | Trait.OVERWRITES | Trait.RANDOM,
 )  # fmt: skip
 # from a tensor of probabilities, or in place
 free(
     _CREATED,
     "aten.bernoulli",
-    traits=Trait.CREATES | Trait.OVERWRITES | Trait.ELEMENTWISE,
+    traits=Trait.CREATES | Trait.OVERWRITES | Trait.RANDOM | Trait.ELEMENTWISE,
 )  # fmt: skip
 
 free(

@@ -40,6 +40,7 @@ class Trait(Flag):
     PLACES = auto()  # in place, writes only the selected part of its first operand
     CREATES = auto()  # creates a tensor, or fills one, without reading any
     UNWRITTEN = auto()  # creates a tensor without writing it
+    RANDOM = auto()  # draws from torch's generator
     OVERWRITES = auto()  # in place, writes its first operand without reading it
     SEARCHES = auto()  # the number of comparisons depends on values
     VALUE_SIZED = auto()  # the output size depends on values; without data it is the largest

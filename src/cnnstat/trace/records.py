@@ -161,6 +161,25 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueRead:
+    """A value that the model's Python code reads: from a tensor, or from a generator.
+
+    `function` reads it (`item`, `bool`, …; empty for a generator) at a line of a file, which is
+    empty if unknown, in the module at `path`. `origin` is what the value depends on, `number`
+    whether it has more than two possible values. `effects` are the figures that were different in
+    runs with other values; None if there was no such run, or none that succeeded.
+    """
+
+    function: str
+    file: str
+    line: int
+    path: str
+    origin: str
+    number: bool
+    effects: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The immutable record of one run of a model of class `model`.
 
@@ -169,6 +188,7 @@ class Trace:
     the lane was requested. `composites` are the operators that torch decomposes (`aten.linear`,
     `aten.scaled_dot_product_attention`), in the order in which they began. They and `backward` are
     recorded on request only. `devices` are the accelerators that the model's code names.
+    recorded on request only. `value_reads` has no read of a value that follows from shapes alone.
     """
 
     model: str
@@ -184,6 +204,7 @@ class Trace:
     composites: tuple[Op, ...] = ()
     backward: Backward | None = None
     devices: tuple[str, ...] = ()
+    value_reads: tuple[ValueRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if composite:  # delivered whole in torch.inference_mode only
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
+        recorded_args, recorded_kwargs = args, kwargs
         if not self.lane.has_data:
             args, kwargs = on_one_device(args, kwargs)
         innermost = recorder.stack[-1] if recorder.stack else None
@@ -76,7 +77,9 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if len(sys.modules) != self._modules:
             self._collect()
         recorder.attempt = None
-        recorder.record_op(name, overload, args, kwargs, result)
+        # With the tensors of the model, not their copies on `meta`: what is written to a copy is
+        # lost, and the record shows it.
+        recorder.record_op(name, overload, recorded_args, recorded_kwargs, result)
         return result
 
     def _collect(self) -> None:
@@ -119,7 +122,23 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         wrapped = self.lane.wrap
         kernel = kernel and wrapped(kernel)
         run = wrapped(func if self.lane.has_data else fast_meta.with_torch_rules(func))
+        if full in _READS:
+            run = self._reading(_READS[full], run)
         return packet.replace("::", "."), overload or "default", kernel, composite, run
+
+    def _reading(self, function: str, run: Kernel) -> Kernel:
+        """The operator, which reads a value, with a notice to the recorder."""
+
+        def read(*args: Any, **kwargs: Any) -> Any:
+            value = run(*args, **kwargs)
+            on_read = self.recorder.on_read
+            return value if on_read is None else on_read(function, tensors_among(args), value)
+
+        return read
+
+
+_READS = {"aten::_local_scalar_dense": "item", "aten::equal": "equal"}
+"""Operators that return a value to Python, and the function that reads it."""
 
 
 def _first_of(kernel: Kernel, other: Kernel | None) -> Kernel:

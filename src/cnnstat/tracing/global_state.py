@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+SEED = 0
+
 
 @contextmanager
 def preserve_rng_state() -> Iterator[None]:
@@ -24,6 +26,17 @@ def preserve_rng_state() -> Iterator[None]:
         random.setstate(python_state)
         if numpy_state is not None:
             numpy.random.set_state(numpy_state)
+
+
+@contextmanager
+def seeded_generators() -> Iterator[None]:
+    """Seed Python's, NumPy's and torch's generators, within `preserve_rng_state`."""
+    numpy: Any = sys.modules.get("numpy")
+    random.seed(SEED)
+    if numpy:
+        numpy.random.seed(SEED)
+    torch.default_generator.manual_seed(SEED)  # the CPU's only, unlike torch.manual_seed
+    yield
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from ..errors import LaneError, ModelError, ShapeError
 from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Trace
 from ..units import format_bytes
+from .global_state import preserve_rng_state, seeded_generators
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
 from .run import trace
+from .value_reads import ValueReads, with_effects
 
 _SHARE = 0.5  # of the available memory, for a real run
 _SMALL = 2**30  # bytes of parameters up to which a model that fails is executed too
@@ -52,14 +54,19 @@ def trace_on_lanes(
     """
 
     def on(name: LaneName) -> Trace:
+        return with_effects(run_on(name, config), lambda reads: run_on(name, forward_only, reads))
+
+    def run_on(name: LaneName, config: RunConfig, reads: ValueReads | None = None) -> Trace:
         if name == "meta":
-            subject, where = model, META
+            subject, where = (model if reads is None else build.without_data()), META
         elif name == "fake":
             subject, where = build.without_data(), fake_lane()
         else:
             # A backward pass needs a copy of the model, and a gradient for each parameter.
             subject, where = _with_data(build, _param_bytes(model) * (3 if config.training else 1))
-        return trace(subject, inputs, named_inputs, config, lane=where)
+        return trace(subject, inputs, named_inputs, config, lane=where, reads=reads)
+
+    forward_only = replace(config, training=False, mode=config.chosen_mode)
 
     if config.lane is not None:
         try:
@@ -108,7 +115,8 @@ def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
             "are left for them"
         )
     try:
-        return build.with_data(), cpu_lane(allowed - needed)
+        with preserve_rng_state(), seeded_generators():  # for the same parameters every time
+            return build.with_data(), cpu_lane(allowed - needed)
     except Exception as error:  # a constructor may raise anything, MemoryError included
         reason = f"{type(error).__name__}: {error}"
         raise LaneError(f"it cannot be built with data: {reason}") from error

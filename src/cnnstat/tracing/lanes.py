@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from ..errors import LaneError
 from ..inputs import InputSpec
 from ..units import format_bytes
 from .copies import data_copy, meta_copy, placed_copy
+from .global_state import SEED
 from .libraries import without_value_reads
-
-SEED = 0
 
 
 def _identity(operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,14 +109,7 @@ def cpu_lane(limit: int | None = None) -> Lane:
         # Ones: as a mask they hide nothing, as an index they are valid in all but tiny tables.
         return torch.ones(shape, dtype=kind)
 
-    return Lane("cpu", place, _unchanged, data_copy, _seeded, has_data=True, limit=limit)
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Random numbers from the fixed seed; `preserve_rng_state` restores the state after the run."""
-    torch.default_generator.manual_seed(SEED)  # the CPU's only, unlike torch.manual_seed
-    yield
+    return Lane("cpu", place, _unchanged, data_copy, nullcontext, has_data=True, limit=limit)
 
 
 def available_bytes() -> int:

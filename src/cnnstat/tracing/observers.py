@@ -87,6 +87,11 @@ def _has_data(module: nn.Module) -> bool:
     return False
 
 
+def _has_no_data(tensor: Tensor) -> bool:
+    return tensor.is_meta or hasattr(tensor, "fake_mode")
+
+
+_READS = {"tolist", "numpy", "__array__"}  # they return values to Python without any operator
 # Properties of a tensor that run an operator; the others only return information.
 _COMPUTED_PROPERTIES = {"T", "mT", "H", "mH", "real", "imag"}
 _is_autocast = torch.is_autocast_enabled  # torch's own, which `libraries.py` replaces during a run
@@ -106,7 +111,8 @@ class Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
-        if self.fused and (operator := getattr(func, "__name__", "")) in RECURRENT:
+        operator = getattr(func, "__name__", "")
+        if self.fused and operator in RECURRENT:
             result = self._recurrent(operator, args, kwargs)
             if result is not None:
                 return result
@@ -115,6 +121,9 @@ class Functions(TorchFunctionMode):
         run = func
         if is_complex_convolution(func, args, kwargs):
             run = partial(convolve, func)
+        if operator in _READS and recorder.on_read is not None and not _has_no_data(args[0]):
+            value = func(*args, **kwargs)
+            return recorder.on_read(operator.strip("_"), args[:1], value)
         if recorder.in_library_module or (name := self._name(func)) is None:
             return run(*args, **kwargs)
         call = recorder.open_function(name, (args, kwargs))

@@ -52,6 +52,11 @@ def is_model_source(file: str) -> bool:
     return not file.startswith((_OURS, _TORCH)) and (library or not file.startswith(_PYTHON))
 
 
+def innermost_frame(frame: FrameType | None) -> Frame | None:
+    """The innermost frame of the model's source, from `frame` upwards; None if there is none."""
+    return next(_frames_above(frame), None)
+
+
 def _frames_above(frame: FrameType | None) -> Iterator[Frame]:
     """The frames of the model's source, the innermost first."""
     while frame is not None:

@@ -48,6 +48,7 @@ class OpenCall:
 
 
 Observer = Callable[[OpenCall, Any], None]
+Reader = Callable[[str, Sequence[Tensor], Any], Any]
 
 
 @dataclass(slots=True)
@@ -74,13 +75,15 @@ class Attempt:
 class Recorder:
     """Records calls and operators, and tracks which activation storages are alive.
 
-    `limit` is the maximum of live bytes. `autocast`: whether it is on where the model runs.
-    `devices` are the accelerators that the model's code names.
+    `limit` is the maximum of live bytes. `on_read` is called with the name of a function that reads
+    a value, its tensors and the value; the model gets what it returns. `autocast`: whether it is on
+    where the model runs. `devices` are the accelerators that the model's code names.
     """
 
     modules: dict[int, Module]
     on_return: Observer | None = None
     limit: int | None = None
+    on_read: Reader | None = None
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     composites: list[Op | None] = field(default_factory=list)

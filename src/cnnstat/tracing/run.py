@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
+from .value_reads import LOST, ValueReads
 
 
 def trace(
@@ -34,6 +36,7 @@ def trace(
     lane: Lane = META,
     recorder_class: Callable[..., Recorder] = Recorder,
     on_return: Observer | None = None,
+    reads: ValueReads | None = None,
 ) -> Trace:
     """Run `model` once on one lane and record its calls and operators.
 
@@ -47,6 +50,7 @@ def trace(
         lane: where to run it.
         recorder_class: `Watcher` records places in the model's source too.
         on_return: called at the end of each call with the open call and its result.
+        reads: what to do about reads of values; by default they are only recorded.
 
     Raises:
         ShapeError: the model does not run on these inputs.
@@ -75,7 +79,7 @@ def trace(
     # Its copies are made before the first run, which may change the model and its inputs.
     again = _with_gradients(subject, inputs, named_inputs, lane) if config.training else None
     recorder = recorder_class(modules_by_id(model), on_return, limit=lane.limit)
-    first = _recorded(subject, recorder, config, lane)
+    first = _recorded(subject, recorder, config, lane, reads)
     if again is None:
         return first
     return replace(first, backward=_backward(again, recorder.calls, config, lane))
@@ -89,8 +93,16 @@ class _Subject(NamedTuple):
     kwargs: dict[str, Any]
 
 
-def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: Lane) -> Trace:
+def _recorded(
+    subject: _Subject,
+    recorder: Recorder,
+    config: RunConfig,
+    lane: Lane,
+    reads: ValueReads | None = None,
+) -> Trace:
     """One forward pass; an error that ends it carries the record so far."""
+    reads = reads or ValueReads()
+    recorder.on_read = partial(reads.read, recorder)
     model = subject.model
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((subject.args, subject.kwargs)):
@@ -114,13 +126,22 @@ def _recorded(subject: _Subject, recorder: Recorder, config: RunConfig, lane: La
         )
 
     try:
-        _run(subject, recorder, config, lane)
+        _run(subject, recorder, config, lane, reads=reads)
     except ModelError as error:
         from .failures import failure_of
 
         error.failure = failure_of(error, recorder, record())
         raise
-    return record()
+    made = record()
+    found = reads.raw(made)
+    if not lane.has_data and (lost := next((r for r in found if r.origin in LOST), None)):
+        # A constant has values on every lane, but what is written to it from other tensors is lost.
+        raise LaneError(
+            f"the model needs values at {lost.function}()",
+            f"it was run on tensors that have a shape and no data; {lost.function}() reads "
+            f"{lost.origin}",
+        )
+    return replace(made, value_reads=found)
 
 
 def _with_gradients(subject: _Subject, inputs: Any, named_inputs: Any, lane: Lane) -> _Subject:
@@ -154,6 +175,7 @@ def _run(
     config: RunConfig,
     lane: Lane,
     backward: Callable[[Any], None] | None = None,
+    reads: ValueReads | None = None,
 ) -> None:
     """Run the model, with gradients if `backward` is to be called with its result."""
     model, args, kwargs = subject
@@ -161,6 +183,7 @@ def _run(
     try:
         with (
             preserve_rng_state(),
+            (reads or ValueReads()).generators(),
             slow_attention(),
             _gradients(backward is not None, config.composites),
             lane.context(),

@@ -31,7 +31,7 @@ from .copies import substitutes_in
 from .device_kernels import forms_of, kernels_of
 from .dispatch import Operators
 from .failures import explain
-from .global_state import preserve_rng_state, slow_attention
+from .global_state import preserve_rng_state, seeded_generators, slow_attention
 from .lanes import META
 from .modules import has_lazy_tensors, modules_by_id
 from .observers import recording
@@ -211,6 +211,7 @@ class _Subject:
         try:
             with (
                 preserve_rng_state(),
+                seeded_generators(),
                 slow_attention(),
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
