@@ -24,7 +24,7 @@ from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
-from .value_reads import LOST, ValueReads
+from .value_reads import NEED_DATA, ValueReads
 
 
 def trace(
@@ -134,12 +134,12 @@ def _recorded(
         raise
     made = record()
     found = reads.raw(made)
-    if not lane.has_data and (lost := next((r for r in found if r.origin in LOST), None)):
+    if not lane.has_data and (read := next((r for r in found if r.origin in NEED_DATA), None)):
         # A constant has values on every lane, but what is written to it from other tensors is lost.
         raise LaneError(
-            f"the model needs values at {lost.function}()",
-            f"it was run on tensors that have a shape and no data; {lost.function}() reads "
-            f"{lost.origin}",
+            f"the model needs values at {read.function}()",
+            f"it was run on tensors that have a shape and no data; {read.function}() reads "
+            f"{read.origin}",
         )
     return replace(made, value_reads=found)
 

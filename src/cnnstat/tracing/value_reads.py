@@ -28,7 +28,7 @@ from .places import innermost_frame, is_model_source
 from .recorder import Recorder
 
 INPUT, PARAMETERS, TORCH = "the input", "the parameters", "torch's random numbers"
-LOST = {INPUT, PARAMETERS}
+NEED_DATA = {INPUT, PARAMETERS}
 """Origins of values that exist only where tensors have data."""
 _MAX_SITES = 6  # that are tried with other values
 _MAX_MACS = 100e9  # of all further runs together
