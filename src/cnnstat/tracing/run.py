@@ -132,8 +132,8 @@ def _recorded(
 
         error.failure = failure_of(error, recorder, record())
         raise
-    made = record()
-    found = reads.raw(made)
+    recorded = record()
+    found = reads.raw(recorded)
     if not lane.has_data and (read := next((r for r in found if r.origin in NEED_DATA), None)):
         # A constant has values on every lane, but what is written to it from other tensors is lost.
         raise LaneError(
@@ -141,7 +141,7 @@ def _recorded(
             f"it was run on tensors that have a shape and no data; {read.function}() reads "
             f"{read.origin}",
         )
-    return replace(made, value_reads=found)
+    return replace(recorded, value_reads=found)
 
 
 def _with_gradients(subject: _Subject, inputs: Any, named_inputs: Any, lane: Lane) -> _Subject:
