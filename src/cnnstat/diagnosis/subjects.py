@@ -25,6 +25,7 @@ from torch import nn
 from ..choices import Mode
 from ..errors import ModelError
 from ..models.construction import construct
+from ..models.file_import import arguments_of_script
 from ..models.loaded import Loaded
 from ..models.model_inputs import default_inputs
 from ..models.reload import reloaded, root_of
@@ -34,6 +35,7 @@ from ..tracing.accelerators import on_lane_device
 from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
+from ..tracing.modules import paths_of
 from ..tracing.places import Watcher, frames_of, is_model_source, local_integers, place_of
 from ..tracing.recorder import Recorder
 from ..tracing.run import trace
@@ -150,7 +152,11 @@ class SourceSubject(Subject):
         sites: dict[str, Frame] = {}
         with quietly():
             try:
-                with on_lane_device(), reloaded(self.place, self.root, compiled, names) as module:
+                with (
+                    on_lane_device(),
+                    arguments_of_script(self.place),
+                    reloaded(self.place, self.root, compiled, names) as module,
+                ):
                     model = self._built(getattr(module, self.name), change, watched, sites)
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)
@@ -181,7 +187,7 @@ class SourceSubject(Subject):
             model = construct(named, arguments)
         if not isinstance(model, nn.Module):
             raise ModelError(f"{self.name} returns no nn.Module")
-        for path, module in model.named_modules():
+        for path, module in paths_of(model):
             if id(module) in found:
                 sites[path] = found[id(module)]
         return model

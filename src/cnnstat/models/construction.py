@@ -21,6 +21,7 @@ from ..tracing.copies import data_copy, meta_copy
 from ..tracing.dispatch import on_one_device
 from ..tracing.global_state import preserve_rng_state
 from ..tracing.lane_selection import Builders
+from ..tracing.modules import modules_of
 
 # Not arange, linspace and tensor: constructors read their values back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
@@ -96,9 +97,10 @@ def _without_data() -> Iterator[None]:
         yield
 
 
-# From the cheapest to the unchanged constructor.
+# From the cheapest to the unchanged constructor, whose values are those of its own initialisation:
+# what it derives from them is not to depend on uninitialised memory.
 _STRATEGIES: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
-    _without_data, _parameters_to_meta, WithoutInitialization, nullcontext,
+    _without_data, _parameters_to_meta, nullcontext,
 )  # fmt: skip
 
 
@@ -120,8 +122,9 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
             break
         except Exception as error:  # a constructor may raise anything on tensors without values
             description = repr(error)
-            # the same error twice: missing values are not its cause
-            if strategy is _STRATEGIES[-1] or description == previous:
+            # the same error twice, and not for a tensor on `meta`: missing values are not its cause
+            is_fault = description == previous and "meta" not in description
+            if strategy is _STRATEGIES[-1] or is_fault:
                 raise
             previous = description
     if not isinstance(model, nn.Module):
@@ -137,7 +140,7 @@ def _move_to_meta(model: nn.Module) -> None:
     uninitialised, since their shapes are known only after the first forward pass.
     """
     moved: dict[int, Tensor] = {}
-    for module in model.modules():
+    for module in modules_of(model):
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():
                 if tensor is None or tensor.is_meta or is_lazy(tensor):

@@ -15,6 +15,7 @@ from ..errors import LaneError, ModelError, UsageError
 from ..inputs import CallArguments, Inputs, InputSpec, parse_arguments
 from ..tracing.containers import map_inputs
 from ..tracing.copies import meta_copy
+from ..tracing.modules import modules_of
 from ..tracing.run import trace
 from .loaded import Loaded
 
@@ -32,7 +33,7 @@ class Implied:
 
 def implied_input(model: nn.Module) -> Implied:
     """Infer an input from the first linear or convolutional layer; an image if there is neither."""
-    for module in model.modules():
+    for module in modules_of(model):
         if isinstance(module, nn.Linear):
             return Implied((1, module.in_features), certain=True)
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):

@@ -27,6 +27,7 @@ from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, copies_of
+from .file_import import arguments_of_script, as_script, import_file
 from .loaded import Loaded
 from .model_inputs import arguments_from, default_inputs
 from .model_sources import SOURCES
@@ -53,16 +54,17 @@ def load(
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
     with on_lane_device() as devices:
-        return replace(
-            _load(spec, place, name, inputs, named, arguments), written=spec, devices=tuple(devices)
-        )
+        module = import_place(place, name)
+        model = _load(module, spec, place, name, inputs, named, arguments)
+    is_member = place.endswith(".py") and "." in module.__name__  # of a package, and imported so
+    written = f"{module.__name__}:{name}" if is_member else spec
+    return replace(model, written=written, devices=tuple(devices))
 
 
 def _load(
-    spec: str, place: str, name: str, inputs: Sequence[Any], named: Mapping[str, Any],
-    arguments: Mapping[str, Any],
+    module: ModuleType, spec: str, place: str, name: str, inputs: Sequence[Any],
+    named: Mapping[str, Any], arguments: Mapping[str, Any],
 ) -> Loaded:  # fmt: skip
-    module = import_place(place, name)
     if not name:
         models = _models_in(module)
         defined = f"it defines {', '.join(models)}" if models else "it defines no model"
@@ -143,7 +145,7 @@ def _returned_by(function: InputFunction) -> CallArguments:
         close = nearest(name, known)
         raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
     try:
-        with on_lane_device():
+        with on_lane_device(), arguments_of_script(place):
             value = make()
     except Exception as error:  # the user's code may raise anything
         raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error
@@ -179,17 +181,29 @@ def import_place(place: str, name: str = "") -> ModuleType:
         ) from error
     except BaseException as error:  # a file may do anything, sys.exit() included
         details = [*_reason(error, place), *_misspelt_source(error, place, name)]
+        if isinstance(error, SystemExit) and _parses_arguments(error):
+            details.append("it parses the command line, which has no arguments for it here: do "
+                           'that under if __name__ == "__main__"')  # fmt: skip
         raise ModelError(f"{place} cannot be imported", *details) from error
 
 
 def _imported(place: str) -> ModuleType:
-    if place.endswith(".py"):
-        return _import_file(Path(place))
-    sys.path.insert(0, "")
-    try:
-        return importlib.import_module(place)
-    finally:
-        sys.path.remove("")
+    with arguments_of_script(place):
+        if place.endswith(".py"):
+            known = _with_functions.pop(Path(place).resolve(), None)
+            return import_file(Path(place)) if known is None else known
+        sys.path.insert(0, "")
+        try:
+            return importlib.import_module(place)
+        finally:
+            sys.path.remove("")
+
+
+def _parses_arguments(error: BaseException) -> bool:
+    return any(
+        Path(frame.filename).name == "argparse.py"
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
 
 
 def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
@@ -197,29 +211,6 @@ def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
     if not isinstance(error, ModuleNotFoundError) or error.name != place:
         return []
     return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        siblings = path.parent.glob("*.py") if path.parent.is_dir() else ()
-        close = nearest(path.name, [file.name for file in siblings])
-        raise ModelError(f"there is no file {path}", *filter(None, [close]))
-    name = f"_cnnstat_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    known = _with_functions.pop(path.resolve(), None)
-    if known is not None:
-        return known
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look up a class's module there
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # for imports of sibling files, as for a script
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(folder)
-    return module
 
 
 def _reason(error: BaseException, place: str) -> list[str]:
@@ -260,6 +251,7 @@ def _make(
     if not callable(named):
         raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
     _check_arguments(spec, named, arguments)
+    named = as_script(named, file)
     try:
         model = construct(named, arguments)
     except Exception as error:  # the user's code may raise anything

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from .modules import modules_of
+
 Placed = Callable[[Tensor], Tensor]
 
 
@@ -77,7 +79,7 @@ def substitutes_in(copied: nn.Module) -> Substitutes:
 
 def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
     copying = _Copying(device, placed)
-    modules = list(model.modules())
+    modules = modules_of(model)
     for module in modules:
         copying.memo[id(module)] = object.__new__(type(module))
         for tensor in (*module._parameters.values(), *module._buffers.values()):

@@ -16,6 +16,7 @@ from ..trace.records import Trace
 from ..units import format_bytes
 from .global_state import preserve_rng_state, seeded_generators
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
+from .modules import parameters_of
 from .run import trace
 from .value_reads import ValueReads, with_effects
 
@@ -100,7 +101,7 @@ def trace_on_lanes(
 def _param_bytes(model: nn.Module) -> int:
     return sum(
         tensor.numel() * tensor.element_size()
-        for tensor in model.parameters()
+        for tensor in parameters_of(model)
         if not is_lazy(tensor)
     )
 

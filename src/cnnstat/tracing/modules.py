@@ -32,6 +32,36 @@ def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     return found
 
 
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """Each module once, parents first.
+
+    Not by `Module.modules`: an attribute of the model named `modules` or `children` would hide it.
+    """
+    found: dict[int, nn.Module] = {}
+    ahead = [model]
+    while ahead:
+        module = ahead.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            ahead += [child for child in reversed(module._modules.values()) if child is not None]
+    return list(found.values())
+
+
+def set_training(model: nn.Module, training: bool) -> None:
+    """Set the mode of every module, as `Module.train` does; classes may override that."""
+    ahead, done = [model], set()
+    while ahead:
+        module = ahead.pop()
+        if id(module) in done:
+            continue
+        done.add(id(module))
+        if type(module).train is not nn.Module.train:
+            type(module).train(module, training)  # sets the mode of its children
+            continue
+        module.training = training
+        ahead += [child for child in reversed(module._modules.values()) if child is not None]
+
+
 def modules_by_id(model: nn.Module) -> dict[int, Module]:
     """The modules by identity."""
     names: dict[int, list[str]] = {}
@@ -82,6 +112,11 @@ def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
                 yield inside + name, buffer, True
 
 
+def parameters_of(model: nn.Module) -> list[Tensor]:
+    """Each parameter once, as `Module.parameters` has them."""
+    return list({id(t): t for _, t, is_buffer in named_tensors(model) if not is_buffer}.values())
+
+
 def has_lazy_tensors(model: nn.Module) -> bool:
     return any(is_lazy(tensor) for _, tensor, _ in named_tensors(model))
 
@@ -92,10 +127,11 @@ def modules_matching(model: nn.Module, patterns: Sequence[str], option: str) -> 
     Raises:
         UsageError: a pattern matches no module.
     """
-    names = [name for name, _ in model.named_modules() if name]
+    names = list({id(module): path for path, module in reversed(paths_of(model)) if path}.values())
+    names.reverse()
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            children = [name for name, _ in model.named_children()]
+            children = list(model._modules)
             raise UsageError(f"{option} {pattern!r} fits no module",
                              f"the model's are {', '.join(children)}")  # fmt: skip
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]

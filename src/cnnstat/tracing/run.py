@@ -21,7 +21,7 @@ from .dispatch import Operators
 from .global_state import preserve_rng_state, slow_attention
 from .lanes import META, Lane
 from .memory_formats import attention_layout
-from .modules import has_lazy_tensors, modules_by_id, named_tensors
+from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
 from .value_reads import NEED_DATA, ValueReads
@@ -69,7 +69,7 @@ def trace(
         raise LaneError(
             f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
         ) from error
-    model.train(config.chosen_mode == "train")
+    set_training(model, config.chosen_mode == "train")
     subject = _Subject(model, args, kwargs)
     if has_lazy_tensors(model):
         # A first run gives lazy layers their parameters.
@@ -160,7 +160,7 @@ def _backward(
     from .backward import BackwardRecorder, run_backward
 
     model = subject.model
-    trainable = any(parameter.requires_grad for parameter in model.parameters())
+    trainable = any(parameter.requires_grad for parameter in parameters_of(model))
     recorder = BackwardRecorder(modules_by_id(model), lane.limit)
     # Composite operators are delivered whole in inference mode only, which has no gradients.
     plain = replace(config, fused=True, composites=False)

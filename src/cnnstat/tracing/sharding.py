@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from ..errors import TORCH_PREFIX, ModelError, UsageError
 from ..trace.step_records import StorageKind
 from .global_state import replaced
+from .modules import parameters_of
 from .sharding_units import refuse_batch_norm, units_of
 from .storages import StorageRecorder
 
@@ -53,7 +54,7 @@ class FullParameters:
     lower: str | None = None
 
     def __init__(self, model: nn.Module) -> None:
-        self.stored: list[Tensor] = list(model.parameters())
+        self.stored: list[Tensor] = parameters_of(model)
         self.trained = [parameter for parameter in self.stored if parameter.requires_grad]
 
     def gradients(self) -> list[Tensor]:

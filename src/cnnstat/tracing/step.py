@@ -33,7 +33,7 @@ from .dispatch import Operators
 from .failures import explain
 from .global_state import preserve_rng_state, seeded_generators, slow_attention
 from .lanes import META
-from .modules import has_lazy_tensors, modules_by_id
+from .modules import has_lazy_tensors, modules_by_id, named_tensors, set_training
 from .observers import recording
 from .sharding import FullParameters, Sharding, outside_use_error, sharded
 from .step_parts import Loss, LossScale, Stepper, checkpoint_layers, gradient_buckets, stepper
@@ -102,7 +102,7 @@ class _Subject:
         self.args = self._cast(map_inputs(tuple(inputs), META.place))
         self.kwargs = self._cast(map_inputs(dict(named_inputs), META.place))
         self.model = model
-        model.train(options.mode == "train")
+        set_training(model, options.mode == "train")
         if has_lazy_tensors(model):
             self._run(self._forward, self._recorder(), False)
         if options.dtype is not torch.float32:
@@ -158,7 +158,8 @@ class _Subject:
     def _begin(self) -> None:
         recorder = self.recorder
         recorder.begin_step()
-        recorder.classify("buffers", self.model.buffers())
+        tensors = named_tensors(self.model)
+        recorder.classify("buffers", [tensor for _, tensor, is_buffer in tensors if is_buffer])
         recorder.classify("parameters", self.parameters.stored)
         recorder.classify("gradients", self.parameters.gradients())
         recorder.classify("buckets", self.buckets)
