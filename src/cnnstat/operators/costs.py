@@ -77,7 +77,8 @@ class Cost(Struct, frozen=True, eq=False):
 
 def per_element(tensor: TensorSpec, each: int = 1, name: str = "") -> Cost:
     """The cost of `each` operations per element."""
-    term = Term(tensor.shape, () if each == 1 else (each,), name)
+    shape = tensor.shape if tensor.stored is None else (tensor.stored,)
+    term = Term(shape, () if each == 1 else (each,), name)
     return Cost(0, each * tensor.numel, operations=(term,))
 
 

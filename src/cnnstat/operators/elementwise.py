@@ -100,7 +100,8 @@ def two_per_output(op: Op) -> Cost:
 @rule(
     "aten.prod", "aten.max", "aten.min", "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all",
     "aten.any", "aten.nansum", "aten.histc", "aten._is_all_true", "aten._is_any_true",
-    "aten.count_nonzero", "aten.segment_reduce", "aten.multinomial",
+    "aten.count_nonzero", "aten._sparse_sum", "aten._coalesce", "aten.segment_reduce",
+    "aten.multinomial",
     traits=Trait.REDUCTION,
 )  # fmt: skip
 def per_input(op: Op) -> Cost:

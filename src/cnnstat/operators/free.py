@@ -68,6 +68,21 @@ free(
     traits=Trait.PLACES,
 )  # fmt: skip
 
+free(
+    "the parts of a sparse tensor, or a sparse tensor of its parts",
+    "aten.values", "aten.indices", "aten.crow_indices", "aten.col_indices", "aten.ccol_indices",
+    "aten.row_indices", "aten._sparse_coo_tensor_unsafe", "aten._sparse_coo_tensor_with_dims",
+    "aten._sparse_compressed_tensor_unsafe", "aten._sparse_csr_tensor_unsafe",
+    "aten.sparse_compressed_tensor", "aten.sparse_coo_tensor", "aten._coalesced",
+    "aten.sparse_resize", "aten.sparse_resize_and_clear",
+    traits=Trait.LAYOUT,
+)  # fmt: skip
+free(
+    MOVED,
+    "aten._to_dense", "aten.to_dense", "aten.sparse_mask", "aten._sparse_mask_projection",
+    traits=Trait.COPIES,
+)  # fmt: skip
+
 _SEARCH = "search and sort: comparisons, whose number depends on the values"
 free(
     _SEARCH,
@@ -79,7 +94,8 @@ free(
 )  # fmt: skip
 free(
     _SEARCH,
-    "aten.nonzero", "torchvision.nms",
+    "aten.nonzero", "torchvision.nms", "aten._to_sparse", "aten._to_sparse_csr",
+    "aten._to_sparse_csc", "aten._to_sparse_bsr", "aten._to_sparse_bsc",
     traits=Trait.SEARCHES | Trait.VALUE_SIZED,
 )  # fmt: skip
 
@@ -101,6 +117,8 @@ free(
     "checks a value",
     "aten._assert_async", "aten._functional_assert_async", "aten._assert_scalar",
     "aten._assert_tensor_metadata", "aten._linalg_check_errors",
+    "aten._validate_sparse_coo_tensor_args", "aten._validate_sparse_compressed_tensor_args",
+    "aten._validate_sparse_csr_tensor_args", "aten._validate_compressed_sparse_indices",
     traits=Trait.CHECK,
 )  # fmt: skip
 
@@ -155,7 +173,8 @@ free(
 free(
     "asks about a tensor",
     "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.is_same_size",
-    "aten._local_scalar_dense", "aten.item", "prim.device",
+    "aten._local_scalar_dense", "aten.item", "prim.device", "aten.is_coalesced", "aten._nnz",
+    "aten.sparse_dim", "aten._dimI", "aten.dense_dim", "aten._dimV",
     traits=Trait.QUERY,
 )  # fmt: skip
 

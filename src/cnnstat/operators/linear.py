@@ -33,7 +33,14 @@ PLACES: dict[str, tuple[int, int, int | None]] = {
     "aten._scaled_mm": (0, 1, 4),  # the factors, their scales, a bias, …
     "aten._scaled_mm_v2": (0, 1, 8),
     **dict.fromkeys(
-        ("aten.addmm", "aten._addmm_activation", "aten.baddbmm", "aten.addbmm", "aten.addmv"),
+        (
+            "aten.addmm",
+            "aten._addmm_activation",
+            "aten.baddbmm",
+            "aten.addbmm",
+            "aten.addmv",
+            "aten._sparse_addmm",
+        ),
         (1, 2, 0),
     ),
     **dict.fromkeys(("aten.linear", "aten.mkldnn_linear"), (0, 1, 2)),
@@ -98,7 +105,9 @@ class Matmul(View, frozen=True):
         """k; addbmm sums over its batch too."""
         return self.inner * (self.a.shape[0] if self.name == "aten.addbmm" else 1)
 
-    def cost(self) -> Cost:
+    def cost(self) -> Cost | None:
+        if self.a.stored is not None or self.b.stored is not None:
+            return self._sparse_cost()
         out = self.shapes(recorded)[0] if self.out is None else self.out.shape
         each = self.products_per_output
         macs = each * prod(out)
@@ -106,6 +115,19 @@ class Matmul(View, frozen=True):
         if self.added is None:
             return Cost(macs, products=products)
         return Cost(macs, prod(out), products, (Term(out, name="bias"),))
+
+    def _sparse_cost(self) -> Cost | None:
+        """Each stored element of one factor meets a row, or a column, of the other."""
+        if self.a.stored is not None and self.b.stored is not None:
+            return None  # depends on which of them meet
+        if self.a.stored is not None:
+            times = self.b.shape[-1] if len(self.b.shape) > 1 else 1
+        else:
+            times = self.a.shape[-2] if len(self.a.shape) > 1 else 1
+        products = in_terms([Term((self.a.stored or self.b.stored or 0,), (times,))])
+        if self.added is None or self.out is None:
+            return products
+        return products + per_element(self.out, name="bias")
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         product = _SHAPES[self.name](shape(self.a), shape(self.b))
@@ -218,6 +240,18 @@ _SHAPES: dict[str, Callable[[Shape, Shape], Shape]] = {
 
 
 # Merely counted
+
+
+@rule("aten.sparse_sampled_addmm")  # the elements of [n,k] @ [k,m] that the first operand stores
+def sampled_product(op: Op) -> Cost:
+    pattern, a = op.args[:2]
+    return in_terms([Term((pattern.numel,), (a.shape[-1],))], [Term((pattern.numel,), (2,))])
+
+
+@rule("aten._sparse_mm_reduce_impl")  # products of stored elements, summed or compared
+def reduced_sparse_product(op: Op) -> Cost:
+    pattern, dense = op.args[:2]
+    return in_terms([Term((pattern.numel,), (dense.shape[-1],))])
 
 
 @rule("aten.addr")  # [n,m] = c[n,m] + [n] ⊗ [m]

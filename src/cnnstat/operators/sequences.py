@@ -129,7 +129,14 @@ class Attention(View, frozen=True):
         return [(*query[:-1], value[-1])]
 
 
-@operator("aten._softmax", "aten._log_softmax", "aten._safe_softmax", traits=Trait.REDUCTION)
+@operator(
+    "aten._softmax",
+    "aten._log_softmax",
+    "aten._safe_softmax",
+    "aten._sparse_softmax",
+    "aten._sparse_log_softmax",
+    traits=Trait.REDUCTION,
+)
 class Softmax(View, frozen=True):
     """y = exp(x) / Σ exp(x) along an axis, or its logarithm."""
 

@@ -23,19 +23,25 @@ Kind = Literal["module", "function"]
 
 
 class _Sized:
-    """Number of elements and bytes, by shape and itemsize."""
+    """Number of elements and bytes, by shape and itemsize.
+
+    `stored` is set for a sparse tensor: the number of its elements that are in memory, and
+    `index_bytes` the size of their indices.
+    """
 
     __slots__ = ()
     shape: tuple[int, ...]
     itemsize: int
+    stored: int | None
+    index_bytes: int
 
     @property
     def numel(self) -> int:
-        return prod(self.shape)
+        return prod(self.shape) if self.stored is None else self.stored
 
     @property
     def nbytes(self) -> int:
-        return self.numel * self.itemsize
+        return self.numel * self.itemsize + self.index_bytes
 
 
 class TensorSpec(_Sized, Struct, frozen=True, gc=False):
@@ -50,6 +56,8 @@ class TensorSpec(_Sized, Struct, frozen=True, gc=False):
     dtype: str
     itemsize: int
     parameter: str | None = None
+    stored: int | None = None
+    index_bytes: int = 0
 
 
 class Op(Struct, frozen=True, dict=True):
@@ -133,6 +141,8 @@ class Parameter(_Sized):
     itemsize: int
     trainable: bool
     buffer: bool
+    stored: int | None = None
+    index_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

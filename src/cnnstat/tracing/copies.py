@@ -138,7 +138,12 @@ class _Copying:
             lazy_class: Any = type(tensor)
             return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]
         if tensor.layout is not torch.strided:
-            return tensor.detach().to(self.device)
+            copied = tensor.detach().to(self.device)
+            if copied.device == tensor.device:
+                copied = copied.clone()
+            if isinstance(tensor, nn.Parameter):
+                return nn.Parameter(copied, requires_grad=tensor.requires_grad)
+            return copied.requires_grad_(tensor.requires_grad)
         # A view of the copied storage.
         empty = torch.empty(0, dtype=tensor.dtype, device=self.device)
         empty.set_(self._storage(tensor), tensor.storage_offset(), tensor.shape, tensor.stride())

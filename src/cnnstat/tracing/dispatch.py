@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import fast_meta
+from ..errors import LaneError
 from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .lanes import Lane
 from .memory_formats import lay_out
 from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
+from .sparse import is_sparse
 
 Kernel = Callable[..., Any]
 """Runs an operator without data; returns NotImplemented to leave it to torch."""
@@ -63,7 +65,10 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
         recorded_args, recorded_kwargs = args, kwargs
-        if not self.lane.has_data:
+        if not self.lane.has_data and not _all_meta(args, kwargs):
+            if any(is_sparse(tensor) for tensor in tensors_among((args, kwargs))):
+                self._refuse_sparse()
+                fast = None  # our kernels return dense tensors
             args, kwargs = on_one_device(args, kwargs)
         innermost = recorder.stack[-1] if recorder.stack else None
         recorder.attempt = Attempt(func, name, args, kwargs, innermost)
@@ -103,6 +108,16 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         finally:
             self.recorder.close_composite(name, overload, args, kwargs, result)
         return result
+
+    def _refuse_sparse(self) -> None:
+        """Leave a model with sparse tensors to a lane with data; sparse gradients are followed."""
+        recorder = self.recorder
+        if recorder.phase == "forward":
+            place = recorder.stack[-1].path if recorder.stack else ""
+            raise LaneError(
+                f"the model uses sparse tensors{f' at {place}' if place else ''}, whose products "
+                "depend on the number of their stored elements"
+            )
 
     def _check(self, name: str, args: Any) -> None:
         if name in SHAPE_CHECKS:
@@ -165,23 +180,25 @@ def _is_composite(func: Any) -> bool:
 
 def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Move CPU constants to `meta` where they meet a meta tensor; else they keep their values."""
-    if _all_meta(args) and (not kwargs or _all_meta(kwargs.values())):
-        return args, kwargs
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
         return args, kwargs
     return _to_meta(args), _to_meta(kwargs)
 
 
-def _all_meta(values: Iterable[Any]) -> bool:
-    """Whether a quick look finds meta tensors only, as it nearly always does."""
+def _all_meta(args: Any, kwargs: Any) -> bool:
+    """Whether a quick look finds dense meta tensors only, as it nearly always does."""
+    return _are_meta(args) and (not kwargs or _are_meta(kwargs.values()))
+
+
+def _are_meta(values: Iterable[Any]) -> bool:
     for value in values:
         kind = type(value)
         if kind in PLAIN:
             continue
         if kind in PLAIN_TENSORS:
-            if not value.is_meta:
+            if not value.is_meta or value.layout is not torch.strided:
                 return False
-        elif kind is not list or not _all_meta(value):
+        elif kind is not list or not _are_meta(value):
             return False
     return True
 

@@ -21,6 +21,7 @@ from ..trace.records import Call, Kind, Module, Op, TensorSpec
 from ..units import format_bytes
 from .containers import PLAIN, PLAIN_TENSORS, tensors_among
 from .modules import describe_module, is_library
+from .sparse import is_sparse, storage_of, stored_in
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class Recorder:
     # Tensors
 
     def register_parameter(self, name: str, tensor: Tensor) -> None:
-        self._parameters.setdefault(tensor.untyped_storage()._cdata, name)
+        self._parameters.setdefault(storage_key(tensor), name)
 
     def spec(self, tensor: Tensor) -> TensorSpec:
         # An id is reused once its tensor is freed, so the weak reference confirms the identity.
@@ -126,8 +127,9 @@ class Recorder:
                 hint="a form of the model that pads its input",
             )
         dtype = tensor.dtype
+        sparse = () if tensor.layout is torch.strided else stored_in(tensor)
         spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
-                          self._parameters.get(storage_key(tensor)))  # fmt: skip
+                          self._parameters.get(storage_key(tensor)), *sparse)  # fmt: skip
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
         return spec
 
@@ -142,8 +144,8 @@ class Recorder:
         key = storage_key(tensor)
         if key == 0 or key in self._storages or key in self._parameters:
             return
-        storage = tensor.untyped_storage()
-        nbytes = self.bytes_of(storage)
+        storage = storage_of(tensor)
+        nbytes = self.bytes_of(storage) + stored_in(tensor)[1]
 
         # Python calls it when the last tensor of the storage is gone, a view or autograd's
         # included: that is what a device would keep in memory.
@@ -286,8 +288,8 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def storage_key(tensor: Tensor) -> int:
-    """The identity of the tensor's storage; 0 for a tensor that has none (sparse, nested)."""
+    """The identity of the tensor's storage; 0 for a tensor that has none (nested, opaque)."""
     try:
         return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):
-        return 0
+        return int(storage_of(tensor)._cdata) if is_sparse(tensor) else 0

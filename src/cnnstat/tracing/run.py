@@ -24,6 +24,7 @@ from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
+from .sparse import stored_in
 from .value_reads import NEED_DATA, ValueReads
 
 
@@ -230,6 +231,7 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             continue
         name, *aliases = names[key]
         recorder.register_parameter(name, tensor)
+        stored, index_bytes = stored_in(tensor)
         yield Parameter(
             name=name,
             owner=name.rpartition(".")[0],
@@ -239,4 +241,6 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             itemsize=tensor.element_size(),
             trainable=tensor.requires_grad,
             buffer=buffer,
+            stored=stored,
+            index_bytes=index_bytes,
         )

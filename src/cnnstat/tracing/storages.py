@@ -18,6 +18,7 @@ from ..trace.step_records import Operator, Phase, Place, Storage, StorageKind
 from .backward import BackwardRecorder
 from .containers import tensors_among
 from .recorder import OpenCall, storage_key
+from .sparse import storage_of, stored_in
 
 _NOWHERE = Place("", "")
 _BEFORE_THE_STEP = -1
@@ -83,9 +84,9 @@ class StorageRecorder(BackwardRecorder):
         key = storage_key(tensor)
         if key == 0 or key in self._alive:
             return
-        storage = tensor.untyped_storage()
+        storage = storage_of(tensor)
         live = _LiveStorage(
-            storage.nbytes(),
+            storage.nbytes() + stored_in(tensor)[1],
             len(self._operators),
             self._place(),
             tensor.is_cpu,
@@ -101,7 +102,7 @@ class StorageRecorder(BackwardRecorder):
 
     def resized(self, tensor: Tensor, kind: StorageKind) -> None:
         """The tensor's storage was emptied or filled again, which no operator does."""
-        key, size = storage_key(tensor), tensor.untyped_storage().nbytes()
+        key, size = storage_key(tensor), storage_of(tensor).nbytes()
         if key in self._alive and self._alive[key][1].nbytes != size:
             _, live = self._alive.pop(key)
             live.freed = len(self._operators)
