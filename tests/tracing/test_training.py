@@ -72,8 +72,8 @@ LAYERS = [
     (nn.Conv3d(2, 4, 3), wanting(1, 2, 5, 6, 7), 2 * 3 * 4 * 5 * 4 * 2 * 27),
     (nn.ConvTranspose2d(4, 6, 3, stride=2), wanting(1, 4, 5, 5), 2 * 25 * 4 * 6 * 9),
     (nn.ConvTranspose2d(4, 6, 3, groups=2), wanting(1, 4, 5, 5), 2 * 25 * 4 * 3 * 9),
-    # a complex product is three real ones
-    (nn.Conv2d(4, 6, 3, dtype=torch.complex64), "1,4,10,10:complex64", 3 * CONV),
+    # a complex product is four real ones
+    (nn.Conv2d(4, 6, 3, dtype=torch.complex64), "1,4,10,10:complex64", 4 * CONV),
     (nn.Embedding(10, 4), "2,3:int64", 0),
     (nn.Embedding(10, 4, sparse=True), "2,3:int64", 0),
     (nn.BatchNorm2d(4), wanting(2, 4, 5, 5), 0),
