@@ -23,6 +23,7 @@ from .models.model_inputs import implied_input, known_inputs
 from .models.python_files import call_input_functions
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
+from .tracing.compilation import module_in
 from .tracing.copies import meta_copy
 from .tracing.lane_selection import trace_on_lanes
 from .version import __version__
@@ -67,7 +68,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     if isinstance(model, torch.jit.ScriptModule):
         raise ModelError("a TorchScript module cannot be copied without its data",
                          "analyse the nn.Module that it was made from")  # fmt: skip
-    model = getattr(model, "_orig_mod", model)  # the module inside a torch.compile wrapper
+    model = module_in(model)
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     name = type(model).__name__

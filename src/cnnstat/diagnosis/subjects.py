@@ -31,7 +31,7 @@ from ..models.model_inputs import default_inputs
 from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
-from ..tracing.accelerators import on_lane_device
+from ..tracing.compilation import user_code
 from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
@@ -153,7 +153,7 @@ class SourceSubject(Subject):
         with quietly():
             try:
                 with (
-                    on_lane_device(),
+                    user_code(),
                     arguments_of_script(self.place),
                     reloaded(self.place, self.root, compiled, names) as module,
                 ):

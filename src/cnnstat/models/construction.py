@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from ..fast_meta import gc_paused, import_rules, kernels_active
-from ..tracing.accelerators import on_lane_device
+from ..tracing.compilation import user_code
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.dispatch import on_one_device
 from ..tracing.global_state import preserve_rng_state
@@ -117,7 +117,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         if strategy is not _without_data:
             import_rules()  # only _without_data notices that postponed rules are needed
         try:
-            with preserve_rng_state(), strategy(), on_lane_device():
+            with preserve_rng_state(), strategy(), user_code():
                 model = factory(**arguments)
             break
         except Exception as error:  # a constructor may raise anything on tensors without values
@@ -172,7 +172,7 @@ def builders(
     """
 
     def with_data() -> nn.Module:
-        with preserve_rng_state(), on_lane_device():
+        with preserve_rng_state(), user_code():
             model: nn.Module = factory(**arguments)
         return model
 

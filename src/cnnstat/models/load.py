@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CnnstatError, UsageError, closest
 from ..inputs import CallArguments
-from ..tracing.accelerators import on_lane_device
+from ..tracing.compilation import user_code
 from . import files
 from . import python_files as python
 from .loaded import Loaded, Recorded
@@ -95,7 +95,7 @@ def _load_user_model(
                 return replace(_load(model, inputs, named, chosen), spec=name)
         example = getattr(sys.modules.get(model.__module__), "example_input", None)
         file = user_model.source.rpartition(":")[0]
-        with on_lane_device() as devices:
+        with user_code() as devices:
             loaded = python.loaded(name, model, example, inputs, named, chosen, file)
         return replace(loaded, devices=tuple(devices))
     except CnnstatError as error:

@@ -22,7 +22,7 @@ from torch import nn
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..fast_meta import import_rules
 from ..inputs import CallArguments, InputFunction
-from ..tracing.accelerators import on_lane_device
+from ..tracing.compilation import user_code
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
@@ -53,7 +53,7 @@ def load(
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
-    with on_lane_device() as devices:
+    with user_code() as devices:
         module = import_place(place, name)
         model = _load(module, spec, place, name, inputs, named, arguments)
     is_member = place.endswith(".py") and "." in module.__name__  # of a package, and imported so
@@ -135,7 +135,7 @@ def call_input_functions(
 
 def _returned_by(function: InputFunction) -> CallArguments:
     place, name = function.place, function.function
-    with on_lane_device():
+    with user_code():
         module = import_place(place, name)
     if place.endswith(".py"):
         _with_functions[Path(place).resolve()] = module
@@ -145,7 +145,7 @@ def _returned_by(function: InputFunction) -> CallArguments:
         close = nearest(name, known)
         raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
     try:
-        with on_lane_device(), arguments_of_script(place):
+        with user_code(), arguments_of_script(place):
             value = make()
     except Exception as error:  # the user's code may raise anything
         raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from .compilation import module_in
 from .modules import modules_of
 
 Placed = Callable[[Tensor], Tensor]
@@ -80,17 +81,23 @@ def substitutes_in(copied: nn.Module) -> Substitutes:
 def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
     copying = _Copying(device, placed)
     modules = modules_of(model)
-    for module in modules:
+    plain = [module for module in modules if module_in(module) is module]
+    for module in plain:
         copying.memo[id(module)] = object.__new__(type(module))
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 copying.tensor(tensor)
+    for module in modules:  # instead of what was compiled, what was inside
+        copying.memo[id(module)] = copying.memo[id(module_in(module))]
     substitutes = substitutes_in(model).copied_by(copying.memo)
     for module in modules:
+        substitutes.add(module, copying.memo[id(module)])
+    for module in plain:
         clone = copying.memo[id(module)]
-        substitutes.add(module, clone)
         for name, value in vars(module).items():
-            if name != _SUBSTITUTES:
+            if name == "_compiled_call_impl":  # of `Module.compile`
+                clone.__dict__[name] = None
+            elif name != _SUBSTITUTES:
                 clone.__dict__[name] = copying.value(value)
     result: nn.Module = copying.memo[id(model)]
     result.__dict__[_SUBSTITUTES] = substitutes

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..fast_meta import gc_paused
-from .accelerators import on_lane_device
+from .compilation import user_code
 from .complex_convolutions import convolve, is_complex_convolution
 from .copies import Substitutes, meta_copy
 from .dispatch import Operators
@@ -73,7 +73,7 @@ def recording(
     collector = nullcontext() if has_data else gc_paused()
     try:
         functions = Functions(recorder, fused and not has_data)
-        with collector, operators, functions, on_lane_device() as recorder.devices:
+        with collector, operators, functions, user_code() as recorder.devices:
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]

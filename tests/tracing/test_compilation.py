@@ -1,0 +1,118 @@
+"""Compiled models, modules and functions: analysed as they were written, without the compiler."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import cnnstat
+
+PARAMS, MACS = 8 * 16 + 16 + 16 * 4 + 4, 2 * (8 * 16 + 16 * 4)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(8, 16)
+        self.b = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x).relu())
+
+
+def in_place() -> nn.Module:
+    net = Net()
+    net.compile()
+    return net
+
+
+def layer() -> nn.Module:
+    net = Net()
+    net.a = torch.compile(net.a)  # type: ignore[assignment]
+    return net
+
+
+def layer_in_place() -> nn.Module:
+    net = Net()
+    net.a.compile()
+    return net
+
+
+class Shared(Net):
+    """The module and its compiled form, as training loops have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quick = torch.compile(self.a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.quick(x).relu())
+
+
+class OfFunctions(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = torch.compile(torch.relu, dynamic=True)
+
+    @torch.compile(mode="reduce-overhead")
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.act(self.a(x)))
+
+
+class InForward(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.compile(self.b)(torch.compile(torch.relu)(self.a(x)))
+
+
+LIVE = [
+    lambda: torch.compile(Net()), in_place, layer,
+    layer_in_place, Shared, OfFunctions, InForward,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lane", [None, "fake", "cpu"])
+@pytest.mark.parametrize("make", LIVE)
+def test_live_models(make, lane: str | None) -> None:
+    net = make()
+    names = list(net.state_dict())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        analysis = cnnstat.analyze(net, (2, 8), lane=lane)
+    assert (analysis.totals.params, analysis.totals.macs) == (PARAMS, MACS)
+    assert analysis.lane == (lane or "meta")
+    assert [row.path for row in analysis.layers if row.kind == "module"] == ["", "a", "b"]
+    assert list(net.state_dict()) == names
+    assert cnnstat.analyze(net, (2, 8), training=True, lane=lane).totals.macs == MACS
+
+
+def test_files(tmp_path: Path) -> None:
+    (tmp_path / "compiled.py").write_text("""
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = torch.compile(nn.Linear(8, 16))
+        self.b = nn.Linear(16, 4)
+        self.compile(fullgraph=True)
+
+    @torch.compile
+    def forward(self, x):
+        return self.b(self.a(x).relu())
+
+
+net = torch.compile(Net(), mode="max-autotune")
+""")
+    original = torch.compile, nn.Module.compile
+    for name in ("Net", "net"):
+        totals = cnnstat.analyze(f"{tmp_path}/compiled.py:{name}", (2, 8)).totals
+        assert (totals.params, totals.macs) == (PARAMS, MACS)
+    assert (torch.compile, nn.Module.compile) == original
+    assert not hasattr(sys.modules["_cnnstat_user_compiled"].net, "_orig_mod")
