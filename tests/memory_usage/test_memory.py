@@ -343,7 +343,7 @@ def test_casts_on_cuda_are_those_of_torchs_header():
     assert header("AT_FORALL_FP32_SET_OPT_DTYPE") == autocast.WITH_DTYPE
     assert header("AT_FORALL_PROMOTE") == autocast.PROMOTED & known
     others = known - autocast.LOWER["cuda"] - autocast.WITH_DTYPE - autocast.PROMOTED
-    assert others - autocast.APART == header("AT_FORALL_FP32")
+    assert others - autocast.UNCAST_ON_CUDA == header("AT_FORALL_FP32")
 
 
 @pytest.mark.parametrize("name", sorted(autocast.LOWER["cpu"] & {"mm", "linear", "bmm", "matmul"}))
