@@ -12,7 +12,7 @@ from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
 from ..operators.registry import COMPLEX, cost_of
 from ..trace import records as trace_records
-from ..trace.records import Call, Op, Parameter, Trace
+from ..trace.records import Call, Op, Parameter, Trace, Unregistered
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
 from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals, ValueRead
@@ -92,11 +92,30 @@ def _complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
 def _run_notes(trace: Trace) -> Iterator[str]:
     if trace.backward is not None:
         yield from trace.backward.notes
+    for name, params in trace.created.items():
+        yield (
+            f"{name} is created in forward: its {params:,} parameters are in the totals, but an "
+            "optimizer created before the first run does not have them"
+        )
+    if trace.unregistered:
+        yield _unregistered(trace.unregistered)
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
     if trace.devices:
         named = ", ".join(trace.devices)
         yield f"the code asks for {named}: it was run on the device of the {trace.lane} lane"
+
+
+def _unregistered(layers: Sequence[Unregistered]) -> str:
+    paths = list(dict.fromkeys(layer.path for layer in layers))
+    listed = ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
+    params = sum(layer.params for layer in layers)
+    one = len(layers) == 1
+    return (
+        f"{'1 layer runs' if one else f'{len(layers)} layers run'} with {params:,} parameters that "
+        f"no module registers ({listed}): they are in a Python list or created in forward, so they "
+        "are in no total, and an optimizer does not have them"
+    )
 
 
 def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:

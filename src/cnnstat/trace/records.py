@@ -171,6 +171,15 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Unregistered:
+    """A module with parameters that runs at `path` and is no part of the model."""
+
+    path: str
+    type: str
+    params: int
+
+
+@dataclass(frozen=True, slots=True)
 class ValueRead:
     """A value that the model's Python code reads: from a tensor, or from a generator.
 
@@ -199,6 +208,7 @@ class Trace:
     `aten.scaled_dot_product_attention`), in the order in which they began. They and `backward` are
     recorded on request only. `devices` are the accelerators that the model's code names.
     recorded on request only. `value_reads` has no read of a value that follows from shapes alone.
+    `created` are the modules and parameters that the run itself created, with their elements.
     """
 
     model: str
@@ -215,6 +225,8 @@ class Trace:
     backward: Backward | None = None
     devices: tuple[str, ...] = ()
     value_reads: tuple[ValueRead, ...] = ()
+    created: dict[str, int] = field(default_factory=dict)
+    unregistered: tuple[Unregistered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

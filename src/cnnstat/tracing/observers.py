@@ -23,6 +23,7 @@ from ..fast_meta import gc_paused
 from .compilation import user_code
 from .complex_convolutions import convolve, is_complex_convolution
 from .copies import Substitutes, meta_copy
+from .created_modules import move_to_meta
 from .dispatch import Operators
 from .recorder import Recorder
 
@@ -47,14 +48,9 @@ def recording(
         if threading.get_ident() != thread:
             return original(module, *args, **kwargs)
         module = known.of(module)
-        # A module with data that is not the model's, created in a forward or referred to by a
-        # function: a copy without data runs, so the module stays as it is, and no gradient passes
-        # from one device to another.
         if operators.lane.name == "meta" and _has_data(module):
             with torch._C.DisableTorchFunction(), _disable_current_modes():
-                copied = meta_copy(module)
-            known.add(module, copied)
-            module = copied
+                module = without_data(module)
         with torch._C.DisableTorchFunction():  # what the recorder calls is no row of the model
             call = recorder.open_module(module, (args, kwargs))
         try:
@@ -65,6 +61,20 @@ def recording(
         with torch._C.DisableTorchFunction():
             recorder.close(call, result)
         return result
+
+    def without_data(module: nn.Module) -> nn.Module:
+        """The module on `meta`, so that no gradient passes from one device to another.
+
+        A forward may create tensors on a module of the model, and modules on it. A module that is
+        not the model's, created in a forward or referred to by a function, stays as it is: its copy
+        runs.
+        """
+        if recorder.is_registered(module):
+            move_to_meta(module)
+            return module
+        copied = meta_copy(module)
+        known.add(module, copied)
+        return copied
 
     nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     has_data = operators.lane.has_data

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError, ModelPhase
-from ..trace.records import Call, Kind, Module, Op, TensorSpec
+from ..trace.records import Call, Kind, Module, Op, TensorSpec, Unregistered
 from ..units import format_bytes
 from .containers import PLAIN, PLAIN_TENSORS, tensors_among
 from .modules import describe_module, is_library
@@ -78,13 +78,16 @@ class Recorder:
 
     `limit` is the maximum of live bytes. `on_read` is called with the name of a function that reads
     a value, its tensors and the value; the model gets what it returns. `autocast`: whether it is on
-    where the model runs. `devices` are the accelerators that the model's code names.
+    where the model runs. `find` returns the path at which the model has a module now. `devices` are
+    the accelerators that the model's code names.
     """
 
     modules: dict[int, Module]
     on_return: Observer | None = None
     limit: int | None = None
     on_read: Reader | None = None
+    find: Callable[[nn.Module], str | None] | None = None
+    unregistered: list[Unregistered] = field(default_factory=list)
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     composites: list[Op | None] = field(default_factory=list)
@@ -99,6 +102,8 @@ class Recorder:
         self._executions: Counter[str] = Counter()
         self._values: dict[int, tuple[weakref.ref[Tensor], Any, TensorSpec]] = {}
         self._value_count = 0
+        self._created: list[nn.Module] = []
+        self._unregistered: dict[int, weakref.ref[nn.Module]] = {}
         self._parameters: dict[int, str] = {}
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._last_error = 0
@@ -108,6 +113,11 @@ class Recorder:
 
     def register_parameter(self, name: str, tensor: Tensor) -> None:
         self._parameters.setdefault(storage_key(tensor), name)
+
+    def known_spec(self, tensor: Tensor) -> TensorSpec | None:
+        """The spec of a tensor that was seen in the run."""
+        known = self._values.get(id(tensor))
+        return None if known is None or known[0]() is not tensor else known[2]
 
     def spec(self, tensor: Tensor) -> TensorSpec:
         # An id is reused once its tensor is freed, so the weak reference confirms the identity.
@@ -202,10 +212,49 @@ class Recorder:
 
     def open_module(self, module: nn.Module, inputs: Any) -> OpenCall:
         record = self.modules.get(id(module))
-        if record is None:  # created inside a forward: no attribute of the model refers to it
+        if record is None and self.is_registered(module):
+            record = self.modules[id(module)]
+        if record is None:  # no module refers to it: a Python list, or a name in a forward
             path = self._child_path(type(module).__name__.lower())
             record = describe_module(module, path)
+            self._note_unregistered(module, record)
         return self._open("module", record.path, record.type, record, is_library(module), inputs)
+
+    def is_registered(self, module: nn.Module) -> bool:
+        """Whether the module is part of the model, perhaps since this run created it."""
+        if id(module) in self.modules:
+            return True
+        path = None if self.find is None else self.find(module)
+        if path is not None:
+            self.modules[id(module)] = describe_module(module, path)
+            self._register_created(module, path)
+        return path is not None
+
+    def _note_unregistered(self, module: nn.Module, record: Module) -> None:
+        seen = self._unregistered.get(id(module))
+        if seen is not None and seen() is module:
+            return
+        self._unregistered[id(module)] = weakref.ref(module)
+        found = self._register_created(module, record.path)
+        if found:
+            self.unregistered.append(Unregistered(record.path, record.type, found))
+
+    def _register_created(self, module: nn.Module, path: str) -> int:
+        """Register the module's own parameters, which are no activations; returns their elements.
+
+        The module stays alive until the end of the run: another would get its identity.
+        """
+        self._created.append(module)
+        elements = 0
+        for name, tensor in module._parameters.items():
+            if tensor is None or is_lazy(tensor):
+                continue
+            _, nbytes, _ = self._storages.pop(storage_key(tensor), (None, 0, -1))
+            self.live_bytes -= nbytes
+            self.register_parameter(f"{path}.{name}", tensor)
+            self._values.pop(id(tensor), None)  # its spec from before has no name
+            elements += tensor.numel()
+        return elements
 
     def open_function(self, name: str, inputs: Any) -> OpenCall:
         return self._open("function", self._child_path(name), name, None, True, inputs)

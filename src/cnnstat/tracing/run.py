@@ -17,6 +17,7 @@ from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Backward, Parameter, Trace, TracedInput
 from .containers import clone_inputs, map_inputs, tensors_among
 from .copies import substitutes_in
+from .created_modules import parameter_record, path_in, with_created
 from .dispatch import Operators
 from .global_state import preserve_rng_state, slow_attention
 from .lanes import META, Lane
@@ -24,7 +25,6 @@ from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
 from .observers import recording
 from .recorder import Observer, OpenCall, Recorder
-from .sparse import stored_in
 from .value_reads import NEED_DATA, ValueReads
 
 
@@ -105,6 +105,7 @@ def _recorded(
     reads = reads or ValueReads()
     recorder.on_read = partial(reads.read, recorder)
     model = subject.model
+    recorder.find = partial(path_in, model)
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((subject.args, subject.kwargs)):
         recorder.track(tensor)
@@ -124,6 +125,7 @@ def _recorded(
             parameters=parameters,
             composites=tuple(op for op in recorder.composites if op is not None),
             devices=tuple(recorder.devices),
+            unregistered=tuple(recorder.unregistered),
         )
 
     try:
@@ -133,7 +135,7 @@ def _recorded(
 
         error.failure = failure_of(error, recorder, record())
         raise
-    recorded = record()
+    recorded = with_created(record(), model, recorder)
     found = reads.raw(recorded)
     if not lane.has_data and (read := next((r for r in found if r.origin in NEED_DATA), None)):
         # A constant has values on every lane, but what is written to it from other tensors is lost.
@@ -231,16 +233,4 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             continue
         name, *aliases = names[key]
         recorder.register_parameter(name, tensor)
-        stored, index_bytes = stored_in(tensor)
-        yield Parameter(
-            name=name,
-            owner=name.rpartition(".")[0],
-            aliases=tuple(aliases),
-            shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype).removeprefix("torch."),
-            itemsize=tensor.element_size(),
-            trainable=tensor.requires_grad,
-            buffer=buffer,
-            stored=stored,
-            index_bytes=index_bytes,
-        )
+        yield parameter_record(name, tuple(aliases), tensor, buffer)

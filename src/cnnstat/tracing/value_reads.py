@@ -140,7 +140,7 @@ class _Origins:
         self._next = 0
         self._base: dict[int, int] = {}  # from a view to the tensor whose memory it shows
         self._origin: dict[int, str] = {item.tensor.value: INPUT for item in trace.inputs}
-        self._parameters = {p.name for p in trace.parameters if not p.buffer}
+        self._buffers = {p.name for p in trace.parameters if p.buffer}
 
     def of(self, values: Sequence[int], before: int) -> str | None:
         """The first origin of these tensors after `before` operators; None: shapes alone."""
@@ -162,7 +162,7 @@ class _Origins:
         elif Trait.CREATES not in traits:
             for tensor in op.inputs:
                 root = self._root(tensor.value)
-                if tensor.parameter in self._parameters:
+                if tensor.parameter is not None and tensor.parameter not in self._buffers:
                     self._origin.setdefault(root, PARAMETERS)
                 origin = origin or self._origin.get(root)
         if op.inputs and (Trait.LAYOUT in traits):
