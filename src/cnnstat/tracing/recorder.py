@@ -231,8 +231,8 @@ class Recorder:
         return path is not None
 
     def _note_unregistered(self, module: nn.Module, record: Module) -> None:
-        seen = self._unregistered.get(id(module))
-        if seen is not None and seen() is module:
+        known = self._unregistered.get(id(module))
+        if known is not None and known() is module:
             return
         self._unregistered[id(module)] = weakref.ref(module)
         found = self._register_created(module, record.path)
