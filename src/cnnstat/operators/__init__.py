@@ -14,6 +14,7 @@ from . import (
     onnx,
     parts,
     pooling,
+    quantised,
     resizing,
     sequences,
     views,
@@ -21,5 +22,5 @@ from . import (
 
 _REGISTERED = (
     backward, convolution, decompositions, elementwise, free, linear, normalization, onnx, parts,
-    pooling, resizing, sequences, views,
+    pooling, quantised, resizing, sequences, views,
 )  # fmt: skip

@@ -174,6 +174,12 @@ _CELLS = {
 }
 
 
+def gates_and_state_ops(name: str) -> tuple[int, int]:
+    """The gates of a recurrent operator, e.g. `aten.lstm`, and its operations on the state."""
+    cell = _CELLS[name]
+    return cell.gates, cell.state_ops
+
+
 @operator(*_CELLS, traits=Trait.PROJECTION)
 class Recurrent(View, frozen=True):
     """All the layers and directions of a recurrent network, at all steps.

@@ -74,13 +74,26 @@ def modules_by_id(model: nn.Module) -> dict[int, Module]:
 
 def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
     cls = type(module)
-    base = next((c for c in cls.__mro__ if c.__module__.startswith("torch.nn.")), nn.Module)
+    base = next((c for c in cls.__mro__ if _is_layer(c)), nn.Module)
     settings = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(module).items()
         if name != "training" and not name.startswith("_") and _is_setting(value)
     }
-    return Module(path, cls.__name__, base.__name__, settings, cls is base, aliases)
+    is_quantised = cls.__module__.startswith(_QUANTISED)  # both have a class Linear
+    name = module._get_name() if is_quantised else cls.__name__
+    return Module(path, name, base.__name__, settings, cls is base, aliases)
+
+
+_QUANTISED = "torch.ao.nn."
+
+
+def _is_layer(cls: type) -> bool:
+    """Whether it is a layer of torch.nn, or the quantised form of one, of the same name."""
+    module = cls.__module__
+    return module.startswith("torch.nn.") or (
+        module.startswith(_QUANTISED) and hasattr(nn, cls.__name__)
+    )
 
 
 def _is_setting(value: Any) -> bool:
@@ -94,7 +107,8 @@ def _is_setting(value: Any) -> bool:
 def is_library(module: nn.Module) -> bool:
     """Whether the module is a layer of torch.nn, not a container or user code."""
     cls = type(module)
-    return cls.__module__.startswith("torch.nn.") and not cls.__name__.startswith("Transformer")
+    is_layer = cls.__module__.startswith(("torch.nn.", _QUANTISED))
+    return is_layer and not cls.__name__.startswith("Transformer")
 
 
 def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:

@@ -21,6 +21,7 @@ from ..trace.records import Call, Kind, Module, Op, TensorSpec, Unregistered
 from ..units import format_bytes
 from .containers import PLAIN, PLAIN_TENSORS, tensors_among
 from .modules import describe_module, is_library
+from .packed import packed_tensors
 from .sparse import is_sparse, storage_of, stored_in
 
 
@@ -184,6 +185,9 @@ class Recorder:
             return tuple([item if type(item) in PLAIN else self.freeze(item) for item in value])
         if isinstance(value, dict):
             return {str(key): self.freeze(item) for key, item in value.items()}
+        if isinstance(value, torch.ScriptObject):
+            packed = packed_tensors(value)
+            return tuple([self.spec(tensor) for tensor in packed.values()]) or str(value)
         return value if isinstance(value, int | float | str) else str(value)
 
     def specs_in(self, *values: Any) -> tuple[TensorSpec, ...]:

@@ -24,6 +24,7 @@ from .lanes import META, Lane
 from .memory_formats import attention_layout
 from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
 from .observers import recording
+from .packed import packed_weights
 from .recorder import Observer, OpenCall, Recorder
 from .value_reads import NEED_DATA, ValueReads
 
@@ -234,3 +235,5 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
         name, *aliases = names[key]
         recorder.register_parameter(name, tensor)
         yield parameter_record(name, tuple(aliases), tensor, buffer)
+    for name, owner, tensor in packed_weights(model):
+        yield replace(parameter_record(name, (), tensor, buffer=False), owner=owner)
