@@ -94,6 +94,18 @@ COUNTED: list[tuple[str, list[onnx.NodeProto], dict, list, tuple[int, int], tupl
     ("fused", [node("FusedConv", ["x", "w"], ["c"], domain="com.microsoft", activation="Relu"),
                node("Gelu", ["c"], ["y"], domain="com.microsoft")], X,
      [tensor("w", 6, 4, 3, 3)], (6*4*9, 6*6 * 6 * 4*9), (1, 6, 6, 6)),
+    # 4-bit weights in blocks of 16, two in a byte: [N, K/16, 8]
+    ("packed", [node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=32, N=6,
+                     bits=4, block_size=16)], {"x": [2, 5, 32]},
+     [tensor("w", 6, 2, 8, dtype=np.uint8), tensor("s", 12)], (6*2*8, 2*5 * 32 * 6), (2, 5, 6)),
+    ("packed with a bias", [node("MatMulNBits", ["x", "w", "s", "", "", "b"], ["y"],
+                                 domain="com.microsoft", K=32, N=6, bits=4, block_size=16)],
+     {"x": [5, 32]}, [tensor("w", 6, 2, 8, dtype=np.uint8), tensor("s", 12), tensor("b", 6)],
+     (6*2*8 + 6, 5 * 32 * 6), (5, 6)),
+    ("dynamic", [node("DynamicQuantizeMatMul", ["x", "w", "s", "z", "b"], ["y"],
+                      domain="com.microsoft")], {"x": [5, 32]},
+     [tensor("w", 32, 6, dtype=np.int8), tensor("s", 1), tensor("z", 1, dtype=np.int8),
+      tensor("b", 6)], (32*6 + 6, 5 * 32 * 6), (5, 6)),
     ("norm", [node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"])], X,
      [tensor(n, 4) for n in "gbmv"], (8, 0), (1, 4, 8, 8)),
 ]  # fmt: skip

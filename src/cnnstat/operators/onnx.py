@@ -75,6 +75,25 @@ def fused_product(op: Op) -> Cost:
     return products + per_element(out, 1 + (len(op.inputs) > 2))  # an activation, and a bias
 
 
+# The place of the bias of products with quantised weights.
+_BIASES = {
+    "onnx.com.microsoft.MatMulNBits": 5,
+    "onnx.com.microsoft.MatMulBnb4": 9,  # none
+    "onnx.com.microsoft.DynamicQuantizeMatMul": 4,
+    "onnx.com.microsoft.MatMulIntegerToFloat": 6,
+}
+
+
+@rule(*_BIASES, traits=Trait.PROJECTION)
+def quantised_product(op: Op) -> Cost:
+    # [*,n] = [*,k] @ [k,n]: weights may be packed, so that their shape is not [k,n]
+    products = dot_products(op.outputs[0], op.args[0].shape[-1])
+    place = _BIASES[op.name]
+    if len(op.args) <= place or op.args[place] is None:
+        return products
+    return products + per_element(op.outputs[0], name="bias")
+
+
 @rule("onnx.com.microsoft.SkipLayerNormalization", traits=Trait.NORM)
 def skip_layer_norm(op: Op) -> Cost:
     # a sum, then a norm of 5 per element

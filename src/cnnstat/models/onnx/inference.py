@@ -163,6 +163,13 @@ def _last_line(error: Exception) -> str:
 _STANDARD_OPERATORS = {"FusedConv": "Conv", "FusedGemm": "Gemm"}
 _KEEP_SHAPE = {"Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization"}
 
+_PACKED = {"MatMulNBits", "MatMulBnb4"}  # K and N are attributes
+_DEQUANTISING = {"DynamicQuantizeMatMul", "MatMulIntegerToFloat"}  # products with a float result
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), None)
+
 
 def _contributed(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Any:
     """For an operator of ONNX Runtime, whose schema onnx lacks: a standard node with the same
@@ -179,7 +186,13 @@ def _contributed(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Any:
         return None
     if node.op_type in _KEEP_SHAPE:
         return first.type
+    if node.op_type in _PACKED and (columns := _attribute(node, "N")) is not None:
+        code = first.type.tensor_type.elem_type
+        return helper.make_tensor_type_proto(code, (*first.tensor.shape[:-1], columns))
     weight = inputs[1].tensor if len(inputs) > 1 and inputs[1] else None
+    if node.op_type in _DEQUANTISING and weight is not None and len(weight.shape) == 2:
+        shape = (*first.tensor.shape[:-1], weight.shape[1])
+        return helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape)
     plain = not any(attribute.name == "qkv_hidden_sizes" for attribute in node.attribute)
     if node.op_type == "Attention" and weight is not None and plain:
         code = first.type.tensor_type.elem_type

@@ -30,12 +30,17 @@ _WEIGHTS: dict[str, tuple[int, ...]] = {
     "com.microsoft.FusedConv": (1, 2), "com.microsoft.FusedGemm": (0, 1, 2),
     "com.microsoft.FusedMatMul": (0, 1), "com.microsoft.Attention": (1, 2),
     "com.microsoft.SkipLayerNormalization": (2, 3, 4), "com.microsoft.BiasGelu": (1,),
-    "com.microsoft.FastGelu": (1,),
+    "com.microsoft.FastGelu": (1,), "com.microsoft.MatMulNBits": (1, 5),
+    "com.microsoft.MatMulBnb4": (1,), "com.microsoft.DynamicQuantizeMatMul": (1, 4),
+    "com.microsoft.MatMulIntegerToFloat": (1, 6),
 }  # fmt: skip
 _BUFFERS: dict[str, tuple[int, ...]] = {
     "BatchNormalization": (3, 4), "DequantizeLinear": _REST, "QuantizeLinear": _REST,
     "QLinearConv": (1, 2, 4, 5, 6, 7), "QLinearMatMul": (1, 2, 4, 5, 6, 7),
     "MatMulInteger": (2, 3), "ConvInteger": (2, 3), "Where": _FIRST, "Attention": (3,),
+    "com.microsoft.MatMulNBits": (2, 3, 4), "com.microsoft.MatMulBnb4": (2,),
+    "com.microsoft.DynamicQuantizeMatMul": (2, 3),
+    "com.microsoft.MatMulIntegerToFloat": (2, 3, 4, 5),
     "LSTM": (4, 5, 6), "GRU": (4, 5), "RNN": (4, 5),
 }  # fmt: skip
 _SETTINGS: dict[str, tuple[int, ...]] = {
