@@ -33,8 +33,8 @@ import tempfile
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hostile_code
@@ -128,7 +128,7 @@ def chosen(cases: int, kinds: Sequence[str]) -> Iterator[tuple[str, int]]:
 # Running
 
 
-def run_all(cases: Sequence[Case], folder: Path) -> Iterator[Outcome]:
+def run_all(cases: Iterable[Case], folder: Path) -> Iterator[Outcome]:
     """The outcomes of the cases, in order; each runs in a folder of its own below `folder`."""
     worker = None
     try:
@@ -140,6 +140,8 @@ def run_all(cases: Sequence[Case], folder: Path) -> Iterator[Outcome]:
                 continue
             worker = worker or Worker()
             outcome = worker.run(place)
+            if not outcome.out:
+                outcome = replace(outcome, out=_elsewhere(case))
             if outcome.status is None:
                 worker.stop()
                 worker = None
@@ -178,7 +180,7 @@ def run_alone(case: Case, place: Path) -> Outcome:
     seconds = max(0.0, time.monotonic() - begun - SECONDS)
     if done.returncode < 0:
         return Outcome(None, "", _text(done.stderr), seconds, reason=f"died of {-done.returncode}")
-    shown = _text(done.stdout or b"") or ("written elsewhere" if case.stdout else "")
+    shown = _text(done.stdout or b"") or _elsewhere(case)
     return Outcome(done.returncode, shown, _text(done.stderr), seconds)
 
 
@@ -256,6 +258,11 @@ def work() -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
+def _elsewhere(case: Case) -> str:
+    written = case.stdout or any(word.startswith(("--output", "-o")) for word in case.command)
+    return "written to a file" if written else ""
+
+
 def _peak() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -283,7 +290,7 @@ def main() -> None:
     if options.one:
         kind, _, number = options.one.partition(":")
         names = [(kind, int(number))]
-    cases = [case_of(kind, number, options.seed) for kind, number in names]
+    cases = (case_of(kind, number, options.seed) for kind, number in names)
     faults: Counter[str] = Counter()
     ended: Counter[tuple[str, int | None]] = Counter()
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
@@ -305,7 +312,7 @@ def main() -> None:
     for kind in dict.fromkeys(kind for kind, _ in names):
         counts = {str(status): n for (k, status), n in sorted(ended.items(), key=str) if k == kind}
         print(f"{kind}: {sum(counts.values())} cases, by exit status {counts}")
-    print(f"{sum(faults.values())} faults of {len(cases)} cases", dict(faults) or "")
+    print(f"{sum(faults.values())} faults of {len(names)} cases", dict(faults) or "")
     sys.exit(1 if faults else 0)
 
 

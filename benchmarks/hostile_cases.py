@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +51,12 @@ def mutated(rng: random.Random, value: Json) -> Json:
         return rng.choice((*VALUES, *TEXTS))
     container, key = rng.choice(places)
     changes: tuple[Callable[[], None], ...] = (
-        lambda: _set(container, key, rng.choice(VALUES)),
+        lambda: _set(container, key, deepcopy(rng.choice(VALUES))),
         lambda: _set(container, key, rng.choice(TEXTS)),
         lambda: _delete(container, key),
         lambda: _reorder(rng, container, key),
-        lambda: _set(container, key, rng.choice(places)[0]),
-        lambda: _set(container, key, nested(rng.choice((10, 200, 3000)))),
+        lambda: _set(container, key, deepcopy(rng.choice(places)[0])),
+        lambda: _set(container, key, DEEP),
     )
     weights = (6, 4, 3, 3, 1, 0.3)
     rng.choices(changes, weights)[0]()
@@ -104,11 +106,13 @@ def _reorder(rng: random.Random, container: Any, key: Any) -> None:
         container[key] = None
 
 
-def nested(depth: int) -> Json:
-    value: Json = 0
-    for _ in range(depth):
-        value = [value]
-    return value
+DEEP = "deeply nested"
+
+
+def json_of(rng: random.Random, value: Json) -> bytes:
+    """The value as JSON; in place of `DEEP`, a list in a list in a list …"""
+    depth = rng.choice((10, 200, 3000, 100_000))
+    return json.dumps(value).replace(f'"{DEEP}"', "[" * depth + "]" * depth).encode()
 
 
 def damaged(rng: random.Random, content: bytes) -> bytes:

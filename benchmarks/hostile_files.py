@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hostile_cases import NUMBERS, TEXTS, VALUES, Case, damaged, mutated
+from hostile_cases import NUMBERS, TEXTS, VALUES, Case, damaged, json_of, mutated
 
 FORMATS = ("table", "table", "json", "markdown", "csv", "latex", "html")
 
@@ -27,14 +27,17 @@ FORMATS = ("table", "table", "json", "markdown", "csv", "latex", "html")
 def analysis_case(rng: random.Random) -> Case:
     value = json.loads(_analyses()[rng.randrange(len(_analyses()))])
     for _ in range(rng.choice((1, 1, 2, 4, 10))):
-        value = mutated(rng, value)
-    content = json.dumps(value).encode()
+        if rng.random() < 0.6:
+            _change_within_schema(rng, value)
+        else:
+            value = mutated(rng, value)
+    content = json_of(rng, value)
     if rng.random() < 0.1:
         content = damaged(rng, content)
     if rng.random() < 0.03:
         content = rng.choice((b"", b"[" * 200_000, b'{"a":' * 100_000, b"\xff\xfe", b"1" * 100_000,
                               b'{"kind": "analysis"}',
-                              content.decode().encode("utf-16")))  # fmt: skip
+                              _analyses()[0].decode().encode("utf-16")))  # fmt: skip
     form = ["--format", rng.choice((*FORMATS, "svg"))]
     command = rng.choice((
         ["shapes", "a.json", *form], ["shapes", "a.json", *form], ["shapes", "a.json", "--top",
@@ -42,12 +45,50 @@ def analysis_case(rng: random.Random) -> Case:
         ["shapes", "a.json", "--sort", "macs", "--depth", "9"], ["shapes", "a.json", "--object",
         "9"],
         ["compare", "a.json", "b.json", *form], ["compare", "b.json", "a.json", "a.json"],
+        ["shapes", "a.json", *form, "--object", "9"], ["compare", "a.json", "a.json", *form],
+        ["explain", "a.json", "conv1"], ["explain", "a.json", "linear1"],
+        ["explain", "a.json", "pool1"], ["explain", "a.json", "net.0"],
         ["explain", "a.json", rng.choice(("conv", "0", "receptive_field", "peak", "fc", ""))],
         ["roofline", "a.json", "--device", "h100"], ["memory", "a.json"], ["verify", "a.json"],
         ["shapes", "a.json", "--columns", "padding,kernel,stride,receptive-field,config"],
         ["scale", "a.json", "--over", "N"], ["bench", "a.json"],
     ))  # fmt: skip
     return Case(command, {"a.json": content, "b.json": _analyses()[0]})
+
+
+def _change_within_schema(rng: random.Random, value: Any) -> None:
+    """A change that a schema allows: rows reordered, counts and shapes that contradict others."""
+    layers = value.get("layers") if isinstance(value, dict) else None
+    rows = [row for row in layers if isinstance(row, dict)] if isinstance(layers, list) else []
+    if not rows:
+        return
+    row, change = rng.choice(rows), rng.randrange(9)
+    if change == 0:
+        rng.shuffle(layers)
+    elif change == 1:
+        layers.insert(rng.randrange(len(layers)), rng.choice(layers))
+    elif change == 2:
+        del layers[rng.randrange(len(layers))]
+    elif change == 3:
+        row["depth"] = rng.choice((0, 1, 2, 3, 1000))
+    elif change == 4:
+        key = rng.choice(("params", "macs", "other_ops", "activation_bytes", "call"))
+        row[key] = rng.choice((*NUMBERS, 10**25, 10**400))
+    elif change == 5:
+        key = rng.choice(("inputs", "outputs"))
+        row[key] = rng.choice(([], [[]], [[0]], [[1]], [[1, 2, 3]], [[1] * 30], [[2**62] * 4]))
+    elif change == 6:
+        window = row.get("window")
+        if isinstance(window, dict):
+            key = rng.choice(("kernel", "stride", "padding", "dilation"))
+            window[key] = rng.choice(([], [0, 0], [-1, 1], [1], [2**62, 2**62], [1, 1, 1]))
+    elif change == 7:
+        key = rng.choice(("path", "type", "config", "shared_with", "receptive_field_reason"))
+        row[key] = rng.choice(TEXTS)
+    elif isinstance(value.get("totals"), dict):
+        value["totals"][rng.choice(("params", "macs", "peak_bytes", "depth"))] = rng.choice(NUMBERS)
+        value["inputs"] = rng.choice((value.get("inputs"), []))
+        value["by_role"] = rng.choice((value.get("by_role"), {}))
 
 
 @cache
@@ -124,11 +165,11 @@ def _change_program(rng: random.Random, members: dict[str, bytes], program: str)
             graph = graph.get("graph", {}) if isinstance(graph, dict) else {}
             if not isinstance(graph, dict):
                 break
-    members[program] = json.dumps(value).encode()
+    members[program] = json_of(rng, value)
 
 
 def _changed(rng: random.Random, content: bytes) -> bytes:
-    return json.dumps(mutated(rng, json.loads(content))).encode()
+    return json_of(rng, mutated(rng, json.loads(content)))
 
 
 def _zipped(rng: random.Random, members: dict[str, bytes]) -> bytes:
@@ -250,7 +291,7 @@ def config_case(rng: random.Random) -> Case:
             fields[rng.choice(TEXTS)] = rng.choice(VALUES)
         else:
             fields[key] = rng.choice((*VALUES, *TEXTS))
-    content = json.dumps(fields).encode()
+    content = json_of(rng, fields)
     if rng.random() < 0.1:
         content = rng.choice((damaged(rng, content), b"[" * 100_000, b"null", b"[]", b""))
     command = ["shapes", "transformers:config.json", "--format", rng.choice(FORMATS)]

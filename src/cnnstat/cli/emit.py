@@ -47,7 +47,7 @@ def destination(format: Format | None, file: Path | None) -> Destination:
     """
     if file is None:
         return Destination(format or "table", None)
-    if file.is_dir():
+    if os.path.isdir(file):
         raise OutputError(
             f"cannot write {file}", "it is a directory", hint=f"--output {file / 'report.html'}"
         )
@@ -141,7 +141,8 @@ def write_files(files: dict[Path, str]) -> None:
                 file.write_text(text, encoding="utf-8", newline="")
                 continue
             target = file.resolve()  # replace the target of a link, not the link
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+            # a long name would be too long with a suffix
+            handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}-", dir=target.parent)
             drafts[target] = Path(name)
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
                 draft.write(text)
@@ -164,6 +165,12 @@ def _umask() -> int:
 
 def _check_writable(file: Path) -> None:
     folder = file.parent
+    try:
+        file.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, a link to itself
+        raise OutputError(f"cannot write {file}", error.strerror or str(error)) from error
     if not folder.is_dir():
         raise OutputError(
             f"cannot write {file}", f"there is no directory {folder}", hint=f"mkdir -p {folder}"

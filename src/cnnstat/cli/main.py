@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -12,7 +13,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..errors import CnnstatError
+from ..errors import CnnstatError, OutputError
+from ..escaping import message_text, visible_lines
 from ..version import __version__
 from . import bench, compare, devices, explain, list_models, memory, roofline, scale, shapes, verify
 from .completion import join_words_of_bash
@@ -66,20 +68,37 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except CnnstatError as error:
-        if debug:
-            traceback.print_exc()
-        typer.echo(f"error: {error}", err=True)
+        _report(str(error), debug)
         return error.exit_status
     except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
-        if debug:
-            traceback.print_exc()
-        typer.echo(
-            f"error: this is a fault of cnnstat: {type(error).__name__}: {error}\n"
-            "  try: the same command with --debug, and report what it prints",
-            err=True,
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:  # for the help or the version
+            _report(f"cannot write to standard output\n  {error.strerror}", debug)
+            return OutputError.exit_status
+        _report(
+            message_text(f"this is a fault of cnnstat: {type(error).__name__}: {_text(error)}")
+            + "\n  try: the same command with --debug, and report what it prints",
+            debug,
         )
         return 1
     return 0
+
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _report(message: str, debug: bool) -> None:
+    """Print an error, after its traceback if that is wanted."""
+    with contextlib.suppress(OSError, ValueError):  # standard error is full or closed
+        if debug:
+            typer.echo(visible_lines(traceback.format_exc()), err=True)
+        typer.echo(f"error: {message}", err=True)
+
+
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # of an error class of the user's
+        return f"{type(second).__name__} in its __str__"
 
 
 def main() -> NoReturn:

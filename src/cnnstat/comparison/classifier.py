@@ -41,7 +41,7 @@ def find_site(analysis: Analysis) -> Site | None:
         if len(layer.outputs[0]) > 3 and prod(layer.outputs[0][2:]) > 1:
             features = layer
             break
-        if layer.role == "linear":
+        if layer.role == "linear" and layer.inputs and layer.inputs[0] and layer.outputs[0]:
             linears.append(layer)
         elif layer.role not in _PASSED_OVER:
             break

@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ def import_file(path: Path) -> ModuleType:
         ModelError: there is no such file.
         BaseException: whatever its code raises.
     """
-    if not path.is_file():
-        siblings = path.parent.glob("*.py") if path.parent.is_dir() else ()
+    if not os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
+        siblings = path.parent.glob("*.py") if os.path.isdir(path.parent) else ()
         close = nearest(path.name, [file.name for file in siblings])
         raise ModelError(f"there is no file {path}", *filter(None, [close]))
     levels = _levels_of_relative_imports(path)

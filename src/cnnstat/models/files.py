@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -50,10 +51,10 @@ def load(
 def _check(spec: str) -> None:
     """Raise ModelError unless `spec` is an existing file of a supported kind."""
     path, kind = Path(spec), Path(spec).suffix.lower()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it answers for names that no file can have
         raise ModelError(f"{spec} is a directory, not a file")
-    if not path.is_file():
-        siblings = path.parent.glob(f"*{kind}") if path.parent.is_dir() else ()
+    if not os.path.isfile(path):
+        siblings = path.parent.glob(f"*{kind}") if os.path.isdir(path.parent) else ()
         close = nearest(path.name, [file.name for file in siblings])
         raise ModelError(f"there is no file {spec}", *filter(None, [close]))
     if kind in SUPPORTED:

@@ -186,7 +186,7 @@ def _rooted(spec: str, folder: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    return bool(path.suffix) and path.is_file()
+    return bool(path.suffix) and os.path.isfile(path)
 
 
 def _shown(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..analysis.results import Analysis
+from ..analysis.validation import defect
 from ..errors import ModelError, UsageError
 from ..results import SCHEMA_VERSION
 from .model_sources import source_of
@@ -54,6 +55,12 @@ def read_analysis(path: str | Path) -> Analysis:
             hint="pip install --upgrade cnnstat",
         )
     try:
-        return msgspec.convert(head, Analysis)
-    except msgspec.ValidationError as error:
+        analysis = msgspec.convert(head, Analysis)
+    except (msgspec.ValidationError, RecursionError) as error:
         raise ModelError(f"{path} does not fit the schema of an analysis", str(error)) from error
+    reason = defect(analysis)
+    if reason is not None:
+        raise ModelError(
+            f"{path} contradicts itself", reason, hint="cnnstat shapes MODEL --output run.json"
+        )
+    return analysis

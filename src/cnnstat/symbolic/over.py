@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
 
-_RANGE = re.compile(r"(\d+):(\d+)(?::(\*?)(\d+))?")
+_RANGE = re.compile(r"([0-9]{1,18}):([0-9]{1,18})(?::(\*?)([0-9]{1,18}))?")
 _MOST = 200
 _HINT = "--over H,W=64:512:32 or --over num_classes=10,100,1000"
 
@@ -46,23 +47,23 @@ def parse_over(text: str) -> Over:
     match = _RANGE.fullmatch(right.strip())
     values = _range(text, match) if match else _listed(text, right)
     if len(values) > _MOST:
-        raise UsageError(f"--over {text!r} has {len(values)} values, more than {_MOST}")
-    return Over(names, values)
+        raise UsageError(f"--over {text!r} has {len(values):,} values, more than {_MOST}")
+    return Over(names, tuple(values))
 
 
-def _range(text: str, match: re.Match[str]) -> tuple[int, ...]:
+def _range(text: str, match: re.Match[str]) -> Sequence[int]:
     low, high, factor = int(match[1]), int(match[2]), match[3] == "*"
     step = int(match[4] or 1)
     if low > high or step == 0 or low == 0 or (factor and step == 1):
         raise UsageError(f"--over {text!r}: the range is empty", "LOW:HIGH:STEP, LOW at least 1",
                          hint=_HINT)  # fmt: skip
     if not factor:
-        return tuple(range(low, high + 1, step))
+        return range(low, high + 1, step)
     values = []
     while low <= high:
         values.append(low)
         low *= step
-    return tuple(values)
+    return values
 
 
 def _listed(text: str, right: str) -> tuple[Any, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import msgspec
 from torch import nn
 
 from ...choices import Mode
-from ...errors import ModelError
+from ...errors import CnnstatError, ModelError
 from ...inputs import InputSpec
+from ...units import format_bytes
 from ..declared_inputs import resolve_inputs
 from .nodes import UnsupportedProgram
 from .program import SCHEMA, Program, read_program
@@ -34,11 +36,13 @@ def build_exported(
         ModelError: the file is no such archive or is not supported, or an input contradicts a
             fixed size.
     """
-    program = _read(spec)
+    with _explained(spec):
+        program = _read(spec)
     chosen = resolve_inputs(spec, program.inputs, inputs, named)
-    model = build(
-        program.graph, program.parameters, program.buffers, program.constants, program.paths
-    )
+    with _explained(spec):
+        model = build(
+            program.graph, program.parameters, program.buffers, program.constants, program.paths
+        )
     keywords = zip(program.inputs, chosen, strict=True)
     return (
         model,
@@ -49,30 +53,62 @@ def build_exported(
 
 
 def _read(spec: str) -> Program:
+    with zipfile.ZipFile(spec) as archive:
+        path = _program_path(spec, archive.namelist())
+        content, aliases = _member(spec, archive, path), _aliases(spec, archive, path)
+    program = msgspec.json.decode(content)
+    version = program["schema_version"]
+    if version["major"] != SCHEMA:
+        raise ModelError(
+            f"{spec} was written with version {version['major']}.{version['minor']} of "
+            f"torch.export's schema, by torch {program.get('torch_version')}",
+            f"version {SCHEMA} is read here",
+            hint=f"export it again: {EXPORT}",
+        )
+    return read_program(program, aliases)
+
+
+@contextmanager
+def _explained(spec: str) -> Iterator[None]:
+    """Turn what a damaged archive or program leads to into one ModelError.
+
+    The program is indexed wherever it is read and built, so any exception is possible.
+    """
     try:
-        with zipfile.ZipFile(spec) as archive:
-            path = _program_path(spec, archive.namelist())
-            content, aliases = archive.read(path), _aliases(spec, archive, path)
-        program = msgspec.json.decode(content)
-        version = program["schema_version"]
-        if version["major"] != SCHEMA:
-            raise ModelError(
-                f"{spec} was written with version {version['major']}.{version['minor']} of "
-                f"torch.export's schema, by torch {program.get('torch_version')}",
-                f"version {SCHEMA} is read here",
-                hint=f"export it again: {EXPORT}",
-            )
-        return read_program(program, aliases)
+        yield
     except UnsupportedProgram as error:
         raise ModelError(f"{spec} cannot be run", error.message, *error.details) from error
+    except CnnstatError:
+        raise
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"{spec} is no torch.export archive", reason) from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except Exception as error:
         raise ModelError(
             f"{spec} does not fit the schema of torch.export's programs",
             f"{type(error).__name__}: {error}",
         ) from error
+
+
+MAX_BYTES = 512 << 20
+MAX_RATIO, PLAIN = 100, 16 << 20
+"""A member larger than `PLAIN` bytes may unpack to `MAX_RATIO` times its packed size: JSON of real
+programs shrinks to a tenth, that of a trap to a thousandth."""
+
+
+def _member(spec: str, archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of a member, unless it unpacks to more than a program has.
+
+    A reader stops at the stated size, so the statement can be relied on.
+    """
+    info = archive.getinfo(name)
+    if info.file_size > min(MAX_BYTES, max(PLAIN, MAX_RATIO * info.compress_size)):
+        raise ModelError(
+            f"{spec} is no torch.export archive",
+            f"{name} unpacks from {format_bytes(info.compress_size)} to "
+            f"{format_bytes(info.file_size)}, which no program does",
+        )
+    return archive.read(info)
 
 
 def _aliases(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, str]:
@@ -86,7 +122,7 @@ def _aliases(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, str
     config = f"{folder}{file.removesuffix('.json')}_weights_config.json"
     if config not in archive.namelist():
         raise _older_layout(spec)
-    stored = msgspec.json.decode(archive.read(config))["config"]
+    stored = msgspec.json.decode(_member(spec, archive, config))["config"]
     sizes = {info.filename: info.file_size for info in archive.infolist()}
     return {
         name: f"{entry['path_name']} {entry['tensor_meta']}"

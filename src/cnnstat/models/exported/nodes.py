@@ -28,13 +28,42 @@ DTYPES = {
 _MEMORY_FORMATS = {1: torch.contiguous_format, 2: torch.channels_last,
                    3: torch.channels_last_3d, 4: torch.preserve_format}  # fmt: skip
 _STRIDED, _KEYWORD = 7, 2
+_MAX_BITS = 128  # of a product of sizes; longer numbers are never computed
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(base, int) and isinstance(exponent, int):
+        _check_bits(base.bit_length() * abs(exponent))
+    return base**exponent
+
+
+def _shifted(number: int, by: int) -> int:
+    _check_bits(number.bit_length() + by)
+    return number << by
+
+
+def _product(a: Any, b: Any) -> Any:
+    product = a * b
+    if isinstance(product, int):
+        _check_bits(product.bit_length())
+    return product
+
+
+def _check_bits(bits: int) -> None:
+    if bits > _MAX_BITS:
+        raise OverflowError(f"a size of {bits} bits")
+
+
 # Arithmetic on sizes, as in torch's own reader (_SYM_OPS of torch/_export/serde/serialize.py).
 _SIZE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{
         f"_operator.{name}": getattr(operator, name)
-        for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "mul", "add", "sub", "pow",
-                     "floordiv", "mod", "truediv", "and_", "or_", "lshift", "rshift")
+        for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "add", "sub", "floordiv",
+                     "mod", "truediv", "and_", "or_", "rshift")
     },
+    "_operator.mul": _product,
+    "_operator.pow": _power,
+    "_operator.lshift": _shifted,
     "math.trunc": math.trunc,
     "math.floor": math.floor,
     "math.ceil": math.ceil,
@@ -52,6 +81,9 @@ _SIZE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 # They assert what holds for every input of the exported sizes, and compute nothing.
 _CHECKS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range",
            "sym_constrain_range_for_size", "_check_is_size")  # fmt: skip
+# They read or write files, or run what is registered for tests and tools.
+_REFUSED = ("aten.from_file", "aten.save", "debugprims.", "debug_mode_ops.", "prim.", "profiler.",
+            "inductor.", "_test.", "static_runtime.", "export.")  # fmt: skip
 _INLINED = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
 """Higher-order operators that run one graph once, and the position of that argument."""
 
@@ -185,6 +217,8 @@ def _sparse() -> Any:
 def _operator(target: str) -> Callable[..., Any]:
     """The overload `torch.ops.aten.add.Tensor`; only names in torch.ops are looked up."""
     parts = target.split(".")
+    if ".".join(parts[2:]).startswith(_REFUSED):
+        raise UnsupportedProgram(f"it holds the operator {target}, which no model needs")
     if parts[:2] == ["torch", "ops"] and len(parts) == 5:
         if parts[2] == "torchvision":
             from ..torchvision_import import torchvision

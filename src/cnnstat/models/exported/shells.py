@@ -32,17 +32,18 @@ class Segment:
         return self  # it contains names only, no modules or tensors
 
 
+# Entries of a shell's __dict__. They are no identifiers, so no submodule can have these names.
+_SEGMENT, _ROOT, _CONSTANTS = "its segment", "the root", "the constants"
+
+
 class Shell(nn.Module):
     """A module that runs the segment which its caller sets, since each of its calls has its own.
 
     The root is in a list, so that it is not registered as a submodule.
     """
 
-    _segment: Segment
-    _root: list[nn.Module]
-
     def forward(self, *args: Any) -> Any:
-        return run(self._segment, args, self._root[0])
+        return run(vars(self)[_SEGMENT], args, vars(self)[_ROOT][0])
 
     def extra_repr(self) -> str:
         return ""
@@ -51,11 +52,10 @@ class Shell(nn.Module):
 class Root(Shell):
     """The outermost shell. Its keyword inputs follow the positional ones."""
 
-    _constants: dict[str, Tensor]
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        values = dict(zip(self._segment.inputs, args, strict=False)) | kwargs
-        return run(self._segment, tuple(values[name] for name in self._segment.inputs), self)
+        segment: Segment = vars(self)[_SEGMENT]
+        values = dict(zip(segment.inputs, args, strict=False)) | kwargs
+        return run(segment, tuple(values[name] for name in segment.inputs), self)
 
 
 def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
@@ -64,7 +64,7 @@ def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
     for step, last_used in segment.steps:
         if isinstance(step, Segment):
             module = root.get_submodule(step.path)
-            vars(module)["_segment"] = step
+            vars(module)[_SEGMENT] = step
             result = module(*(values[name] for name in step.inputs))
             names: Any = step.outputs[0] if len(step.outputs) == 1 else step.outputs
         else:
@@ -88,7 +88,7 @@ def _execute(node: Node, values: Mapping[str, Any], root: nn.Module) -> Any:
 
 def _filled(value: Any, values: Mapping[str, Any], root: nn.Module) -> Any:
     if isinstance(value, Ref):
-        return values[value.name] if value.name in values else vars(root)["_constants"][value.name]
+        return values[value.name] if value.name in values else vars(root)[_CONSTANTS][value.name]
     if isinstance(value, Weight):
         path, _, name = value.name.rpartition(".")
         return getattr(root.get_submodule(path), name)
@@ -180,10 +180,10 @@ def build(
     for name, (tensor, persistent) in buffers.items():
         path, _, attribute = name.rpartition(".")
         modules[path].register_buffer(attribute, tensor, persistent)
-    vars(root)["_constants"] = dict(constants)
-    vars(root)["_segment"] = segmented(graph)
+    vars(root)[_CONSTANTS] = dict(constants)
+    vars(root)[_SEGMENT] = segmented(graph)
     for module in modules.values():
-        vars(module)["_root"] = [root]
+        vars(module)[_ROOT] = [root]
     for node in graph.nodes:
         if node.scopes:
             module = modules[node.scopes[-1].path]

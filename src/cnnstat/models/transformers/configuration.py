@@ -6,6 +6,7 @@ import copy
 import importlib
 import inspect
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,9 @@ def is_file(name: str) -> bool:
 
 def _file(name: str) -> Path | None:
     path = Path(name)
-    if name and path.is_dir():
+    if name and os.path.isdir(path):
         return path / "config.json"
-    return path if name.endswith(".json") or path.is_file() else None
+    return path if name.endswith(".json") or os.path.isfile(path) else None
 
 
 def _read(file: Path) -> dict[str, Any]:
