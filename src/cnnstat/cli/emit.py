@@ -167,7 +167,7 @@ def _check_writable(file: Path) -> None:
     folder = file.parent
     try:
         file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # a name that is too long, a link to itself
         raise OutputError(f"cannot write {file}", error.strerror or str(error)) from error
