@@ -228,3 +228,24 @@ def test_modes_that_classes_override() -> None:
 
     net = Net(nn.Conv2d(3, 4, 3), Frozen(4), nn.BatchNorm2d(4))
     assert cnnstat.analyze(net, (2, 3, 9, 9), mode="train").totals.macs == 2 * 49 * 4 * 27
+
+
+class Nested(nn.Module):
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inside(x)
+
+
+@pytest.mark.parametrize("lane", ["meta", "cpu"])
+def test_modules_nested_as_deep_as_torch_runs_them(lane: str) -> None:
+    limit = sys.getrecursionlimit()
+    net: nn.Module = nn.Linear(4, 4)
+    for _ in range(200):
+        net = Nested(net)
+    net(torch.zeros(1, 4))  # torch runs it with the limit as it is
+    totals = cnnstat.analyze(net, (1, 4), lane=lane, training=True).totals
+    assert (totals.params, totals.macs) == (20, 16)
+    assert sys.getrecursionlimit() == limit

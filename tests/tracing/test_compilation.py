@@ -116,3 +116,59 @@ net = torch.compile(Net(), mode="max-autotune")
         assert (totals.params, totals.macs) == (PARAMS, MACS)
     assert (torch.compile, nn.Module.compile) == original
     assert not hasattr(sys.modules["_cnnstat_user_compiled"].net, "_orig_mod")
+
+
+def test_scripted_and_traced_models_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "scripted.py").write_text("""
+import torch
+from torch import nn
+
+
+@torch.jit.script
+def scaled(x, factor: float):
+    return x.relu() * factor
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(8, 16)
+        self.b = nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.b(scaled(self.a(x), 2.0))
+
+
+def script():
+    return torch.jit.script(Net())
+
+
+def trace():
+    return torch.jit.trace(Net(), torch.zeros(1, 8))
+
+
+class Part(Net):
+    def __init__(self):
+        super().__init__()
+        self.a = torch.jit.script(self.a)
+
+
+traced = torch.jit.trace(Net().eval(), torch.zeros(1, 8))
+traced = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+""")
+    for name in ("script", "trace", "Part", "traced"):
+        analysis = cnnstat.analyze(f"{tmp_path}/scripted.py:{name}", (2, 8))
+        assert (analysis.totals.params, analysis.totals.macs) == (PARAMS, MACS)
+        rows = [(row.path, row.type, row.macs) for row in analysis.layers if row.kind == "module"]
+        assert rows[1:] == [("a", "Linear", 2 * 8 * 16), ("b", "Linear", 2 * 16 * 4)]
+        assert analysis.notes == ()
+
+
+def test_saved_torchscript_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    for file in ("net.pt", "net.torchscript"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.script(Net()).save(tmp_path / file)
+        with pytest.raises(cnnstat.ModelError, match="TorchScript archive") as caught:
+            cnnstat.analyze(str(tmp_path / file), (2, 8))
+        assert "torch.export.save" in str(caught.value)

@@ -15,7 +15,7 @@ from ..tracing.lane_selection import Builders
 from .loaded import Loaded, Recorded
 
 SUPPORTED = (".pt2", ".onnx")
-_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".torchscript", ".ptl")
 _WEIGHTS = (".safetensors", ".gguf")
 
 

@@ -11,7 +11,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from torch import nn
 from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
 from ..fast_meta import import_rules
 from ..inputs import CallArguments, InputFunction
+from ..tracing.accelerators import on_lane_device
 from ..tracing.compilation import user_code
 from ..tracing.copies import meta_copy
 from ..tracing.lane_selection import Builders
@@ -53,9 +54,12 @@ def load(
         ModelError: the file cannot be imported, lacks the name, or the model cannot be built.
     """
     place, _, name = spec.rpartition(":") if ":" in spec else (spec, "", "")
-    with user_code() as devices:
-        module = import_place(place, name)
-        model = _load(module, spec, place, name, inputs, named, arguments)
+    # A module by name stays imported: in a process that trains it later, it is to be compiled.
+    with on_lane_device() as devices:
+        with user_code() if place.endswith(".py") else nullcontext():
+            module = import_place(place, name)
+        with user_code():
+            model = _load(module, spec, place, name, inputs, named, arguments)
     is_member = place.endswith(".py") and "." in module.__name__  # of a package, and imported so
     written = f"{module.__name__}:{name}" if is_member else spec
     return replace(model, written=written, devices=tuple(devices))

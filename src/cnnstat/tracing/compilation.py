@@ -1,15 +1,15 @@
 """Compiled code, built and run without the compiler: what it computes is the same.
 
-While user code is built or run, `torch.compile` returns what it is called on. The compiled code of a
-live model runs as it was written, and copies of a model contain the compiled modules instead of
-their wrappers.
+While user code is built or run, `torch.compile`, `torch.jit.script` and `torch.jit.trace` return
+what they are called on. The compiled code of a live model runs as it was written, and copies of a
+model contain the compiled modules instead of their wrappers.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -22,13 +22,13 @@ from .global_state import replaced
 @contextmanager
 def user_code() -> Iterator[dict[str, None]]:
     """Run user code without accelerators and compiler; yields the accelerators that it names."""
-    with (
-        replaced(torch, "compile", _uncompiled),
-        replaced(nn.Module, "compile", _not_compiled_in_place),
-        _eager_stance(),
-        on_lane_device() as devices,
-    ):
-        yield devices
+    with ExitStack() as stack:
+        stack.enter_context(replaced(torch, "compile", _uncompiled))
+        stack.enter_context(replaced(nn.Module, "compile", _not_compiled_in_place))
+        for name in ("script", "trace", "trace_module", "freeze", "optimize_for_inference"):
+            stack.enter_context(replaced(torch.jit, name, _unscripted(getattr(torch.jit, name))))
+        stack.enter_context(_eager_stance())
+        yield stack.enter_context(on_lane_device())
 
 
 def module_in(module: nn.Module) -> nn.Module:
@@ -56,6 +56,18 @@ def _as_written(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _not_compiled_in_place(module: nn.Module, *args: Any, **kwargs: Any) -> None:
     pass
+
+
+def _unscripted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of `torch.jit`, which gets what is scripted already and returns all else."""
+
+    def called(model: Any = None, *args: Any, **options: Any) -> Any:
+        model = options.get("obj", options.get("func", options.get("mod", model)))
+        if isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+            return original(model, *args, **options)
+        return model
+
+    return called
 
 
 def _eager_stance() -> Any:

@@ -40,6 +40,17 @@ def seeded_generators() -> Iterator[None]:
 
 
 @contextmanager
+def deeper_recursion() -> Iterator[None]:
+    """Allow for the frames that recording adds to each call of a module."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(2 * limit + 200)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@contextmanager
 def slow_attention() -> Iterator[None]:
     """Disable the fused fast path of attention, an operator without a shape equation."""
     enabled = torch.backends.mha.get_fastpath_enabled()

@@ -25,6 +25,7 @@ from .complex_convolutions import convolve, is_complex_convolution
 from .copies import Substitutes, meta_copy
 from .created_modules import move_to_meta
 from .dispatch import Operators
+from .global_state import deeper_recursion
 from .recorder import Recorder
 
 
@@ -83,7 +84,13 @@ def recording(
     collector = nullcontext() if has_data else gc_paused()
     try:
         functions = Functions(recorder, fused and not has_data)
-        with collector, operators, functions, user_code() as recorder.devices:
+        with (
+            collector,
+            operators,
+            functions,
+            deeper_recursion(),
+            user_code() as recorder.devices,
+        ):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
