@@ -207,7 +207,7 @@ ALTERED = [  # (text in the program, what stands there instead, what is said)
     ("{", "[", ["does not fit the schema"]),
     (RELU, "torch.ops.mylib.op.default", ["holds the operator mylib::op", "import the package"]),
     (RELU, "os.system", ["holds the operator os.system"]),
-    (RELU, "torch.ops.higher_order.cond", ["higher_order.cond", "decides by values"]),
+    (RELU, "torch.ops.higher_order.cond", ["higher_order.cond", "without a graph"]),
     ("as_ints", "as_custom_obj", ["an argument of the kind 'custom_obj'"]),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -355,7 +356,8 @@ def test_branches_loops_and_functions() -> None:
     known = cnnstat.analyze(save([choice], X, [flag]))
     assert [x.type for x in known.layers[1:]] == ["Sigmoid"]  # the one that is taken
     asked = cnnstat.analyze(save([choice], {**X, "flag": (TensorProto.BOOL, [])}))
-    assert asked.totals.uncounted == {"onnx.If": 1}
+    assert not asked.totals.uncounted
+    assert asked.totals.other_ops == 5 * 256  # a softmax; the sigmoid has 256
     body = helper.make_function("own", "Twice", ["a", "k"], ["b"],
                                 [node("Conv", ["a", "k"], ["m"], pads=[1] * 4),
                                  node("Conv", ["m", "k"], ["b"], pads=[1] * 4)],
@@ -485,3 +487,118 @@ def test_shapes_of_the_models_that_onnx_ships() -> None:
         trace, _ = read_onnx(str(folder / "model.onnx"), (), {})
         assert trace.calls[0].outputs[0].shape == tuple(recorded.dims), folder.name
         assert all(cost_of(op) is not None for op in trace.ops), folder.name
+
+
+def graph(name: str, nodes: list[onnx.NodeProto], inputs: dict[str, Any], outputs: dict[str, Any],
+          stored: Any = ()) -> onnx.GraphProto:  # fmt: skip
+    """The body of a loop or a branch; types as `save` has them."""
+
+    def infos(of: dict[str, Any]) -> list[onnx.ValueInfoProto]:
+        return [helper.make_tensor_value_info(n, *((FLOAT, s) if isinstance(s, list) else s))
+                for n, s in of.items()]  # fmt: skip
+
+    return helper.make_graph(nodes, name, infos(inputs), infos(outputs), list(stored))
+
+
+SCALAR, FLAG = (INT, []), (TensorProto.BOOL, [])
+ROWS, COLUMNS = 2, 8
+PRODUCT = ROWS * COLUMNS * COLUMNS
+MATRIX = {"x": [ROWS, COLUMNS]}
+
+
+def products(count: int, first: str, last: str) -> list[onnx.NodeProto]:
+    """`count` products with the weight w."""
+    names = [first, *(f"{last}{n}" for n in range(count - 1)), last]
+    return [node("MatMul", [a, "w"], [b]) for a, b in pairwise(names)]
+
+
+@pytest.mark.parametrize(("then", "other", "bound"), [(3, 1, "at most"), (1, 2, "at most"),
+                                                      (2, 2, "exact")])  # fmt: skip
+def test_the_branch_of_an_if_that_costs_most_is_counted(then: int, other: int, bound: str) -> None:
+    first = graph("then", products(then, "x", "t"), {}, {"t": [ROWS, COLUMNS]})
+    second = graph("else", products(other, "x", "e"), {}, {"e": [ROWS, COLUMNS]})
+    choice = node("If", ["flag"], ["y"], name="/choice", then_branch=first, else_branch=second)
+    stored = [tensor("w", COLUMNS, COLUMNS)]
+    found = cnnstat.analyze(save([choice], {**MATRIX, "flag": FLAG}, stored))
+    totals = found.totals
+    assert totals.macs == max(then, other) * PRODUCT
+    assert totals.params == COLUMNS * COLUMNS
+    assert (totals.exact, totals.uncounted) == (bound == "exact", {})
+    [branches] = totals.branches
+    assert branches.other_macs == (min(then, other) * PRODUCT,)
+    assert branches.bound == bound
+    shown = {row.path: (row.total.macs, row.counted) for row in found.layers}
+    assert shown["choice"] == (totals.macs, True)
+    assert shown["choice.then_branch"] == (then * PRODUCT, then >= other)
+    assert shown["choice.else_branch"] == (other * PRODUCT, other > then)
+
+
+def loop(*, most: bool, condition: str) -> onnx.NodeProto:
+    """A loop over a product; it goes on while `condition`. Its results are the last and all."""
+    ways = {
+        "always": [node("Identity", ["going"], ["go"])],
+        "counted": [node("Add", ["n", "one"], ["next"]), node("Less", ["next", "limit"], ["go"])],
+        "by value": [node("ReduceSum", ["h"], ["s"], keepdims=0),
+                     node("Greater", ["s", "small"], ["go"])],
+    }  # fmt: skip
+    nodes = [*products(1, "h", "out"), *ways[condition]]
+    body = graph("body", nodes, {"n": SCALAR, "going": FLAG, "h": [ROWS, COLUMNS]},
+                 {"go": FLAG, "out": [ROWS, COLUMNS]})  # fmt: skip
+    body.output.append(helper.make_tensor_value_info("out", FLOAT, [ROWS, COLUMNS]))
+    return node("Loop", ["most" if most else "", "", "x"], ["y", "all"], body=body)
+
+
+NUMBERS = [
+    numpy_helper.from_array(np.array(3, np.int64), "most"),
+    numpy_helper.from_array(np.array(1, np.int64), "one"),
+    numpy_helper.from_array(np.array(5, np.int64), "limit"),
+    numpy_helper.from_array(np.array(0.5, np.float32), "small"),
+]
+
+
+@pytest.mark.parametrize(
+    ("most", "condition", "iterations", "bound"),
+    [
+        (True, "always", 3, "exact"),
+        (True, "by value", 3, "at most"),
+        (False, "counted", 5, "exact"),
+        (True, "counted", 3, "exact"),
+        (False, "by value", 1, "at least"),
+        (False, "always", 1000, "at least"),
+    ],
+)
+def test_the_iterations_of_a_loop(most: bool, condition: str, iterations: int, bound: str) -> None:
+    stored = [tensor("w", COLUMNS, COLUMNS), *NUMBERS]
+    again = loop(most=most, condition=condition)
+    found = cnnstat.analyze(save([again], MATRIX, stored, outputs=("y", "all")))
+    assert found.totals.macs == iterations * PRODUCT
+    assert found.totals.exact == (bound == "exact")
+    assert [(x.count, x.bound) for x in found.totals.loops] == [(iterations, bound)]
+    assert found.layers[0].outputs == ((ROWS, COLUMNS), (iterations, ROWS, COLUMNS))
+    assert not found.totals.uncounted
+
+
+def test_a_scan_runs_once_for_each_element() -> None:
+    added = [node("Add", ["t", "e"], ["next"]), node("Identity", ["next"], ["out"])]
+    inputs, outputs = {"h": [COLUMNS], "e": [COLUMNS]}, {"next": [COLUMNS], "out": [COLUMNS]}
+    step = graph("step", [*products(1, "h", "t"), *added], inputs, outputs)
+    each = node("Scan", ["start", "x"], ["last", "y"], body=step, num_scan_inputs=1)
+    stored = [tensor("w", COLUMNS, COLUMNS), tensor("start", COLUMNS)]
+    found = cnnstat.analyze(save([each], {"x": [7, COLUMNS]}, stored))
+    assert found.totals.macs == 7 * COLUMNS * COLUMNS
+    assert found.totals.exact
+    assert found.layers[0].outputs == ((7, COLUMNS),)
+
+
+def test_an_if_inside_a_loop() -> None:
+    first = graph("then", products(2, "h", "t"), {}, {"t": [ROWS, COLUMNS]})
+    second = graph("else", [node("Identity", ["h"], ["e"])], {}, {"e": [ROWS, COLUMNS]})
+    choice = node("If", ["flag"], ["out"], then_branch=first, else_branch=second)
+    body = graph("body", [choice, node("Identity", ["going"], ["go"])],
+                 {"n": SCALAR, "going": FLAG, "h": [ROWS, COLUMNS]},
+                 {"go": FLAG, "out": [ROWS, COLUMNS]})  # fmt: skip
+    again = node("Loop", ["most", "", "x"], ["y"], body=body)
+    stored = [tensor("w", COLUMNS, COLUMNS), *NUMBERS]
+    found = cnnstat.analyze(save([again], {**MATRIX, "flag": FLAG}, stored))
+    assert found.totals.macs == 3 * 2 * PRODUCT
+    assert [x.bound for x in found.totals.branches] == ["at most"] * 3

@@ -51,8 +51,8 @@ CellOf: TypeAlias = "Callable[[ModelTotals, Layer, Tally], Cell]"
 
 
 def _type(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:
-    frozen = ", frozen" if layer.frozen_params else ""
-    return Cell(f"{layer.type} {layer.config}".rstrip() + frozen)
+    marks = ", frozen" * (layer.frozen_params > 0) + ", not counted" * (not layer.counted)
+    return Cell(f"{layer.type} {layer.config}".rstrip() + marks)
 
 
 def _params(totals: ModelTotals, layer: Layer, tally: Tally) -> Cell:

@@ -11,6 +11,7 @@ from ..choices import Mode
 from ..operators.reach import ENTIRE_INPUT, NOT_SPATIAL
 from ..operators.shape_rules import Window
 from ..results import Record, Result, Shape
+from ..trace.records import Bound
 
 Role = Literal[
     "conv", "linear", "attention", "recurrent", "embedding", "norm", "activation", "pool",
@@ -79,6 +80,8 @@ class Layer(Record, frozen=True):
     Counts exclude the children of the call; `total` includes them. `receptive_field` and `stride`
     are in input pixels per spatial dimension, for one element of the output; where they are None,
     `receptive_field_reason` says why. `shared_with` is the module whose row counts the parameters.
+    `counted` is False in a branch that another one is counted instead of: of its figures, the total
+    includes the parameters only.
     """
 
     path: str
@@ -105,6 +108,7 @@ class Layer(Record, frozen=True):
     exact: bool
     backward_macs: int | None = None
     backward_other_ops: int | None = None
+    counted: bool = True
 
     @property
     def repetition(self) -> str:
@@ -158,6 +162,42 @@ class ValueRead(Record, frozen=True):
     effects: tuple[str, ...] | None
 
 
+class Branches(Record, frozen=True):
+    """A decision that depends on values: `macs` of the branch that counts, and of the others."""
+
+    operator: str
+    path: str
+    macs: int
+    other_macs: tuple[int, ...]
+    bound: Bound
+
+
+class Iterations(Record, frozen=True):
+    """A loop whose end depends on values: it is counted for `count` iterations."""
+
+    operator: str
+    path: str
+    count: int
+    bound: Bound
+
+
+class MaskedAttention(Record, frozen=True):
+    """flex_attention with a block mask, counted without: `macs` are those of all `blocks`.
+
+    Its kernel skips blocks that are masked everywhere; it computes `computed` of them, None where
+    the mask depends on data.
+    """
+
+    path: str
+    macs: int
+    computed: int | None
+    blocks: int
+
+    @property
+    def bound(self) -> Bound:
+        return "exact" if self.computed == self.blocks else "at most"
+
+
 class Totals(Record, frozen=True):
     """The figures of the whole model.
 
@@ -167,7 +207,8 @@ class Totals(Record, frozen=True):
     `value_reads` are the values that the model's own code reads. `depth` is the number of
     layers with weights on the longest path. `receptive_field` is that of the last feature map. The
     figures of the backward pass are None if it was not traced; `exact`, `uncounted` and `bounded`
-    refer to the forward pass.
+    refer to the forward pass. `branches`, `loops` and
+    `block_masks` are those that depend on values.
     """
 
     params: int
@@ -190,6 +231,9 @@ class Totals(Record, frozen=True):
     backward_macs: int | None = None
     backward_other_ops: int | None = None
     backward_uncounted: dict[str, int] = field(default_factory=dict)
+    branches: tuple[Branches, ...] = ()
+    loops: tuple[Iterations, ...] = ()
+    block_masks: tuple[MaskedAttention, ...] = ()
 
     @property
     def training_macs(self) -> int | None:

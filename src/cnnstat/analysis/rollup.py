@@ -13,6 +13,7 @@ from ..operators.reach import NO_FIELD, Field
 from ..operators.registry import COMPLEX, cost_of
 from ..trace import records as trace_records
 from ..trace.records import Call, Op, Parameter, Trace, Unregistered
+from .control_flow import block_masks_of, bounds_of, branches_of, loops_of
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
 from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals, ValueRead
@@ -32,6 +33,9 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
     bounded = bounded_by(trace)
     reads = tuple(_value_read(read) for read in trace.value_reads)
     totals = Totals(
+        branches=branches_of(trace, layers),
+        loops=loops_of(trace),
+        block_masks=block_masks_of(trace, layers),
         params=total_params,
         trainable_params=sum(p.numel for p in params if p.trainable),
         buffers=sum(p.numel for p in buffers),
@@ -57,6 +61,8 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         backward_other_ops=total.backward_other_ops,
         backward_uncounted=total.backward_uncounted,
     )
+    if bounds_of(totals):
+        totals = replace(totals, exact=False)
     return Analysis(
         tool=tool,
         model=model,
@@ -119,7 +125,7 @@ def _unregistered(layers: Sequence[Unregistered]) -> str:
 
 
 def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:
-    ops = _by_call(trace.ops)
+    ops = _by_call((*trace.ops, *trace.uncounted_branches))
     backward = None if trace.backward is None else _by_call(trace.backward.ops)
     children: dict[int, list[int]] = defaultdict(list)
     for call in trace.calls:
@@ -132,16 +138,29 @@ def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> 
         self_tally[call.index] = _with_backward(forward, gradients)
     total: dict[int, Tally] = {}
     for call in reversed(trace.calls):  # children follow their parents
-        total[call.index] = sum((total[c] for c in children[call.index]), self_tally[call.index])
+        parts = (_counted(trace.calls[c], total[c]) for c in children[call.index])
+        total[call.index] = sum(parts, self_tally[call.index])
+    counted: dict[int | None, bool] = {None: True}
+    for call in trace.calls:
+        counted[call.index] = counted[call.parent] and call.counted
     return tuple(
-        _layer(call, self_tally[call.index], total[call.index], ownership, ops[call.index], fields)
+        _layer(call, self_tally[call.index], total[call.index], ownership, ops[call.index], fields,
+               counted[call.index])
         for call in trace.calls
-    )
+    )  # fmt: skip
+
+
+def _counted(call: Call, total: Tally) -> Tally:
+    """What a call adds to the call around it: of a branch that does not count, parameters."""
+    if call.counted:
+        return total
+    training = None if total.backward_macs is None else 0
+    return Tally(params=total.params, backward_macs=training, backward_other_ops=training)
 
 
 def _layer(
     call: Call, self_tally: Tally, total: Tally, ownership: Ownership, ops: list[Op],
-    fields: Mapping[int, Field],
+    fields: Mapping[int, Field], counted: bool,
 ) -> Layer:  # fmt: skip
     field = fields.get(call.outputs[0].value, NO_FIELD) if call.outputs else NO_FIELD
     parameters = ownership.by_call.get(call.index, [])
@@ -170,6 +189,7 @@ def _layer(
         exact=self_tally.exact,
         backward_macs=self_tally.backward_macs,
         backward_other_ops=self_tally.backward_other_ops,
+        counted=counted,
     )
 
 
@@ -227,7 +247,7 @@ def _by_role(layers: tuple[Layer, ...], ownership: Ownership) -> dict[str, RoleT
     macs: Counter[str] = Counter()
     for layer in layers:
         params[layer.role] += layer.params
-        macs[layer.role] += layer.macs
+        macs[layer.role] += layer.macs if layer.counted else 0
     for parameter in ownership.unused:
         params[ownership.role_of_unused(parameter)] += parameter.numel
     roles = [role for role in {**params, **macs} if params[role] or macs[role]]
@@ -253,7 +273,7 @@ class Ownership:
             if call.kind == "module":
                 self._first_call.setdefault(call.path, call.index)
         first_use: dict[str, int] = {}
-        for op in trace.ops:
+        for op in (*trace.ops, *trace.uncounted_branches):
             for tensor in op.inputs:
                 if tensor.parameter is not None and op.call >= 0:
                     first_use.setdefault(tensor.parameter, op.call)

@@ -23,7 +23,8 @@ def stages_of(layers: Sequence[Layer]) -> tuple[Stage, ...]:
     # Rows are in preorder: a row with children is directly before a deeper one.
     depths = [layer.depth for layer in layers[1:]] + [0]
     for layer, next_depth in zip(layers, depths, strict=True):
-        params, macs = params + layer.params, macs + layer.macs
+        params += layer.params
+        macs += layer.macs if layer.counted else 0
         waiting.append(layer)
         if not layer.outputs or next_depth > layer.depth:
             continue

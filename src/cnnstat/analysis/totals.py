@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..errors import CheckError
 from ..render.blocks import Cell, Facts
+from . import control_flow
+from .control_flow import bounds_of
 from .receptive_field import last_map
 from .results import Analysis, BoundedPart
 from .value_reads import depends_on
@@ -75,12 +77,14 @@ def bound_of(analysis: Analysis) -> str:
 def _bounds(analysis: Analysis, *uncounted: dict[str, int]) -> str:
     """Whether a figure without the `uncounted` operators is exact, or which bound it is."""
     totals = analysis.totals
+    flow = bounds_of(totals)
     depends = totals.bounded is not None and totals.bounded.fixed_macs != totals.macs
+    low = any(uncounted) or "at least" in flow
     if any(depends_on(read) for read in totals.value_reads):
         return "approximate"
-    if not depends:
-        return "a lower bound" if any(uncounted) else "exact"
-    return "approximate" if any(uncounted) or analysis.lane == "cpu" else "an upper bound"
+    if not depends and "at most" not in flow:
+        return "a lower bound" if low else "exact"
+    return "approximate" if low or (depends and analysis.lane == "cpu") else "an upper bound"
 
 
 def bounds(analysis: Analysis) -> list[str]:
@@ -100,7 +104,7 @@ def bounds(analysis: Analysis) -> list[str]:
         parts = [_part(part) for part in bounded.parts]
         if parts:
             sentences.append(" + ".join([f"MACs: {bounded.fixed_macs:,} fixed", *parts]))
-    return sentences
+    return [*sentences, *control_flow.sentences(totals)]
 
 
 def _part(part: BoundedPart) -> str:

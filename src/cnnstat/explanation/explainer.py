@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..analysis.control_flow import sentences
 from ..analysis.results import Analysis, Layer
 from ..analysis.rollup import Ownership
 from ..trace.records import Call, Trace
@@ -115,9 +116,9 @@ def explained(
 
 
 def _sizes(analysis: Analysis) -> list[str]:
-    if analysis.totals.bounded is None or analysis.lane == "cpu":
-        return []
-    return ["sizes that depend on values are taken at their largest"]
+    depends = analysis.totals.bounded is not None and analysis.lane != "cpu"
+    sizes = ["sizes that depend on values are taken at their largest"] if depends else []
+    return [*sizes, *sentences(analysis.totals)]
 
 
 def _notes(row: Layer, subject: Subject | None) -> list[str]:

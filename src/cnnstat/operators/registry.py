@@ -212,7 +212,7 @@ def cost_of(op: Op) -> Cost | None:
         cost = known.view.of(op).cost()
     else:
         cost = None if known.rule is None else known.rule(op)
-    if cost is not None and cost.macs and op.outputs and op.outputs[0].dtype in COMPLEX:
+    if cost is not None and op.outputs and op.outputs[0].dtype in COMPLEX and cost.macs:
         return cost.of_complex()
     return cost
 

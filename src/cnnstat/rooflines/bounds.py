@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..analysis.control_flow import sentences
 from ..analysis.results import Analysis, Layer
 from ..errors import CheckError, UsageError
 from ..models.loaded import Loaded
@@ -134,6 +135,7 @@ def _notes(trace: Trace, analysis: Analysis, target: Target) -> Iterator[str]:
         )
     if analysis.totals.bounded is not None:
         yield "sizes that depend on values are taken at their largest: this is no lower bound there"
+    yield from sentences(analysis.totals)
 
 
 def require_counted(roofline: Roofline) -> None:

@@ -113,7 +113,7 @@ class Call(Struct, frozen=True):
     Identified by `(path, call)`. `module` is None for a function, whose `path` is that of the
     calling module with the function's name. `new_bytes` are the bytes of the outputs that this
     call allocated, without views and tensors modified in place. `outputs` is empty if the call
-    ended in an exception.
+    ended in an exception. `counted` is False for a branch that another one is counted instead of.
     """
 
     index: int
@@ -127,6 +127,7 @@ class Call(Struct, frozen=True):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     new_bytes: int
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,28 @@ class Backward:
 
     ops: tuple[Op, ...]
     notes: tuple[str, ...]
+
+
+Bound = Literal["exact", "at least", "at most"]
+"""How a figure relates to that of a run on real data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFlow:
+    """An operator that runs graphs depending on values: `torch.cond`, `while_loop`.
+
+    `call` is the index of its call, `branches` those of its branches, the counted one first, -1 for
+    one without operators. A loop has no branches; `iterations` were run, which is `bound` in
+    relation to a run on real data. flex_attention with a mask has `blocks`: the number of those
+    that its kernel computes, None where it depends on data, and of all.
+    """
+
+    operator: str
+    call: int
+    branches: tuple[int, ...] = ()
+    iterations: int | None = None
+    bound: Bound = "exact"
+    blocks: tuple[int | None, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +225,14 @@ class ValueRead:
 class Trace:
     """The immutable record of one run of a model of class `model`.
 
-    `calls` are in the order in which they opened: parents before children. `modules` are those of
-    the model by path, called or not. `lane_reason` explains why the run is not on `meta`, None if
-    the lane was requested. `composites` are the operators that torch decomposes (`aten.linear`,
-    `aten.scaled_dot_product_attention`), in the order in which they began. They and `backward` are
-    recorded on request only. `devices` are the accelerators that the model's code names.
-    recorded on request only. `value_reads` has no read of a value that follows from shapes alone.
-    `created` are the modules and parameters that the run itself created, with their elements.
+    `calls` are in the order in which they opened: parents before children. `ops` are those that
+    count; `uncounted_branches` has the operators of the other branches of `control_flow`. `modules`
+    are those of the model by path, called or not. `lane_reason` explains why the run is not on
+    `meta`, None if the lane was requested. `composites` are the operators that torch decomposes
+    (`aten.linear`, `aten.scaled_dot_product_attention`), in the order in which they began. They and
+    `backward` are recorded on request only. `devices` are the accelerators that the model's code
+    names. `value_reads` has no read of a value that follows from shapes alone. `created`
+    are the modules and parameters that the run itself created, with their elements.
     """
 
     model: str
@@ -227,6 +251,8 @@ class Trace:
     value_reads: tuple[ValueRead, ...] = ()
     created: dict[str, int] = field(default_factory=dict)
     unregistered: tuple[Unregistered, ...] = ()
+    control_flow: tuple[ControlFlow, ...] = ()
+    uncounted_branches: tuple[Op, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self.recorder = recorder
         self.lane = lane
         self.fast = fast
+        self.on_import: Callable[[], None] = lambda: None
         self._known: dict[Any, _Known] = {}
         self._modules = len(sys.modules)
         if not fast or lane.name == "fake":
@@ -69,6 +70,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             if any(is_sparse(tensor) for tensor in tensors_among((args, kwargs))):
                 self._refuse_sparse()
                 fast = None  # our kernels return dense tensors
+            recorder.note_constants((args, kwargs))
             args, kwargs = on_one_device(args, kwargs)
         innermost = recorder.stack[-1] if recorder.stack else None
         recorder.attempt = Attempt(func, name, args, kwargs, innermost)
@@ -94,6 +96,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         to tensors. They would stay alive, and only in the first run of a process, which imports.
         """
         self._modules = len(sys.modules)
+        self.on_import()
         if not self.lane.has_data:
             gc.collect()
 

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ..fast_meta import gc_paused
 from .compilation import user_code
 from .complex_convolutions import convolve, is_complex_convolution
+from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
 from .created_modules import move_to_meta
 from .dispatch import Operators
@@ -83,15 +84,11 @@ def recording(
     # With data, cycles of tensors would fill the memory.
     collector = nullcontext() if has_data else gc_paused()
     try:
-        functions = Functions(recorder, fused and not has_data)
-        with (
-            collector,
-            operators,
-            functions,
-            deeper_recursion(),
-            user_code() as recorder.devices,
-        ):
-            yield
+        functions = Functions(recorder, fused and not has_data, has_data)
+        with HigherOrderCalls() as calls, collector, operators:
+            operators.on_import = calls.refresh
+            with functions, deeper_recursion(), user_code() as recorder.devices:
+                yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
 
@@ -119,15 +116,20 @@ _NOT_OPERATORS = {"__get__", "__set__", "__len__", "__repr__", "__format__", "__
 class Functions(TorchFunctionMode):
     """Opens a call for each functional operator in the `forward` of a container."""
 
-    def __init__(self, recorder: Recorder, fused: bool) -> None:
+    def __init__(self, recorder: Recorder, fused: bool, has_data: bool) -> None:
         super().__init__()
         self.recorder = recorder
         self.fused = fused
+        self.higher_order = HigherOrder(recorder, self, has_data)
         self._names: dict[Any, str | None] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
+        if is_higher_order(func):
+            return self.higher_order.run(func, args, kwargs)
+        if func is torch.tensor:
+            return self._constant(args, kwargs)
         operator = getattr(func, "__name__", "")
         if self.fused and operator in RECURRENT:
             result = self._recurrent(operator, args, kwargs)
@@ -150,6 +152,13 @@ class Functions(TorchFunctionMode):
             recorder.close(call, error)
             raise
         recorder.close(call, result)
+        return result
+
+    def _constant(self, args: Any, kwargs: Any) -> Tensor:
+        result = torch.tensor(*args, **kwargs)
+        data = args[0] if args else kwargs.get("data")
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self.recorder.note_constant(result, data)
         return result
 
     def _name(self, func: Any) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,12 +17,24 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import LaneError, ModelError, ModelPhase
-from ..trace.records import Call, Kind, Module, Op, TensorSpec, Unregistered
+from ..operators.registry import cost_of
+from ..trace.records import (
+    Call,
+    ControlFlow,
+    Kind,
+    Module,
+    Op,
+    TensorSpec,
+    Unregistered,
+)
 from ..units import format_bytes
 from .containers import PLAIN, PLAIN_TENSORS, tensors_among
 from .modules import describe_module, is_library
 from .packed import packed_tensors
 from .sparse import is_sparse, storage_of, stored_in
+
+MOST_KNOWN = 64
+"""The maximum of elements of a tensor whose values are known without data."""
 
 
 @dataclass(slots=True)
@@ -42,11 +54,13 @@ class OpenCall:
     first_op: int
     outputs: tuple[TensorSpec, ...] = ()
     new_bytes: int = 0
+    counted: bool = True
 
     def record(self) -> Call:
         parent = None if self.parent is None else self.parent.index
         return Call(self.index, parent, self.depth, self.path, self.call, self.kind, self.type,
-                    self.module, self.inputs, self.outputs, self.new_bytes)  # fmt: skip
+                    self.module, self.inputs, self.outputs, self.new_bytes,
+                    self.counted)  # fmt: skip
 
 
 Observer = Callable[[OpenCall, Any], None]
@@ -109,6 +123,9 @@ class Recorder:
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._last_error = 0
         self._open_composites: list[int] = []
+        self._left_out: set[int] = set()
+        self.control_flow: list[ControlFlow] = []
+        self.constants: dict[int, tuple[int, Tensor]] = {}  # with the position then
 
     # Tensors
 
@@ -143,6 +160,19 @@ class Recorder:
                           self._parameters.get(storage_key(tensor)), *sparse)  # fmt: skip
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
         return spec
+
+    def note_constant(self, tensor: Tensor, data: Any) -> None:
+        """Record the values of a tensor without data, if they are few."""
+        size: Any = tensor.numel()  # perhaps symbolic
+        if isinstance(size, int) and size <= MOST_KNOWN:
+            known = torch.as_tensor(data, dtype=tensor.dtype, device="cpu").clone()
+            self.constants[self.spec(tensor).value] = len(self.ops), known
+
+    def note_constants(self, tensors: Any) -> None:
+        """Record the values of the tensors with data, in a run without."""
+        for tensor in tensors_among(tensors):
+            if tensor.is_cpu and not hasattr(tensor, "fake_mode"):
+                self.note_constant(tensor, tensor)
 
     def bytes_of(self, storage: torch.UntypedStorage) -> int:
         return storage.nbytes()
@@ -260,8 +290,9 @@ class Recorder:
             elements += tensor.numel()
         return elements
 
-    def open_function(self, name: str, inputs: Any) -> OpenCall:
-        return self._open("function", self._child_path(name), name, None, True, inputs)
+    def open_function(self, name: str, inputs: Any, library: bool = True) -> OpenCall:
+        """`library`: whether what it calls has no rows."""
+        return self._open("function", self._child_path(name), name, None, library, inputs)
 
     def _child_path(self, name: str) -> str:
         parent = self.stack[-1].path if self.stack else ""
@@ -309,6 +340,41 @@ class Recorder:
             if born >= first_op:
                 created[key] = nbytes
         return sum(created.values())
+
+    # Control flow
+
+    @property
+    def position(self) -> int:
+        """How many operators ran."""
+        return len(self.ops)
+
+    def amount_since(self, position: int) -> tuple[Any, ...]:
+        """The cost of the operators since then, by which branches are compared."""
+        macs: Any = 0
+        other_ops: Any = 0
+        for op in self.counted_ops(position):
+            cost = cost_of(op)
+            if cost is not None:
+                macs, other_ops = macs + cost.macs, other_ops + cost.other_ops
+        return macs, other_ops
+
+    def costs_more(self, amount: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+        return amount > other
+
+    def leave_out(self, branch: OpenCall, since: int, until: int) -> None:
+        """Leave the operators from `since` to `until`, those of `branch`, out of the figures."""
+        branch.counted = False
+        self._left_out.update(range(since, until))
+
+    def counted_ops(self, since: int = 0) -> Iterator[Op]:
+        left_out = self._left_out
+        for index in range(since, len(self.ops)):
+            if index not in left_out:
+                yield self.ops[index]
+
+    @property
+    def left_out_ops(self) -> list[Op]:
+        return [self.ops[index] for index in sorted(self._left_out)]
 
     # Ops
 

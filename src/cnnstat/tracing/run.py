@@ -121,12 +121,14 @@ def _recorded(
             inputs=traced_inputs,
             input_bytes=input_bytes,
             calls=tuple(call.record() for call in recorder.calls),
-            ops=tuple(recorder.ops),
+            ops=tuple(recorder.counted_ops()),
             modules={module.path: module for module in recorder.modules.values()},
             parameters=parameters,
             composites=tuple(op for op in recorder.composites if op is not None),
             devices=tuple(recorder.devices),
             unregistered=tuple(recorder.unregistered),
+            control_flow=tuple(recorder.control_flow),
+            uncounted_branches=tuple(recorder.left_out_ops),
         )
 
     try:

@@ -114,6 +114,21 @@ class StorageRecorder(BackwardRecorder):
             self.track(tensor)
         self._operators.append(Operator(name, self.step_phase, self._place()))
 
+    @property
+    def position(self) -> int:
+        return len(self._operators)
+
+    def amount_since(self, position: int) -> tuple[Any, ...]:
+        """The bytes of the storages allocated since then."""
+        return (sum(s.nbytes for s in self._storages_of_step if s.born >= position),)
+
+    def leave_out(self, branch: OpenCall, since: int, until: int) -> None:
+        """Forget the storages of a branch."""
+        branch.counted = False
+        ours = [s for s in self._storages_of_step if since <= s.born < until]
+        for live in ours:
+            self._storages_of_step.remove(live)
+
     def _open(self, *args: Any) -> OpenCall:
         # In the backward pass modules are called by a checkpoint only, which recomputes its layers.
         if self.in_backward and not self.stack:

@@ -63,6 +63,9 @@ class SymbolicRecorder(Recorder):
             return number_of(value)
         return super().freeze(value)
 
+    def costs_more(self, amount: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+        return self.path.decide(">", amount[0] - other[0])
+
     def record_op(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
         super().record_op(name, overload, args, kwargs, result)
         for tensor in self.ops[-1].outputs:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ...choices import Mode
 from ...errors import CnnstatError, ModelError
 from ...inputs import InputSpec
 from ...units import format_bytes
 from ..declared_inputs import resolve_inputs
-from .nodes import UnsupportedProgram
+from .nodes import DTYPES, UnsupportedProgram
 from .program import SCHEMA, Program, read_program
 from .shells import build
 
+_MOST_BYTES = 512  # of a constant whose values are read
 EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
 
 
@@ -56,6 +58,7 @@ def _read(spec: str) -> Program:
     with zipfile.ZipFile(spec) as archive:
         path = _program_path(spec, archive.namelist())
         content, aliases = _member(spec, archive, path), _aliases(spec, archive, path)
+        constants = _constants(spec, archive, path)
     program = msgspec.json.decode(content)
     version = program["schema_version"]
     if version["major"] != SCHEMA:
@@ -65,7 +68,7 @@ def _read(spec: str) -> Program:
             f"version {SCHEMA} is read here",
             hint=f"export it again: {EXPORT}",
         )
-    return read_program(program, aliases)
+    return read_program(program, aliases, constants)
 
 
 @contextmanager
@@ -129,6 +132,31 @@ def _aliases(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, str
         for name, entry in stored.items()
         if sizes.get(folder + entry["path_name"])
     }
+
+
+def _constants(spec: str, archive: zipfile.ZipFile, program: str) -> dict[str, Tensor]:
+    """The constants with few elements, from which a loop may count. No pickle is loaded."""
+    root, _, file = program.rpartition("/models/")
+    folder = f"{root}/data/constants/"
+    config = f"{folder}{file.removesuffix('.json')}_constants_config.json"
+    if config not in archive.namelist():
+        return {}
+    sizes = {info.filename: info.file_size for info in archive.infolist()}
+    found = {}
+    for name, entry in msgspec.json.decode(_member(spec, archive, config))["config"].items():
+        path, meta = folder + entry["path_name"], entry["tensor_meta"]
+        if entry["use_pickle"] or meta is None or not 0 < sizes.get(path, 0) <= _MOST_BYTES:
+            continue
+        shape = [size["as_int"] for size in meta["sizes"]]
+        try:
+            flat = torch.frombuffer(
+                bytearray(_member(spec, archive, path)), dtype=DTYPES[meta["dtype"]]
+            )
+            strides = [stride["as_int"] for stride in meta["strides"]]
+            found[name] = flat.as_strided(shape, strides, meta["storage_offset"]["as_int"]).clone()
+        except RuntimeError:  # the file is too short for the shape: its values stay unknown
+            continue
+    return found
 
 
 def _older_layout(spec: str) -> ModelError:

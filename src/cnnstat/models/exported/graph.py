@@ -59,6 +59,27 @@ class Graph:
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
 
+    def all_nodes(self) -> Iterator[Node]:
+        """The nodes, and those of the graphs among their arguments."""
+        for node in self.nodes:
+            yield node
+            for inner in (*node.args, *node.kwargs.values()):
+                if isinstance(inner, SubGraph):
+                    yield from inner.graph.all_nodes()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubGraph:
+    """A graph in the arguments of a higher-order operator: a branch, the body of a loop.
+
+    `depth` is the number of module calls around it; `single`: whether it returns one tensor instead
+    of a tuple.
+    """
+
+    graph: Graph
+    depth: int
+    single: bool
+
 
 def _flat(names: Any) -> Iterator[str]:
     if isinstance(names, str):

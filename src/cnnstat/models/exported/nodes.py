@@ -1,6 +1,7 @@
 """Read the nodes of a torch.export program: from JSON to operators that can be called.
 
-A higher-order operator that runs one graph exactly once is replaced by the nodes of that graph.
+A higher-order operator that runs one graph exactly once is replaced by the nodes of that graph; one
+that runs graphs depending on values keeps them as arguments.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import torch
 
 from ...errors import ModelError
-from .graph import Node, Ref, Scope, Weight
+from .graph import Graph, Node, Ref, Scope, SubGraph, Weight
 
 Json = Mapping[str, Any]
 
@@ -78,6 +80,12 @@ _SIZE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "torch.ops.aten.sym_stride.int": lambda x, dim: x.stride()[dim],
     "torch.ops.aten.sym_storage_offset.default": lambda x: x.storage_offset(),
 }  # fmt: skip
+# What `torch.func.vmap` leaves in a program, of torch/_functorch/predispatch.py.
+_VMAP = {
+    f"torch._functorch.predispatch.{name}"
+    for name in ("lazy_load_decompositions", "_vmap_increment_nesting", "_vmap_decrement_nesting",
+                 "_add_batch_dim", "_remove_batch_dim")
+}  # fmt: skip
 # They assert what holds for every input of the exported sizes, and compute nothing.
 _CHECKS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range",
            "sym_constrain_range_for_size", "_check_is_size")  # fmt: skip
@@ -121,7 +129,10 @@ class Reader:
                 continue
             scopes = _scopes(node["metadata"].get("nn_module_stack", ""), around) or scopes
             if target.startswith("torch.ops.higher_order."):
-                yield from self._inlined(name, node, prefix, scopes, autocast)
+                if name in _INLINED:
+                    yield from self._inlined(name, node, prefix, scopes, autocast)
+                else:
+                    yield self._higher_order(name, node, prefix, scopes, autocast)
                 continue
             named = [
                 (i["name"], self._argument(i["arg"], prefix), i.get("kind")) for i in node["inputs"]
@@ -141,11 +152,6 @@ class Reader:
     def _inlined(
         self, name: str, node: Json, prefix: str, scopes: tuple[Scope, ...], autocast: Json | None
     ) -> Iterator[Node]:
-        if name not in _INLINED:
-            raise UnsupportedProgram(
-                f"it holds torch.ops.higher_order.{name}, which decides by values what is run",
-                "only what runs on every input can be counted",
-            )
         position = _INLINED[name]
         arguments = [item["arg"] for item in node["inputs"]]
         if name == "wrap_with_autocast":
@@ -164,6 +170,47 @@ class Reader:
         results = [inner + n for argument in graph["outputs"] for n in names_in(argument)]
         outputs = [prefix + n for argument in node["outputs"] for n in names_in(argument)]
         self._renamed.update(zip(outputs, results, strict=False))
+
+    def _higher_order(
+        self, name: str, node: Json, prefix: str, scopes: tuple[Scope, ...], autocast: Json | None
+    ) -> Node:
+        """An operator that runs the graphs among its arguments: `cond`, `while_loop`, `scan`."""
+        operator = getattr(torch.ops.higher_order, name, None)
+        if not isinstance(operator, torch._ops.HigherOrderOperator):
+            raise _unknown(f"higher_order.{name}")
+
+        def argument(value: Json) -> Any:
+            called = value.get("as_graph")
+            if called is None:
+                return self._argument(value, prefix)
+            return self._sub_graph(called, prefix, scopes, autocast)
+
+        named = [(i["name"], argument(i["arg"]), i.get("kind")) for i in node["inputs"]]
+        if not any(isinstance(value, SubGraph) for _, value, _ in named):
+            raise UnsupportedProgram(
+                f"it holds torch.ops.higher_order.{name} without a graph to run"
+            )
+        outputs = [prefix + n for result in node["outputs"] for n in names_in(result)]
+        return Node(
+            operator,
+            tuple(value for _, value, kind in named if kind != _KEYWORD),
+            {key: value for key, value, kind in named if kind == _KEYWORD},
+            outputs,
+            scopes,
+            autocast,
+        )
+
+    def _sub_graph(
+        self, called: Json, prefix: str, scopes: tuple[Scope, ...], autocast: Json | None
+    ) -> SubGraph:
+        graph, inner = called["graph"], f"{prefix}{called['name']}/"
+        nodes = tuple(self.nodes(graph["nodes"], inner, scopes, autocast))
+        inputs = tuple(inner + n for value in graph["inputs"] for n in names_in(value))
+        results = tuple(
+            self.resolved(inner + n) for value in graph["outputs"] for n in names_in(value)
+        )
+        single = bool(graph.get("is_single_tensor_return"))
+        return SubGraph(Graph(inputs, results, nodes), len(scopes), single)
 
     def _argument(self, argument: Json, prefix: str) -> Any:
         (kind, value), = argument.items()  # fmt: skip
@@ -216,6 +263,9 @@ def _sparse() -> Any:
 
 def _operator(target: str) -> Callable[..., Any]:
     """The overload `torch.ops.aten.add.Tensor`; only names in torch.ops are looked up."""
+    if target in _VMAP:
+        module, _, name = target.rpartition(".")
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
     parts = target.split(".")
     if ".".join(parts[2:]).startswith(_REFUSED):
         raise UnsupportedProgram(f"it holds the operator {target}, which no model needs")
@@ -230,8 +280,11 @@ def _operator(target: str) -> Callable[..., Any]:
             found = None
         if isinstance(found, torch._ops.OpOverload):
             return found
-    shown = "::".join(parts[2:4]) if len(parts) == 5 else target
-    raise UnsupportedProgram(
+    raise _unknown("::".join(parts[2:4]) if len(parts) == 5 else target)
+
+
+def _unknown(shown: str) -> UnsupportedProgram:
+    return UnsupportedProgram(
         f"it holds the operator {shown}, which torch does not know here",
         "in Python, import the package that registers it, then cnnstat.analyze the file",
     )

@@ -40,12 +40,15 @@ class Program:
     is_training: bool
 
 
-def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
+def read_program(
+    program: Json, aliases: Mapping[str, str], constants: Mapping[str, Tensor]
+) -> Program:
     """Read a program.
 
     Args:
         program: the content of models/*.json.
         aliases: for each parameter a key that is equal for those that share weights.
+        constants: the values of small constants, by name; the others are on `meta`.
 
     Raises:
         UnsupportedProgram: an operator is unknown, or runs graphs depending on values.
@@ -53,12 +56,13 @@ def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
     """
     module = program["graph_module"]
     graph, signature = module["graph"], module["signature"]
-    graph_inputs = _GraphInputs(graph, program["range_constraints"], aliases)
+    graph_inputs = _GraphInputs(graph, program["range_constraints"], aliases, constants)
     for spec in signature["input_specs"]:
         (kind, item), = spec.items()  # fmt: skip
         graph_inputs.add(kind, item)
     reader = Reader(graph_inputs.weights)
     nodes = tuple(reader.nodes(graph["nodes"], ""))
+    all_nodes = Graph((), (), nodes).all_nodes()
     computed = {name for node in nodes for name in node.names()}
     computed |= {item.name for item in graph_inputs.inputs}
     results = [s["user_output"]["arg"] for s in signature["output_specs"] if "user_output" in s]
@@ -76,7 +80,7 @@ def read_program(program: Json, aliases: Mapping[str, str]) -> Program:
         buffers=graph_inputs.buffers,
         constants=graph_inputs.constants,
         paths=tuple(entry["fqn"].partition("@")[0] for entry in module["module_call_graph"]),
-        is_training=any(_is_training(node) for node in nodes),
+        is_training=any(_is_training(node) for node in all_nodes),
     )
 
 
@@ -86,8 +90,11 @@ class _GraphInputs:
     `weights` maps names of parameters and buffers in the graph to names in the model.
     """
 
-    def __init__(self, graph: Json, ranges: Json, aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self, graph: Json, ranges: Json, aliases: Mapping[str, str], values: Mapping[str, Tensor]
+    ) -> None:
         self._graph = graph
+        self._values = values
         self._ranges = ranges
         self._aliases = aliases
         self._tensors: dict[str, Tensor] = {}
@@ -111,7 +118,9 @@ class _GraphInputs:
                 self.buffers[name] = tensor, item["persistent"]
         elif kind == "tensor_constant":
             name = item["arg"]["name"]
-            self.constants[name] = _tensor(self._graph["tensor_values"][name], kind)
+            known = self._values.get(item["tensor_constant_name"])
+            new = _tensor(self._graph["tensor_values"][name], kind)
+            self.constants[name] = new if known is None or known.shape != new.shape else known
         elif kind not in ("constant_input", "token"):
             raise UnsupportedProgram(
                 f"it takes a {kind.replace('_', ' ')}, an object of its own class"

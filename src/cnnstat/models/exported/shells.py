@@ -7,15 +7,16 @@ of a torch.nn class and the settings that a report shows, but not its code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .graph import Graph, Node, Ref, Weight
+from .graph import Graph, Node, Ref, SubGraph, Weight
 
 
 @dataclass(slots=True)
@@ -60,6 +61,11 @@ class Root(Shell):
 
 def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
     """Run the steps of a segment; a value is freed after its last use."""
+    results = _run(segment, args, root)
+    return results[0] if len(results) == 1 else results
+
+
+def _run(segment: Segment, args: Sequence[Any], root: nn.Module) -> tuple[Any, ...]:
     values = dict(zip(segment.inputs, args, strict=True))
     for step, last_used in segment.steps:
         if isinstance(step, Segment):
@@ -74,8 +80,22 @@ def run(segment: Segment, args: Sequence[Any], root: nn.Module) -> Any:
         del result  # or it would be alive until the next one exists
         for name in last_used:
             del values[name]
-    results = tuple(values[name] for name in segment.outputs)
-    return results[0] if len(results) == 1 else results
+    return tuple(values[name] for name in segment.outputs)
+
+
+@cache
+def _segment_of(sub_graph: SubGraph) -> Segment:
+    return segmented(sub_graph.graph, sub_graph.depth)
+
+
+def _function(sub_graph: SubGraph, root: nn.Module) -> Callable[..., Any]:
+    """The function that runs a graph in the arguments of a higher-order operator."""
+
+    def called(*args: Any) -> Any:
+        results = _run(_segment_of(sub_graph), args, root)
+        return results[0] if sub_graph.single else results
+
+    return called
 
 
 def _execute(node: Node, values: Mapping[str, Any], root: nn.Module) -> Any:
@@ -92,6 +112,8 @@ def _filled(value: Any, values: Mapping[str, Any], root: nn.Module) -> Any:
     if isinstance(value, Weight):
         path, _, name = value.name.rpartition(".")
         return getattr(root.get_submodule(path), name)
+    if isinstance(value, SubGraph):
+        return _function(value, root)
     if isinstance(value, tuple | list):
         return type(value)(_filled(item, values, root) for item in value)
     if isinstance(value, dict):
@@ -107,8 +129,8 @@ def _store(names: Any, result: Any, values: dict[str, Any]) -> None:
             _store(name, item, values)
 
 
-def segmented(graph: Graph) -> Segment:
-    """Group the nodes by the module calls around them."""
+def segmented(graph: Graph, depth: int = 1) -> Segment:
+    """Group the nodes by the module calls around them, from the call at `depth` on."""
     last_use = {name: len(graph.nodes) for name in graph.outputs}
     for index in range(len(graph.nodes) - 1, -1, -1):
         for name in graph.nodes[index].uses():
@@ -117,7 +139,7 @@ def segmented(graph: Graph) -> Segment:
     for index, node in enumerate(graph.nodes):
         created.update(dict.fromkeys(node.names(), index))
     root = Segment("", graph.inputs, graph.outputs)
-    _fill(root, graph.nodes, 0, 1, created, last_use)
+    _fill(root, graph.nodes, 0, depth, created, last_use)
     return root
 
 
@@ -168,7 +190,7 @@ def build(
         constants: tensors that belong to no module, by their names in the graph.
         paths: the modules of the model in order; one without nodes has no known class.
     """
-    types = {scope.path: scope.type for node in graph.nodes for scope in node.scopes}
+    types = {scope.path: scope.type for node in graph.all_nodes() for scope in node.scopes}
     root = _shell(types.get("", "Module"), Root)
     modules: dict[str, nn.Module] = {"": root}
     owners = (name.rpartition(".")[0] for name in (*parameters, *buffers))
@@ -184,7 +206,7 @@ def build(
     vars(root)[_SEGMENT] = segmented(graph)
     for module in modules.values():
         vars(module)[_ROOT] = [root]
-    for node in graph.nodes:
+    for node in graph.all_nodes():
         if node.scopes:
             module = modules[node.scopes[-1].path]
             vars(module).update(settings_of(module, node))

@@ -7,7 +7,7 @@ reference evaluator, unless they have more than `SMALL` elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, prod
 from typing import Any
@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 from ...errors import ModelError
 from ...inputs import InputSpec, format_shape
 from ...trace.records import TensorSpec
+from .control_flow import Flow, follow
 from .inference import (
     Resolved,
     Value,
@@ -47,6 +48,10 @@ class Values:
         declared: the types declared in the file, by name.
         count: of tensors, for their numbers.
         uses: how stored tensors are used.
+        amount: the MACs and other operations of a node.
+        within: the rows around the node that is followed: paths and types.
+        flows: the nodes that run graphs depending on values.
+        left_out: the nodes of branches that do not count, by index.
     """
 
     spec: str
@@ -58,6 +63,10 @@ class Values:
     declared: dict[str, Any] = field(default_factory=dict)
     count: int = 0
     uses: Uses = field(default_factory=Uses)
+    amount: Callable[[Resolved, Values], tuple[int, int]] = lambda node, values: (0, 0)
+    within: tuple[tuple[str, str], ...] = ()
+    flows: list[Flow] = field(default_factory=list)
+    left_out: set[int] = field(default_factory=set)
     _read_names: set[str] = field(default_factory=set)
 
     def tensor(self, shape: Sequence[int], dtype: str, parameter: str | None = None) -> TensorSpec:
@@ -82,6 +91,12 @@ class Values:
         for node in graph.node:
             self._follow(node)
 
+    def amount_since(self, node: int) -> tuple[int, int]:
+        """The MACs and other operations of the counted nodes from `node` on."""
+        counted = (i for i in range(node, len(self.nodes)) if i not in self.left_out)
+        amounts = [self.amount(self.nodes[index], self) for index in counted]
+        return sum(macs for macs, _ in amounts), sum(other for _, other in amounts)
+
     def _follow(self, node: onnx.NodeProto) -> None:
         # Nodes that cost nothing at run time become constants or other names of a value here.
         inputs = tuple(self._read(node, name) for name in node.input)
@@ -101,7 +116,7 @@ class Values:
             self._known(node.output[0], array)
         elif standard and node.op_type == "Identity" and inputs[0] and inputs[0].constant:
             self.values[node.output[0]] = inputs[0]
-        else:
+        elif not (standard and follow(self, node, inputs, attributes, self.opsets.get("", 1))):
             self._general(node, inputs, attributes)
 
     def _general(
@@ -129,7 +144,7 @@ class Values:
         self.nodes.append(
             Resolved(prefix + node.op_type, node.name, attributes, inputs, outputs,
                      {entry.key: entry.value for entry in node.metadata_props},
-                     self.opsets.get(node.domain if prefix else "", 1))
+                     self.opsets.get(node.domain if prefix else "", 1), self.within)
         )  # fmt: skip
 
     def _read(self, node: onnx.NodeProto, name: str) -> Value | None:

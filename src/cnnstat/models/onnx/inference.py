@@ -45,6 +45,8 @@ class Resolved:
     outputs: tuple[Value | None, ...]
     metadata: dict[str, str]
     version: int
+    within: tuple[tuple[str, str], ...] = ()
+    """The rows of the If and Loop nodes around it: paths and types."""
 
     @property
     def type(self) -> str:

@@ -36,9 +36,10 @@ class Place:
 def place_of(node: Resolved) -> Place:
     """The modules of a node from its metadata, else from its name."""
     op = node.type
+    outer = tuple(Scope(path, type_name) for path, type_name in node.within)
     scopes = _from_metadata(node)
     if scopes is not None:
-        return Place(scopes, op.lower())
+        return Place((*outer, *scopes), op.lower())
     *around, label = [part for part in node.name.split("/") if part] or [""]
     path, before, found = "", "", []
     for part in around:
@@ -48,7 +49,7 @@ def place_of(node: Resolved) -> Place:
         found.append(Scope(path, UNKNOWN))
         before = part
     is_plain = not label or re.fullmatch(rf"(node_)?{op}(_\d+)?", label, re.IGNORECASE)
-    return Place(tuple(found), op.lower() if is_plain else label)
+    return Place((*outer, *found), op.lower() if is_plain else label)
 
 
 def _from_metadata(node: Resolved) -> tuple[Scope, ...] | None:

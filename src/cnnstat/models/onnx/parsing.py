@@ -30,6 +30,7 @@ def read_onnx(
     from .graph_values import Values
     from .inference import InvalidNode
     from .recording import record
+    from .translators import amount_of
 
     model = _parsed(spec, onnx)
     if model.functions:
@@ -45,7 +46,7 @@ def read_onnx(
         "" if entry.domain == "ai.onnx" else entry.domain: entry.version
         for entry in model.opset_import
     }
-    values = Values(spec, opsets, _sizes(declared, chosen))
+    values = Values(spec, opsets, _sizes(declared, chosen), amount=amount_of)
     try:
         for info, shape in zip(infos, chosen, strict=True):
             values.add_input(info.name, shape, info.type.tensor_type.elem_type)

@@ -6,8 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from msgspec.structs import replace
+
 from ...trace.records import (
     Call,
+    ControlFlow,
     Kind,
     Module,
     Op,
@@ -38,6 +41,7 @@ def record(
     root = Module("", name, "Module", {})
     call = recording.open(None, root, "module", tensors, results)
     recording.group(0, len(values.nodes), 0, call)
+    recording.leave_out()
     return Trace(
         model=name,
         mode="eval",
@@ -48,6 +52,8 @@ def record(
         ops=tuple(recording.ops),
         modules=recording.modules,
         parameters=tuple(recording.parameters()),
+        control_flow=tuple(recording.control_flow()),
+        uncounted_branches=tuple(recording.uncounted),
     )
 
 
@@ -60,6 +66,7 @@ class _Recording:
         self.lifetimes = Lifetimes(self.steps, inputs, outputs)
         self.calls: list[Call] = []
         self.ops: list[Op] = []
+        self.uncounted: list[Op] = []
         self.modules: dict[str, Module] = {}
         self._executions: Counter[str] = Counter()
         self._users: dict[str, dict[str, None]] = defaultdict(dict)
@@ -138,11 +145,27 @@ class _Recording:
             for position, value in enumerate(node.inputs):
                 if value is not None and value.constant:
                     self._use(value, use_of(node.op, position), call)
+            ops = self.uncounted if index in self.values.left_out else self.ops
             for step in self.steps[index]:
                 live = self.lifetimes.allocate(step)
-                self.ops.append(Op(step.name, "default", step.args, dict(step.kwargs or {}),
+                ops.append(Op(step.name, "default", step.args, dict(step.kwargs or {}),
                                    step.outputs, call, live))  # fmt: skip
             self.lifetimes.free_after(index)
+
+    def leave_out(self) -> None:
+        """Mark the calls of the branches that do not count."""
+        branches = {flow.branches[1] for flow in self.values.flows if flow.branches}
+        self.calls = [
+            replace(call, counted=False) if call.path in branches else call for call in self.calls
+        ]
+
+    def control_flow(self) -> Iterator[ControlFlow]:
+        by_path = {call.path: call.index for call in reversed(self.calls)}
+        for flow in self.values.flows:
+            if flow.path in by_path:  # else nothing in it runs
+                branches = tuple(by_path.get(path, -1) for path in flow.branches)
+                call = by_path[flow.path]
+                yield ControlFlow(flow.operator, call, branches, flow.iterations, flow.bound)
 
     def _use(self, value: Value, use: Use, call: int) -> None:
         """Record the use of a constant's stored tensors, and once the operator that computes it."""

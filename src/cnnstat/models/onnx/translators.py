@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...operators.parts import Cat, Pad, Select, Slice, Split
-from ...operators.registry import reason_free
+from ...operators.registry import cost_of, reason_free
 from ...operators.sequences import Embedding
 from ...operators.views import Permute, Reshape, Squeeze, Unsqueeze
+from ...trace.records import Op
 from . import layer_translators as layers
 from .graph_values import Values
 from .inference import Resolved
@@ -29,6 +30,16 @@ def steps_of(node: Resolved, values: Values) -> list[Step]:
     if translate is not None:
         return list(translate(call))
     return [untranslated(call)]
+
+
+def amount_of(node: Resolved, values: Values) -> tuple[int, int]:
+    """The MACs and other operations of a node, as far as they are known."""
+    macs = other_ops = 0
+    for step in steps_of(node, values):
+        cost = cost_of(Op(step.name, "", step.args, dict(step.kwargs or {}), step.outputs, 0, 0))
+        if cost is not None:
+            macs, other_ops = macs + cost.macs, other_ops + cost.other_ops
+    return macs, other_ops
 
 
 # Elementwise operators and reductions
