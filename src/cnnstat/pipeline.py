@@ -108,6 +108,8 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
     model = model_of(loaded, recorded.model)
     with gc_paused():
         analysis = analyse(recorded, model, this_tool())
+    if isinstance(loaded, Loaded) and loaded.notes:
+        analysis = structs.replace(analysis, notes=(*loaded.notes, *analysis.notes))
     if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
         warnings = mixed_batch(loaded, config.chosen_mode, recorded)
         analysis = structs.replace(analysis, notes=(*analysis.notes, *warnings))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from ..inputs import format_shape
 from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
@@ -95,7 +96,32 @@ def _complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
         )
 
 
+# Dimensions of an input without a batch, by the layer that accepts it.
+_UNBATCHED = {
+    "Conv1d": 2, "Conv2d": 3, "Conv3d": 4, "ConvTranspose1d": 2, "ConvTranspose2d": 3,
+    "ConvTranspose3d": 4, "RNN": 2, "LSTM": 2, "GRU": 2,
+}  # fmt: skip
+
+
+def _unbatched(trace: Trace) -> Iterator[str]:
+    """A note where the first layer takes an input of the model as one example without a batch."""
+    shapes = {item.tensor.shape for item in trace.inputs}
+    for call in trace.calls:
+        known = _UNBATCHED.get(call.module.base) if call.module and call.inputs else None
+        if known is None:
+            continue
+        shape = call.inputs[0].shape
+        if shape in shapes and len(shape) == known and call.module:
+            yield (
+                f"the input {format_shape(shape)} is taken as one example without a batch "
+                f"dimension at {call.path or call.type} ({call.module.base}); a batch of one is "
+                f"{format_shape((1, *shape))}"
+            )
+        return
+
+
 def _run_notes(trace: Trace) -> Iterator[str]:
+    yield from _unbatched(trace)
     if trace.backward is not None:
         yield from trace.backward.notes
     for name, params in trace.created.items():

@@ -29,9 +29,15 @@ def load(
         raise UsageError(f"{spec} takes one positional input: leave out {next(iter(named))}=")
     factory = entry.load()
     _check_arguments(spec, factory, chosen)
+    notes: tuple[str, ...] = ()
     if inputs:
         channels = _image(entry, inputs)[1]
         if channels != entry.input[1]:
+            if "in_channels" not in chosen:
+                notes = (
+                    f"in_channels={channels} follows the input: the network of the paper has "
+                    f"{entry.input[1]}",
+                )
             chosen.setdefault("in_channels", channels)
     else:
         batch, channels, *sides = entry.input
@@ -40,7 +46,8 @@ def load(
         model = construct(factory, chosen)
     except Exception as error:  # --arg passes any value to the constructor
         raise construction_error(spec, chosen, format_error(error)) from error
-    return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen)
+    return Loaded(spec, "zoo", model, builders(factory, chosen), tuple(inputs), {}, chosen,
+                  notes=notes)  # fmt: skip
 
 
 def _image(entry: Entry, inputs: Sequence[Any]) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ class Loaded:
     """The fixed mode of an exported graph; None for modules, whose mode can be set."""
     written: str = ""
     """`FILE.py:NAME` or `package.module:NAME` of a model in the user's Python code, else empty."""
+    notes: tuple[str, ...] = ()
+    """What the loader decided by itself."""
     devices: tuple[str, ...] = ()
     """The accelerators that the code names which builds the model."""
 

@@ -194,6 +194,15 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A reentrant checkpoint: operators `first` to `last`, without the latter, on these values."""
+
+    first: int
+    last: int
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unregistered:
     """A module with parameters that runs at `path` and is no part of the model."""
 
@@ -253,6 +262,7 @@ class Trace:
     unregistered: tuple[Unregistered, ...] = ()
     control_flow: tuple[ControlFlow, ...] = ()
     uncounted_branches: tuple[Op, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import TORCH_PREFIX, LaneError, ModelError, ModelPhase, ShapeError
-from ..inputs import format_shape
+from ..inputs import InputSpec, format_shape
 from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
 from ..trace.records import About, Failure, Op, Trace
@@ -24,6 +24,11 @@ _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGN
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
 _ONE_VALUE = "more than 1 value per channel"  # a batch norm's, in training
+# Functions that neither compute a shape nor compare any.
+_NOT_ABOUT_SHAPES = {
+    "grad", "backward", "cuda", "cpu", "to", "type", "item", "tolist", "numpy", "requires_grad",
+    "retain_grad", "register_hook", "data_ptr",
+}  # fmt: skip
 _REPLAYED_BYTES = 64 * 2**20
 _PHASES: dict[ModelPhase, str] = {
     "forward with gradients": "with gradients the model", "loss": "the loss",
@@ -61,20 +66,33 @@ def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
         what = f"{_PHASES[recorder.phase]} fails at {_place(calls)}"
         return ModelError(what, f"{type(error).__name__}: {text}")
     # torch's layers and functions check operands in Python too, before an operator runs.
-    by_a_layer = bool(calls) and calls[-1].library and not isinstance(error, TypeError)
+    by_a_layer = (
+        bool(calls) and calls[-1].library and not isinstance(error, TypeError)
+        and calls[-1].type not in _NOT_ABOUT_SHAPES
+    )  # fmt: skip
     is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
-    if not is_refusal or (attempt is None and not by_a_layer):
+    without_operands = attempt is not None and not tensors_among((attempt.args, attempt.kwargs))
+    if not is_refusal or without_operands or (attempt is None and not by_a_layer):
         return ModelError(
             f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
         )
     headline = f"shapes don't fit at {_place(calls)}"
     if attempt is None:
-        hint = (
-            "a batch of two (--input 2,3,224,224), or --mode eval" if _ONE_VALUE in reason else None
-        )
+        hint = _batch_of_two(recorder) if _ONE_VALUE in reason else None
         return ShapeError(headline, f"{TORCH_PREFIX}{reason}", hint=hint)
     explanation = _mismatch(attempt) or f"{TORCH_PREFIX}{reason}"
     return ShapeError(headline, _operands(attempt, recorder), explanation)
+
+
+def _batch_of_two(recorder: Recorder) -> str:
+    """What to type where a batch norm in training has one value per channel."""
+    specs = recorder.calls[0].inputs if recorder.calls else ()
+    if not any(spec.shape[:1] == (1,) for spec in specs):
+        return "--mode eval"
+    inputs = (
+        InputSpec((2, *s.shape[1:]) if s.shape[:1] == (1,) else s.shape, s.dtype) for s in specs
+    )
+    return f"a batch of two ({' '.join(f'--input {item}' for item in inputs)}), or --mode eval"
 
 
 def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:

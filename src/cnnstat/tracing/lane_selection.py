@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from torch import nn
@@ -21,6 +22,7 @@ from .run import trace
 from .value_reads import ValueReads, with_effects
 
 _SHARE = 0.5  # of the available memory, for a real run
+_CAUSE = 200  # characters of an exception's message in a note
 _SMALL = 2**30  # bytes of parameters up to which a model that fails is executed too
 
 
@@ -88,7 +90,7 @@ def trace_on_lanes(
     stopped = []
     for name in further:
         try:
-            return replace(on(name), lane_reason=first.message)
+            return replace(on(name), lane_reason=_reason(first))
         except LaneError as error:
             stopped.append(f"{name} lane: {error.message}")
         except ModelError as error:
@@ -96,6 +98,18 @@ def trace_on_lanes(
                 raise error from first
             stopped.append(f"{name} lane: {error.message}")
     raise ModelError(first.message, *first.details, *stopped) from first
+
+
+def _reason(error: ModelError) -> str:
+    """Why a lane was left: what failed, where in the source, and the cause."""
+    failure = error.failure
+    if failure is None:
+        return ": ".join([error.message, *error.details[-1:]])
+    frame = failure.frames[-1] if failure.frames else None
+    place = f" ({PurePath(frame.file).name}:{frame.line})" if frame else ""
+    operator = f" in {failure.op.name.removeprefix('aten.')}" if failure.op else ""
+    cause = failure.reason.splitlines()[0][:_CAUSE]
+    return f"{error.message}{operator}{place}: {failure.error}: {cause}"
 
 
 def _param_bytes(model: nn.Module) -> int:

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
 from .created_modules import move_to_meta
 from .dispatch import Operators
-from .global_state import deeper_recursion
+from .global_state import deeper_recursion, replaced
 from .recorder import Recorder
 
 
@@ -85,12 +86,35 @@ def recording(
     collector = nullcontext() if has_data else gc_paused()
     try:
         functions = Functions(recorder, fused and not has_data, has_data)
-        with HigherOrderCalls() as calls, collector, operators:
+        with HigherOrderCalls() as calls, collector, _noting_checkpoints(recorder), operators:
             operators.on_import = calls.refresh
             with functions, deeper_recursion(), user_code() as recorder.devices:
                 yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+@contextmanager
+def _noting_checkpoints(recorder: Recorder) -> Iterator[None]:
+    """Notify the recorder of reentrant checkpoints, whose code runs without gradients."""
+    checkpoints: Any = sys.modules.get("torch.utils.checkpoint")  # a model needs its import
+    if checkpoints is None:
+        yield
+        return
+    original = checkpoints.CheckpointFunction.forward
+
+    def forward(ctx: Any, function: Any, preserve: Any, *args: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            noting = recorder.checkpoint(args)
+        with noting:
+            return original(ctx, function, preserve, *args)
+
+    with ExitStack() as stack:
+        if not torch.is_grad_enabled():  # its warning that nothing has a gradient is no news
+            stack.enter_context(replaced(checkpoints, "check_backward_validity", lambda args: None))
+        forms = checkpoints.CheckpointFunction, "forward", staticmethod(forward)
+        stack.enter_context(replaced(*forms))
+        yield
 
 
 def _has_data(module: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from ..errors import LaneError, ModelError, ModelPhase
 from ..operators.registry import cost_of
 from ..trace.records import (
     Call,
+    Checkpoint,
     ControlFlow,
     Kind,
     Module,
@@ -103,6 +105,7 @@ class Recorder:
     on_read: Reader | None = None
     find: Callable[[nn.Module], str | None] | None = None
     unregistered: list[Unregistered] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     calls: list[OpenCall] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     composites: list[Op | None] = field(default_factory=list)
@@ -120,6 +123,7 @@ class Recorder:
         self._created: list[nn.Module] = []
         self._unregistered: dict[int, weakref.ref[nn.Module]] = {}
         self._parameters: dict[int, str] = {}
+        self._newest: dict[int, TensorSpec] = {}  # by storage
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._last_error = 0
         self._open_composites: list[int] = []
@@ -132,6 +136,14 @@ class Recorder:
     def register_parameter(self, name: str, tensor: Tensor) -> None:
         self._parameters.setdefault(storage_key(tensor), name)
 
+    @contextmanager
+    def checkpoint(self, args: Any) -> Iterator[None]:
+        """Record the operators inside as those of a reentrant checkpoint with these inputs."""
+        first = len(self.ops)
+        inputs = tuple(spec.value for spec in self.specs_in(args))
+        yield
+        self.checkpoints.append(Checkpoint(first, len(self.ops), inputs))
+
     def known_spec(self, tensor: Tensor) -> TensorSpec | None:
         """The spec of a tensor that was seen in the run."""
         known = self._values.get(id(tensor))
@@ -140,9 +152,9 @@ class Recorder:
     def spec(self, tensor: Tensor) -> TensorSpec:
         # An id is reused once its tensor is freed, so the weak reference confirms the identity.
         known = self._values.get(id(tensor))
+        key = storage_key(tensor)
         if known is None or known[0]() is not tensor:
-            number = self._value_count
-            self._value_count += 1
+            number = self._renamed(tensor, key)
         elif known[1] is tensor.dtype and known[2].shape == tensor.shape:
             return known[2]
         else:  # the same tensor, resized in place
@@ -157,8 +169,9 @@ class Recorder:
         dtype = tensor.dtype
         sparse = () if tensor.layout is torch.strided else stored_in(tensor)
         spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
-                          self._parameters.get(storage_key(tensor)), *sparse)  # fmt: skip
+                          self._parameters.get(key), *sparse)  # fmt: skip
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
+        self._newest[key] = spec
         return spec
 
     def note_constant(self, tensor: Tensor, data: Any) -> None:
@@ -173,6 +186,18 @@ class Recorder:
         for tensor in tensors_among(tensors):
             if tensor.is_cpu and not hasattr(tensor, "fake_mode"):
                 self.note_constant(tensor, tensor)
+
+    def _renamed(self, tensor: Tensor, key: int) -> int:
+        """The number of a tensor that is not known: that of the same memory, for a subclass.
+
+        What an operator returns becomes an instance of the subclass afterwards, unrecorded.
+        """
+        if type(tensor) not in PLAIN_TENSORS and key:
+            newest = self._newest.get(key)
+            if newest is not None and newest.shape == tensor.shape:
+                return newest.value
+        self._value_count += 1
+        return self._value_count - 1
 
     def bytes_of(self, storage: torch.UntypedStorage) -> int:
         return storage.nbytes()

@@ -129,6 +129,7 @@ def _recorded(
             unregistered=tuple(recorder.unregistered),
             control_flow=tuple(recorder.control_flow),
             uncounted_branches=tuple(recorder.left_out_ops),
+            checkpoints=tuple(recorder.checkpoints),
         )
 
     try:
