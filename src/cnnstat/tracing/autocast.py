@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -56,6 +57,10 @@ UNCAST_ON_CUDA = frozenset({
 """Not cast on CUDA: norms choose a dtype themselves, the others do not run on `meta`."""
 
 
+registered_autocast: ContextVar[Autocast | None] = ContextVar("registered", default=None)
+"""The one whose kernels are registered: the key has room for one."""
+
+
 class Autocast:
     """Autocast to one dtype as on one device; `on` enables it.
 
@@ -67,8 +72,8 @@ class Autocast:
         self.device = device
         self.dtype = dtype
         self.caches = caches
-        self._cast: dict[int, tuple[Tensor, Tensor]] = {}
-        self._is_on = False
+        self._cast: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self.is_on = False
         self._key = getattr(torch._C.DispatchKey, _KEY)
         self._keys = torch._C.DispatchKeySet(self._key)
 
@@ -82,32 +87,38 @@ class Autocast:
             for name in autocast_operators(self.device):
                 if self.device == "cpu" or name not in UNCAST_ON_CUDA:
                     kernels.impl(name, self._kernel(name), _KEY)
+            registered_autocast.set(self)
             yield
         finally:
+            registered_autocast.set(None)
             kernels._destroy()
             others._destroy()
 
     @contextmanager
-    def on(self) -> Iterator[None]:
-        """Cast the operands of operators."""
-        exclude, include = (
-            torch._C._dispatch_tls_set_dispatch_key_excluded,
-            torch._C._dispatch_tls_set_dispatch_key_included,
-        )
-        exclude(self._key, False)
-        include(self._key, True)
-        self._is_on = True
+    def on(self, enabled: bool = True, dtype: torch.dtype | None = None) -> Iterator[None]:
+        """Cast the operands of operators; not inside of it where `enabled` is False.
+
+        dtype: another lower dtype inside of it.
+        """
+        was_on, outer_dtype = self.is_on, self.dtype
+        self.dtype = dtype or outer_dtype
+        self._switch(enabled)
         try:
             yield
         finally:
-            include(self._key, False)
-            exclude(self._key, True)
-            self._is_on = False
-            self._cast.clear()
+            self._switch(was_on)
+            self.dtype = outer_dtype
+            if not was_on:
+                self._cast.clear()
+
+    def _switch(self, enabled: bool) -> None:
+        torch._C._dispatch_tls_set_dispatch_key_excluded(self._key, not enabled)
+        torch._C._dispatch_tls_set_dispatch_key_included(self._key, enabled)
+        self.is_on = enabled
 
     def resumed(self) -> AbstractContextManager[None]:
         """`on` unless it is on already: for layers that a checkpoint recomputes."""
-        return nullcontext() if self._is_on else self.on()
+        return nullcontext() if self.is_on else self.on()
 
     def _kernel(self, name: str) -> Callable[..., Any]:
         packet, _, overload = name.partition(".")
@@ -153,9 +164,10 @@ class Autocast:
         is_cached = self.caches and parameter and dtype is self.dtype
         if not (is_cached and tensor.dtype is torch.float32):
             return tensor.to(dtype)
-        if id(tensor) not in self._cast:
-            self._cast[id(tensor)] = tensor, tensor.to(dtype)
-        return self._cast[id(tensor)][1]
+        key = id(tensor), dtype
+        if key not in self._cast:
+            self._cast[key] = tensor, tensor.to(dtype)
+        return self._cast[key][1]
 
 
 def autocast_operators(device: DeviceKind) -> list[str]:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ..errors import LaneError
 from ..inputs import InputSpec
 from ..units import format_bytes
+from .autocast_regions import autocast_regions
 from .copies import data_copy, meta_copy, placed_copy
 from .global_state import SEED
 from .libraries import without_value_reads
@@ -65,7 +66,13 @@ def _unchanged(model: nn.Module) -> nn.Module:
     return model
 
 
-META = Lane("meta", _on_meta, _unchanged, meta_copy, without_value_reads)
+@contextmanager
+def _without_data() -> Iterator[None]:
+    with without_value_reads(), autocast_regions():
+        yield
+
+
+META = Lane("meta", _on_meta, _unchanged, meta_copy, _without_data)
 
 
 def fake_lane() -> Lane:

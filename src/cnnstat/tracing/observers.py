@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from ..fast_meta import gc_paused
 from .compilation import user_code
+from .autocast_regions import dtype_of_recurrent
 from .complex_convolutions import convolve, is_complex_convolution
 from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
@@ -198,7 +199,7 @@ class Functions(TorchFunctionMode):
         if kwargs or (isinstance(args[1], Tensor) and isinstance(args[2], Tensor)):
             return None  # a packed sequence, whose lengths are values
         with torch._C.DisableTorchFunction():
-            result = recurrent_outputs(*args)
+            result = recurrent_outputs(*args, dtype=dtype_of_recurrent(name))
             if result is not None:
                 self.recorder.record_op(RECURRENT[name], "input", args, kwargs, result)
         return result
@@ -235,6 +236,7 @@ def recurrent_outputs(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...] | None:
     """The results of `torch.lstm`, `torch.gru` and the like; None to leave it to torch.
 
@@ -242,10 +244,12 @@ def recurrent_outputs(
     call. The shapes of its results follow from those of its weights.
 
     x is [steps, batch, features], each state [layers · directions, batch, hidden]; the result is
-    [steps, batch, directions · hidden] and the states.
+    [steps, batch, directions · hidden] and the states. `dtype` is that of the results under
+    autocast, which casts the operands.
     """
     states = tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
-    if not _share_a_dtype(x, *states, *weights) or x.dim() != 3 or torch.is_grad_enabled():
+    same_dtype = (x, *states, *weights) if dtype is None else (*weights,)
+    if not _share_a_dtype(*same_dtype) or x.dim() != 3 or torch.is_grad_enabled():
         return None
     directions = 2 if bidirectional else 1
     rows = layers * directions
@@ -255,7 +259,8 @@ def recurrent_outputs(
     if len(weights) % rows or x.shape[2] != weights[0].shape[1]:
         return None
     width = directions * states[0].shape[2]
-    return _empty((*x.shape[:2], width), x), *(_empty(state.shape, state) for state in states)
+    shapes = [(*x.shape[:2], width), *(state.shape for state in states)]
+    return tuple(_empty(shape, dtype or x.dtype) for shape in shapes)
 
 
 def _share_a_dtype(*tensors: Any) -> bool:
@@ -267,5 +272,5 @@ def _share_a_dtype(*tensors: Any) -> bool:
     )  # fmt: skip
 
 
-def _empty(shape: Sequence[int], template: Tensor) -> Tensor:
-    return torch.empty(tuple(shape), dtype=template.dtype, device="meta")
+def _empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    return torch.empty(tuple(shape), dtype=dtype, device="meta")
