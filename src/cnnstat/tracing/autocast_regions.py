@@ -28,7 +28,7 @@ class _Regions:
     def __init__(self) -> None:
         self._open: list[AbstractContextManager[None]] = []
         self._kernels = ExitStack()
-        self._own: Autocast | None = None
+        self._latest: Autocast | None = None
 
     @property
     def current(self) -> Autocast | None:
@@ -39,13 +39,13 @@ class _Regions:
         autocast = registered_autocast.get()  # perhaps that of a step in mixed precision
         is_other = (
             autocast is not None
-            and autocast is self._own
+            and autocast is self._latest
             and not self._open
             and autocast.device != device
         )
         if enabled and (autocast is None or is_other):
             self._kernels.close()
-            autocast = self._own = Autocast(device, dtype)
+            autocast = self._latest = Autocast(device, dtype)
             self._kernels.enter_context(autocast.registered())
         region = nullcontext() if autocast is None else autocast.on(enabled, dtype)
         region.__enter__()

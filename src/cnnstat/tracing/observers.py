@@ -21,8 +21,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..fast_meta import gc_paused
-from .compilation import user_code
 from .autocast_regions import dtype_of_recurrent
+from .compilation import user_code
 from .complex_convolutions import convolve, is_complex_convolution
 from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
@@ -236,6 +236,7 @@ def recurrent_outputs(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    *,
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...] | None:
     """The results of `torch.lstm`, `torch.gru` and the like; None to leave it to torch.
