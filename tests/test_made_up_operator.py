@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import cnnstat
 from cnnstat.errors import ShapeError
 from cnnstat.operators.costs import Cost
-from cnnstat.operators.reach import Field
+from cnnstat.operators.reach import Field, windowed_field
 from cnnstat.operators.registry import DEFINITIONS, ShapeOf, Trait, View, operator
 from cnnstat.operators.shape_rules import Misfit, Window, fitting, window_size
 from cnnstat.trace.records import Op, TensorSpec
@@ -86,9 +86,8 @@ def define() -> None:
             return [(n, c, *fitting(window_size(a, self.size, self.stride, 0) for a in sides))]
 
         def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-            reaches = {i: r.slide(self.size, self.stride, 0, 1) for i, r in x.reaches.items()}
-            dims = tuple(((n, d - 2 if d > 1 else None),) for d, n in enumerate(out.shape))
-            return Field(dims, reaches)
+            both = (self.size,) * 2, (self.stride,) * 2
+            return windowed_field(Window(*both, (0, 0), (1, 1)), x, out)
 
     @operator("made_up.blur_backward")
     class BlurBackward(View, frozen=True):

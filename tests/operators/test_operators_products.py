@@ -4,6 +4,7 @@ what torch makes of them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from cnnstat.diagnosis import replay
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.linear import Einsum, Matmul, matrix_product
-from cnnstat.operators.reach import ENTIRE_INPUT, Field, Reach
+from cnnstat.operators.reach import ENTIRE_INPUT, Factor, Field, Reach, features
 from cnnstat.operators.registry import cost_of, recorded, view_of
 from cnnstat.operators.sequences import Attention, Embedding, Recurrent
 from cnnstat.operators.shape_rules import Misfit, Unknown
@@ -249,7 +250,8 @@ def test_attention_counts_the_pairs_of_queries_and_keys() -> None:
 # A product mixes the features of a row
 
 
-PIXEL = Reach(0, 0, 1)  # type: ignore[arg-type]  # whole numbers are fractions too
+PIXEL = Reach(Fraction(0), Fraction(0), 16)
+PIXELS = (Factor(16, 0, Fraction(1)),)
 
 
 @pytest.mark.parametrize("name", ["mm", "_addmm_activation", "linear", "mkldnn_linear"])
@@ -258,11 +260,11 @@ def test_features_of_a_pixel_stay_those_of_the_pixel(name: str) -> None:
     if "linear" in name:
         weight = tensor(3, 8, parameter="w")
     args = (tensor(3), x, weight) if "addmm" in name else (x, weight)
-    pixels = Field((((16, 0),), ((8, None),)), {0: PIXEL})
+    pixels = Field((PIXELS, features(8)), {0: PIXEL})
     view = Matmul.of(op(name, *args))
     field = view.field(pixels, tensor(16, 3), {1: pixels})
-    assert field == Field((((16, 0),), ((3, None),)), {0: PIXEL})
-    turned = Field((((16, None),), ((8, 0),)), {0: PIXEL})
+    assert field == Field((PIXELS, features(3)), {0: PIXEL})
+    turned = Field((features(16), (Factor(8, 0, Fraction(2)),)), {0: PIXEL})
     whole = view.field(turned, tensor(16, 3), {1: turned})
     assert whole is not None
     assert whole.reason == ENTIRE_INPUT

@@ -156,7 +156,7 @@ def test_what_is_written_is_read_again(name, view):
 
 def test_pieces_are_written_as_they_are_read():
     pieces = (spec(2, 1, 4), spec(2, 2, 4))
-    view = Split(X, (1, 2), 1)
+    view = Split(X, (1, 2), 1, outputs=pieces)
     assert view_of(Op("aten.split_with_sizes", "default", view.args, {}, pieces, 0, 0)) == view
 
 

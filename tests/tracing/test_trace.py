@@ -818,6 +818,11 @@ FIELDS = [  # (network on 1×1×64×64, size, stride)
         lambda x: torch.cat([half.relu() for half in x.chunk(2, 1)][::-1], 1))), (3, 3), (1, 1)),
     ("one channel", Function(lambda x: F.avg_pool2d(x, 2)[:, 0]), (2, 2), (2, 2)),
     ("up and window", nn.Sequential(nn.Upsample(scale_factor=2), conv(3)), (2, 2), (0.5, 0.5)),
+    # all of one axis
+    ("row pool", nn.AdaptiveAvgPool2d((1, 8)), (64, 8), (1, 8)),
+    ("softmax over a row", Function(lambda x: x.softmax(-1)), (1, 64), (1, 1)),
+    ("roll", Function(lambda x: x + x.roll(5, -1)), (1, 6), (1, 1)),
+    ("halves of the rows", Function(lambda x: x.split(32, 2)[1]), (1, 1), (1, 1)),
     # the axes are those of the input, wherever the dimensions go
     ("transposed map", nn.Sequential(conv((1, 3)), Function(lambda x: x.transpose(2, 3)),
                                      conv((1, 5))), (5, 3), (1, 1)),
@@ -851,20 +856,17 @@ def attend(x):
 
 NO_FIELD = [  # (network on 1×1×64×64, why no size can be stated)
     ("global pool", nn.AdaptiveAvgPool2d(1), "whole input"),
-    ("row pool", nn.AdaptiveAvgPool2d((1, 8)), "whole input"),
     ("mean", Function(lambda x: x.mean((2, 3))), "whole input"),
     ("classifier", nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 2)), "whole input"),
     ("attention", Function(attend), "whole input"),
     ("gate", Function(lambda x: x * x.mean((2, 3), keepdim=True).sigmoid()), "whole input"),
-    ("softmax over positions", Function(lambda x: x.softmax(-1)), "whole input"),
+    ("softmax over positions", Function(lambda x: x.flatten(2).softmax(-1)), "whole input"),
     ("two scales", Function(lambda x: F.avg_pool2d(x, 2) + x[..., :32, :32]),
      "branches of different strides meet"),
     ("cat along positions", Function(lambda x: torch.cat([x, x], 3)),
      "positions of several maps in a row"),
-    # positions trade places or meet those far away: the kernels above do not describe it
-    ("flip", Function(lambda x: x + x.flip(-1)), "not followed through flip"),
-    ("roll", Function(lambda x: x + x.roll(5, -1)), "not followed through roll"),
-    ("halves of the rows", Function(lambda x: x.split(32, 2)[1]), "not followed through split"),
+    ("flip", Function(lambda x: x + x.flip(-1)), "branches of different strides meet"),
+    # positions change places or meet those far away
     ("cumsum", Function(lambda x: x.cumsum(-1)), "not followed through cumsum"),
     ("sort", Function(lambda x: x.sort(-1)[0]), "not followed through sort"),
     ("index", Function(lambda x: x[..., torch.arange(63, -1, -1)]), "not followed through index"),

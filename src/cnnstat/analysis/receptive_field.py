@@ -1,6 +1,6 @@
 """The input pixels that the elements of a tensor depend on, followed through every branch.
 
-For one spatial axis of the input, position p of a feature map sees the input pixels
+Along a spatial axis of the input, position p of a feature map sees the pixels
 [low + p·jump, high + p·jump]: the receptive field is high - low + 1, the effective stride is
 jump. A convolution with kernel k, stride s, padding q, dilation d turns (low, high, jump) into
 
@@ -8,76 +8,187 @@ jump. A convolution with kernel k, stride s, padding q, dilation d turns (low, h
 
 (the recurrence of Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019, with both ends kept so that branches join exactly: the union of their intervals).
+`operators/reach.py` has the values, and the operators their own rules.
 
-Each dimension of a tensor is a product of factors, one for each axis of the input or channel
-dimension that a view has merged into it, so tokens made of pixels are followed too. The statistics
-of normalisations are not followed: a norm is treated as the affine map that it is at inference.
+The spatial axes of an input are those that its first convolution or pool slides over: of an input
+with the channels last they are not the last ones. The statistics of normalisations are not
+followed: a norm is treated as the affine map that it is at inference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
+from dataclasses import replace
 from math import prod
 
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
-from ..operators.reach import NOT_SPATIAL, Field, Reach, joint_field, not_followed, unknown_field
-from ..operators.registry import Trait, traits_of, view_of
+from ..operators.linear import Matmul
+from ..operators.normalization import LayerNorm
+from ..operators.reach import (
+    ENTIRE_FIELD,
+    NOT_SPATIAL_FIELD,
+    SEVERAL_MAPS,
+    Factor,
+    Field,
+    Reach,
+    joint_field,
+    not_followed,
+    unknown_field,
+)
+from ..operators.registry import Trait, field_of, is_in_place, traits_of, view_of
 from ..trace.records import Op, TensorSpec, Trace
 from .results import Analysis, Layer, NoField
 
 
 def fields_of(trace: Trace) -> dict[int, Field]:
     """The receptive field of each value of the run, by its number."""
-    fields: dict[int, Field] = {}
-    dims = spatial_dims(trace)
-    for item in trace.inputs:
-        fields[item.tensor.value] = field_of_input(item.tensor, dims)
+    fields = input_fields(trace)
+    views: dict[int, Op] = {}
     for op in trace.ops:
-        known = [fields[t.value] for t in op.inputs if t.value in fields]
-        if not known:
-            continue
-        for tensor in op.outputs:
-            fields[tensor.value] = field_after(op, fields, tensor)
+        follow_op(op, fields, views)
     return fields
 
 
-def spatial_dims(trace: Trace) -> int | None:
-    """The number of dimensions that the first window slides over; None without windows."""
-    for op in trace.ops:
-        window = window_of([op])
-        if window is not None and op.call >= 0:
-            return dims_of(trace.calls[op.call]) or len(window.kernel)
-    return None
+def input_fields(trace: Trace) -> dict[int, Field]:
+    """The fields of the inputs, by number."""
+    return {
+        item.tensor.value: field_of_input(item.tensor, spatial_axes(trace, item.tensor))
+        for item in trace.inputs
+    }
 
 
-def field_of_input(tensor: TensorSpec, spatial: int | None) -> Field:
-    """The field of an input: (batch, channels, positions …), or without a batch dimension."""
+def follow_op(op: Op, fields: dict[int, Field], views: dict[int, Op]) -> None:
+    """Add the fields of the outputs. `views`: the operator behind each value that is a view."""
+    traits = traits_of(op.name)
+    if Trait.CREATES in traits and not {Trait.ELEMENTWISE, Trait.OVERWRITES} <= set(traits):
+        for tensor in op.outputs:
+            fields.pop(tensor.value, None)
+        return
+    if not any(t.value in fields for t in op.inputs):
+        if Trait.LAYOUT in traits:
+            views.update((tensor.value, op) for tensor in op.outputs)
+        return
+    for tensor in op.outputs:
+        before = fields.get(tensor.value)
+        fields[tensor.value] = field_after(op, fields, tensor)
+        if is_in_place(op.name) and fields[tensor.value] != before:
+            _write_back(op, tensor, fields, views)
+        elif Trait.LAYOUT in traits:
+            views[tensor.value] = op
+
+
+def _write_back(op: Op, part: TensorSpec, fields: dict[int, Field], views: dict[int, Op]) -> None:
+    """A part of a tensor was written in place: the tensors around it contain it."""
+    while part.value in views:
+        outer = views[part.value]
+        written, field = outer.inputs[0], fields[part.value]
+        before = fields.get(written.value)
+        view = view_of(outer)
+        after = None
+        if field.reason is None and view is not None and (before is None or before.reason is None):
+            after = view.field_around(field, before)
+        fields[written.value] = after or unknown_field(field.reason or not_followed(op))
+        part = written
+
+
+def spatial_axes(trace: Trace, tensor: TensorSpec) -> tuple[int, ...]:
+    """The axes that the first window behind an input slides over; without one, the third and on.
+
+    Where a linear layer or a layer norm is first, the last axis has the features, as in tokens.
+    """
     rank = len(tensor.shape)
-    first = rank - spatial if spatial is not None else 2
-    if "float" not in tensor.dtype or not 0 < first < rank:
-        return unknown_field(NOT_SPATIAL)
-    dims = tuple(((n, d - first if d >= first else None),) for d, n in enumerate(tensor.shape))
-    start = Reach(Fraction(0), Fraction(0), Fraction(1))
-    return Field(dims, dict.fromkeys(range(rank - first), start))
+    if "float" not in tensor.dtype or 0 in tensor.shape:
+        return ()
+    start = _field_along(tensor, range(rank))
+    fields = {tensor.value: start}
+    views: dict[int, Op] = {}
+    for op in trace.ops:
+        if not any(t.value in fields for t in op.inputs):
+            continue
+        window = window_of([op]) if op.call >= 0 else None
+        field = fields.get(op.inputs[0].value)
+        if window is not None and field is not None and field.reason is None:
+            dims = dims_of(trace.calls[op.call]) or len(window.kernel)
+            last = tuple(range(len(field.dims) - dims, len(field.dims)))
+            if field.dims == start.dims:
+                return last if last[0] > 0 else ()
+            found = field.axes_along(last)
+            if found:
+                return tuple(sorted(found))
+        if rank > 2 and _has_features_last(op, fields, rank):
+            return tuple(range(1, rank - 1))
+        follow_op(op, fields, views)
+    return tuple(range(2, rank))
+
+
+def _has_features_last(op: Op, fields: Mapping[int, Field], rank: int) -> bool:
+    """Whether a linear layer or a norm combines just the last axis of an input, all axes tracked."""
+    view = view_of(op)
+    if isinstance(view, Matmul) and view.b.value not in fields:
+        x, width = view.a, 1
+    elif isinstance(view, LayerNorm):
+        x, width = view.x, len(view.normalized)
+    else:
+        return False
+    field = fields.get(x.value)
+    return (
+        width == 1
+        and field is not None
+        and field.reason is None
+        and field.axes_along([len(field.dims) - 1]) == {rank - 1}
+    )
+
+
+def field_of_input(tensor: TensorSpec, axes: Sequence[int]) -> Field:
+    """The field of an input whose positions are along these axes."""
+    if "float" not in tensor.dtype or not axes or 0 in tensor.shape:
+        return NOT_SPATIAL_FIELD
+    return _field_along(tensor, axes)
+
+
+def _field_along(tensor: TensorSpec, axes: Sequence[int]) -> Field:
+    numbers = {axis: number for number, axis in enumerate(axes)}
+    dims = tuple(
+        (Factor(n, numbers[d], 1),) if d in numbers else (Factor(n),)
+        for d, n in enumerate(tensor.shape)
+    )
+    reaches = {numbers[axis]: Reach(0, 0, tensor.shape[axis]) for axis in axes}
+    return Field(dims, reaches)
 
 
 def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
-    first = next(fields[t.value] for t in op.inputs if t.value in fields)
-    if first.reason is not None:
-        return unknown_field(first.reason)
-    view = view_of(op)
-    if view is not None:
-        field = view.field(first, out, fields)
-    elif traits_of(op.name) & _AT_ITS_POSITION:
-        field = joint_field(op.inputs, out, fields)
-    else:
-        field = None
-    if field is None or (field.reason is None and len(field.dims) != len(out.shape)):
+    known = {t.value: fields[t.value] for t in op.inputs if t.value in fields}
+    if all(field is NOT_SPATIAL_FIELD for field in known.values()):
+        return NOT_SPATIAL_FIELD
+    known = {value: field for value, field in known.items() if field is not NOT_SPATIAL_FIELD}
+    if any(field is ENTIRE_FIELD for field in known.values()):
+        return ENTIRE_FIELD
+    for field in known.values():
+        if field.reason is not None and not field.is_in_a_row:
+            return field
+    if 0 in out.shape or any(0 in tensor.shape for tensor in op.inputs):
         return unknown_field(not_followed(op))
-    return field
+    if any(field.reason is not None for field in known.values()):
+        known = {value: replace(field, reason=None) for value, field in known.items()}
+    result = _followed(op, known, out)
+    if result is None or (result.reason is None and len(result.dims) != len(out.shape)):
+        return unknown_field(not_followed(op))
+    return replace(result, reason=SEVERAL_MAPS) if result.is_in_a_row else result
+
+
+def _followed(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field | None:
+    view, traits = view_of(op), traits_of(op.name)
+    first = next(iter(fields.values()))
+    if Trait.NORM in traits and len(out.shape) != len(first.dims):
+        return None  # statistics
+    if view is not None:
+        return view.field(first, out, fields)
+    if not traits & _AT_ITS_POSITION:
+        return field_of(op, first, out, fields)
+    written = Trait.OVERWRITES in traits and len(op.inputs) > 1
+    return joint_field(op.inputs[1:] if written else op.inputs, out, fields)
 
 
 _AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is treated as an affine map

@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ..analysis.receptive_field import field_after, field_of_input, spatial_dims
+from ..analysis.receptive_field import follow_op, input_fields
 from ..operators.convolution import Convolution
 from ..operators.describe import dims_of, window_of
 from ..operators.pooling import ADAPTIVE_POOLS, AdaptivePool
@@ -52,18 +52,16 @@ class Path:
         self._inputs: list[list[_Node]] = []
         self._nodes: dict[int, _Node] = {}
         self._steps: dict[int, FieldStep | None] = {}
-        fields: dict[int, Field] = {}
-        dims = spatial_dims(trace)
-        for item in trace.inputs:
-            value = item.tensor.value
-            fields[value] = field_of_input(item.tensor, dims)
-            self._nodes[value] = _Node(fields[value], -1)
+        fields = input_fields(trace)
+        views: dict[int, Op] = {}
+        self._nodes.update((value, _Node(field, -1)) for value, field in fields.items())
         for place, op in enumerate(trace.ops):
             inputs = [self._nodes[t.value] for t in op.inputs if t.value in self._nodes]
             self._inputs.append(inputs)
-            for tensor in op.outputs if inputs else ():
-                fields[tensor.value] = field_after(op, fields, tensor)
-                self._nodes[tensor.value] = _Node(fields[tensor.value], place)
+            follow_op(op, fields, views)
+            for tensor in op.outputs:
+                if tensor.value in fields:
+                    self._nodes[tensor.value] = _Node(fields[tensor.value], place)
 
     def to(self, call: Call) -> tuple[tuple[FieldStep, int], ...]:
         """The steps from the input on, each with the index of its call.

@@ -15,6 +15,7 @@ from . import (
     parts,
     pooling,
     quantised,
+    rearranged_fields,
     resizing,
     sequences,
     views,
@@ -22,5 +23,5 @@ from . import (
 
 _REGISTERED = (
     backward, convolution, decompositions, elementwise, free, linear, normalization, onnx, parts,
-    pooling, quantised, resizing, sequences, views,
+    pooling, quantised, rearranged_fields, resizing, sequences, views,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, dot_products, per_element
-from .reach import Field, windowed_field
+from .reach import Field, combined, windowed_field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Window, both_sides, fitting, per_axis, transposed_size, window_size
 
@@ -130,6 +130,15 @@ class Convolution(View, frozen=True):
         return replace(self, groups=settings["groups"], **sizes)
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        if self.x.value not in fields:
+            return None
+        channels = len(x.dims) - len(self.stride) - 1
+        if x.is_along(channels):  # as after a space to depth
+            if self.groups > 1:
+                return None
+            x = combined(x, {channels})
+        if x.reason is not None:
+            return x
         return windowed_field(self.window, x, out, transposed=self.transposed)
 
 

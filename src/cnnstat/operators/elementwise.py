@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import ceil, log2, prod
 from typing import Any, Self
 
@@ -12,8 +11,8 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import ENTIRE_INPUT, Field, unknown_field
-from .registry import ShapeOf, Trait, View, operator, rule
+from .reach import Factor, Field, combined, joint_field, resized
+from .registry import ShapeOf, Trait, View, follow, operator, rule
 
 _SPECIAL = """
     airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u
@@ -266,20 +265,10 @@ class Reduction(View, frozen=True):
             return self
         return structs.replace(self, pooled_to=size if isinstance(size, tuple) else (size,))
 
-    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-        """A mean or sum over positions depends on all of them."""
-        axes = self.axes(len(x.dims))
-        if any(axis is not None for dim in axes for size, axis in x.dims[dim] if size > 1):
-            return unknown_field(ENTIRE_INPUT)
-        keep = len(out.shape) == len(x.dims)
-        dims = tuple(
-            ((1, None),) if dim in axes else factors
-            for dim, factors in enumerate(x.dims) if keep or dim not in axes
-        )  # fmt: skip
-        return replace(x, dims=dims)
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        return reduced_field(x, self.axes(len(x.dims)), out)
 
 
-# torch.cdist runs either, depending on the number of rows
 @rule("aten._cdist_forward", "aten._euclidean_dist", traits=Trait.REDUCTION)
 def cdist(op: Op) -> Cost:
     # d[*,n,m] = (Σ_k |x[*,n,k] − y[*,m,k]|^p)^(1/p)
@@ -325,3 +314,63 @@ def _fft(op: Op, shape: tuple[int, ...], factor: float) -> Cost:
     if each.is_integer():
         return in_terms(operations=[Term(shape, (int(each),))])
     return Cost(0, ceil(factor * prod(shape) * log2(points)))
+
+
+# Receptive fields
+
+
+def reduced_field(x: Field, dims: set[int], out: TensorSpec) -> Field | None:
+    """A mean or sum over positions depends on all of them."""
+    if len(out.shape) == len(x.dims):
+        field = combined(x, dims)
+        if field.reason is not None:
+            return field
+        sizes = ((Factor(1),) if d in dims else factors for d, factors in enumerate(field.dims))
+        return Field(tuple(sizes), field.reaches)
+    if len(out.shape) != len(x.dims) - len(dims):
+        return None
+    return combined(x, dims, kept=False)
+
+
+# The place and the name of the dimensions among the arguments.
+_REDUCED = {
+    **dict.fromkeys(
+        ("aten.max", "aten.min", "aten.argmax", "aten.argmin", "aten.logsumexp", "aten.all",
+         "aten.any", "aten.prod", "aten.var", "aten.std", "aten.var_mean", "aten.std_mean"),
+        1,
+    ),
+    "aten.linalg_vector_norm": 2,
+    "aten.norm": 2,
+}  # fmt: skip
+
+
+@follow(*_REDUCED)
+def reduction(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+    if sum(tensor.value in fields for tensor in op.inputs) > 1:  # the larger one of two tensors
+        return joint_field(op.inputs, out, fields)
+    dims = op.arg(_REDUCED[op.name], "dim")
+    chosen = (dims,) if isinstance(dims, int) else tuple(dims or range(len(x.dims)))
+    return reduced_field(x, {dim % len(x.dims) for dim in chosen}, out)
+
+
+@follow("aten.cumsum", "aten.cumprod")
+def scanned(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+    return along_features(x, out, op.arg(1, "dim"))
+
+
+@follow("aten.glu")
+def gated(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+    return along_features(x, out, op.arg(1, "dim", -1))
+
+
+def along_features(x: Field, out: TensorSpec, *dims: int) -> Field | None:
+    """Elements change places or are combined along dimensions without positions, else None."""
+    if len(x.dims) != len(out.shape) or any(x.is_along(dim % len(x.dims)) for dim in dims):
+        return None
+    return Field(resized(x, out), x.reaches)
+
+
+@follow("aten._fft_r2c", "aten._fft_c2c", "aten._fft_c2r")
+def transformed(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+    field = combined(x, {dim % len(x.dims) for dim in op.args[1]})
+    return field if field.reason is not None else Field(resized(field, out), field.reaches)

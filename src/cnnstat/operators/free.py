@@ -6,7 +6,7 @@ from .views import VIEW
 
 free(
     VIEW,
-    "aten._reshape_alias", "aten.unbind", "aten.narrow", "aten.as_strided", "aten.diagonal",
+    "aten._reshape_alias", "aten.narrow", "aten.as_strided", "aten.diagonal",
     "aten.unfold", "aten.view_as_real", "aten.view_as_complex", "aten.real", "aten.imag",
     "aten.movedim", "aten.swapaxes", "aten.numpy_T", "aten.set", "aten.resize", "aten.conj",
     "aten._conj", "aten.resize_as",

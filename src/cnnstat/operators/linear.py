@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import prod
 from operator import itemgetter
 from typing import Any, Self
@@ -11,7 +10,7 @@ from typing import Any, Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import ENTIRE_INPUT, Field, unknown_field
+from .reach import Field, expanded_field, product_field, union
 from .registry import ShapeOf, Trait, View, operator, recorded, rule
 from .sequences import SOFTMAX_OPS
 from .shape_rules import Misfit, broadcast
@@ -136,16 +135,17 @@ class Matmul(View, frozen=True):
         return [product]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """A product with weights mixes the features of a row, and positions that are among them."""
+        """Features of a row are combined, and positions that are among them."""
         if self.name not in _MIXING_FEATURES:
             return None
-        if any(axis is not None for size, axis in x.dims[-1] if size > 1):
-            return unknown_field(ENTIRE_INPUT)
-        operands = (self.a, self.b, self.added)
-        activations = sum(tensor is not None and tensor.value in fields for tensor in operands)
-        if activations > 1 or not any(axis is not None for dim in x.dims for _, axis in dim):
-            return unknown_field(ENTIRE_INPUT)
-        return replace(x, dims=(*x.dims[:-1], ((out.shape[-1], None),)))
+        a, b = fields.get(self.a.value), fields.get(self.b.value)
+        if self.name in _LAYERS:
+            return None if b is not None else product_field(a, None, out)
+        product = product_field(a, b, out)
+        added = None if self.added is None else fields.get(self.added.value)
+        if product is None or product.reason is not None or added is None:
+            return product
+        return union(product, expanded_field(added, out))
 
 
 def matrix_product(a: TensorSpec, b: TensorSpec, added: TensorSpec | None = None) -> Matmul:

@@ -7,7 +7,7 @@ takes 5 (4 without).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 from msgspec import structs
@@ -15,7 +15,7 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
-from .reach import Field, joint_field
+from .reach import Field, combined, joint_field, union
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit
 
@@ -48,8 +48,16 @@ class Norm(View, frozen=True):
         raise NotImplementedError
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        # statistics are not followed: a norm counts as the affine map that it is at inference
+        """An affine map, after the statistics of what is normalised if they are computed."""
+        dims = self.normalized_dims(len(x.dims))
+        if dims and any(x.is_along(dim) for dim in dims):
+            statistics = combined(x, dims)
+            return statistics if statistics.reason is not None else union(x, statistics)
         return joint_field((self.x, *self.parameters), out, fields)
+
+    def normalized_dims(self, rank: int) -> Collection[int]:
+        """The dimensions over which statistics are computed at inference."""
+        return ()
 
 
 class ChannelNorm(Norm, frozen=True):
@@ -91,6 +99,10 @@ class BatchNorm(ChannelNorm, frozen=True):
     def parameters(self) -> tuple[TensorSpec, ...]:
         return _present(self.weight, self.bias, self.mean, self.var)
 
+    def normalized_dims(self, rank: int) -> Collection[int]:
+        # In training running statistics are kept for inference, which uses them.
+        return {0, *range(2, rank)} if self.statistics and self.mean is None else ()
+
     @property
     def writes(self) -> tuple[TensorSpec, ...] | None:
         # fixed statistics are not saved for the backward pass
@@ -112,6 +124,9 @@ class GroupNorm(ChannelNorm, frozen=True):
         x, *_, weight, bias = _first(op, _GROUPS[op.name])
         return cls(x, weight, bias, op.outputs)
 
+    def normalized_dims(self, rank: int) -> Collection[int]:
+        return range(1, rank)
+
 
 _LAYER_NORMS = ("aten.native_layer_norm", "aten.layer_norm")
 _RMS_NORMS = ("aten._fused_rms_norm", "aten.rms_norm")
@@ -132,6 +147,9 @@ class LayerNorm(Norm, frozen=True):
     def changed(self, settings: Mapping[str, Any]) -> Self:
         size = settings.get("normalized_shape", self.normalized)
         return structs.replace(self, normalized=size if isinstance(size, tuple) else (size,))
+
+    def normalized_dims(self, rank: int) -> Collection[int]:
+        return range(max(0, rank - len(self.normalized)), rank)
 
     def check(self, x: Shape, shape: ShapeOf) -> None:
         if x[max(0, len(x) - len(self.normalized)) :] != self.normalized:

@@ -7,11 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
+
+from msgspec import structs
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .reach import Field, joint_field, resized, unknown_field
+from .reach import (
+    IN_A_ROW,
+    Factor,
+    Field,
+    checked,
+    distance,
+    features,
+    in_a_row,
+    joint_field,
+    merged,
+    resized,
+    stepped,
+    union,
+    with_positions,
+)
 from .registry import ShapeOf, Trait, operator
 from .shape_rules import Misfit, Unknown
 from .views import VIEW, Rearrangement, axis_in, first_output
@@ -39,11 +56,27 @@ class Select(Rearrangement, frozen=True):
         return [(*x[:axis], *x[axis + 1 :])]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """One channel, or one element of the batch, has the field of all."""
+        """Of positions one is left."""
         axis = axis_in(self.dim, len(x.dims))
-        if any(along is not None for _, along in x.dims[axis]):
+        if IN_A_ROW in x.axes_along([axis]):
             return None
-        return replace(x, dims=(*x.dims[:axis], *x.dims[axis + 1 :]))
+        reaches, index = dict(x.reaches), self.index % self.x.shape[axis]
+        for factor in reversed(merged(x.dims[axis])):
+            if factor.axis is not None:
+                reach = reaches[factor.axis].moved(index % factor.size * factor.jump)
+                reaches[factor.axis] = replace(reach, cropped=True)
+            index //= factor.size
+        field = Field((*x.dims[:axis], *x.dims[axis + 1 :]), reaches)
+        return checked(field, x.axes_along([axis]))
+
+    def field_around(self, part: Field, x: Field | None) -> Field | None:
+        """One channel was written; one position would be another step."""
+        axis = axis_in(self.dim, len(self.x.shape))
+        dims = (*part.dims[:axis], features(self.x.shape[axis]), *part.dims[axis:])
+        around = Field(dims, part.reaches)
+        if x is None:
+            return around if part.axes_along(range(len(part.dims))) == set(part.reaches) else None
+        return None if x.is_along(axis) else union(x, around)
 
 
 @operator("aten.slice", traits=Trait.LAYOUT, reason=VIEW)
@@ -80,14 +113,59 @@ class Slice(Rearrangement, frozen=True):
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         dim = axis_in(self.dim, len(x.dims))
-        reaches = dict(x.reaches)
-        axis = x.axis_of(dim)
-        if axis is not None:
-            start = self.start or 0
-            start += self.x.shape[dim] if start < 0 else 0
-            moved = reaches[axis].slide(1, 1, -start, 1)
-            reaches[axis] = replace(moved, jump=self.step * moved.jump)
-        return Field(resized(x, out), reaches)
+        start = self.start or 0
+        start += self.x.shape[dim] if start < 0 else 0
+        return sliced_field(x, dim, max(0, start), out.shape[dim], self.step)
+
+    def field_around(self, part: Field, x: Field | None) -> Field | None:
+        dim = axis_in(self.dim, len(self.x.shape))
+        start = self.start or 0
+        start += self.x.shape[dim] if start < 0 else 0
+        found = with_positions(part, dim)
+        if found is None or self.step != 1:
+            return None
+        part, axis = found
+        size = self.x.shape[dim]
+        written = prod(factor.size for factor in part.dims[dim])
+        if x is not None and axis is not None and written < size:
+            if 4 * written <= size and (start == 0 or start + written == size):
+                return x  # the ends, as padding
+            if 4 * written < 3 * size:
+                return None
+        if x is not None and axis is None and x.is_along(dim):
+            ends = written == 1 and (start == 0 or start + 1 == size)
+            return x if ends else None
+        if axis is None:
+            dims = (*part.dims[:dim], features(size), *part.dims[dim + 1 :])
+            part = Field(dims, part.reaches)
+        else:
+            jump = part.dims[dim][0].jump
+            part = stepped(part, dim, size, part.reaches[axis].moved(-start * jump), jump)
+        return part if x is None else union(x, part)
+
+
+def sliced_field(x: Field, dim: int, start: int, size: int, step: int = 1) -> Field | None:
+    """Positions from `start` on, `size` of them; of several factors a part of the first."""
+    factors = merged(x.dims[dim])
+    whole = prod(factor.size for factor in factors)
+    if size == whole and step == 1:
+        return x
+    if not x.is_along(dim):
+        return replace(x, dims=(*x.dims[:dim], features(size), *x.dims[dim + 1 :]))
+    inner = prod(factor.size for factor in factors[1:])
+    if inner > 1 and (start % inner or size % inner or step != 1):
+        found = with_positions(x, dim)
+        if found is None:
+            return None
+        x, factors, inner = found[0], found[0].dims[dim], 1
+    first = factors[0]
+    if first.axis is None or first.axis == IN_A_ROW:
+        return None
+    reach = replace(x.reaches[first.axis].moved(start // inner * first.jump), cropped=True)
+    part = Factor(size // inner, first.axis, first.jump * step)
+    reach = replace(reach, stride=distance(part.jump))
+    dims = (*x.dims[:dim], (part, *factors[1:]), *x.dims[dim + 1 :])
+    return Field(dims, {**x.reaches, first.axis: reach})
 
 
 @operator(
@@ -101,6 +179,7 @@ class Split(Rearrangement, frozen=True):
     sizes: Shape | None
     dim: int = 0
     refused: bool = False
+    outputs: tuple[TensorSpec, ...] = ()
 
     @classmethod
     def of(cls, op: Op) -> Split:
@@ -108,7 +187,7 @@ class Split(Rearrangement, frozen=True):
         if op.outputs:
             sizes = tuple(out.shape[dim] for out in op.outputs)
         known = sizes if isinstance(sizes, tuple) else None
-        return cls(op.args[0], known, dim, not op.outputs)
+        return cls(op.args[0], known, dim, not op.outputs, op.outputs)
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -125,10 +204,30 @@ class Split(Rearrangement, frozen=True):
         return [(*x[:axis], size, *x[axis + 1 :]) for size in self.sizes]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """Pieces along the channels have the field of all channels."""
-        if any(along is not None for _, along in x.dims[axis_in(self.dim, len(x.dims))]):
+        dim = axis_in(self.dim, len(x.dims))
+        if not x.is_along(dim):  # pieces of the channels have the field of all channels
+            return replace(x, dims=resized(x, out))
+        if out not in self.outputs or self.sizes is None:
             return None
-        return replace(x, dims=resized(x, out))
+        number = self.outputs.index(out)
+        return sliced_field(x, dim, sum(self.sizes[:number]), self.sizes[number])
+
+
+@operator("aten.unbind", traits=Trait.LAYOUT, reason=VIEW)
+class Unbind(Rearrangement, frozen=True):
+    """All elements of an axis, which is removed."""
+
+    x: TensorSpec
+    dim: int
+    outputs: tuple[TensorSpec, ...] = ()
+
+    @classmethod
+    def of(cls, op: Op) -> Unbind:
+        return cls(op.args[0], op.arg(1, "dim", 0), op.outputs)
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        number = self.outputs.index(out) if out in self.outputs else 0
+        return Select(self.x, self.dim, number).field(x, out, fields)
 
 
 MOVED = "data moves, nothing is computed"
@@ -155,8 +254,10 @@ class Cat(Join, frozen=True):
         return [concatenated([shape(tensor) for tensor in self.tensors], self.dim)]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        if x.axis_of(axis_in(self.dim, len(out.shape))) is not None:
-            return unknown_field("positions of several maps in a row")
+        dim = axis_in(self.dim, len(out.shape))
+        known = [fields[t.value] for t in self.tensors if t.value in fields]
+        if any(field.is_along(dim) for field in known):
+            return in_a_row(known, dim, out.shape[dim])
         return joint_field(self.tensors, out, fields, broadcast=False)
 
 
@@ -168,6 +269,15 @@ class Stack(Join, frozen=True):
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         return [stacked([shape(tensor) for tensor in self.tensors], self.dim)]
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        axis = axis_in(self.dim, len(out.shape))
+        rest = structs.replace(out, shape=(*out.shape[:axis], *out.shape[axis + 1 :]))
+        field = joint_field(self.tensors, rest, fields)
+        if field is None or field.reason is not None:
+            return field
+        dims = (*field.dims[:axis], features(out.shape[axis]), *field.dims[axis:])
+        return Field(dims, field.reaches)
 
 
 # Rules on shapes alone: sizes may be symbolic.
@@ -232,12 +342,23 @@ class Pad(Rearrangement, frozen=True):
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
         """Padding in front moves position 0 to the left of the input."""
-        reaches = dict(x.reaches)
-        for number, before in enumerate(self.amounts[::2]):
-            axis = x.axis_of(len(out.shape) - 1 - number)
-            if axis is not None:
-                reaches[axis] = reaches[axis].slide(1, 1, before, 1)
-        return Field(resized(x, out), reaches)
+        for number in range(len(self.amounts) // 2):
+            before, after = self.amounts[2 * number : 2 * number + 2]
+            dim = len(out.shape) - 1 - number
+            if not before and not after:
+                continue
+            found = with_positions(x, dim)
+            if found is None:
+                return None
+            x, axis = found
+            if axis is None:
+                continue
+            jump = x.dims[dim][0].jump
+            reach = x.reaches[axis].moved(-before * jump)
+            if min(before, after) < 0:
+                reach = replace(reach, cropped=True)
+            x = stepped(x, dim, out.shape[dim], reach, jump)
+        return Field(resized(x, out), x.reaches)
 
 
 def padded(x: Sequence[int], amounts: Sequence[int]) -> Shape:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as replaced
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -11,7 +13,15 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, dot_products, per_element, per_window
-from .reach import ENTIRE_INPUT, Field, resized, unknown_field, windowed_field
+from .reach import (
+    Field,
+    combined,
+    features,
+    resized,
+    stepped,
+    windowed_field,
+    with_positions,
+)
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit, Window, both_sides, ceil_div, fitting, per_axis, window_size
 
@@ -207,18 +217,28 @@ class AdaptivePool(View, frozen=True):
         return replace(self, size=per_axis(size, len(self.size)))
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        reaches = dict(x.reaches)
         sizes = zip(self.sides, self.size, strict=True)
         for dim, (n, m) in enumerate(sizes, len(out.shape) - len(self.size)):
-            axis = x.axis_of(dim)
-            if axis is None:
+            if n == m:
                 continue
-            if m == 1 and n > 1:
-                return unknown_field(ENTIRE_INPUT)
-            if not m or n % m:
+            if m == 1:
+                x = combined(x, {dim})
+                if x.reason is not None:
+                    return x
+                x = replaced(x, dims=(*x.dims[:dim], features(1), *x.dims[dim + 1 :]))
+                continue
+            found = with_positions(x, dim)
+            if found is None or not m:
                 return None
-            reaches[axis] = reaches[axis].slide(n // m, n // m, 0, 1)
-        return Field(resized(x, out), reaches)
+            x, axis = found
+            if axis is not None:
+                largest = max(ceil_div((i + 1) * n, m) - i * n // m for i in range(m))
+                jump = x.dims[dim][0].jump
+                reach = x.reaches[axis].widened((largest - 1) * jump)
+                if reach.irregular or n % m:
+                    reach = replaced(reach, irregular=True)
+                x = stepped(x, dim, m, reach, jump * Fraction(n, m))
+        return Field(resized(x, out), x.reaches)
 
 
 _AVERAGE_BACKWARD = {"aten.avg_pool2d_backward": 2, "aten.avg_pool3d_backward": 3}

@@ -12,7 +12,7 @@ reads `op.args`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -120,6 +120,14 @@ class View(Struct, frozen=True):
         """
         return None
 
+    def field_around(self, part: Field, x: Field | None) -> Field | None:
+        """Of a view: the field of the tensor that it views, after the view was written in place.
+
+        part: the field that was written. x: that of the tensor before, None without one. None where
+        it is not followed.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -130,10 +138,14 @@ class Definition:
     view: type[View] | None = None
     rule: Rule | None = None
     reason_free: str | None = None
+    field: FieldRule | None = None
 
 
 Rule = Callable[[Op], Cost | None]
 """None where the cost depends on values."""
+
+FieldRule = Callable[[Op, "Field", TensorSpec, Mapping[int, "Field"]], "Field | None"]
+"""The receptive field of an output of an operator without a view, as `View.field`."""
 
 _V = TypeVar("_V", bound=View)
 COMPLEX = frozenset({"complex32", "complex64", "complex128"})
@@ -175,6 +187,26 @@ def free(reason: str, *names: str, traits: Trait = Trait.NONE) -> None:
     """List operators that do no arithmetic; the reason is for people, the traits for code."""
     for name in names:
         _add(Definition(name, traits, reason_free=reason))
+
+
+def follow(*names: str) -> Callable[[FieldRule], FieldRule]:
+    """Register the decorated function for the receptive field of operators without a view.
+
+    They are registered already, as free or with a rule.
+    """
+
+    def register(function: FieldRule) -> FieldRule:
+        for name in names:
+            DEFINITIONS[name] = replace(DEFINITIONS[name], field=function)
+        return function
+
+    return register
+
+
+def field_of(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+    """The receptive field of an output of an operator without a view; None: not followed."""
+    known = definition_of(op.name)
+    return None if known is None or known.field is None else known.field(op, x, out, fields)
 
 
 def definition_of(name: str) -> Definition | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 from math import floor
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
 from .parts import MOVED
-from .reach import Field, resized
+from .reach import Field, distance, repeated, resized, stepped, unknown_field, with_positions
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Unknown
 from .views import first_output
@@ -41,13 +42,15 @@ class Interpolation(View, frozen=True):
     antialiased: bool = False
     scales: tuple[float, ...] = ()
     out: TensorSpec | None = None
+    align_corners: bool = False
 
     @classmethod
     def of(cls, op: Op) -> Interpolation:
         # (x, sizes, [align_corners,] a factor or None for each axis)
         scales = tuple(value for value in op.args[2:] if isinstance(value, float))
         neighbours, antialiased = _PER_AXIS[op.name], op.name.endswith("_aa")
-        return cls(op.args[0], neighbours, antialiased, scales, first_output(op))
+        corners = len(op.args) > 2 and op.args[2] is True
+        return cls(op.args[0], neighbours, antialiased, scales, first_output(op), corners)
 
     @property
     def dims(self) -> int:
@@ -66,17 +69,40 @@ class Interpolation(View, frozen=True):
         return [(*x[:2], *(floor(size * scale) for size, scale in sides))]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        """The neighbours, in smaller steps; antialiasing, which reads more, is not followed."""
+        """The neighbours, in other steps; antialiasing, which reads more, is not followed."""
         if self.antialiased:
             return None
-        reaches = dict(x.reaches)
         for dim in range(2, len(out.shape)):
-            axis = x.axis_of(dim)
-            if axis is not None:
-                reach = reaches[axis].slide(self.neighbours, 1, 0, 1)
-                jump = reach.jump * self.x.shape[dim] / out.shape[dim]
-                reaches[axis] = replace(reach, jump=jump)
-        return Field(resized(x, out), reaches)
+            n, m = self.x.shape[dim], out.shape[dim]
+            if n == m or not x.is_along(dim):
+                continue
+            if self.neighbours == 1 and m % n == 0:  # each position several times
+                x = repeated(x, dim, m // n)
+                continue
+            found = with_positions(x, dim)
+            if found is None:
+                return None
+            x, axis = found
+            if axis is None:
+                return None
+            if x.reaches[axis].irregular:
+                return unknown_field("windows of different sizes")
+            jump = x.dims[dim][0].jump
+            step, first, most = self._neighbours(n, m)
+            reach = x.reaches[axis].moved(first * jump).widened((most - 1) * jump)
+            if step.denominator != 1:
+                reach = reach.coarse(distance(jump))
+            x = stepped(x, dim, m, reach, jump * step)
+        return Field(resized(x, out), x.reaches)
+
+    def _neighbours(self, n: int, m: int) -> tuple[Fraction, int, int]:
+        """The step between the places that are read, the first place, and how many are read."""
+        if self.neighbours == 1:
+            return Fraction(n, m), 0, 1
+        step = Fraction(n - 1, m - 1) if self.align_corners and m > 1 else Fraction(n, m)
+        start = Fraction(0) if self.align_corners else (step - 1) / 2
+        between = any((start + p * step).denominator != 1 for p in range(min(m, step.denominator)))
+        return step, floor(start), self.neighbours if between else 1
 
 
 @rule(*(f"{name}_backward" for name in _WEIGHTED), traits=Trait.BACKWARD)

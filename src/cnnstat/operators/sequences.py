@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, in_terms, per_element
-from .reach import ENTIRE_INPUT, Field, unknown_field
+from .reach import Field, combined, product_field, resized, union
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit
 
@@ -128,6 +128,17 @@ class Attention(View, frozen=True):
             raise Misfit
         return [(*query[:-1], value[-1])]
 
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        """Every query sees all keys and values of its batch and head."""
+        if len(out.shape) != len(self.query.shape) or out.shape[:-1] != self.query.shape[:-1]:
+            return None
+        query, key, value = (fields.get(t.value) for t in (self.query, self.key, self.value))
+        if key is None or value is None or len(self.key.shape) != len(out.shape):
+            return None
+        return product_field(
+            query, union(*(combined(x, {len(x.dims) - 2}) for x in (key, value))), out
+        )
+
 
 @operator(
     "aten._softmax",
@@ -155,7 +166,7 @@ class Softmax(View, frozen=True):
         return [shape(self.x)]
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field:
-        return x if x.axis_of(self.dim % len(x.dims)) is None else unknown_field(ENTIRE_INPUT)
+        return combined(x, {self.dim % len(x.dims)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +274,16 @@ class Recurrent(View, frozen=True):
         rows, batch = self.layers * self.directions, x[0 if self.batch_first else 1]
         states = [(rows, batch, self.features), (rows, batch, self.hidden_size)]  # h, and c
         return [(*x[:2], self.directions * self.features), *states[: self.states]]
+
+    def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
+        """In both directions a step sees all others; in one its field grows from step to step."""
+        steps = 1 if self.batch_first else 0
+        if not self.bidirectional or not x.is_along(steps):
+            return None
+        field = combined(x, {steps, 2})
+        if field.reason is not None or len(out.shape) != 3 or out.shape[:2] != self.x.shape[:2]:
+            return field if field.reason is not None else None
+        return Field(resized(field, out), field.reaches)
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
         """The states are those that torch creates for these settings."""

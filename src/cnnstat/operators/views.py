@@ -5,7 +5,7 @@ Dimensions are stored as written, negative ones too: a replay may have more axes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost
-from .reach import Dim, Factor, Field, joint_field
+from .reach import Field, grouped, joint_field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Unknown
 
@@ -31,7 +31,7 @@ class _Regrouping(Rearrangement, frozen=True):
     """An operator that merges and splits axes, in their order."""
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        return regrouped(x, out.shape)
+        return grouped(x, out.shape)
 
 
 @operator("aten.view", "aten._unsafe_view", "aten.reshape", traits=Trait.LAYOUT, reason=VIEW)
@@ -254,34 +254,6 @@ def _laid_out(old: Shape, new: Shape, recorded: Shape) -> Shape:
         elif total != 1:
             raise Misfit
     return tuple(sizes)
-
-
-def regrouped(x: Field, sizes: Sequence[int]) -> Field | None:
-    """Match the factors of the old dimensions, in order, to the new sizes.
-
-    None where positions along an axis would be split. Of channels any factor can be split off.
-    """
-    factors = [factor for dim in x.dims for factor in dim if factor[0] != 1]
-    if any(size == 0 for size, _ in factors):
-        return None  # an empty tensor
-    dims: list[Dim] = []
-    for size in sizes:
-        merged: list[Factor] = []
-        while size > 1:
-            if not factors:
-                return None
-            (length, axis), *factors = factors
-            if size % length == 0:
-                merged.append((length, axis))
-                size //= length
-            elif length % size == 0 and axis is None:
-                merged.append((size, None))  # a channel dimension is split in two
-                factors.insert(0, (length // size, None))
-                size = 1
-            else:
-                return None
-        dims.append(tuple(merged) or ((1, None),))
-    return replace(x, dims=tuple(dims))
 
 
 def first_output(op: Op) -> TensorSpec | None:
