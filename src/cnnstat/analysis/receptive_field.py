@@ -24,8 +24,6 @@ from math import prod
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
-from ..operators.linear import Matmul
-from ..operators.normalization import LayerNorm
 from ..operators.reach import (
     ENTIRE_FIELD,
     NOT_SPATIAL_FIELD,
@@ -94,10 +92,7 @@ def _write_back(op: Op, part: TensorSpec, fields: dict[int, Field], views: dict[
 
 
 def spatial_axes(trace: Trace, tensor: TensorSpec) -> tuple[int, ...]:
-    """The axes that the first window behind an input slides over; without one, the third and on.
-
-    Where a linear layer or a layer norm is first, the last axis has the features, as in tokens.
-    """
+    """The axes that the first window behind an input slides over; without one, the third and on."""
     rank = len(tensor.shape)
     if "float" not in tensor.dtype or 0 in tensor.shape:
         return ()
@@ -117,28 +112,8 @@ def spatial_axes(trace: Trace, tensor: TensorSpec) -> tuple[int, ...]:
             found = field.axes_along(last)
             if found:
                 return tuple(sorted(found))
-        if rank > 2 and _has_features_last(op, fields, rank):
-            return tuple(range(1, rank - 1))
         follow_op(op, fields, views)
     return tuple(range(2, rank))
-
-
-def _has_features_last(op: Op, fields: Mapping[int, Field], rank: int) -> bool:
-    """Whether a linear layer or a norm combines just the last axis of an input, all axes tracked."""
-    view = view_of(op)
-    if isinstance(view, Matmul) and view.b.value not in fields:
-        x, width = view.a, 1
-    elif isinstance(view, LayerNorm):
-        x, width = view.x, len(view.normalized)
-    else:
-        return False
-    field = fields.get(x.value)
-    return (
-        width == 1
-        and field is not None
-        and field.reason is None
-        and field.axes_along([len(field.dims) - 1]) == {rank - 1}
-    )
 
 
 def field_of_input(tensor: TensorSpec, axes: Sequence[int]) -> Field:

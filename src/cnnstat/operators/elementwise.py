@@ -329,7 +329,7 @@ def reduced_field(x: Field, dims: set[int], out: TensorSpec) -> Field | None:
         return Field(tuple(sizes), field.reaches)
     if len(out.shape) != len(x.dims) - len(dims):
         return None
-    return combined(x, dims, kept=False)
+    return combined(x, dims, keepdim=False)
 
 
 # The place and the name of the dimensions among the arguments.

@@ -147,8 +147,8 @@ class Slice(Rearrangement, frozen=True):
 def sliced_field(x: Field, dim: int, start: int, size: int, step: int = 1) -> Field | None:
     """Positions from `start` on, `size` of them; of several factors a part of the first."""
     factors = merged(x.dims[dim])
-    whole = prod(factor.size for factor in factors)
-    if size == whole and step == 1:
+    before = prod(factor.size for factor in factors)
+    if size == before and step == 1:
         return x
     if not x.is_along(dim):
         return replace(x, dims=(*x.dims[:dim], features(size), *x.dims[dim + 1 :]))

@@ -302,8 +302,8 @@ def in_a_row(pieces: Sequence[Field], dim: int, size: int) -> Field:
     return joined
 
 
-def combined(x: Field, dims: Collection[int], kept: bool = True) -> Field:
-    """The field of elements that see all of these dimensions, which stay as features if `kept`."""
+def combined(x: Field, dims: Collection[int], keepdim: bool = True) -> Field:
+    """The field of elements that see all of these dimensions; `keepdim`: they stay as features."""
     reaches = dict(x.reaches)
     for dim in dims:
         for factor in x.dims[dim]:
@@ -313,7 +313,7 @@ def combined(x: Field, dims: Collection[int], kept: bool = True) -> Field:
     left = tuple(
         features(prod(f.size for f in dim)) if number in dims else dim
         for number, dim in enumerate(x.dims)
-        if kept or number not in dims
+        if keepdim or number not in dims
     )
     return checked(Field(left, reaches), x.axes_along(dims))
 
@@ -386,7 +386,7 @@ def windowed_field(
         if reach.irregular and kernel > 1:
             return unknown_field("windows of different sizes")
         if transposed:
-            reach, jump = _slid_transposed(reach, jump, kernel, stride, padding, dilation)
+            reach, jump = _transposed(reach, jump, kernel, stride, padding, dilation)
         else:
             reach = reach.moved(-padding * jump).widened((kernel - 1) * dilation * jump)
             jump = stride * jump
@@ -394,7 +394,7 @@ def windowed_field(
     return Field(resized(field, out), field.reaches)
 
 
-def _slid_transposed(
+def _transposed(
     reach: Reach, jump: Pixels, kernel: int, stride: int, padding: int, dilation: int
 ) -> tuple[Reach, Pixels]:
     """Output p of a transposed convolution reads the inputs i with i·s + t·d = p + padding.
