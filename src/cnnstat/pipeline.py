@@ -26,6 +26,7 @@ from .trace.records import Trace
 from .tracing.compilation import module_in
 from .tracing.copies import meta_copy
 from .tracing.lane_selection import trace_on_lanes
+from .tracing.modules import class_name
 from .version import __version__
 
 
@@ -65,13 +66,10 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
             f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
             *(["it is a class: make an object of it"] if isinstance(model, type) else []),
         )
-    if isinstance(model, torch.jit.ScriptModule):
-        raise ModelError("a TorchScript module cannot be copied without its data",
-                         "analyse the nn.Module that it was made from")  # fmt: skip
     model = module_in(model)
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
-    name = type(model).__name__
+    name = class_name(model)
     if not positional and not named:
         example = known_inputs(model)
         if example is None:

@@ -172,3 +172,73 @@ def test_saved_torchscript_is_refused_with_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(cnnstat.ModelError, match="TorchScript archive") as caught:
             cnnstat.analyze(str(tmp_path / file), (2, 8))
         assert "torch.export.save" in str(caught.value)
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.bn(self.conv(x)).relu() + x
+
+
+class Deep(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.blocks = nn.Sequential(Block(8), Block(8))
+        self.rnn = nn.LSTM(8, 6, batch_first=True)
+        self.fc = nn.Linear(6, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, _ = self.rnn(self.blocks(self.stem(x)).flatten(2).transpose(1, 2))
+        return self.fc(y.mean(1))
+
+
+class Half(Deep):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.jit.script(self.blocks)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize(
+    ("make", "lane"),
+    [
+        (lambda: torch.jit.script(Deep()), "meta"),
+        (lambda: torch.jit.trace(Deep(), torch.zeros(1, 3, 16, 16)), "fake"),  # h0 is a constant
+        (Half, "meta"),
+    ],
+)
+def test_live_torchscript_has_the_rows_of_its_layers(make, lane: str) -> None:
+    net = make()
+    before = [tensor.clone() for tensor in net.state_dict().values()]
+    plain = cnnstat.analyze(Deep(), (2, 3, 16, 16), training=True)
+    analysis = cnnstat.analyze(net, (2, 3, 16, 16), training=True, mode="train")
+    assert analysis.lane == lane
+    assert analysis.model.class_name == type(Deep() if make is not Half else net).__name__
+    for figure in ("params", "macs", "exact", *(["backward_macs"] if lane == "meta" else [])):
+        assert getattr(analysis.totals, figure) == getattr(plain.totals, figure)
+    rows = {
+        (row.path, row.type, row.config): (row.total.params, row.total.macs)
+        for row in plain.layers
+        if row.kind == "module" and row.depth > 0
+    }
+    ours = {
+        (row.path, row.type, row.config if lane == "meta" else rows_config(rows, row.path)): (
+            row.total.params, row.total.macs)
+        for row in analysis.layers
+        if row.kind == "module" and row.depth > 0
+    }  # fmt: skip
+    assert ours == rows
+    assert len(analysis.notes) == (0 if lane == "meta" else 1)  # why it is another lane
+    after = net.state_dict().values()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert cnnstat.analyze(net, (2, 3, 16, 16), lane="cpu").totals.macs == plain.totals.macs
+
+
+def rows_config(rows: dict, path: str) -> str:
+    """A traced module keeps no settings."""
+    return next(config for name, _, config in rows if name == path)

@@ -28,6 +28,7 @@ def user_code() -> Iterator[dict[str, None]]:
         for name in ("script", "trace", "trace_module", "freeze", "optimize_for_inference"):
             stack.enter_context(replaced(torch.jit, name, _unscripted(getattr(torch.jit, name))))
         stack.enter_context(_eager_stance())
+        stack.enter_context(_operators_as_written())
         yield stack.enter_context(on_lane_device())
 
 
@@ -68,6 +69,12 @@ def _unscripted(original: Callable[..., Any]) -> Callable[..., Any]:
         return model
 
     return called
+
+
+def _operators_as_written() -> Any:
+    """Inside, TorchScript does not fuse operators, and runs none to optimise its graphs."""
+    optimized_execution: Any = vars(torch.jit)["optimized_execution"]  # torch does not export it
+    return optimized_execution(False)
 
 
 def _eager_stance() -> Any:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .compilation import module_in
-from .modules import modules_of
+from .modules import is_scripted, modules_of
+from .scripted import scripted_copy
 
 Placed = Callable[[Tensor], Tensor]
 
@@ -81,7 +82,14 @@ def substitutes_in(copied: nn.Module) -> Substitutes:
 def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
     copying = _Copying(device, placed)
     modules = modules_of(model)
-    plain = [module for module in modules if module_in(module) is module]
+    scripted = [module for module in modules if is_scripted(module)]
+    for module in scripted:
+        if id(module) not in copying.memo:  # else inside another
+            clones = scripted_copy(module, copying.tensor)
+            copying.memo |= {
+                id(inside): clone for inside, clone in zip(modules_of(module), clones, strict=True)
+            }
+    plain = [m for m in modules if module_in(m) is m and not is_scripted(m)]
     for module in plain:
         copying.memo[id(module)] = object.__new__(type(module))
         for tensor in (*module._parameters.values(), *module._buffers.values()):
@@ -111,6 +119,7 @@ class _Copying:
         self.device = device
         self.placed = placed
         self.memo: dict[int, Any] = {}
+        self._alive: list[Tensor] = []
 
     def value(self, value: Any) -> Any:
         if id(value) in self.memo:
@@ -138,6 +147,7 @@ class _Copying:
         known = self.memo.get(id(tensor))
         if known is None:
             known = self.memo[id(tensor)] = self._tensor(tensor)
+            self._alive.append(tensor)  # TorchScript returns a new object each time
         return known
 
     def _tensor(self, tensor: Tensor) -> Tensor:

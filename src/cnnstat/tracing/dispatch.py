@@ -18,6 +18,7 @@ from .lanes import Lane
 from .memory_formats import lay_out
 from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
+from .scripted import ScriptedRows
 from .sparse import is_sparse
 
 Kernel = Callable[..., Any]
@@ -45,6 +46,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self.on_import: Callable[[], None] = lambda: None
         self._known: dict[Any, _Known] = {}
         self._modules = len(sys.modules)
+        self._scripted = ScriptedRows(recorder)
+        self._in_script = False
         if not fast or lane.name == "fake":
             fast_meta.import_rules()
 
@@ -61,6 +64,19 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         known = self._known.get(func)
         if known is None:
             known = self._known[func] = self._look_up(func)
+        stack = self.recorder.stack
+        if not (stack and stack[-1].scripted) or self._in_script:
+            return self._run(func, known, args, kwargs)
+        self._in_script = True
+        try:
+            with torch._C.DisableTorchFunction():  # TorchScript calls no function mode
+                return self._scripted.run(
+                    known[0], args, kwargs, lambda: self._run(func, known, args, kwargs)
+                )
+        finally:
+            self._in_script = False
+
+    def _run(self, func: Any, known: _Known, args: Any, kwargs: Any) -> Any:
         name, overload, fast, composite, run = known
         if composite:  # delivered whole in torch.inference_mode only
             return self._decomposed(func, name, overload, args, kwargs)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -72,7 +73,31 @@ def modules_by_id(model: nn.Module) -> dict[int, Module]:
     return {key: describe_module(module, *names[key]) for key, module in modules.items()}
 
 
+def is_scripted(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule)
+
+
+def class_name(module: Any) -> str:
+    """The class of a module, of a scripted one the class that it was made from."""
+    return str(module.original_name) if is_scripted(module) else type(module).__name__
+
+
+def _describe_scripted(module: Any, path: str, *aliases: str) -> Module:
+    """A module of TorchScript by the class that it was made from; a traced one has no settings."""
+    name = str(module.original_name)
+    layer = getattr(nn, name, None)
+    settings = {
+        name: getattr(module, name)
+        for name in getattr(layer, "__constants__", ())
+        if hasattr(module, name) and _is_setting(getattr(module, name))
+    }
+    return Module(path, name, "Module" if layer is None else name, settings, layer is not None,
+                  aliases)  # fmt: skip
+
+
 def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
+    if is_scripted(module):
+        return _describe_scripted(module, path, *aliases)
     cls = type(module)
     base = next((c for c in cls.__mro__ if _is_layer(c)), nn.Module)
     settings = {
@@ -107,6 +132,8 @@ def _is_setting(value: Any) -> bool:
 def is_library(module: nn.Module) -> bool:
     """Whether the module is a layer of torch.nn, not a container or user code."""
     cls = type(module)
+    if is_scripted(module):
+        return True
     is_layer = cls.__module__.startswith(("torch.nn.", _QUANTISED))
     return is_layer and not cls.__name__.startswith("Transformer")
 

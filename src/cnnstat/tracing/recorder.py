@@ -31,7 +31,7 @@ from ..trace.records import (
 )
 from ..units import format_bytes
 from .containers import PLAIN, PLAIN_TENSORS, tensors_among
-from .modules import describe_module, is_library
+from .modules import describe_module, is_library, is_scripted
 from .packed import packed_tensors
 from .sparse import is_sparse, storage_of, stored_in
 
@@ -57,6 +57,7 @@ class OpenCall:
     outputs: tuple[TensorSpec, ...] = ()
     new_bytes: int = 0
     counted: bool = True
+    scripted: bool = False  # whether it runs in TorchScript
 
     def record(self) -> Call:
         parent = None if self.parent is None else self.parent.index
@@ -277,7 +278,16 @@ class Recorder:
             path = self._child_path(type(module).__name__.lower())
             record = describe_module(module, path)
             self._note_unregistered(module, record)
-        return self._open("module", record.path, record.type, record, is_library(module), inputs)
+        call = self._open("module", record.path, record.type, record, is_library(module), inputs)
+        call.scripted = is_scripted(module)
+        return call
+
+    def open_recorded(self, record: Module) -> OpenCall:
+        """Open the call of a module that TorchScript runs."""
+        return self._open("module", record.path, record.type, record, True, ())
+
+    def parameter_of(self, storage: int) -> str | None:
+        return self._parameters.get(storage)
 
     def is_registered(self, module: nn.Module) -> bool:
         """Whether the module is part of the model, perhaps since this run created it."""
@@ -343,12 +353,14 @@ class Recorder:
             # Only its id is stored: the exception would keep the tensors of its frames alive.
             if id(result) != self._last_error:
                 self._last_error, self.open_at_error = id(result), tuple(self.stack)
-            self.stack.pop()
+            while self.stack.pop() is not call:
+                pass
             return
-        self.stack.pop()
+        while self.stack.pop() is not call:  # those that TorchScript ran inside it
+            pass
         tensors = tensors_among(result)
         call.outputs = tuple([self.spec(tensor) for tensor in tensors])
-        call.new_bytes = self._new_bytes_since(call.first_op, tensors)
+        call.new_bytes = self.new_bytes_since(call.first_op, tensors)
         # A function without outputs and operators (a check, a print) is no row.
         did_something = call.outputs or len(self.ops) > call.first_op
         if call.kind == "function" and not did_something and self.calls[-1] is call:
@@ -357,7 +369,7 @@ class Recorder:
         elif self.on_return is not None:
             self.on_return(call, result)
 
-    def _new_bytes_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
+    def new_bytes_since(self, first_op: int, tensors: Sequence[Tensor]) -> int:
         created = {}
         for tensor in tensors:
             key = storage_key(tensor)

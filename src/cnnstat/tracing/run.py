@@ -22,7 +22,14 @@ from .dispatch import Operators
 from .global_state import preserve_rng_state, slow_attention
 from .lanes import META, Lane
 from .memory_formats import attention_layout
-from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
+from .modules import (
+    class_name,
+    has_lazy_tensors,
+    modules_by_id,
+    named_tensors,
+    parameters_of,
+    set_training,
+)
 from .observers import recording
 from .packed import packed_weights
 from .recorder import Observer, OpenCall, Recorder
@@ -115,7 +122,7 @@ def _recorded(
 
     def record() -> Trace:
         return Trace(
-            model=type(model).__name__,
+            model=class_name(model),
             mode=config.chosen_mode,
             lane=lane.name,
             inputs=traced_inputs,
