@@ -56,7 +56,7 @@ SHARES = {"onnx": 8, "analysis": 6, "exported": 6, "config": 1, "pyproject": 3, 
           "code": 4, "environment": 1}  # fmt: skip
 """How many of each kind in a run of all; one that needs a process of its own takes seconds."""
 
-SECONDS = 10.0
+SECONDS = 10.0  # that a case may take, unless it says otherwise
 MEMORY = 2 << 30  # bytes that the peak of the process may grow by
 LONGEST = 20_000  # bytes of a message on standard error
 STATUSES = (0, 1, 2, 3, 130)
@@ -73,6 +73,7 @@ class Outcome:
     seconds: float
     grown: int = 0
     reason: str = ""
+    limit: float = SECONDS
 
     @property
     def fault(self) -> str:
@@ -96,7 +97,7 @@ class Outcome:
                 return f"control character {found!r}"
         if re.search(r"site-packages.*Warning: |cnnstat/.*Warning: ", self.err):
             return "warning of a library"
-        if self.seconds > SECONDS:
+        if self.seconds > self.limit:
             return "timeout"
         return "memory" if self.grown > MEMORY else ""
 
@@ -140,8 +141,7 @@ def run_all(cases: Iterable[Case], folder: Path) -> Iterator[Outcome]:
                 continue
             worker = worker or Worker()
             outcome = worker.run(place)
-            if not outcome.out:
-                outcome = replace(outcome, out=_elsewhere(case))
+            outcome = replace(outcome, out=outcome.out or _elsewhere(case), limit=case.seconds)
             if outcome.status is None:
                 worker.stop()
                 worker = None

@@ -25,6 +25,7 @@ class Case:
     links: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] | None = None
     stdout: str | None = None
+    seconds: float = 10.0  # that it may take
 
 
 TEXTS = (

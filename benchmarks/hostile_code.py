@@ -178,7 +178,8 @@ _TABLES = (
 
 
 def code_case(rng: random.Random) -> Case:
-    raised = rng.choice(_RAISED)
+    alone = rng.random() < 0.03
+    raised = rng.choice(_DESTRUCTIVE if alone else _RAISED)
     text = rng.choice(_PLACES).replace("RAISE", raised).replace("NAME", repr(rng.choice(TEXTS)))
     command = rng.choice((
         ["shapes", "bad.py:Net", "--input", "1,3,8,8"], ["shapes", "bad.py:Net"],
@@ -187,7 +188,8 @@ def code_case(rng: random.Random) -> Case:
         ["explain", "bad.py:Net", "conv", "--input", "1,3,8,8"],
         ["memory", "bad.py:Net", "--input", "1,3,8,8"], ["shapes", "bad.py"],
     ))  # fmt: skip
-    return Case(command, {"bad.py": _HEAD + text.encode("utf-8", "surrogatepass")})
+    content = _HEAD + text.encode("utf-8", "surrogatepass")
+    return Case(command, {"bad.py": content}, environment={} if alone else None)
 
 
 _HEAD = b"# -*- coding: utf-8 -*-\nimport sys, os, warnings\nimport torch\nfrom torch import nn\n"
@@ -208,12 +210,14 @@ _RAISED = (
         "type('\\x1b[31m', (Exception,), {})('x')", "torch.cuda.OutOfMemoryError('CUDA')",
     )),
     "sys.exit()", "1 / 0", "assert False", "exec('x = (')", "import nothing_such", "return None",
-    "os.close(1)", "sys.stdout.close()",
-    "def f(): f()\n    f()", "int('9' * 5000)", "sys.setrecursionlimit(50)",
-    "del sys.modules['torch']",
-    "sys.stderr = None", "sys.stdout = None", "os.chdir('/')", "sys.path.clear()",
+    "def f(): f()\n    f()", "int('9' * 5000)", 
     "torch.manual_seed(1)",
     "torch.set_default_dtype(torch.float64)", "torch.set_grad_enabled(False)", "pass",
+)  # fmt: skip
+_DESTRUCTIVE = (
+    "os.close(1)", "sys.stdout.close()", "sys.stderr.close()", "sys.stderr = None",
+    "sys.stdout = None", "os.chdir('/')", "sys.path.clear()", "os.close(2)",
+    "sys.setrecursionlimit(50)",
 )  # fmt: skip
 _NET = """
 class Net(nn.Module):

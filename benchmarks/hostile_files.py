@@ -299,7 +299,7 @@ def config_case(rng: random.Random) -> Case:
         command += ["--arg", rng.choice(("num_hidden_layers=1000000000", "hidden_size='x'",
                                          "num_hidden_layers=-1", "x=1",
                                          "vocab_size=None"))]  # fmt: skip
-    return Case(command, {"config.json": content})
+    return Case(command, {"config.json": content}, seconds=30)  # the first imports transformers
 
 
 _CONFIGS: tuple[dict[str, Any], ...] = (

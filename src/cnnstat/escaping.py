@@ -57,6 +57,15 @@ def encodable(text: str) -> str:
     return _SURROGATE.sub(_escape, text)
 
 
+def described(value: object) -> str:
+    """The `repr` of a value, which for those from a file or a model may fail or be very long."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a number of too many digits, a list too deep, a user's __repr__
+        return f"a {type(value).__name__} ({type(error).__name__} in its repr)"
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def message_text(text: str) -> str:
     """A text for a message: visible, not too long, and indented from its second line on."""
     if len(text) > LONGEST:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, nearest
+from ..escaping import described
 from ..inputs import Argument, parse_shape
 from .zoo.catalog import CATALOG
 
@@ -88,7 +89,7 @@ def _table_of(file: Path) -> Any:
 
     try:
         tool = tomllib.loads(content.decode()).get("tool")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too many digits, too deep
         raise UsageError(f"{_shown(file)} is no TOML", str(error)) from error
     return tool.get("cnnstat") if isinstance(tool, dict) else None
 
@@ -158,7 +159,8 @@ def inputs_of(value: Any, place: str) -> tuple[Argument, ...]:
     for part in inputs:
         if not isinstance(part, Argument):
             raise UsageError(
-                f"{place}: {part!r} is no input", 'a shape is, "1,3,224,224", or a list of them'
+                f"{place}: {described(part)} is no input",
+                'a shape is, "1,3,224,224", or a list of them',
             )
     return inputs
 
@@ -172,7 +174,7 @@ def _check_keys(place: str, table: Any, known: Iterable[str]) -> None:
 
 def _checked(place: str, value: Any, type_: type, expected: str) -> Any:
     if not isinstance(value, type_):
-        raise UsageError(f"{place} is {value!r}", f"expected {expected}")
+        raise UsageError(f"{place} is {described(value)}", f"expected {expected}")
     return value
 
 

@@ -7,11 +7,13 @@ import importlib
 import inspect
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, UsageError, nearest
+from ...escaping import described
 
 # Accepted by every configuration class, declared by none.
 _COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
@@ -35,8 +37,11 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
     plain = _plain(cls, fields) if arguments else cls
     for argument, value in arguments.items():
         _set(fields, cls, plain, argument, value)
+    _check_counts(fields, f"transformers:{name}")
     try:
-        config = cls.from_dict(fields)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about fields that newer versions name otherwise
+            config = cls.from_dict(fields)
     except Exception as error:  # each class validates its fields in its own way
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
@@ -46,6 +51,30 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
     if "use_cache" not in arguments:
         _without_cache(config)
     return config
+
+
+_LIMITS = {"layers": 10_000, "n_layer": 10_000, "depth": 10_000, "num_blocks": 10_000,
+           "experts": 10_000, "num_labels": 1_000_000, "position": 100_000_000}  # fmt: skip
+"""The most of what transformers loops over or has tables of in memory, by a part of its name."""
+
+
+def _check_counts(fields: Any, place: str) -> None:
+    """Raise ModelError if a field would build modules or tables without end, or is no class."""
+    architectures = fields.get("architectures")
+    if architectures is not None and not (
+        isinstance(architectures, list) and all(isinstance(name, str) for name in architectures)
+    ):
+        raise ModelError(
+            f"{place}: architectures is {described(architectures)}",
+            "expected a list of names of classes",
+        )
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            _check_counts(value, f"{place}: {name}")
+        for number in value if isinstance(value, list) else [value]:
+            limit = next((n for part, n in _LIMITS.items() if part in name), None)
+            if limit is not None and isinstance(number, int) and number > limit:
+                raise ModelError(f"{place}: {name} is {described(number)}", f"at most {limit:,}")
 
 
 def is_file(name: str) -> bool:
@@ -75,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _class(name: str, file: Path | None, fields: Mapping[str, Any]) -> Any:
     known = importlib.import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
     model_type = fields.get("model_type")
-    if model_type in known:
+    if isinstance(model_type, str) and model_type in known:
         return known[model_type]
     if file is None:
         raise _unknown_type(name, list(known.keys()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ...errors import UsageError
 from ...inputs import InputSpec
@@ -97,7 +97,7 @@ class _Defaults:
         return {
             name: InputSpec(shape, "int64" if name.endswith("_ids") else self.dtype, name)
             for name, shape in found.items()
-            if shape is not None and name in self.names
+            if _is_shape(shape) and name in self.names
         }
 
     def _is_pair(self) -> bool:
@@ -107,6 +107,12 @@ class _Defaults:
         return other and hasattr(config, "text_config") and not self.model.can_generate()
 
     def _shape(self, name: str) -> tuple[int, ...] | None:
+        try:
+            return self._shape_by_fields(name)
+        except (TypeError, ValueError, LookupError):  # fields of other types than they should have
+            return None
+
+    def _shape_by_fields(self, name: str) -> tuple[int, ...] | None:
         if name.endswith("input_ids"):
             return (self.batch, self._tokens(name.startswith("decoder_")))
         if name == "pixel_values":
@@ -160,6 +166,11 @@ class _Defaults:
                 if value is not None:
                     return value
         return None
+
+
+def _is_shape(shape: Any) -> TypeGuard[tuple[int, ...]]:
+    """Whether the sizes are numbers: the fields of a configuration may be anything."""
+    return shape is not None and all(type(size) is int and size > 0 for size in shape)
 
 
 def _pair(size: Any) -> tuple[int, int]:
