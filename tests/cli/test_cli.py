@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import re
@@ -234,6 +235,8 @@ def test_fault_of_our_own(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> N
         ("run", ["its extension tells no format"]),
         ("run.md/deeper.md", ["there is no directory"]),
         ("/proc/run.md", ["cannot write /proc/run.md"]),  # not even root may
+        ("x" * 300 + ".md", ["cannot write xxx", "File name too long"]),
+        ("loop.md", ["cannot write loop.md", "symbolic links"]),
     ],
 )
 def test_unwritable_output(
@@ -243,6 +246,7 @@ def test_unwritable_output(
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder.md").mkdir()
     (tmp_path / "run.md").write_text("mine")
+    (tmp_path / "loop.md").symlink_to("loop.md")
     before = _tree(tmp_path)
     assert run(["shapes", "lenet", "--output", output]) == 2
     out, err = capsys.readouterr()
@@ -375,7 +379,7 @@ def test_format_goes_before_extension(tmp_path: Path) -> None:
 
 def _tree(folder: Path) -> dict[str, str | None]:
     """Everything in `folder`, hidden files too: the text of a file, None for a directory."""
-    return {p.name: None if p.is_dir() else p.read_text() for p in folder.iterdir()}
+    return {p.name: p.read_text() if p.is_file() else None for p in folder.iterdir()}
 
 
 # ---------------------------------------------------------------- a real process
@@ -388,6 +392,34 @@ def _process(*arguments: str, options: tuple[str, ...] = (), **kwargs: Any) -> A
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs},
         text=True, encoding="utf-8", check=False, timeout=120,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "shapes --help"])
+def test_help_on_a_full_disk(arguments: str) -> None:
+    with open("/dev/full", "w") as full:
+        process = _process(*arguments.split(), stdout=full)
+    assert process.stderr == "error: cannot write to standard output\n  No space left on device\n"
+    assert process.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("format", "start"),
+    [("html", "lenet on 1&#215;1&#215;28&#215;28"), ("json", "{"), ("table", "lenet on 1?1?28?28")],
+)
+def test_standard_output_in_ascii(format: str, start: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    process = _process("shapes", "lenet", "--format", format, env=environment)
+    assert process.returncode == 0
+    assert process.stdout.isascii()
+    assert start in process.stdout
+    if format == "json":
+        assert json.loads(process.stdout)["inputs"][0]["shape"] == [1, 1, 28, 28]
+
+
+def test_a_range_without_end_is_refused_at_once() -> None:
+    assert run(["scale", "lenet", "--over", "H=1:1000000000:1"]) == 2
+    assert run(["scale", "lenet", "--over", "H=1:10**9:1"]) == 2
+    assert run(["scale", "lenet", "--over", "N=1:" + "9" * 5000]) == 2
 
 
 def test_process_ends_with_the_status() -> None:

@@ -14,6 +14,7 @@ from torch import nn
 import cnnstat
 from cnnstat.analysis.results import Analysis
 from cnnstat.cli.main import run
+from cnnstat.models.exported.nodes import _SIZE_FUNCTIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -209,6 +210,11 @@ ALTERED = [  # (text in the program, what stands there instead, what is said)
     (RELU, "os.system", ["holds the operator os.system"]),
     (RELU, "torch.ops.higher_order.cond", ["higher_order.cond", "without a graph"]),
     ("as_ints", "as_custom_obj", ["an argument of the kind 'custom_obj'"]),
+    ("stem", "__class__", ["does not fit the schema", "'__class__' already exists"]),
+    (RELU, "torch.ops.aten.from_file.default", ["aten.from_file.default, which no model needs"]),
+    (RELU, "torch.ops.debugprims.load_tensor.default", ["load_tensor", "no model needs"]),
+    ('"as_int": 4', '"as_int": -4', ["does not fit the schema", "-4"]),
+    ('"as_int": 4', f'"as_int": {2**62}', ["does not fit the schema", "verflow"]),
 ]
 
 
@@ -246,6 +252,36 @@ def test_refused_options(
         assert text in said
 
 
+def test_a_power_of_sizes_ends() -> None:
+    power = _SIZE_FUNCTIONS["_operator.pow"]
+    assert power(7, 2) == 49
+    with pytest.raises(OverflowError):
+        power(9**9, 9**9)
+    with pytest.raises(OverflowError):
+        _SIZE_FUNCTIONS["_operator.lshift"](1, 10**9)
+
+
+class Names(nn.Module):
+    """Its layers have the names of what a shell keeps to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._segment = nn.Sequential(nn.Linear(3, 4))
+        self._root = nn.Linear(4, 5)
+        self._constants = nn.Linear(5, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._constants(self._root(self._segment(x)))
+
+
+def test_layers_may_have_any_name(export: Export) -> None:
+    analysis = cnnstat.analyze(export(Names(), (torch.zeros(2, 3),)))
+    assert [x.path for x in analysis.layers] == [
+        "", "_segment", "_segment.0", "_root", "_constants",
+    ]  # fmt: skip
+    assert analysis.totals.macs == 2 * (3 * 4 + 4 * 5 + 5 * 6)
+
+
 def test_free_sizes_have_bounds(export: Export, capsys) -> None:
     export(Text().eval(), TEXT, dynamic_shapes=FREE)
     assert run(["shapes", "model.pt2", "--input", "2,99"]) == 1
@@ -256,11 +292,40 @@ def torchscript() -> None:
     torch.jit.script(nn.Linear(3, 3)).save("model.pt")  # type: ignore[no-untyped-call]
 
 
+def member(content: bytes, encrypted: bool = False) -> Callable[[Path], object]:
+    """An archive with one program, which is `content`."""
+
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("m/models/model.json", content)
+            archive.writestr("m/data/weights/model_weights_config.json", '{"config": {}}')
+        data = bytearray(path.read_bytes())
+        if encrypted:  # a bit in the header of each member, and in its entry of the directory
+            for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+                at = data.find(mark)
+                while at >= 0:
+                    data[at + offset] |= 1
+                    at = data.find(mark, at + 1)
+        path.write_bytes(data)
+
+    return make
+
+
+def without_an_end(path: Path) -> None:
+    member(b"{}")(path)
+    path.write_bytes(path.read_bytes()[:-30])
+
+
 FILES: list[tuple[str, Callable[[Path], object], list[str]]] = [
     ("no.pt2", lambda path: None, ["there is no file no.pt2"]),
     ("folder.pt2", lambda path: path.mkdir(), ["is a directory"]),
     ("bytes.pt2", lambda path: path.write_bytes(bytes(range(256))), ["no torch.export archive"]),
     ("other.pt2", lambda path: zipfile.ZipFile(path, "w").close(), ["it holds no program"]),
+    ("encrypted.pt2", member(b"{}", encrypted=True), ["no torch.export archive", "encrypted"]),
+    ("cut.pt2", without_an_end, ["no torch.export archive"]),
+    ("deep.pt2", member(b"[" * 50_000), ["does not fit the schema", "RecursionError"]),
+    ("bomb.pt2", member(b"[" + b"[]," * 2**23 + b"0]"), ["m/models/model.json unpacks from",
+                                                          "to 24.0 MiB"]),
     ("w.pth", lambda path: torch.save({"a": torch.zeros(1)}, path),
      ["is a pickled checkpoint", "runs code", "my_model.py:Net", "torch.export.save"]),
     ("w.ckpt", lambda path: path.write_bytes(b"\x80\x02"), ["is a pickled checkpoint"]),

@@ -423,6 +423,40 @@ def malformed() -> None:
     save([node("Constant", [], ["y"])], X)
 
 
+def function(name: str, *calls: str) -> onnx.FunctionProto:
+    """A function whose body calls others one after another; without any, a Relu."""
+    steps = calls or ("Relu",)
+    names = ["a", *(f"m{i}" for i in range(len(steps) - 1)), "b"]
+    body = [
+        node(step, [names[i]], [names[i + 1]], domain="local" if calls else "")
+        for i, step in enumerate(steps)
+    ]
+    imports = [helper.make_opsetid("", 20), helper.make_opsetid("local", 1)]
+    return helper.make_function("local", name, ["a"], ["b"], body, imports)
+
+
+def doubling() -> None:
+    functions = [function("F0"), *(function(f"F{i}", *[f"F{i - 1}"] * 2) for i in range(1, 60))]
+    save([node("F59", ["x"], ["y"], domain="local")], X, functions=functions)
+
+
+def circular() -> None:
+    functions = [function("F", "G"), function("G", "F")]
+    save([node("F", ["x"], ["y"], domain="local")], X, functions=functions)
+
+
+def unknown_type() -> None:
+    path = save([node("Relu", ["x"], ["y"])], X)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = 99
+    Path(path).write_bytes(model.SerializeToString())
+
+
+def negative() -> None:
+    stored = TensorProto(name="w", data_type=FLOAT, dims=[-6, 4, 3, 3])
+    save([node("Conv", ["x", "w"], ["y"])], X, [stored])
+
+
 REFUSED = [  # (what is in the file, options, status, what is said)
     (bad_channels, "", 1, ["/stem/Conv (Conv)", "takes 3 channels, the input has 4"]),
     (bad_product, "", 1, ["shapes don't fit at /head/MatMul (MatMul)", "1×4×8×8, 9×3"]),
@@ -436,6 +470,23 @@ REFUSED = [  # (what is in the file, options, status, what is said)
     (free, "--arg a=1", 2, ["is a model already"]),
     (cut, "", 1, ["no ONNX model, or it is cut short"]),
     (malformed, "", 1, ["is no valid ONNX model"]),
+    (
+        lambda: save([node("Relu", ["x"] * 9, ["y"])], X),
+        "",
+        1,
+        ["is no valid ONNX model", "at Relu", "input size 9"],
+    ),
+    (
+        lambda: save([node("MaxPool", ["x"], ["y"])], X),
+        "",
+        1,
+        ["is no valid ONNX model", "'kernel_shape' is missing"],
+    ),
+    (lambda: save([node("Relu", ["x"], ["y"], alpha=1.0)], X), "", 1, ["attribute: alpha"]),
+    (doubling, "", 1, ["functions that expand to 5.76e+17 nodes", "at most 200000"]),
+    (circular, "", 1, ["is damaged", "calls itself"]),
+    (unknown_type, "", 1, ["the input x has the unknown data type 99"]),
+    (negative, "", 1, ["the tensor 'w' has the shape -6×4×3×3"]),
     (lambda: Path("model.onnx").write_bytes(b""), "", 1, ["holds no graph"]),
     (lambda: Path("model.onnx").write_bytes(bytes(range(256))), "", 1, ["no ONNX model"]),
     (lambda: Path("model.onnx").mkdir(), "", 1, ["is a directory"]),
@@ -452,6 +503,34 @@ def test_refusals(capsys, make: Any, options: str, status: int, says: list[str])
     for text in ["error: ", *says]:
         assert text in printed.err
     assert "fault of cnnstat" not in printed.err
+
+
+def test_what_a_dead_node_costs_is_counted() -> None:
+    save([node("Add", ["x", "x"], ["dead"]), node("Relu", ["x"], ["y"])], X)
+    totals = cnnstat.analyze("model.onnx").totals
+    assert totals.other_ops == 2 * 4 * 8 * 8
+
+
+def test_many_layers_without_names_are_numbered() -> None:
+    names = ["x", *(f"v{i}" for i in range(2999)), "y"]
+    save([node("Relu", [a], [b]) for a, b in pairwise(names)], {"x": [1, 2]})
+    rows = cnnstat.analyze("model.onnx").layers
+    assert [row.path for row in rows[1:3]] == ["relu", "relu_1"]
+    assert rows[-1].path == "relu_2999"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        node("MaxPool", ["c"], ["k"], kernel_shape=[9**6] * 2, pads=[9**5] * 4, strides=[9**6] * 2),
+        node("HannWindow", ["n"], ["k"]), node("Expand", ["c", "n"], ["k"]),
+        node("Range", ["z", "n", "one"], ["k"]), node("Tile", ["one", "n"], ["k"]),
+    ],
+)  # fmt: skip
+def test_constants_are_not_expanded(bomb: onnx.NodeProto) -> None:
+    stored = [tensor("c", 1, 1, 2, 2), ints("n", 10**12), ints("z", 0), ints("one", 1)]
+    save([bomb, node("Relu", ["x"], ["y"])], X, stored)
+    assert cnnstat.analyze("model.onnx").totals.macs == 0
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -105,6 +105,8 @@ def _member(spec: str, archive: zipfile.ZipFile, name: str) -> bytes:
     A reader stops at the stated size, so the statement can be relied on.
     """
     info = archive.getinfo(name)
+    if info.flag_bits & 1:
+        raise ModelError(f"{spec} is no torch.export archive", f"{name} is encrypted")
     if info.file_size > min(MAX_BYTES, max(PLAIN, MAX_RATIO * info.compress_size)):
         raise ModelError(
             f"{spec} is no torch.export archive",
