@@ -9,7 +9,6 @@ from torch.utils.checkpoint import checkpoint
 
 import cnnstat
 from cnnstat.errors import ModelError, ShapeError
-
 from tests.networks import With
 
 
