@@ -229,6 +229,38 @@ def test_checkpointing_holds_what_it_really_holds(precision, lower):
     assert predicted.checkpointed == ("0", "1")
 
 
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize(
+    ("precision", "lower"), [("fp32", None), ("bf16", torch.bfloat16)]
+)  # fmt: skip
+def test_checkpoints_of_the_model_itself(precision, lower, reentrant):
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.block, self.head = nn.Linear(64, 64), layers(), nn.Linear(64, 10)
+
+        def forward(self, x):
+            x = checkpoint(self.block, self.first(x), use_reentrant=reentrant)
+            return self.head(x)
+
+    def layers():
+        return nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU())
+
+    shape, target = (32, 64), torch.zeros(32, dtype=torch.int64)
+    predicted = cnnstat.memory(Own(), shape, device="cpu", precision=precision)
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    real = training_peak(Own(), torch.rand(shape), target, sgd, lower)
+    assert predicted.peak_bytes == real.peak
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_lazy_layers_hold_what_the_layers_hold_that_they_become(precision):
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10))
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 10))
+    memory = partial(cnnstat.memory, device="cpu", precision=precision)
+    assert memory(lazy, (4, 3, 8, 8)).peak_bytes == memory(plain, (4, 3, 8, 8)).peak_bytes
+
+
 @pytest.mark.parametrize(
     ("spec", "shape"), [("lenet", (8, 1, 28, 28)), ("resnet18", (2, 1, 64, 64))]
 )

@@ -297,6 +297,8 @@ WINDOWS: list[tuple[str, dict[str, Any], str]] = [
      "⌊(8 + 0 + 1 − 2) / 1⌋ + 1"),
     ("AveragePool", {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"},
      "⌊(8 + 1 + 0 − 2) / 1⌋ + 1"),
+    ("AveragePool", {"kernel_shape": [3, 3], "dilations": [2, 2]},
+     "⌊(8 + 2 · 0 − 2 · (3 − 1) − 1) / 1⌋ + 1"),
     ("Conv", {"strides": [2, 2], "pads": [0, 0, 1, 1]}, "⌊(8 + 0 + 1 − 3) / 2⌋ + 1"),
     ("Conv", {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, "⌊(8 + 0 + 1 − 3) / 2⌋ + 1"),
     ("ConvTranspose", {"strides": [2, 2], "pads": [0, 0, 1, 1]}, "(8 − 1) · 2 + 3 + 0 − (0 + 1)"),

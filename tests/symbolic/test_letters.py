@@ -16,6 +16,7 @@ from cnnstat.render import render
 from cnnstat.symbolic.results import Range
 from cnnstat.symbols.evaluation import parse, value_at
 from cnnstat.symbols.notation import format_number, format_symbolic_shape
+from tests.networks import Function
 
 
 def number(size):
@@ -296,3 +297,15 @@ print(formulas, formulas.totals, formulas.layers)
     ]  # fmt: skip
     assert texts[0] == texts[1]
     assert "Peak memory" in texts[0]
+
+
+def test_a_view_whose_sizes_are_undefined_at_other_sizes():
+    """At some sizes a formula of one run divides by zero; there another run has the formulas."""
+
+    def forward(x):
+        y = x.permute(0, 2, 3, 1).movedim(-1, 1).transpose(-1, -2).contiguous()
+        flat = y.flatten(1).view(y.shape[0], -1, 6).reshape(-1, 6)
+        return flat.t(), y.unsqueeze(0).squeeze(), torch.ravel(y)
+
+    found = cnnstat.formulas(Function(forward), "N,6,H,W")
+    assert [domain.letter for domain in found.domains] == ["N", "H", "W"]

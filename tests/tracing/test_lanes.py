@@ -265,3 +265,21 @@ def test_a_failure_of_its_own_is_what_plain_torch_says():
     with pytest.raises(ModelError, match="the model fails at") as caught:
         cnnstat.analyze(Function(forward), (3, 4))
     assert "OSError: on cpu" in str(caught.value)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("output_padding", [0, 1, 2, (0, 1)])
+def test_a_transposed_convolution_is_refused_where_torch_refuses_it(
+    stride, dilation, output_padding
+):
+    layer = nn.ConvTranspose2d(
+        2, 3, 3, stride=stride, dilation=dilation, output_padding=output_padding
+    )
+    try:
+        real = layer(torch.rand(1, 2, 5, 5)).shape
+    except RuntimeError:
+        with pytest.raises(ShapeError, match="output padding"):
+            cnnstat.analyze(layer, (1, 2, 5, 5))
+    else:
+        assert cnnstat.analyze(layer, (1, 2, 5, 5)).layers[0].outputs == (tuple(real),)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from ..inputs import format_shape
+from ..operators.convolution import Convolution, wide_output_padding
 from ..operators.describe import dims_of, window_of
 from ..operators.linear import Matmul
 from ..operators.parts import Join
@@ -154,6 +155,12 @@ class _Explanation:
         window = window_of([op], dims_of(call) if call else None)
         if window is None:
             return
+        view = view_of(op)
+        if isinstance(view, Convolution) and view.transposed:
+            wide = wide_output_padding(view.output_padding, window.stride, window.dilation)
+            if wide is not None:
+                yield wide
+                return
         sides = format_shape(x.shape[-len(window.kernel) :])
         padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""
         kernel = format_shape(window.kernel)

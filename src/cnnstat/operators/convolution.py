@@ -152,6 +152,19 @@ def in_channels(weight: Sequence[int], transposed: bool, groups: int) -> int:
     return weight[0] if transposed else weight[1] * groups
 
 
+def wide_output_padding(
+    output_padding: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> str | None:
+    """Why torch refuses the output padding of a transposed convolution; None if it does not."""
+    axes = zip(output_padding, stride, dilation, strict=False)
+    if all(extra < max(step, spread) for extra, step, spread in axes):
+        return None
+    sizes = ("×".join(map(str, value)) for value in (output_padding, stride, dilation))
+    return "the output padding {} must be smaller than the stride {} or the dilation {}".format(
+        *sizes
+    )
+
+
 def convolved(
     x: Sequence[int],
     weight: Sequence[int],
@@ -189,7 +202,7 @@ def convolved(
     both = both_sides(padding, padding_behind)
     axes = list(zip(x[2:], weight[2:], stride, padding, dilation, strict=True))
     if transposed:
-        if any(a >= max(s, d) for a, s, d in zip(output_padding, stride, dilation, strict=True)):
+        if wide_output_padding(output_padding, stride, dilation):
             raise Misfit
         ends = zip(axes, output_padding, both, strict=True)
         sizes = [transposed_size(*axis, a, q) for axis, a, q in ends]

@@ -48,7 +48,8 @@ _ORDERS = {
 class Pool(View, frozen=True):
     """The largest element or the mean of each window: one operation for each element read.
 
-    `dilation` is None for averages. `padding_behind` is None if it equals `padding`.
+    `dilation` is None for averages, which torch has without; ONNX has them with `average_dilation`.
+    `padding_behind` is None if it equals `padding`.
     """
 
     x: TensorSpec
@@ -59,6 +60,7 @@ class Pool(View, frozen=True):
     ceil_mode: bool
     padding_behind: Shape | None = None
     outputs: tuple[TensorSpec, ...] = ()  # with the indices of the maxima, where they are returned
+    average_dilation: Shape | None = None
 
     @classmethod
     def of(cls, op: Op) -> Pool:
@@ -69,8 +71,9 @@ class Pool(View, frozen=True):
         padding = per_axis(values["padding"] or 0, dims)
         dilation = per_axis(values["dilation"] or 1, dims) if "dilation" in values else None
         behind = op.kwargs.get("padding_behind") if op.kwargs else None
+        spread = op.kwargs.get("dilation") if op.kwargs and dilation is None else None
         up = bool(values["ceil_mode"])
-        return cls(op.args[0], kernel, stride, padding, dilation, up, behind, op.outputs)
+        return cls(op.args[0], kernel, stride, padding, dilation, up, behind, op.outputs, spread)
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -84,7 +87,7 @@ class Pool(View, frozen=True):
 
     @property
     def window(self) -> Window:
-        dilation = self.dilation or (1,) * len(self.kernel)
+        dilation = self.dilation or self.average_dilation or (1,) * len(self.kernel)
         return Window(self.kernel, self.stride, self.padding, dilation)
 
     def cost(self) -> Cost:

@@ -66,7 +66,11 @@ class RestrictedRun:
     def _violated(self, size: int) -> Iterator[int]:
         for index, (relation, function) in enumerate(self._functions):
             if index not in self.benign:
-                value = function(size)
+                try:
+                    value = function(size)
+                except ZeroDivisionError:  # the condition is undefined, so it does not hold
+                    yield index
+                    continue
                 if not (value >= 0 if relation == ">=" else (value == 0) == (relation == "==")):
                     yield index
 
@@ -92,8 +96,14 @@ class RestrictedRun:
 
 
 def shapes_at(trace: Trace, values: Values) -> Shapes:
-    """The outputs of all calls of a symbolic run, evaluated at some sizes."""
-    return tuple(
-        tuple(tuple(value_at(n, values) for n in tensor.shape) for tensor in call.outputs)
-        for call in trace.calls
-    )
+    """The outputs of all calls of a symbolic run, evaluated at some sizes.
+
+    Empty where they are undefined, which happens only at sizes for which the run does not stand.
+    """
+    try:
+        return tuple(
+            tuple(tuple(value_at(n, values) for n in tensor.shape) for tensor in call.outputs)
+            for call in trace.calls
+        )
+    except ZeroDivisionError:
+        return ()

@@ -7,6 +7,7 @@ their casts are those of aten/src/ATen/autocast_mode.h for CUDA, autocast_mode.c
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ..choices import DeviceKind
 from .containers import rebuilt, tensors_among
+from .global_state import replaced
 
 _KEY = "AutocastPrivateUse1"
 _OF_DEVICE = {"cuda": "AutocastCUDA", "cpu": "AutocastCPU"}
@@ -88,7 +90,8 @@ class Autocast:
                 if self.device == "cpu" or name not in UNCAST_ON_CUDA:
                     kernels.impl(name, self._kernel(name), _KEY)
             registered_autocast.set(self)
-            yield
+            with self._in_checkpoints():
+                yield
         finally:
             registered_autocast.set(None)
             kernels._destroy()
@@ -115,6 +118,38 @@ class Autocast:
         torch._C._dispatch_tls_set_dispatch_key_excluded(self._key, not enabled)
         torch._C._dispatch_tls_set_dispatch_key_included(self._key, enabled)
         self.is_on = enabled
+
+    @contextmanager
+    def _in_checkpoints(self) -> Iterator[None]:
+        """Resume it where a checkpoint of the model recomputes its layers, as torch does."""
+        checkpoints: Any = sys.modules.get("torch.utils.checkpoint")  # a model needs its import
+        if checkpoints is None:
+            yield
+            return
+        plain = checkpoints._checkpoint_without_reentrant_generator
+        reentrant = checkpoints.CheckpointFunction.forward
+
+        def recomputed(function: Any, *args: Any, **kwargs: Any) -> Any:
+            return plain(self._resuming(function), *args, **kwargs)
+
+        def forward(ctx: Any, function: Any, *args: Any) -> Any:
+            return reentrant(ctx, self._resuming(function), *args)
+
+        with (
+            replaced(checkpoints, "_checkpoint_without_reentrant_generator", recomputed),
+            replaced(checkpoints.CheckpointFunction, "forward", staticmethod(forward)),
+        ):
+            yield
+
+    def _resuming(self, function: Any) -> Any:
+        if not self.is_on:
+            return function
+
+        def with_autocast(*args: Any, **kwargs: Any) -> Any:
+            with self.resumed():
+                return function(*args, **kwargs)
+
+        return with_autocast
 
     def resumed(self) -> AbstractContextManager[None]:
         """`on` unless it is on already: for layers that a checkpoint recomputes."""

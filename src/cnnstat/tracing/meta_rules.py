@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import Unfit
 from ..fast_meta import import_rules
-from ..operators.convolution import in_channels
+from ..operators.convolution import in_channels, wide_output_padding
 from ..operators.linear import PLACES
 
 
@@ -47,6 +47,8 @@ def _channels(args: Any) -> None:
     if x.dim() == weight.dim() and x.shape[1] != expected:
         reason = f"the layer takes {expected} channels, the input has {x.shape[1]}"
         raise Refused("shapes", reason)
+    if transposed and (wide := wide_output_padding(args[7], args[3], args[5])):
+        raise Refused("shapes", wide)
 
 
 def _product(left: int, right: int) -> Callable[[Any], None]:

@@ -103,6 +103,7 @@ class _Subject:
         self.kwargs = self._cast(map_inputs(dict(named_inputs), META.place))
         self.model = model
         set_training(model, options.mode == "train")
+        self.autocast: Autocast | None = None  # off while lazy layers get their parameters
         if has_lazy_tensors(model):
             self._run(self._forward, self._recorder(), False)
         if options.dtype is not torch.float32:

@@ -73,11 +73,19 @@ def _convolution(
 
 
 def _step(
-    name: str, args: tuple[Any, ...], end_padding: Shape | None, outputs: tuple[TensorSpec, ...]
+    name: str,
+    args: tuple[Any, ...],
+    end_padding: Shape | None,
+    outputs: tuple[TensorSpec, ...],
+    dilation: Shape | None = None,
 ) -> Step:
-    """ATen pads both ends equally, so a different padding at the end is a keyword argument."""
-    kwargs = None if end_padding is None else {"padding_behind": end_padding}
-    return Step(name, args, outputs, kwargs=kwargs)
+    """ATen pads both ends equally, so a different padding at the end is a keyword argument.
+
+    So is the dilation of an average, which ATen does not have.
+    """
+    extra = {"padding_behind": end_padding, "dilation": dilation}
+    kwargs = {name: value for name, value in extra.items() if value is not None}
+    return Step(name, args, outputs, kwargs=kwargs or None)
 
 
 def fused_convolution(call: Call) -> Iterator[Step]:
@@ -109,13 +117,14 @@ def pool(call: Call) -> Iterator[Step]:
     strides = tuple(call.attribute("strides", [1] * dims))
     padding, end_padding = _padding(call, kernel, call.x)
     ceil_mode = bool(call.attribute("ceil_mode", 0))
+    dilations = tuple(call.attribute("dilations", [1] * dims))
     if call.node.op == "MaxPool":
         name = "aten.max_pool1d" if dims == 1 else f"aten.max_pool{dims}d_with_indices"
-        dilations = tuple(call.attribute("dilations", [1] * dims))
+        view, spread = Pool(call.x, kernel, strides, padding, dilations, ceil_mode), None
     else:
-        name, dilations = f"aten.avg_pool{dims}d", None
-    view = Pool(call.x, kernel, strides, padding, dilations, ceil_mode)
-    yield _step(name, view.args, end_padding, call.outputs)
+        name, spread = f"aten.avg_pool{dims}d", dilations if set(dilations) != {1} else None
+        view = Pool(call.x, kernel, strides, padding, None, ceil_mode)
+    yield _step(name, view.args, end_padding, call.outputs, spread)
 
 
 def global_pool(name: str) -> Translator:
