@@ -377,7 +377,9 @@ def raising(error):
         (AssertionError("wrong size"), ModelError),
         (RuntimeError("not ready"), ModelError),
         (KeyboardInterrupt(), KeyboardInterrupt),
-        (SystemExit(3), SystemExit),
+        (SystemExit(3), ModelError),
+        (GeneratorExit(), ModelError),
+        (BaseException(), ModelError),
     ],
     ids=lambda thing: type(thing).__name__ if isinstance(thing, BaseException) else "",
 )

@@ -83,9 +83,11 @@ def analyze(
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
         return saved.read_analysis(str(model))
     from .pipeline import load_model, run_model
+    from .tracing.isolation import isolated
 
     request = ModelRequest(model, inputs, named_inputs, arguments)
-    return run_model(load_model(request), config).analysis
+    with isolated():
+        return run_model(load_model(request), config).analysis
 
 
 def explain(
@@ -117,11 +119,13 @@ def explain(
     config = RunConfig(mode, lane)
     from .explanation.explainer import explain as explain_layer
     from .pipeline import load_model, run_model
+    from .tracing.isolation import isolated
 
     call = f"cnnstat.explain(model, {layer!r}, {{}})"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
-    run = run_model(load_model(request), config)
-    return explain_layer(run.trace, run.analysis, layer)
+    with isolated():
+        run = run_model(load_model(request), config)
+        return explain_layer(run.trace, run.analysis, layer)
 
 
 def verify(
@@ -140,10 +144,12 @@ def verify(
     config = RunConfig(mode)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
+    from .tracing.isolation import isolated
     from .verification.cross_check import verify_model
 
     call = "cnnstat.verify(model, {})"
-    return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
+    with isolated():
+        return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
 
 
 def compare(
@@ -166,8 +172,10 @@ def compare(
         )
     config = RunConfig(mode, lane, training)
     from .comparison.side_by_side import compare_models
+    from .tracing.isolation import isolated
 
-    return compare_models(models, input, config, arguments)
+    with isolated():
+        return compare_models(models, input, config, arguments)
 
 
 def formulas(
@@ -187,8 +195,10 @@ def formulas(
         ModelError: no size was found at which the model runs, or it cannot be built.
     """
     from .symbolic.formulas import formulas_of
+    from .tracing.isolation import isolated
 
-    return formulas_of(ModelRequest(model, inputs, named_inputs, arguments), mode)
+    with isolated():
+        return formulas_of(ModelRequest(model, inputs, named_inputs, arguments), mode)
 
 
 def scale(
@@ -218,8 +228,10 @@ def scale(
 
     varied = None if over is None else parse_over(over)
     from .symbolic.scaling import scaling_of
+    from .tracing.isolation import isolated
 
-    return scaling_of(models, varied, input, arguments, mode, fit)
+    with isolated():
+        return scaling_of(models, varied, input, arguments, mode, fit)
 
 
 def memory(
@@ -291,9 +303,11 @@ def memory(
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     from .memory_usage.predict import predict_memory
+    from .tracing.isolation import isolated
 
     call = "cnnstat.memory(model, {})"
-    return predict_memory(ModelRequest(model, inputs, named_inputs, arguments, call), config)
+    with isolated():
+        return predict_memory(ModelRequest(model, inputs, named_inputs, arguments, call), config)
 
 
 def roofline(
@@ -337,10 +351,12 @@ def roofline(
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
     from .rooflines.bounds import predict_roofline
+    from .tracing.isolation import isolated
 
     call = "cnnstat.roofline(model, {}, …)"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
-    return predict_roofline(request, target, batch_size, config)
+    with isolated():
+        return predict_roofline(request, target, batch_size, config)
 
 
 def list_devices() -> Devices:

@@ -40,6 +40,34 @@ class CnnstatError(Exception):
         return "\n".join(map(message_text, lines))
 
 
+class PassedThrough(BaseException):
+    """Raised by cnnstat through the code of a model, whose own handlers are not to catch it."""
+
+
+NOT_OF_THE_MODEL = (KeyboardInterrupt, PassedThrough)
+"""What passes through a run and is no failure of the model. All else that its code raises is one:
+SystemExit and GeneratorExit too."""
+
+_LONGEST_MESSAGE = 1000  # characters
+
+
+def message_of(error: BaseException) -> str:
+    """The text of an exception, which is the model's code too: it may be long, or fail."""
+    try:
+        text = str(error).strip()
+    except NOT_OF_THE_MODEL:
+        raise
+    except BaseException as failure:  # __str__ of a class of the model's
+        return f"(its text fails with {type(failure).__name__})"
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+def format_exception(error: BaseException) -> str:
+    """`TypeError: the first line of its text`, or the name alone."""
+    lines = message_of(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 class UsageError(CnnstatError):
     """A command or a call cannot be understood."""
 

@@ -240,7 +240,7 @@ def parse_arguments(inputs: Sequence[Any], named_inputs: Mapping[str, Any]) -> C
     """What a caller of a public function passes as inputs, parsed by the rule of this module.
 
     Raises:
-        UsageError: a shape or the text of one is malformed.
+        UsageError: a shape or the text of one is malformed, or a list contains itself.
     """
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -248,6 +248,7 @@ def parse_arguments(inputs: Sequence[Any], named_inputs: Mapping[str, Any]) -> C
         positional += value.positional if isinstance(value, Inputs) else [value]
         named |= value.named if isinstance(value, Inputs) else {}
     named |= named_inputs
+    _refuse_cycles([positional, named])
     with_tensors = _has_tensor([*positional, *named.values()])
     parsed = CallArguments()
     for place, value in enumerate(positional):
@@ -270,6 +271,15 @@ def parse_shape(value: Any) -> Any:
         UsageError: a size is not positive, or the text is malformed.
     """
     return parse_argument(value) if isinstance(value, str) else _from_shape(value, is_first=True)
+
+
+def _refuse_cycles(value: Any, above: tuple[int, ...] = ()) -> None:
+    if not isinstance(value, list | tuple | Mapping):
+        return
+    if id(value) in above:
+        raise UsageError(f"an input contains itself: a {type(value).__name__}")
+    for item in value.values() if isinstance(value, Mapping) else value:
+        _refuse_cycles(item, (*above, id(value)))
 
 
 def _has_tensor(value: Any) -> bool:

@@ -19,14 +19,16 @@ from .inputs import InputFunction, InputSpec
 from .models.construction import copies_of
 from .models.load import load
 from .models.loaded import Loaded, Recorded
-from .models.model_inputs import implied_input, known_inputs
+from .models.model_inputs import implied_input, known_inputs, with_default_dtype
 from .models.python_files import call_input_functions
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.compilation import module_in
 from .tracing.copies import meta_copy
 from .tracing.lane_selection import trace_on_lanes
+from .tracing.module_tree import check_tree
 from .tracing.modules import class_name
+from .tracing.turns import one_at_a_time
 from .version import __version__
 
 
@@ -41,6 +43,7 @@ class ModelRun:
         return analyse(variant, self.analysis.model, self.analysis.tool)
 
 
+@one_at_a_time()
 def load_model(request: ModelRequest) -> Loaded | Recorded:
     """Build the model of a request on `meta`, or copy it there.
 
@@ -48,7 +51,11 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
         UsageError: the spec or an input cannot be understood, or an input is missing.
         ModelError: the model cannot be built; with a diagnosis where there is one.
     """
-    request = request.parsed()
+    loaded = _load(request.parsed())
+    return with_default_dtype(loaded) if isinstance(loaded, Loaded) else loaded
+
+
+def _load(request: ModelRequest) -> Loaded | Recorded:
     model, arguments = request.model, request.arguments
     positional, named = tuple(request.inputs), dict(request.named_inputs)
     if any(isinstance(value, InputFunction) for value in positional):
@@ -69,6 +76,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     model = module_in(model)
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
+    check_tree(model)
     name = class_name(model)
     if not positional and not named:
         example = known_inputs(model)
@@ -80,6 +88,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 
 
+@one_at_a_time()
 def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
     if loaded.mode == "eval" and config.mode == "train":
         raise UsageError(

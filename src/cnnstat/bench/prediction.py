@@ -16,6 +16,7 @@ from ..rooflines.gpus import device_named, peak_of
 from ..rooflines.results import Device
 from ..rooflines.target import Target, find_device
 from ..run_config import ModelRequest, RunConfig
+from ..tracing.turns import one_at_a_time
 from .results import Prediction, Protocol
 from .trainable import TrainableModel
 
@@ -40,6 +41,7 @@ def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
         return None
 
 
+@one_at_a_time()
 def predicted(
     trainable: TrainableModel, protocol: Protocol, device: torch.device, ddp: bool
 ) -> Prediction:

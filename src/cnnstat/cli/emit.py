@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ from ..escaping import visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
+from .model_code import running_models
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -69,7 +70,7 @@ def result_of(call: Callable[[], _R], quick: bool = True) -> _R:
     does not need. If the call then fails, it is repeated with complete imports, so that its
     error does not depend on them.
     """
-    with redirect_stdout(sys.stderr), fast_torch_import(postponing=quick):
+    with running_models(), fast_torch_import(postponing=quick):
         return with_fast_imports(call, in_doubt=ModelError) if quick else call()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
 from ..models.model_sources import prefixes_in_help
 from .completion import complete_source
+from .model_code import running_models
 from .shared_options import FormatOption, OutputOption
 
 
@@ -39,7 +39,7 @@ def command(
     from .emit import destination, emit
 
     to = destination(format, output)
-    with redirect_stdout(sys.stderr):  # imported code may print
+    with running_models():
         listing = list_models(source, filter)
     emit(listing, to)
     if not source and to.file is None and sys.stdout.isatty():

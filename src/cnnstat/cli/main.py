@@ -13,11 +13,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..errors import CnnstatError, OutputError
+from ..errors import CnnstatError, OutputError, message_of
 from ..escaping import message_text, visible_lines
 from ..version import __version__
 from . import bench, compare, devices, explain, list_models, memory, roofline, scale, shapes, verify
 from .completion import join_words_of_bash
+from .model_code import prepare_process
 
 app = typer.Typer(
     name="cnnstat", no_args_is_help=True, rich_markup_mode=None,
@@ -75,7 +76,7 @@ def run(arguments: list[str]) -> int:
             _report(f"cannot write to standard output\n  {error.strerror}", debug)
             return OutputError.exit_status
         _report(
-            message_text(f"this is a fault of cnnstat: {type(error).__name__}: {_text(error)}")
+            message_text(f"this is a fault of cnnstat: {type(error).__name__}: {message_of(error)}")
             + "\n  try: the same command with --debug, and report what it prints",
             debug,
         )
@@ -94,14 +95,8 @@ def _report(message: str, debug: bool) -> None:
         typer.echo(f"error: {message}", err=True)
 
 
-def _text(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception as second:  # of an error class of the user's
-        return f"{type(second).__name__} in its __str__"
-
-
 def main() -> NoReturn:
+    prepare_process(debug="--debug" in sys.argv)
     join_words_of_bash()
     status = run(sys.argv[1:])
     _exit(status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from rich.progress import Progress as Bar
 from ..bench.results import Epoch, Step
 from ..fast_meta import fast_torch_import
 from ..units import format_bytes
+from .model_code import running_models
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -90,7 +90,7 @@ def _memory() -> int | None:
 
 def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
     """Call a function that trains and show its progress. Models print to standard error."""
-    with redirect_stdout(sys.stderr), fast_torch_import(postponing=False):
+    with running_models(), fast_torch_import(postponing=False):
         from ..bench.fabric import is_first_process
 
         if not is_first_process():

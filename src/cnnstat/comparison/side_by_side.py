@@ -15,6 +15,7 @@ from ..inputs import InputSpec, format_shape, parse_shape
 from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
+from ..tracing.isolation import process_preserved
 from ..units import format_ratio, format_share
 from .classifier import classifier_of_run, classifier_of_saved
 from .results import Classifier, Comparison, Figure, RoleFigures, Unit
@@ -56,6 +57,7 @@ def _saved_result(path: str, inputs: tuple[Any, ...], origin: str) -> _Result:
     return (analysis, classifier_of_saved(analysis)), shapes
 
 
+@process_preserved()  # what the file of one model sets is not for the next
 def _traced_result(
     model: str | nn.Module,
     inputs: tuple[Any, ...],

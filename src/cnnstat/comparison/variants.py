@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..analysis.results import Layer
 from ..choices import Mode
-from ..errors import ModelError
+from ..errors import ModelError, PassedThrough
 from ..run_config import RunConfig
 from ..trace.records import Trace
 from ..tracing.copies import meta_copy
@@ -24,7 +24,7 @@ Inputs = tuple[Sequence[Any], Mapping[str, Any]]
 """Positional and named."""
 
 
-class _Reached(BaseException):
+class _Reached(PassedThrough):
     """Ends a forward pass at a tensor. It is not an Exception, so that an `except Exception` in
     the model does not catch it."""
 

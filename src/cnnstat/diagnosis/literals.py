@@ -200,7 +200,12 @@ def _track_unary(cls: type, name: str, function: Callable[..., Any]) -> None:
     setattr(cls, f"__{name}__", lambda self: applied(function, self))
 
 
+# Messages of torch and of the model name the type of an argument: it is the user's.
+TrackedInt.__name__ = TrackedInt.__qualname__ = "int"
+TrackedFloat.__name__ = TrackedFloat.__qualname__ = "float"
+
 for _cls in (TrackedInt, TrackedFloat):
+    _cls.__module__ = "builtins"
     for _name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow"):
         _track_binary(_cls, _name, getattr(operator, _name))
     for _name in ("neg", "pos", "abs"):

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from ..choices import Mode
-from ..errors import ModelError
+from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
 from ..models.construction import construct
 from ..models.file_import import arguments_of_script
 from ..models.loaded import Loaded
@@ -119,8 +119,8 @@ class Subject:
         empty = Trace(self.loaded.spec, self.mode, "meta", (), 0, (), (), {}, ())
         frames, file = frames_of(error)
         in_model = is_model_source(file)
-        return Failure(empty, (), None, type(error).__name__, str(error), frames, in_model, "model",
-                       local_integers(error), about=about(error))  # fmt: skip
+        return Failure(empty, (), None, type(error).__name__, message_of(error), frames, in_model,
+                       "model", local_integers(error), about=about(error))  # fmt: skip
 
 
 class SourceSubject(Subject):
@@ -160,7 +160,9 @@ class SourceSubject(Subject):
                     model = self._built(getattr(module, self.name), change, watched, sites)
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)
-            except (Exception, SystemExit) as error:  # user code may raise anything
+            except NOT_OF_THE_MODEL:
+                raise
+            except BaseException as error:  # user code may raise anything
                 outcome = Outcome(self._without_a_run(error))
         numbers = Counter(x.value for x in literals if isinstance(x.value, int) and x.value > 7)
         sizes = tuple(int(size) for size, count in numbers.items() if count > 1)

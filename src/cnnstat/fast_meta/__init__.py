@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from ..errors import PassedThrough
+
 _T = TypeVar("_T")
 _IS_USED = os.environ.get("CNNSTAT_FAST") != "0"
 
 
-class Missing(BaseException):
+class Missing(PassedThrough):
     """A stand-in was used. No Exception, so a model's `except Exception` does not catch it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,19 +14,24 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from ..errors import ModelError
+from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
+from ..tracing.class_state import ClassState
 from ..tracing.compilation import user_code
 from ..tracing.copies import data_copy, meta_copy
 from ..tracing.dispatch import on_one_device
 from ..tracing.global_state import preserve_rng_state
+from ..tracing.isolation import at_the_end
 from ..tracing.lane_selection import Builders
+from ..tracing.module_tree import check_tree
 from ..tracing.modules import modules_of
 
 # Not arange, linspace and tensor: constructors read their values back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
 _FILLS = {"uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "mul_", "add_", "sub_",
             "div_"}  # fmt: skip
+_DRAWING = ("rand", "normal", "uniform", "bernoulli", "multinomial", "poisson", "exponential",
+            "trunc_normal", "log_normal", "cauchy", "geometric", "dropout")  # fmt: skip
 
 
 class WithoutInitialization(TorchFunctionMode):
@@ -42,8 +47,10 @@ class WithoutInitialization(TorchFunctionMode):
 class WithoutData(TorchFunctionMode):
     """Create tensors on `meta`, and make initialising them do nothing.
 
-    The state of the random generator does not change, since nothing is drawn.
+    Nothing is drawn from the random generator for them; `has_drawn` if other functions did.
     """
+
+    has_drawn = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -54,7 +61,10 @@ class WithoutData(TorchFunctionMode):
         elif getattr(func, "__name__", "") in _FILLS and _fills_meta(args):
             return args[0]
         try:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if getattr(func, "__name__", "").startswith(_DRAWING):
+                self.has_drawn |= isinstance(result, Tensor) and not result.is_meta
+            return result
         except RuntimeError:
             # A table from arange is on the CPU, its operand on meta: move both to meta. An in-place
             # operation on the table would lose its values, so it is left to the next strategy.
@@ -93,14 +103,21 @@ def _parameters_to_meta() -> Iterator[None]:
 
 @contextmanager
 def _without_data() -> Iterator[None]:
-    with gc_paused(), kernels_active(), WithoutData():
+    mode = WithoutData()
+    with preserve_rng_state(lambda: mode.has_drawn), gc_paused(), kernels_active(), mode:
+        yield
+
+
+@contextmanager
+def _drawing(inner: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    with preserve_rng_state(), inner():
         yield
 
 
 # From the cheapest to the unchanged constructor, whose values are those of its own initialisation:
 # what it derives from them is not to depend on uninitialised memory.
 _STRATEGIES: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
-    _without_data, _parameters_to_meta, nullcontext,
+    _without_data, partial(_drawing, _parameters_to_meta), preserve_rng_state,
 )  # fmt: skip
 
 
@@ -110,18 +127,23 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     A constructor that reads values back runs on the CPU, with as little memory as it needs.
 
     Raises:
-        Exception: whatever the factory raises.
+        BaseException: whatever the factory raises; a ModelError if its model cannot be walked.
     """
+    before = ClassState(factory)
+    at_the_end(before.restore)
     previous = ""
     for strategy in _STRATEGIES:
         if strategy is not _without_data:
             import_rules()  # only _without_data notices that postponed rules are needed
         try:
-            with preserve_rng_state(), strategy(), user_code():
+            with strategy(), user_code():
                 model = factory(**arguments)
             break
-        except Exception as error:  # a constructor may raise anything on tensors without values
-            description = repr(error)
+        except NOT_OF_THE_MODEL:
+            raise
+        except BaseException as error:  # a constructor may raise anything
+            before.restore()
+            description = f"{type(error).__name__}: {message_of(error)}"
             # the same error twice, and not for a tensor on `meta`: missing values are not its cause
             is_fault = description == previous and "meta" not in description
             if strategy is _STRATEGIES[-1] or is_fault:
@@ -129,6 +151,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
             previous = description
     if not isinstance(model, nn.Module):
         return model
+    check_tree(model)
     _move_to_meta(model)
     return model
 
@@ -159,8 +182,8 @@ def construction_error(spec: str, arguments: Mapping[str, Any], *reason: str) ->
     return ModelError(f"{spec} cannot be built{f' with {shown}' if shown else ''}", *reason)
 
 
-def format_error(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def format_error(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(message_of(error).split())}"
 
 
 def builders(

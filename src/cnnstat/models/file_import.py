@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ModelError, nearest
+from .user_names import on_sys_path
 
 
 def import_file(path: Path) -> ModuleType:
@@ -41,7 +42,7 @@ def _import_script(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look up a class's module there
-    with _on_path(path.resolve().parent):
+    with on_sys_path(path.resolve().parent):
         spec.loader.exec_module(module)
     return module
 
@@ -61,7 +62,7 @@ def _import_member(path: Path, levels: int) -> ModuleType:
     if known is None:  # another package may have the name: the second checkout of a repository
         for module in [m for m in sys.modules if m == parts[0] or m.startswith(f"{parts[0]}.")]:
             del sys.modules[module]
-    with _on_path(root.parent):
+    with on_sys_path(root.parent):
         return importlib.import_module(name)
 
 
@@ -73,15 +74,6 @@ def _levels_of_relative_imports(path: Path) -> int:
         return 0
     levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     return max(levels, default=0)
-
-
-@contextmanager
-def _on_path(folder: Path) -> Iterator[None]:
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 @contextmanager

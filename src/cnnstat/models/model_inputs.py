@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..analysis.results import Input
@@ -119,6 +120,27 @@ def _runs_without_input(model: nn.Module) -> bool:
     except ModelError:
         return False
     return True
+
+
+def with_default_dtype(loaded: Loaded) -> Loaded:
+    """Inputs of no other dtype in torch's default one, which the model's file may set.
+
+    Not for a model in another dtype than that, nor for a graph, which declares its inputs.
+    """
+    dtype = torch.get_default_dtype()
+    dtypes = {t.dtype for t in loaded.model.parameters() if t.is_floating_point()}
+    if dtype is torch.float32 or loaded.mode is not None or dtypes - {dtype}:
+        return loaded
+    name = str(dtype).removeprefix("torch.")
+
+    def place(value: InputSpec | Tensor) -> Any:
+        is_default = isinstance(value, InputSpec) and value.dtype == InputSpec(()).dtype
+        return replace(value, dtype=name) if is_default else value  # type: ignore[type-var]
+
+    return replace(
+        loaded, inputs=map_inputs(loaded.inputs, place),
+        named_inputs=map_inputs(loaded.named_inputs, place),
+    )  # fmt: skip
 
 
 def batch_of(loaded: Loaded) -> int | None:

@@ -19,20 +19,32 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import CnnstatError, ModelError, UsageError, closest, nearest
+from ..errors import (
+    NOT_OF_THE_MODEL,
+    CnnstatError,
+    ModelError,
+    UsageError,
+    closest,
+    message_of,
+    nearest,
+)
 from ..fast_meta import import_rules
 from ..inputs import CallArguments, InputFunction
 from ..tracing.accelerators import on_lane_device
 from ..tracing.compilation import user_code
 from ..tracing.copies import meta_copy
+from ..tracing.global_state import preserve_rng_state
 from ..tracing.lane_selection import Builders
+from ..tracing.module_tree import check_tree
+from ..tracing.places import marked_line, shown_path
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, copies_of
 from .file_import import arguments_of_script, as_script, import_file
 from .loaded import Loaded
 from .model_inputs import arguments_from, default_inputs
 from .model_sources import SOURCES
-from .suggestions import marked_line, missing_comma, shown_path, suggestions
+from .suggestions import missing_comma, suggestions
+from .user_names import on_sys_path
 
 
 def is_python(spec: str) -> bool:
@@ -151,7 +163,9 @@ def _returned_by(function: InputFunction) -> CallArguments:
     try:
         with user_code(), arguments_of_script(place):
             value = make()
-    except Exception as error:  # the user's code may raise anything
+    except NOT_OF_THE_MODEL:
+        raise
+    except BaseException as error:  # the user's code may raise anything
         raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error
     return arguments_from(value)
 
@@ -179,7 +193,7 @@ def import_place(place: str, name: str = "") -> ModuleType:
         )
         comma = missing_comma(error)
         raise ModelError(
-            f"{shown_path(error.filename)}:{error.lineno}: {error.msg}",
+            f"{_syntax_place(error, place)}{error.msg}",
             *marked,
             *filter(None, [comma]),
         ) from error
@@ -191,16 +205,28 @@ def import_place(place: str, name: str = "") -> ModuleType:
         raise ModelError(f"{place} cannot be imported", *details) from error
 
 
+def _syntax_place(error: SyntaxError, place: str) -> str:
+    """The file and line; neither is known of a file with null bytes."""
+    if error.filename is None:
+        return f"{place}: "
+    return f"{shown_path(error.filename)}:{error.lineno}: "
+
+
 def _imported(place: str) -> ModuleType:
-    with arguments_of_script(place):
-        if place.endswith(".py"):
-            known = _with_functions.pop(Path(place).resolve(), None)
-            return import_file(Path(place)) if known is None else known
-        sys.path.insert(0, "")
-        try:
-            return importlib.import_module(place)
-        finally:
-            sys.path.remove("")
+    limit = sys.getrecursionlimit()
+    try:
+        with preserve_rng_state(), arguments_of_script(place):
+            return _import(place)
+    finally:  # a lower limit ends code of cnnstat and of torch, not only the model's
+        sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))
+
+
+def _import(place: str) -> ModuleType:
+    if place.endswith(".py"):
+        known = _with_functions.pop(Path(place).resolve(), None)
+        return import_file(Path(place)) if known is None else known
+    with on_sys_path(Path()):
+        return importlib.import_module(place)
 
 
 def _parses_arguments(error: BaseException) -> bool:
@@ -225,7 +251,7 @@ def _reason(error: BaseException, place: str) -> list[str]:
         of_user = [
             f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename
         ]
-    reason = f"{type(error).__name__}: {error}"
+    reason = ": ".join(filter(None, [type(error).__name__, message_of(error)]))
     if not of_user:
         return [reason, *suggestions(error, None)]
     return [*marked_line(of_user[-1]), reason, *suggestions(error, of_user[-1].filename)]
@@ -251,6 +277,7 @@ def _make(
     if isinstance(named, nn.Module):
         if arguments:
             raise UsageError(f"{spec} is a model already: it takes no --arg")
+        check_tree(named)
         return meta_copy(named), copies_of(named)
     if not callable(named):
         raise ModelError(f"{spec} is {type(named).__name__}, neither a model nor what makes one")
@@ -258,7 +285,9 @@ def _make(
     named = as_script(named, file)
     try:
         model = construct(named, arguments)
-    except Exception as error:  # the user's code may raise anything
+    except (ModelError, *NOT_OF_THE_MODEL):
+        raise
+    except BaseException as error:  # the user's code may raise anything
         failed = construction_error(spec, arguments, *_reason(error, file))
         failed.phase = "construction"
         raise failed from error

@@ -6,9 +6,7 @@ import ast
 import importlib
 import io
 import keyword
-import linecache
 import tokenize
-import traceback
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,30 +16,6 @@ from typing import Any
 from ..errors import nearest
 
 _MAX_SUGGESTIONS = 8
-
-
-def marked_line(frame: traceback.FrameSummary) -> list[str]:
-    """A line of source without indentation, and carets below the failing part."""
-    raw = linecache.getline(frame.filename, frame.lineno or 0)
-    line = raw.strip()
-    head = f"{shown_path(frame.filename)}:{frame.lineno}: "
-    if not line or frame.colno is None or frame.end_colno is None:
-        return [head + line]
-    indent = len(raw) - len(raw.lstrip())
-    # colno counts UTF-8 bytes
-    start = len(raw.encode()[: frame.colno].decode(errors="ignore")) - indent
-    end = len(line)
-    if frame.end_lineno == frame.lineno:
-        end = len(raw.encode()[: frame.end_colno].decode(errors="ignore")) - indent
-    if start < 0 or (start, end) == (0, len(line)):
-        return [head + line]
-    return [head + line, " " * (len(head) + start) + "^" * max(1, end - start)]
-
-
-def shown_path(file: str | None) -> str:
-    """A path relative to the working directory if it is below it, else as it is."""
-    path = Path(file or "")
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def suggestions(error: BaseException, file: str | None) -> list[str]:
@@ -94,7 +68,7 @@ def _misspelt(path: Path) -> Iterator[tuple[int, str, str]]:
     """(line, name, hint) of every attribute that does not exist in its imported module."""
     try:
         program = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         return
     modules = dict(_imported(program))
     for node in ast.walk(program):
@@ -146,7 +120,7 @@ def missing_comma(error: SyntaxError) -> str | None:
         changed = [*lines[: row - 1], f"{line[:column]},{line[column:]}", *lines[row:]]
         try:
             ast.parse("".join(changed))
-        except SyntaxError:
+        except (SyntaxError, MemoryError, RecursionError):  # the latter two for deep nesting
             continue
         return f"a comma is missing at line {row}, behind {line[:column].strip()[-40:]}"
     return None

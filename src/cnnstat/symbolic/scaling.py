@@ -21,6 +21,7 @@ from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..symbols.evaluation import at, parse
+from ..tracing.isolation import process_preserved
 from ..version import __version__
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
@@ -89,6 +90,7 @@ class _Settings:
     fit: bool
 
 
+@process_preserved()  # what the file of one model sets is not for the next
 def _series(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
     names = [name for _, name in spec.symbols]
     if not any(name in names for name in over.names):

@@ -16,7 +16,7 @@ from ..errors import CnnstatError, ModelError, UsageError
 from ..inputs import InputSpec
 from ..models.load import load
 from ..models.loaded import Loaded
-from ..models.model_inputs import implied_input
+from ..models.model_inputs import implied_input, with_default_dtype
 from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
@@ -149,7 +149,11 @@ class SymbolicModel:
             )
             if not isinstance(loaded, Loaded):
                 raise UsageError(f"{model} is a graph that is not run: its sizes are numbers")
-            subject = cls(loaded, positional, keywords, mode, dimensions, dict(values))
+            symbolic = replace(loaded, inputs=positional, named_inputs=keywords)
+            symbolic = with_default_dtype(symbolic)
+            subject = cls(
+                loaded, symbolic.inputs, symbolic.named_inputs, mode, dimensions, dict(values)
+            )
             subject.lane = subject._lane_at(values, errors)
             if subject.lane is not None:
                 subject._separate_sizes()

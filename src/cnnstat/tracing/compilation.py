@@ -16,17 +16,18 @@ import torch
 from torch import nn
 
 from .accelerators import on_lane_device
-from .global_state import replaced
+from .global_state import replaced_here
 
 
 @contextmanager
 def user_code() -> Iterator[dict[str, None]]:
     """Run user code without accelerators and compiler; yields the accelerators that it names."""
     with ExitStack() as stack:
-        stack.enter_context(replaced(torch, "compile", _uncompiled))
-        stack.enter_context(replaced(nn.Module, "compile", _not_compiled_in_place))
+        stack.enter_context(replaced_here(torch, "compile", _uncompiled))
+        stack.enter_context(replaced_here(nn.Module, "compile", _not_compiled_in_place))
         for name in ("script", "trace", "trace_module", "freeze", "optimize_for_inference"):
-            stack.enter_context(replaced(torch.jit, name, _unscripted(getattr(torch.jit, name))))
+            written = _unscripted(getattr(torch.jit, name))
+            stack.enter_context(replaced_here(torch.jit, name, written))
         stack.enter_context(_eager_stance())
         stack.enter_context(_operators_as_written())
         yield stack.enter_context(on_lane_device())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ def tensors_among(value: Any) -> list[Tensor]:
     return found
 
 
-def _collect(value: Any, found: list[Tensor]) -> None:
+def _collect(value: Any, found: list[Tensor], above: tuple[int, ...] = ()) -> None:
+    """`above` are the containers around it: one that contains itself is searched once."""
     kind = type(value)
     if kind in PLAIN:
         return
@@ -34,14 +35,16 @@ def _collect(value: Any, found: list[Tensor]) -> None:
         if not is_lazy(value):  # a lazy parameter has no shape yet
             found.append(value)
     elif isinstance(value, (tuple, list)):
+        if id(value) in above:
+            return
         for item in value:
             if type(item) in PLAIN_TENSORS:
                 found.append(item)
             elif type(item) not in PLAIN:
-                _collect(item, found)
-    elif isinstance(value, dict):
+                _collect(item, found, (*above, id(value)))
+    elif isinstance(value, dict) and id(value) not in above:
         for item in value.values():
-            _collect(item, found)
+            _collect(item, found, (*above, id(value)))
 
 
 def rebuilt(value: Any, items: list[Any]) -> Any:
@@ -73,14 +76,21 @@ def clone_inputs(original: Any, placed: Any) -> Any:
     return placed
 
 
-def output_tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in the output of a model: inside nested containers, sets and dataclasses."""
+def output_tensors(value: Any, above: tuple[int, ...] = ()) -> Iterator[Tensor]:
+    """The tensors in the output of a model: inside nested containers, sets and dataclasses.
+
+    `above` are the containers around it: one that contains itself is searched once.
+    """
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, dict):
-        yield from output_tensors(list(value.values()))
+        return
+    items: Iterable[Any] = ()
+    if isinstance(value, dict):
+        items = value.values()
     elif isinstance(value, tuple | list | set | frozenset):
-        for item in value:
-            yield from output_tensors(item)
+        items = value
     elif is_dataclass(value) and not isinstance(value, type):
-        yield from output_tensors([getattr(value, f.name) for f in fields(value)])
+        items = [getattr(value, field.name) for field in fields(value)]
+    if id(value) not in above:
+        for item in items:
+            yield from output_tensors(item, (*above, id(value)))

@@ -24,7 +24,7 @@ from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..trace.records import Bound, ControlFlow
-from .global_state import replaced
+from .global_state import replaced_here
 from .known_values import KnownValues
 from .recorder import OpenCall, Recorder
 
@@ -54,14 +54,14 @@ class HigherOrderCalls(ExitStack):
 
 def _call_operators(stack: ExitStack, module: Any) -> None:
     if hasattr(module, "_hop_compile_and_call"):
-        stack.enter_context(replaced(module, "_hop_compile_and_call", _called))
+        stack.enter_context(replaced_here(module, "_hop_compile_and_call", _called))
 
 
 def _allow_meta(stack: ExitStack, module: Any) -> None:
     """flex_attention refuses `meta`, and warns that it is not compiled."""
     for name in ("_validate_device", "_warn_once"):
         if hasattr(module, name):
-            stack.enter_context(replaced(module, name, _nothing))
+            stack.enter_context(replaced_here(module, name, _nothing))
 
 
 _CHANGES: dict[str, Callable[[ExitStack, Any], None]] = {

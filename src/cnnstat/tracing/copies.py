@@ -9,13 +9,16 @@ from __future__ import annotations
 import copy
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import MemberDescriptorType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..errors import NOT_OF_THE_MODEL
 from .compilation import module_in
 from .modules import is_scripted, modules_of
 from .scripted import scripted_copy
@@ -107,9 +110,19 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
                 clone.__dict__[name] = None
             elif name != _SUBSTITUTES:
                 clone.__dict__[name] = copying.value(value)
+        for slot in _slots(type(module)):
+            with suppress(AttributeError):  # it has no value
+                slot.__set__(clone, copying.value(slot.__get__(module)))
     result: nn.Module = copying.memo[id(model)]
     result.__dict__[_SUBSTITUTES] = substitutes
     return result
+
+
+def _slots(cls: type) -> Iterator[MemberDescriptorType]:
+    """The attributes of `__slots__`, which `vars` does not have."""
+    for base in cls.__mro__:
+        if not base.__module__.startswith("torch."):
+            yield from (v for v in vars(base).values() if isinstance(v, MemberDescriptorType))
 
 
 class _Copying:
@@ -139,7 +152,9 @@ class _Copying:
             return tuple(self.value(item) for item in value)
         try:
             return copy.deepcopy(value, self.memo)
-        except Exception:  # an attribute may be any object, and refuse a copy in any way
+        except NOT_OF_THE_MODEL:
+            raise
+        except BaseException:  # an attribute may be any object, and refuse a copy in any way
             return value
 
     def tensor(self, tensor: Tensor) -> Tensor:

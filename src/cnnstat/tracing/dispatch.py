@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .. import fast_meta
 from ..errors import LaneError
 from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
+from .global_state import SEED
 from .lanes import Lane
 from .memory_formats import lay_out
 from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
@@ -48,6 +49,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self._modules = len(sys.modules)
         self._scripted = ScriptedRows(recorder)
         self._in_script = False
+        self._seed = torch.initial_seed()
+        self._random_state: Tensor | None = None
         if not fast or lane.name == "fake":
             fast_meta.import_rules()
 
@@ -158,6 +161,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         run = wrapped(func if self.lane.has_data else fast_meta.with_torch_rules(func))
         if full in _READS:
             run = self._reading(_READS[full], run)
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            run = self._drawing(run)
         return packet.replace("::", "."), overload or "default", kernel, composite, run
 
     def _reading(self, function: str, run: Kernel) -> Kernel:
@@ -169,6 +174,39 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             return value if on_read is None else on_read(function, tensors_among(args), value)
 
         return read
+
+    def _drawing(self, run: Kernel) -> Kernel:
+        """The operator, which draws random numbers from a stream of this run's own.
+
+        It starts from a fixed seed. torch's generator is as before after each draw, because other
+        threads may train meanwhile; unless the model seeds it, whose stream is then drawn from.
+        """
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            generator = torch.default_generator
+            is_seeded = generator.initial_seed() != self._seed
+            if is_seeded or kwargs.get("generator") is not None or _has_no_data(args, kwargs):
+                return run(*args, **kwargs)
+            before = generator.get_state()
+            if self._random_state is None:
+                generator.manual_seed(SEED)
+            else:
+                generator.set_state(self._random_state)
+            try:
+                return run(*args, **kwargs)
+            finally:
+                self._random_state = generator.get_state()
+                generator.set_state(before)
+
+        return draw
+
+
+def _has_no_data(args: Any, kwargs: Any) -> bool:
+    """Whether an operator runs on `meta`."""
+    tensors = tensors_among((args, kwargs))
+    if tensors:
+        return all(tensor.is_meta for tensor in tensors)
+    return torch.device(kwargs.get("device") or "cpu").type == "meta"
 
 
 _READS = {"aten::_local_scalar_dense": "item", "aten::equal": "equal"}

@@ -9,7 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import TORCH_PREFIX, LaneError, ModelError, ModelPhase, ShapeError
+from ..errors import (
+    TORCH_PREFIX,
+    LaneError,
+    ModelError,
+    ModelPhase,
+    ShapeError,
+    format_exception,
+    message_of,
+)
 from ..inputs import InputSpec, format_shape
 from ..operators.convolution import in_channels
 from ..operators.linear import PLACES
@@ -17,7 +25,7 @@ from ..trace.records import About, Failure, Op, Trace
 from .containers import rebuilt, tensors_among
 from .lanes import Lane
 from .meta_rules import Refused
-from .places import frames_of, is_model_source, local_integers
+from .places import frames_of, is_model_source, local_integers, raising_line
 from .recorder import Attempt, OpenCall, Recorder
 
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
@@ -37,14 +45,14 @@ _PHASES: dict[ModelPhase, str] = {
 """Subjects of the message for a run that fails although one without gradients succeeded."""
 
 
-def explain(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
+def explain(error: BaseException, recorder: Recorder, lane: Lane) -> ModelError:
     """The error for an exception; a LaneError if another lane might help."""
     explained = _explained(error, recorder, lane)
     explained.phase = recorder.phase
     return explained
 
 
-def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
+def _explained(error: BaseException, recorder: Recorder, lane: Lane) -> ModelError:
     attempt = recorder.attempt
     calls = recorder.failed_calls
     reason = _first_line(error)
@@ -73,9 +81,8 @@ def _explained(error: Exception, recorder: Recorder, lane: Lane) -> ModelError:
     is_refusal = isinstance(error, _REFUSALS) and not isinstance(error, NotImplementedError)
     without_operands = attempt is not None and not tensors_among((attempt.args, attempt.kwargs))
     if not is_refusal or without_operands or (attempt is None and not by_a_layer):
-        return ModelError(
-            f"the model fails at {_place(calls)}", f"{type(error).__name__}: {reason}"
-        )
+        place = f"the model fails at {_place(calls)}"
+        return ModelError(place, *raising_line(error), format_exception(error))
     headline = f"shapes don't fit at {_place(calls)}"
     if attempt is None:
         hint = _batch_of_two(recorder) if _ONE_VALUE in reason else None
@@ -110,7 +117,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
         tuple(call.index for call in recorder.failed_calls),
         op,
         type(cause).__name__,
-        str(cause).strip() or type(cause).__name__,
+        message_of(cause) or type(cause).__name__,
         frames,
         is_model_source(raised_in) or isinstance(cause, AssertionError),  # torch._assert
         error.unfit,
@@ -123,7 +130,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
 
 def about(error: BaseException) -> About:
     """What an exception is about, by its text: Python and torch offer nothing else."""
-    text = str(error).strip() or type(error).__name__
+    text = message_of(error) or type(error).__name__
     found = About.NOTHING
     if isinstance(error, TypeError):
         for flag, words in _OF_A_CALL.items():
@@ -141,18 +148,18 @@ _OF_A_CALL = {
 _DTYPE_WORDS = ("dtype", "float", "long", "int", "type", "scalar")
 
 
-def _needs_values(error: Exception, attempt: Attempt | None) -> bool:
+def _needs_values(error: BaseException, attempt: Attempt | None) -> bool:
     """Whether the run failed only because its tensors have no data."""
     if attempt is None:
-        return bool(_NO_DATA.search(f"{type(error).__name__}: {error}"))
+        return bool(_NO_DATA.search(f"{type(error).__name__}: {message_of(error)}"))
     if isinstance(error, NotImplementedError) or _NO_DATA.search(_first_line(error)):
         return True
     # torch's shape rules refuse some operands that its kernels accept: the kernel decides.
     return isinstance(error, _REFUSALS) and _runs_for_real(attempt)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(message_of(error)))
 
 
 def _runs_for_real(attempt: Attempt) -> bool:
@@ -217,5 +224,5 @@ def _mismatch(attempt: Attempt) -> str | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+def _first_line(error: BaseException) -> str:
+    return (message_of(error) or type(error).__name__).splitlines()[0]

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
+from torch.utils import _device
+from torch.utils._python_dispatch import (
+    _disable_current_modes,
+    _get_current_dispatch_mode_stack,
+)
+from torch.utils._python_dispatch import _pop_mode as _pop_dispatch_mode
+from torch.utils._python_dispatch import _push_mode as _push_dispatch_mode
 
 SEED = 0
 
 
 @contextmanager
-def preserve_rng_state() -> Iterator[None]:
-    """Restore the states of Python's, NumPy's and torch's generators at the end."""
+def preserve_rng_state(has_drawn: bool | Callable[[], bool] = True) -> Iterator[None]:
+    """Restore the states of Python's, NumPy's and torch's generators at the end.
+
+    Other threads may train meanwhile, and would draw the same numbers again. So where there are
+    others, torch's generator, which training draws from, is set back only if this thread seeded it
+    or `has_drawn` from it.
+    """
     numpy: Any = sys.modules.get("numpy")  # a model cannot use it without an import
-    torch_state, python_state = torch.get_rng_state(), random.getstate()
+    torch_state, seed, python_state = torch.get_rng_state(), torch.initial_seed(), random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
     try:
         yield
     finally:
-        torch.set_rng_state(torch_state)
+        drawn = has_drawn() if callable(has_drawn) else has_drawn
+        if drawn or threading.active_count() == 1 or torch.initial_seed() != seed:
+            torch.set_rng_state(torch_state)
         random.setstate(python_state)
         if numpy_state is not None:
             numpy.random.set_state(numpy_state)
@@ -51,22 +67,122 @@ def deeper_recursion() -> Iterator[None]:
 
 
 @contextmanager
-def slow_attention() -> Iterator[None]:
-    """Disable the fused fast path of attention, an operator without a shape equation."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+def modes_preserved() -> Iterator[None]:
+    """Restore the modes of torch: code may enter one and not leave it, or leave one of ours."""
+    functions, dispatchers = _function_modes(), _get_current_dispatch_mode_stack()
+    device = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    current = _device.CURRENT_DEVICE
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+        if _function_modes() != functions:
+            _set_function_modes(functions)
+            torch._GLOBAL_DEVICE_CONTEXT.device_context = device
+            _device.CURRENT_DEVICE = current
+        if _get_current_dispatch_mode_stack() != dispatchers:
+            while torch._C._len_torch_dispatch_stack():
+                _pop_dispatch_mode()
+            for mode in dispatchers:
+                _push_dispatch_mode(mode)
+
+
+@contextmanager
+def without_modes() -> Iterator[None]:
+    """Suspend the modes of torch: as outside of any run."""
+    functions = _function_modes()
+    _set_function_modes([])
+    try:
+        with _disable_current_modes(), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        _set_function_modes(functions)
+
+
+def _function_modes() -> list[Any]:
+    return [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
+
+
+def _set_function_modes(modes: list[Any]) -> None:
+    while torch._C._len_torch_function_stack():
+        torch._C._pop_torch_function_stack()
+    for mode in modes:
+        torch._C._push_on_torch_function_stack(mode)
+
+
+@contextmanager
+def slow_attention() -> Iterator[None]:
+    """Disable the fused fast path of attention, an operator without a shape equation."""
+    with replaced_here(torch.backends.mha, "get_fastpath_enabled", lambda: False):
+        yield
 
 
 @contextmanager
 def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     """Replace an attribute of a module or class, and restore it."""
-    original = getattr(holder, name)
+    original = vars(holder).get(name, _INHERITED)  # as it is there, not bound to the holder
     setattr(holder, name, value)
     try:
         yield
     finally:
-        setattr(holder, name, original)
+        if original is _INHERITED:
+            delattr(holder, name)
+        else:
+            setattr(holder, name, original)
+
+
+_INHERITED = object()
+
+
+@contextmanager
+def replaced_here(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace a function or class in a module or class for this thread; others get the original.
+
+    Values of other kinds, and classes that have no subclasses (`torch.cuda.FloatTensor`), are
+    replaced for all threads.
+    """
+    original = getattr(holder, name)
+    with suppress(TypeError):
+        if isinstance(original, type):
+            value = _dispatching_class(original, value)
+        elif callable(original):
+            value = _dispatching(original, value)
+            setattr(value, _ORIGINAL, original_of(original))
+            if isinstance(vars(holder).get(name), staticmethod):
+                value = staticmethod(value)
+    with replaced(holder, name, value):
+        yield
+
+
+def _dispatching(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    thread = threading.get_ident()
+
+    @functools.wraps(original)
+    def dispatched(*args: Any, **kwargs: Any) -> Any:
+        return (function if threading.get_ident() == thread else original)(*args, **kwargs)
+
+    return dispatched
+
+
+def _dispatching_class(original: type, value: Callable[..., Any]) -> Any:
+    """A class whose objects are the original's, but in this thread what `value` returns."""
+    call = _dispatching(original, value)
+
+    class Dispatching(type(original)):  # type: ignore[misc]  # a class of its metaclass
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            return call(*args, **kwargs)
+
+        def __instancecheck__(cls, thing: Any) -> bool:
+            return isinstance(thing, original)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return issubclass(other, original)
+
+    return Dispatching(original.__name__, (original,), {"__module__": original.__module__})
+
+
+def original_of(function: Any) -> Any:
+    """The function that other threads call, for one that `replaced_here` put there."""
+    return getattr(function, _ORIGINAL, function)
+
+
+_ORIGINAL = "_cnnstat_original"

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ..choices import LANES, LaneName
-from ..errors import LaneError, ModelError, ShapeError
+from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, ShapeError, format_exception
 from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Trace
 from ..units import format_bytes
@@ -132,6 +132,8 @@ def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
     try:
         with preserve_rng_state(), seeded_generators():  # for the same parameters every time
             return build.with_data(), cpu_lane(allowed - needed)
-    except Exception as error:  # a constructor may raise anything, MemoryError included
-        reason = f"{type(error).__name__}: {error}"
+    except NOT_OF_THE_MODEL:
+        raise
+    except BaseException as error:  # a constructor may raise anything, MemoryError included
+        reason = format_exception(error)
         raise LaneError(f"it cannot be built with data: {reason}") from error

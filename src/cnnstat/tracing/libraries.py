@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .global_state import replaced
+from .global_state import replaced_here
 
 _Function = Callable[..., Any]
 
@@ -41,7 +41,7 @@ def assume_plain_tokens() -> Iterator[None]:
                 holder = getattr(holder, cls, None) if cls else holder
                 original = getattr(holder, name, None)
                 if original is not None:
-                    stack.enter_context(replaced(holder, name, answer(original)))
+                    stack.enter_context(replaced_here(holder, name, answer(original)))
         yield
 
 
@@ -140,7 +140,7 @@ def without_value_reads() -> Iterator[None]:
         roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
         if roi_heads is not None:
             for place, name, replacement in _detection(roi_heads):
-                stack.enter_context(replaced(place, name, replacement))
+                stack.enter_context(replaced_here(place, name, replacement))
         stack.enter_context(assume_plain_tokens())
         yield
 

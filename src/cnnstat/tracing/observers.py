@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -28,7 +27,7 @@ from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
 from .created_modules import move_to_meta
 from .dispatch import Operators
-from .global_state import deeper_recursion, replaced
+from .global_state import deeper_recursion, original_of, replaced_here
 from .recorder import Recorder
 
 
@@ -45,12 +44,10 @@ def recording(
     may refer to those. `fused`: without data a recurrent layer is one operator.
     """
     known = substitutes or Substitutes()
-    original = nn.Module.__call__
-    thread = threading.get_ident()
+    # Inside another run, whose model calls cnnstat, that run does not record this one's modules.
+    original = original_of(nn.Module.__call__)
 
     def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != thread:
-            return original(module, *args, **kwargs)
         module = known.of(module)
         if operators.lane.name == "meta" and _has_data(module):
             with torch._C.DisableTorchFunction(), _disable_current_modes():
@@ -80,19 +77,21 @@ def recording(
         known.add(module, copied)
         return copied
 
-    nn.Module.__call__ = call_and_note  # type: ignore[method-assign]
     has_data = operators.lane.has_data
     # Without data, no collection of cycles: the live bytes would depend on when Python collects.
     # With data, cycles of tensors would fill the memory.
     collector = nullcontext() if has_data else gc_paused()
-    try:
+    with (
+        replaced_here(nn.Module, "__call__", call_and_note),
+        HigherOrderCalls() as calls,
+        collector,
+        _noting_checkpoints(recorder),
+        operators,
+    ):
+        operators.on_import = calls.refresh
         functions = Functions(recorder, fused and not has_data, has_data)
-        with HigherOrderCalls() as calls, collector, _noting_checkpoints(recorder), operators:
-            operators.on_import = calls.refresh
-            with functions, deeper_recursion(), user_code() as recorder.devices:
-                yield
-    finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
+        with functions, deeper_recursion(), user_code() as recorder.devices:
+            yield
 
 
 @contextmanager
@@ -112,9 +111,9 @@ def _noting_checkpoints(recorder: Recorder) -> Iterator[None]:
 
     with ExitStack() as stack:
         if not torch.is_grad_enabled():  # its warning that nothing has a gradient is no news
-            stack.enter_context(replaced(checkpoints, "check_backward_validity", lambda args: None))
-        forms = checkpoints.CheckpointFunction, "forward", staticmethod(forward)
-        stack.enter_context(replaced(*forms))
+            silent = replaced_here(checkpoints, "check_backward_validity", lambda args: None)
+            stack.enter_context(silent)
+        stack.enter_context(replaced_here(checkpoints.CheckpointFunction, "forward", forward))
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 import sysconfig
 import traceback
@@ -107,3 +108,38 @@ def local_integers(error: BaseException) -> tuple[tuple[str, Any], ...]:
             if isinstance(value, int) and not isinstance(value, bool):
                 found.setdefault(name, value)
     return tuple(found.items())
+
+
+def raising_line(error: BaseException) -> list[str]:
+    """The innermost line of the model's source that an exception passed, marked; else nothing."""
+    last = None
+    inside = False
+    for frame in traceback.extract_tb(error.__traceback__):
+        inside = inside or frame.filename.startswith(_OURS)
+        if inside and is_model_source(frame.filename):
+            last = frame
+    return [] if last is None else marked_line(last)
+
+
+def marked_line(frame: traceback.FrameSummary) -> list[str]:
+    """A line of source without indentation, and carets below the failing part."""
+    raw = linecache.getline(frame.filename, frame.lineno or 0)
+    line = raw.strip()
+    head = f"{shown_path(frame.filename)}:{frame.lineno}: "
+    if not line or frame.colno is None or frame.end_colno is None:
+        return [head + line]
+    indent = len(raw) - len(raw.lstrip())
+    # colno counts UTF-8 bytes
+    start = len(raw.encode()[: frame.colno].decode(errors="ignore")) - indent
+    end = len(line)
+    if frame.end_lineno == frame.lineno:
+        end = len(raw.encode()[: frame.end_colno].decode(errors="ignore")) - indent
+    if start < 0 or (start, end) == (0, len(line)):
+        return [head + line]
+    return [head + line, " " * (len(head) + start) + "^" * max(1, end - start)]
+
+
+def shown_path(file: str | None) -> str:
+    """A path relative to the working directory if it is below it, else as it is."""
+    path = Path(file or "")
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import LaneError, ModelError
+from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception
 from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Backward, Parameter, Trace, TracedInput
+from .class_state import class_state_preserved
 from .containers import clone_inputs, map_inputs, tensors_among
 from .copies import substitutes_in
 from .created_modules import parameter_record, path_in, with_created
 from .dispatch import Operators
-from .global_state import preserve_rng_state, slow_attention
+from .global_state import modes_preserved, preserve_rng_state, slow_attention
+from .isolation import process_preserved
 from .lanes import META, Lane
 from .memory_formats import attention_layout
 from .modules import (
@@ -76,7 +78,7 @@ def trace(
         model = lane.prepare(model)
     except Exception as error:  # a kind of tensor that the lane does not support
         raise LaneError(
-            f"the model cannot be put on the {lane.name} lane", f"{type(error).__name__}: {error}"
+            f"the model cannot be put on the {lane.name} lane", format_exception(error)
         ) from error
     set_training(model, config.chosen_mode == "train")
     subject = _Subject(model, args, kwargs)
@@ -196,7 +198,10 @@ def _run(
     operators = Operators(recorder, lane, config.fast)
     try:
         with (
-            preserve_rng_state(),
+            preserve_rng_state(has_drawn=False),
+            modes_preserved(),
+            process_preserved(),
+            class_state_preserved(model),
             (reads or ValueReads()).generators(),
             slow_attention(),
             _gradients(backward is not None, config.composites),
@@ -207,9 +212,9 @@ def _run(
             result = model(*args, **kwargs)
             if backward is not None:
                 backward(result)
-    except ModelError:
+    except (ModelError, *NOT_OF_THE_MODEL):
         raise
-    except Exception as error:  # the model's code may raise anything
+    except BaseException as error:  # the model's code may raise anything
         from .failures import explain
 
         raise explain(error, recorder, lane) from error

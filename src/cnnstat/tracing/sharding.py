@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import TORCH_PREFIX, ModelError, UsageError
+from ..errors import TORCH_PREFIX, ModelError, UsageError, message_of
 from ..trace.step_records import StorageKind
 from .global_state import replaced
 from .modules import parameters_of
@@ -93,13 +93,13 @@ class ShardedParameters(FullParameters):
             sharded.grad = None
 
 
-def outside_use_error(error: Exception) -> ModelError | None:
+def outside_use_error(error: BaseException) -> ModelError | None:
     """The error for a model that uses a unit's parameters outside of its call; else None."""
-    if "DTensor" not in str(error):
+    if "DTensor" not in message_of(error):
         return None
     return ModelError(
         "FSDP gathers a unit's parameters for its call only; they are used outside of it",
-        f"{TORCH_PREFIX}{str(error).splitlines()[0]}",
+        f"{TORCH_PREFIX}{message_of(error).splitlines()[0]}",
         hint="--fsdp-unit with modules whose parameters no other module uses",
     )
 
@@ -217,7 +217,7 @@ def _seams(notifying: Any, untraced: Any) -> list[tuple[Any, str, Any]]:
             getattr(holder, name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"the FSDP of torch {torch.__version__} is not the one known here",
-                         str(error), hint="torch 2.13") from error  # fmt: skip
+                         message_of(error), hint="torch 2.13") from error  # fmt: skip
     return seams
 
 

@@ -22,22 +22,25 @@ import torch
 from torch import Tensor, nn
 
 from ..choices import DeviceKind, Mode, OptimizerName
-from ..errors import ModelError
+from ..errors import NOT_OF_THE_MODEL, ModelError
 from ..inputs import InputSpec
 from ..trace.step_records import Step, StorageKind
 from .autocast import Autocast
+from .class_state import class_state_preserved
 from .containers import map_inputs
 from .copies import substitutes_in
 from .device_kernels import forms_of, kernels_of
 from .dispatch import Operators
 from .failures import explain
-from .global_state import preserve_rng_state, seeded_generators, slow_attention
+from .global_state import modes_preserved, preserve_rng_state, slow_attention
+from .isolation import process_preserved
 from .lanes import META
 from .modules import has_lazy_tensors, modules_by_id, named_tensors, set_training
 from .observers import recording
 from .sharding import FullParameters, Sharding, outside_use_error, sharded
 from .step_parts import Loss, LossScale, Stepper, checkpoint_layers, gradient_buckets, stepper
 from .storages import StorageRecorder
+from .value_reads import ValueReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +215,11 @@ class _Subject:
         operators = Operators(recorder, META, kernels=kernels_of(self.options.device))
         try:
             with (
-                preserve_rng_state(),
-                seeded_generators(),
+                preserve_rng_state(has_drawn=False),
+                modes_preserved(),
+                process_preserved(),
+                class_state_preserved(self.model),
+                ValueReads().generators(),
                 slow_attention(),
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
@@ -223,9 +229,9 @@ class _Subject:
                 recording(recorder, operators, substitutes_in(self.model)),
             ):
                 action()
-        except ModelError:
+        except (ModelError, *NOT_OF_THE_MODEL):
             raise
-        except Exception as error:  # the model's code may raise anything
+        except BaseException as error:  # the model's code may raise anything
             reached = outside_use_error(error) if self.options.fsdp else None
             raise reached or explain(error, recorder, META) from error
         return forms
@@ -246,6 +252,8 @@ class _Subject:
     def _cast(self, value: Any) -> Any:
         """The inputs with floating-point tensors in the dtype of the model."""
         dtype = self.options.dtype
+        if dtype is torch.float32:  # the model is left in the dtype that it was built with
+            dtype = torch.get_default_dtype()
 
         def in_precision(tensor: InputSpec | Tensor) -> Tensor:
             assert isinstance(tensor, Tensor)

@@ -20,7 +20,7 @@ from ..choices import OPTIMIZERS, DeviceKind, OptimizerName
 from ..errors import ModelError
 from .autocast import Autocast
 from .containers import output_tensors
-from .global_state import replaced
+from .global_state import replaced_here
 from .modules import modules_matching
 
 CROSS_ENTROPY = "cross-entropy"
@@ -154,7 +154,7 @@ def stepper(name: OptimizerName, parameters: Sequence[Tensor], device: DeviceKin
     optimizer_class: Any = getattr(torch.optim, row.torch_class)
     base = torch.optim.Optimizer
     plain = inspect.unwrap(base.add_param_group)
-    with replaced(base, "add_param_group", plain):
+    with replaced_here(base, "add_param_group", plain):
         return Stepper(
             optimizer_class(parameters, lr=0.1, foreach=device == "cuda", **row.settings)
         )

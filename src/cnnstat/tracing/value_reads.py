@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..errors import ModelError
@@ -91,8 +90,10 @@ class ValueReads:
 
     @contextmanager
     def generators(self) -> Iterator[None]:
-        """Seed Python's, NumPy's and torch's generators, and notice which of the first two run."""
-        torch.default_generator.manual_seed(SEED)  # the CPU's only, unlike torch.manual_seed
+        """Seed Python's and NumPy's generators, and notice which of them run.
+
+        What is drawn from torch's, the dispatch mode draws from a stream of the run's own.
+        """
         known = _python_generators()
         number = self.variant.number if self.variant.site is None else 0
         for generator in known.values():

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import UsageError, nearest
-from ...tracing.global_state import replaced
+from ...tracing.global_state import replaced, replaced_here
 from ...tracing.lane_selection import Builders
 from ..construction import construct, construction_error, format_error
 from ..loaded import Loaded
@@ -97,7 +97,7 @@ def _uninitialized() -> Iterator[None]:
     """Skip the initialisation of weights at the end of construction; they are still tied."""
     from transformers.modeling_utils import PreTrainedModel
 
-    with replaced(PreTrainedModel, "initialize_weights", lambda model: None):
+    with replaced_here(PreTrainedModel, "initialize_weights", lambda model: None):
         yield
 
 

@@ -1,0 +1,90 @@
+"""The code of models inside a command: what it prints and raises."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any, NoReturn
+
+import typer
+
+from ..errors import ModelError, format_exception
+from ..escaping import message_text
+
+_STDOUT, _STDERR = 1, 2
+_interrupted = threading.Event()
+
+
+def prepare_process(debug: bool) -> None:
+    """For the code of models: notice a Ctrl-C, which it may raise itself, and report its failures
+    outside of a run, in threads and at the end, in a line each unless `debug`.
+    """
+    if not debug:
+        threading.excepthook = sys.unraisablehook = _report
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _report(failure: Any) -> None:
+    """Report the exception of a thread, a `__del__` or an exit handler, after which all goes on."""
+    error = failure.exc_value
+    if error is not None and not isinstance(error, SystemExit):
+        reason = message_text(format_exception(error))
+        with suppress(OSError, ValueError):  # standard error is full or closed
+            typer.echo(f"note: outside of the run, code fails with {reason}", err=True)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def running_models() -> Iterator[None]:
+    """Inside, the code of models prints to standard error, from C too, and cannot end the process.
+
+    Raises:
+        ModelError: it raised SystemExit, KeyboardInterrupt or the like.
+    """
+    with _printing_to_stderr():
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as error:
+            from ..tracing.places import raising_line  # what comes from a model has imported torch
+
+            place = raising_line(error)
+            if _interrupted.is_set() or not place:
+                raise
+            raise ModelError("the model fails", *place, format_exception(error)) from error
+
+
+@contextmanager
+def _printing_to_stderr() -> Iterator[None]:
+    with redirect_stdout(sys.stderr):
+        try:
+            result = os.dup(_STDOUT)
+        except OSError:  # closed
+            yield
+            return
+        try:
+            with suppress(OSError):
+                os.dup2(_STDERR, _STDOUT)
+            yield
+        finally:
+            _flush_c()
+            os.dup2(result, _STDOUT)
+            os.close(result)
+
+
+def _flush_c() -> None:
+    """Write what the C library buffers of `printf`: later it would go to the result."""
+    ctypes = sys.modules.get("ctypes")  # torch imports it
+    if ctypes is not None:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).fflush(None)
