@@ -225,7 +225,7 @@ def _import(place: str) -> ModuleType:
     if place.endswith(".py"):
         known = _with_functions.pop(Path(place).resolve(), None)
         return import_file(Path(place)) if known is None else known
-    with on_sys_path(Path()):
+    with on_sys_path(""):
         return importlib.import_module(place)
 
 

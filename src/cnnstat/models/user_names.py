@@ -133,8 +133,11 @@ def _import_all(project: Project) -> None:
 
 
 @contextmanager
-def on_sys_path(folder: Path | None) -> Iterator[None]:
-    """Put `folder` at the front of `sys.path`; does nothing for None."""
+def on_sys_path(folder: Path | str | None) -> Iterator[None]:
+    """Put `folder` at the front of `sys.path`; does nothing for None.
+
+    An empty text is the working directory, also when that changes later.
+    """
     if folder is None:
         yield
         return
