@@ -17,7 +17,7 @@ import torch
 
 from ..choices import DeviceKind
 from .autocast import Autocast, registered_autocast
-from .global_state import replaced
+from .global_state import replaced_here
 
 _Function = Callable[..., Any]
 
@@ -71,7 +71,7 @@ def autocast_regions() -> Iterator[None]:
     try:
         with ExitStack() as stack:
             for holder, name, stand_in in _STAND_INS:
-                stack.enter_context(replaced(holder, name, stand_in(getattr(holder, name))))
+                stack.enter_context(replaced_here(holder, name, stand_in(getattr(holder, name))))
             yield
     finally:
         regions.close()
