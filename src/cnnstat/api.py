@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .memory_usage.results import Memory
     from .models.results import Listing
     from .models.user_names import Factory
+    from .operators.user_rules import Amount, F
     from .rooflines.results import Device, Devices, Roofline
     from .symbolic.results import Formulas, Scaling
     from .verification.results import Verification
@@ -481,3 +482,73 @@ def register(
     caller = sys._getframe(1)
     file, line = caller.f_code.co_filename, caller.f_lineno
     return registering(name, input, arguments, summary, file, line)
+
+
+def register_operator(
+    name: str,
+    *,
+    macs: Amount | None = None,
+    other_ops: Amount = 0,
+    shape: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Register what an operator of your own costs, for every command and function.
+
+    >>> @cnnstat.register_operator("mylib::blur")
+    ... def macs_of_blur(x, size, stride=1, *, out):
+    ...     return out.numel * size**2
+    >>> cnnstat.register_operator("mylib::norm", macs=0, other_ops=lambda x: 5 * x.numel)
+
+    The functions are called with the arguments of the operator. A tensor is a record with `shape`
+    (a tuple), `numel` and `dtype` ("float32"). A function with a parameter `out` gets the result
+    too, a tuple of results if there are several.
+
+    Args:
+        name: `namespace::name`, without an overload.
+        macs: the multiply–accumulates: a number, or a function that returns one. Without it the
+            decorated function is taken.
+        other_ops: the other elementary operations, likewise.
+        shape: the shape of the result, or a list of shapes, from the arguments of the operator,
+            which are tensors here. For an operator that does not run without data, as a fake kernel
+            of `torch.library`; its results have the dtype of the first tensor.
+
+    Raises:
+        UsageError: the name is malformed or that of an operator which cnnstat knows, or an argument
+            is neither a number nor a function.
+    """
+    from .operators.user_rules import registering_operator
+
+    return registering_operator(name, macs, other_ops, shape, _caller())
+
+
+def register_module(
+    module: type[nn.Module],
+    *,
+    macs: Amount,
+    other_ops: Amount = 0,
+    shape: Callable[..., Any] | None = None,
+) -> None:
+    """Register what a module of your own costs, in place of the operators that it runs.
+
+    >>> cnnstat.register_module(MyLayer, macs=lambda layer, x: x.numel() * layer.width)
+
+    Args:
+        module: the class; the rule is that of its subclasses, too.
+        macs: the multiply–accumulates of a call: a number, or a function of the module and its
+            inputs (tensors without data) that returns one.
+        other_ops: the other elementary operations, likewise.
+        shape: the shape of the result, or a list of shapes, of the same arguments. With it the
+            module's forward is not run, and it has no backward pass.
+
+    Raises:
+        UsageError: `module` is no class of modules, or an argument is neither a number nor a
+            function.
+    """
+    from .tracing.user_rules import register_module_rule
+
+    register_module_rule(module, macs, other_ops, shape, _caller())
+
+
+def _caller() -> str:
+    """The place in the user's code that calls a public function."""
+    frame = sys._getframe(2)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

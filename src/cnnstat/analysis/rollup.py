@@ -122,6 +122,12 @@ def _unbatched(trace: Trace) -> Iterator[str]:
 
 def _run_notes(trace: Trace) -> Iterator[str]:
     yield from _unbatched(trace)
+    by_formula = dict.fromkeys(op.name for op in trace.ops if op.flops is not None)
+    if by_formula:
+        yield (
+            f"counted by the formulas that were registered with torch, half their FLOPs as MACs: "
+            f"{', '.join(by_formula)}"
+        )
     if trace.backward is not None:
         yield from trace.backward.notes
     for name, params in trace.created.items():

@@ -15,7 +15,7 @@ from . import python_files as python
 from .loaded import Loaded, Recorded
 from .model_sources import SOURCES, Loader, remembered, source_of
 from .pyproject import UserModel
-from .user_names import find, known_names, on_sys_path
+from .user_names import find, import_listed, known_names, on_sys_path
 from .zoo.catalog import CATALOG
 
 
@@ -46,6 +46,8 @@ def load(
 def _load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Loaded | Recorded:
+    if spec not in CATALOG:  # those have no operators or modules of the user
+        import_listed()
     return _loader(spec)(spec, inputs, named, arguments)
 
 

@@ -85,6 +85,16 @@ def find(name: str) -> UserModel | None:
     return _all_models(project).get(name)
 
 
+def import_listed() -> None:
+    """Import the modules listed in pyproject.toml, for the rules that they register.
+
+    Raises:
+        UsageError: pyproject.toml is invalid.
+        ModelError: a module listed in it cannot be imported.
+    """
+    _import_all(read_project())
+
+
 def all_user_models() -> dict[str, UserModel]:
     """All user-defined models by name; imports the modules listed in pyproject.toml.
 

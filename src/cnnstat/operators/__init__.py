@@ -18,10 +18,11 @@ from . import (
     rearranged_fields,
     resizing,
     sequences,
+    user_rules,
     views,
 )
 
 _REGISTERED = (
     backward, convolution, decompositions, elementwise, free, linear, normalization, onnx, parts,
-    pooling, quantised, rearranged_fields, resizing, sequences, views,
+    pooling, quantised, rearranged_fields, resizing, sequences, user_rules, views,
 )  # fmt: skip

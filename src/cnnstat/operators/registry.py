@@ -237,7 +237,7 @@ def cost_of(op: Op) -> Cost | None:
     """The cost of one execution; None when the operator is uncounted."""
     known = definition_of(op.name)
     if known is None:
-        return None
+        return None if op.flops is None else Cost(op.flops // 2)
     if known.reason_free is not None:
         return _NOTHING
     if known.view is not None:

@@ -66,7 +66,8 @@ class Op(Struct, frozen=True, dict=True):
     `args` and `kwargs` are the operator's, with a `TensorSpec` for each tensor and tuples for
     lists. `call` is the index of the innermost open call. `live_bytes` are the activation bytes
     alive when the operator returned. `within` is the index in `Trace.composites` of the composite
-    operator to which it belongs, where those are recorded.
+    operator to which it belongs, where those are recorded. `flops` are those of a formula that the
+    user registered with torch, for an operator without definition.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Op(Struct, frozen=True, dict=True):
     call: int
     live_bytes: int
     within: int | None = None
+    flops: int | None = None
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:

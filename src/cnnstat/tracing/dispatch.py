@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import fast_meta
 from ..errors import LaneError
+from ..operators.user_rules import shape_rule_of
 from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .global_state import SEED
 from .lanes import Lane
@@ -21,6 +22,7 @@ from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
 from .scripted import ScriptedRows
 from .sparse import is_sparse
+from .user_rules import flop_formula_of, kernel_of
 
 Kernel = Callable[..., Any]
 """Runs an operator without data; returns NotImplemented to leave it to torch."""
@@ -46,6 +48,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self.fast = fast
         self.on_import: Callable[[], None] = lambda: None
         self._known: dict[Any, _Known] = {}
+        self._formulas: dict[Any, Callable[..., Any]] = {}
         self._modules = len(sys.modules)
         self._scripted = ScriptedRows(recorder)
         self._in_script = False
@@ -106,6 +109,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         # With the tensors of the model, not their copies on `meta`: what is written to a copy is
         # lost, and the record shows it.
         recorder.record_op(name, overload, recorded_args, recorded_kwargs, result)
+        if func in self._formulas:
+            recorder.note_flops(self._formulas[func](args, kwargs, result))
         return result
 
     def _collect(self) -> None:
@@ -156,6 +161,13 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             kernel = self.kernels.get(full) if self.fast else None
             if full in LARGEST:
                 kernel = _first_of(LARGEST[full], kernel)
+        name = packet.replace("::", ".")
+        own = shape_rule_of(name)
+        if own is not None and not self.lane.has_data:
+            kernel = kernel_of(own)
+        formula = flop_formula_of(func, name)
+        if formula is not None:
+            self._formulas[func] = formula
         wrapped = self.lane.wrap
         kernel = kernel and wrapped(kernel)
         run = wrapped(func if self.lane.has_data else fast_meta.with_torch_rules(func))
@@ -163,7 +175,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             run = self._reading(_READS[full], run)
         if torch.Tag.nondeterministic_seeded in func.tags:
             run = self._drawing(run)
-        return packet.replace("::", "."), overload or "default", kernel, composite, run
+        return name, overload or "default", kernel, composite, run
 
     def _reading(self, function: str, run: Kernel) -> Kernel:
         """The operator, which reads a value, with a notice to the recorder."""

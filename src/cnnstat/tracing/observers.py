@@ -29,6 +29,7 @@ from .created_modules import move_to_meta
 from .dispatch import Operators
 from .global_state import deeper_recursion, original_of, replaced_here
 from .recorder import Recorder
+from .user_rules import module_rule_of, run_by_rule
 
 
 @contextmanager
@@ -54,8 +55,12 @@ def recording(
                 module = without_data(module)
         with torch._C.DisableTorchFunction():  # what the recorder calls is no row of the model
             call = recorder.open_module(module, (args, kwargs))
+        rule = module_rule_of(module)
         try:
-            result = original(module, *args, **kwargs)
+            if rule is None:
+                result = original(module, *args, **kwargs)
+            else:
+                result = run_by_rule(rule, call, recorder, module, args, kwargs, original)
         except BaseException as error:
             recorder.close(call, error)
             raise

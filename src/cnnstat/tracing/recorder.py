@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -129,6 +130,7 @@ class Recorder:
         self._last_error = 0
         self._open_composites: list[int] = []
         self._left_out: set[int] = set()
+        self._replaced: set[int] = set()
         self.control_flow: list[ControlFlow] = []
         self.constants: dict[int, tuple[int, Tensor]] = {}  # with the position then
 
@@ -403,15 +405,20 @@ class Recorder:
         branch.counted = False
         self._left_out.update(range(since, until))
 
+    def replace_ops(self, since: int, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        """Record one operator in place of those from `since` on."""
+        self._replaced.update(range(since, self.position))
+        self.record_op(name, "", args, kwargs, result)
+
     def counted_ops(self, since: int = 0) -> Iterator[Op]:
-        left_out = self._left_out
+        left_out = self._left_out | self._replaced
         for index in range(since, len(self.ops)):
             if index not in left_out:
                 yield self.ops[index]
 
     @property
     def left_out_ops(self) -> list[Op]:
-        return [self.ops[index] for index in sorted(self._left_out)]
+        return [self.ops[index] for index in sorted(self._left_out - self._replaced)]
 
     # Ops
 
@@ -420,6 +427,11 @@ class Recorder:
         for tensor in outputs:
             self.track(tensor, len(self.ops))
         self.ops.append(self._op(name, overload, args, kwargs, outputs))
+
+    def note_flops(self, flops: Any) -> None:
+        """Record the FLOPs of the last operator by a formula that was registered with torch."""
+        if self.ops:
+            self.ops[-1] = structs.replace(self.ops[-1], flops=self.freeze(flops))
 
     def open_composite(self) -> None:
         self._open_composites.append(len(self.composites))
