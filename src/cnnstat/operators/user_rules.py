@@ -108,8 +108,8 @@ def shape_rule_of(name: str) -> OperatorRule | None:
 
 def check_amount(what: str, key: str, amount: Any) -> None:
     """Raise UsageError unless it is a number of operations or a function."""
-    whole = isinstance(amount, int) and not isinstance(amount, bool) and amount >= 0
-    if not whole and not callable(amount):
+    valid = isinstance(amount, int) and not isinstance(amount, bool) and amount >= 0
+    if not valid and not callable(amount):
         raise UsageError(
             f"{what}: {key} is {amount!r}",
             "expected a whole number, or a function that returns one",
@@ -130,16 +130,19 @@ def checked_amount(
         found = call(rule)
     except Exception as error:  # a function of the user
         raise ModelError(f"{title} fails", f"{key}: {type(error).__name__}: {error}") from error
-    whole = (isinstance(found, int | Expr) or hasattr(found, "node")) and not isinstance(
-        found, bool
-    )
-    if not whole or (isinstance(found, int) and found < 0):
+    if not _is_integer(found) or (isinstance(found, int) and found < 0):
         raise ModelError(
             f"{title} returns no number of operations",
             f"{key} is {found!r}, expected a whole number",
         )
     number: int = found  # or an expression, for symbolic sizes
     return number
+
+
+def _is_integer(number: Any) -> bool:
+    """Whether it is an integer, perhaps a symbolic one: an `Expr` or torch's `SymInt`."""
+    symbolic = isinstance(number, Expr) or type(number).__name__ == "SymInt"
+    return symbolic or (isinstance(number, int) and not isinstance(number, bool))
 
 
 def checked_shapes(title: str, found: Any) -> list[Shape]:

@@ -162,9 +162,9 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             if full in LARGEST:
                 kernel = _first_of(LARGEST[full], kernel)
         name = packet.replace("::", ".")
-        own = shape_rule_of(name)
-        if own is not None and not self.lane.has_data:
-            kernel = kernel_of(own)
+        shape_rule = shape_rule_of(name)
+        if shape_rule is not None and not self.lane.has_data:
+            kernel = kernel_of(shape_rule)
         formula = flop_formula_of(func, name)
         if formula is not None:
             self._formulas[func] = formula
