@@ -20,6 +20,7 @@ from .recorder import OpenCall, Recorder
 
 _MAX_FRAMES = 40
 _OURS = str(Path(__file__).parent.parent)
+_RUNS = {str(Path(__file__).with_name(name)) for name in ("run.py", "step.py")}
 _TORCH = str(Path(torch.__file__).parent)
 _PYTHON = sysconfig.get_path("stdlib")
 
@@ -63,8 +64,8 @@ def _frames_above(frame: FrameType | None) -> Iterator[Frame]:
     while frame is not None:
         if is_model_source(frame.f_code.co_filename):
             yield place_of(frame.f_code, frame.f_lasti, frame.f_lineno)
-        elif frame.f_code.co_name == "_run" and frame.f_code.co_filename.startswith(_OURS):
-            return  # `run._run`: the frames above belong to the caller of the run
+        elif frame.f_code.co_name == "_run" and frame.f_code.co_filename in _RUNS:
+            return  # the frames above belong to the caller of the run
         frame = frame.f_back
 
 

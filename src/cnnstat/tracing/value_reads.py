@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..errors import ModelError
+from ..operators.costs import Cost
 from ..operators.registry import Trait, cost_of, is_in_place, traits_of
 from ..trace.records import Op, Trace, ValueRead
 from .global_state import SEED
@@ -361,11 +362,12 @@ def _effects(trace: Trace, rerun: Rerun, variant: Variant, limit: int) -> tuple[
     except _TooLong:
         return "MACs", "other operations"
     except ModelError as error:
-        # A check that refuses the value, before it has changed anything: a run that succeeds does
-        # not depend on it.
-        if error.failure is None or not _is_raised(error.__cause__):
+        # A check that refuses the value before anything is different: a run that succeeds does not
+        # depend on it.
+        if error.failure is None:
             return None
-        return () if _begins(trace, error.failure.trace) else None
+        changed = tuple(_differences_before(trace, error.failure.trace))
+        return changed or (() if _is_raised(error.__cause__) else None)
     return tuple(_differences(trace, other))
 
 
@@ -380,8 +382,17 @@ def _is_raised(error: BaseException | None) -> bool:
     return dis.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
-def _begins(trace: Trace, other: Trace) -> bool:
-    return all(_shapes(a) == _shapes(b) for a, b in zip(trace.ops, other.ops, strict=False))
+def _differences_before(trace: Trace, other: Trace) -> Iterator[str]:
+    """What is different up to where the other run ends, operator by operator."""
+    pairs = [(a, b) for a, b in zip(trace.ops, other.ops, strict=False) if _shapes(a) != _shapes(b)]
+    if not pairs:
+        return
+    costs = [(cost_of(a) or Cost(), cost_of(b) or Cost()) for a, b in pairs]
+    if any(a.macs != b.macs for a, b in costs):
+        yield "MACs"
+    if any(a.other_ops != b.other_ops for a, b in costs):
+        yield "other operations"
+    yield "activation memory"
 
 
 def _differences(trace: Trace, other: Trace) -> Iterator[str]:
