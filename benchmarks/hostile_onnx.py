@@ -410,8 +410,8 @@ def _change_model(rng: random.Random, model: Any) -> None:
         del model.graph.input[:]
     elif change == 4:
         del model.graph.output[:]
-    elif change == 5:
-        model.graph.output[0].name = rng.choice(TEXTS) if model.graph.output else ""
+    elif change == 5 and model.graph.output:
+        model.graph.output[0].name = rng.choice(TEXTS)
     elif change == 6 and model.graph.input:
         model.graph.input[0].type.tensor_type.elem_type = rng.choice((0, 7, 8, 16, 99))
     elif change == 7 and model.graph.input:

@@ -485,6 +485,28 @@ REFUSED = [  # (what is in the file, options, status, what is said)
         ["is no valid ONNX model", "'kernel_shape' is missing"],
     ),
     (lambda: save([node("Relu", ["x"], ["y"], alpha=1.0)], X), "", 1, ["attribute: alpha"]),
+    # at these, onnx's shape inference would end the process
+    (
+        lambda: save(
+            [node("LayerNormalization", ["x", "w"], ["y"], axis=2**31)], X, [tensor("w", 8)]
+        ),
+        "",
+        1,
+        ["is no valid ONNX model", "the axis 2147483648"],
+    ),
+    (
+        lambda: save([node("GatherND", ["x", "i"], ["y"], batch_dims=-7)], X, [ints("i", 0)]),
+        "",
+        1,
+        ["batch_dims is -7"],
+    ),
+    (
+        lambda: save([node("Split", ["x"], ["y", "z"], num_outputs=10**9)], X),
+        "",
+        1,
+        ["num_outputs is 1000000000, and there are 2"],
+    ),
+    (lambda: save([node("Einsum", ["x"], ["y"], equation='"')], X), "", 1, ["is no equation"]),
     (doubling, "", 1, ["functions that expand to 5.76e+17 nodes", "at most 200000"]),
     (circular, "", 1, ["is damaged", "calls itself"]),
     (unknown_type, "", 1, ["the input x has the unknown data type 99"]),
@@ -505,6 +527,12 @@ def test_refusals(capsys, make: Any, options: str, status: int, says: list[str])
     for text in ["error: ", *says]:
         assert text in printed.err
     assert "fault of cnnstat" not in printed.err
+
+
+def test_models_without_feature_maps_are_compared(capsys) -> None:
+    save([node("Relu", ["x"], ["y"])], {"x": [1, 2]})
+    assert run(["compare", "model.onnx", "model.onnx"]) == 0
+    assert "By spatial resolution" in capsys.readouterr().out
 
 
 def test_what_a_dead_node_costs_is_counted() -> None:

@@ -31,7 +31,9 @@ def view(comparison: Comparison, options: Options) -> Report:
         *_layers(comparison, options),
         Text(tuple(_footings(comparison)), "note"),
     ]
-    return Report(f"{', '.join(comparison.names)} on {inputs}", tuple(blocks))
+    # without parameters there are no bars of roles, without feature maps none of stages
+    drawn = [block for block in blocks if not isinstance(block, Bars) or block.groups]
+    return Report(f"{', '.join(comparison.names)} on {inputs}", tuple(drawn))
 
 
 def _totals(comparison: Comparison) -> Table:

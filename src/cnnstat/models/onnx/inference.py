@@ -139,6 +139,9 @@ def inferred(
         for name, value in values.items()
         if value is not None and value.array is not None and value.array.dtype != object
     }
+    reason = unsafe_attribute(node, values)
+    if reason is not None:
+        raise InvalidNode(f"at {node.name or node.op_type}: {reason}")
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     try:
         found: dict[str, Any] = shape_inference.infer_node_outputs(
@@ -156,6 +159,32 @@ def inferred(
             f"onnx says: {_last_line(error)}",
         ) from error
     return found
+
+
+def unsafe_attribute(node: onnx.NodeProto, values: Mapping[str, Value | None]) -> str | None:
+    """Why an attribute is no use, among those at which onnx's shape inference ends the process.
+
+    It is C++: an index out of range there is no exception.
+    """
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    first = values.get(node.input[0]) if node.input else None
+    rank = 64  # of an operand of unknown shape
+    if first is not None and first.type and first.type.tensor_type.HasField("shape"):
+        rank = len(first.type.tensor_type.shape.dim)
+    axis, batched = attributes.get("axis"), attributes.get("batch_dims")
+    if axis is not None and not -rank - 1 <= axis.i <= rank:
+        return f"the axis {axis.i} of {rank} dimensions"
+    if axis is not None and node.op_type.endswith("Normalization") and not -rank <= axis.i < rank:
+        return f"the axis {axis.i} of {rank} dimensions"
+    if batched is not None and not 0 <= batched.i <= rank:
+        return f"batch_dims is {batched.i}, the input has {rank} dimensions"
+    outputs = attributes.get("num_outputs")
+    if node.op_type == "Split" and outputs is not None and outputs.i != len(node.output):
+        return f"num_outputs is {outputs.i}, and there are {len(node.output)}"
+    equation = attributes.get("equation")
+    if equation is not None and not re.fullmatch(rb"[A-Za-z., ]+(->[A-Za-z. ]*)?", equation.s):
+        return f"{equation.s!r} is no equation"
+    return None
 
 
 def _last_line(error: Exception) -> str:
