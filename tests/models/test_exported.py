@@ -150,6 +150,7 @@ def test_recurrent_layers_unroll_as_they_do(export: Export) -> None:
     graph = cnnstat.analyze(export(model, (sequence,)))
     assert rows(graph) == rows(cnnstat.analyze(model, sequence))
     assert graph.layers[0].config == "8→6 ×2 both ways"
+    assert graph.totals.depth == 2  # layers, not time steps
 
 
 def test_compare_makes_the_same_variants(export: Export) -> None:

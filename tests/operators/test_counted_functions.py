@@ -139,21 +139,42 @@ def test_counts_of_values_need_the_values():
 class Packed(nn.Module):
     """An LSTM on sequences of 7, 3 and 1 steps, padded to 7."""
 
-    def __init__(self):
+    def __init__(self, lengths=(7, 3, 1), enforce_sorted=True):
         super().__init__()
         self.rnn = nn.LSTM(4, 6, batch_first=True)
+        self.lengths, self.sorted = lengths, enforce_sorted
 
-    def forward(self, x):
-        packed = pack_padded_sequence(x, torch.tensor([7, 3, 1]), batch_first=True)
+    def forward(self, x, lengths=None):
+        lengths = torch.tensor(self.lengths) if lengths is None else lengths
+        packed = pack_padded_sequence(x, lengths, True, self.sorted)
         return pad_packed_sequence(self.rnn(packed)[0], batch_first=True)[0]
 
 
-def test_padding_of_a_packed_sequence_costs_nothing():
-    analysis = cnnstat.analyze(Packed(), (3, 7, 4))
+@pytest.mark.parametrize("lane", ["meta", "cpu"])
+@pytest.mark.parametrize("model", [Packed(), Packed((3, 1, 7), False)], ids=["sorted", "unsorted"])
+def test_padding_of_a_packed_sequence_costs_nothing(model, lane):
+    analysis = cnnstat.analyze(model, (3, 7, 4), lane=lane)
     steps = 7 + 3 + 1
     assert analysis.totals.macs == steps * 4 * 6 * (4 + 6)
     assert analysis.totals.exact
     assert analysis.layers[0].outputs == ((3, 7, 6),)
+    assert analysis.totals.depth == 1
+
+
+def test_lengths_that_are_inputs_are_read():
+    analysis = cnnstat.analyze(Packed(), torch.zeros(3, 7, 4), torch.tensor([7, 3, 1]))
+    assert analysis.lane == "cpu"
+    assert analysis.totals.macs == 11 * 4 * 6 * (4 + 6)
+    assert not analysis.totals.exact  # it depends on them
+
+
+def test_lengths_that_do_not_fit():
+    with pytest.raises(cnnstat.ModelError, match="pack_padded_sequence"):
+        cnnstat.analyze(Packed((7, 3)), (3, 7, 4))
+
+
+def test_memory_of_a_packed_sequence():
+    assert cnnstat.memory(Packed(), (3, 7, 4)).peak_bytes > 0
 
 
 ONE = torch.ones(2, 5, requires_grad=True)

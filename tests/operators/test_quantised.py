@@ -47,7 +47,7 @@ def test_a_float_model_has_the_same_figures():
     model = perceptron()
     quantised = cnnstat.analyze(dynamic(copy.deepcopy(model), nn.Linear), (2, 64)).totals
     plain = cnnstat.analyze(model, (2, 64)).totals
-    for figure in ("params", "macs", "other_ops"):
+    for figure in ("params", "macs", "other_ops", "depth"):
         assert getattr(quantised, figure) == getattr(plain, figure)
 
 

@@ -6,6 +6,7 @@ maximum, so the cost of everything after it is an upper bound; the cost before i
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -29,15 +30,41 @@ def depth_of(trace: Trace) -> int:
 
     These are products with a parameter (convolution, linear, …), the definition behind the numbers
     of ResNet-18 and VGG-16; projection shortcuts and normalisations do not count. A recurrent
-    operator counts its layers, not its time steps.
+    layer counts its layers, not its time steps, as one operator and unrolled.
     """
     depth: dict[int, int] = {}
+    recurrent = _recurrent_calls(trace)
     for op in trace.ops:
         before = max((depth.get(tensor.value, 0) for tensor in op.inputs), default=0)
-        after = before + _layers(op)
-        for tensor in op.outputs:
-            depth[tensor.value] = after
+        inside = recurrent.get(op.call)
+        if inside is None:
+            after = before + _layers(op)
+            depth.update((tensor.value, after) for tensor in op.outputs)
+        else:
+            layers, results = inside
+            for tensor in op.outputs:
+                depth[tensor.value] = before + (layers if tensor.value in results else 0)
     return max(depth.values(), default=0)
+
+
+def _recurrent_calls(trace: Trace) -> dict[int, tuple[int, frozenset[int]]]:
+    """The number of layers and the results of each call of a recurrent layer, by its index."""
+    weights = Counter(
+        parameter.owner
+        for parameter in trace.parameters
+        if _FIRST_WEIGHTS.fullmatch(parameter.name.rpartition(".")[2])
+    )
+    found = {}
+    for call in trace.calls:
+        if call.module is not None and call.module.base in _RECURRENT:
+            layers = call.module.settings.get("num_layers") or weights[call.path]
+            if layers:
+                found[call.index] = layers, frozenset(tensor.value for tensor in call.outputs)
+    return found
+
+
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_FIRST_WEIGHTS = re.compile(r"weight_ih_l\d+")  # one for each layer, without the reverse direction
 
 
 def _layers(op: Op) -> int:

@@ -31,7 +31,7 @@ free(
     "aten.block_diag", "aten.lift_fresh_copy", "aten.rot90", "aten.diag_embed", "aten._chunk_cat",
     "aten.diagonal_scatter", "aten.as_strided_scatter", "aten.lu_unpack",
     *(f"aten.{name}_copy" for name in _COPIED_VIEWS.split()),
-    "aten._pack_padded_sequence", "aten.max_unpool2d", "aten.max_unpool3d",
+    "aten.max_unpool2d", "aten.max_unpool3d",
     traits=Trait.COPIES,
 )  # fmt: skip
 free(

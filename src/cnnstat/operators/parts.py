@@ -233,6 +233,23 @@ class Unbind(Rearrangement, frozen=True):
 MOVED = "data moves, nothing is computed"
 
 
+@operator("aten._pack_padded_sequence", traits=Trait.COPIES, reason=MOVED)
+class Packing(Rearrangement, frozen=True):
+    """Sequences of different lengths, padded to one → their steps in a row, batch sizes."""
+
+    x: TensorSpec
+    lengths: TensorSpec
+    outputs: tuple[TensorSpec, ...] = ()
+
+    @classmethod
+    def of(cls, op: Op) -> Packing:
+        x, lengths = op.args[:2]
+        return cls(x, lengths, op.outputs)
+
+    def origins(self, out: TensorSpec) -> tuple[TensorSpec, ...] | None:
+        return (self.lengths,) if out in self.outputs[1:] else None
+
+
 class Join(Rearrangement, frozen=True):
     """`dim` is as written, perhaps negative."""
 

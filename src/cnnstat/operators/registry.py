@@ -96,6 +96,10 @@ class View(Struct, frozen=True):
         """The tensors that it writes to memory; None: all outputs."""
         return None
 
+    def origins(self, out: TensorSpec) -> tuple[TensorSpec, ...] | None:
+        """The inputs on which the values of an output depend; None: all."""
+        return None
+
     def cost(self) -> Cost | None:
         """The cost; None where it depends on values."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ from .containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from .global_state import SEED
 from .lanes import Lane
 from .memory_formats import lay_out
-from .meta_rules import DTYPE_CHECKS, LARGEST, SHAPE_CHECKS
+from .meta_rules import DTYPE_CHECKS, LARGEST, READING_CONSTANTS, SHAPE_CHECKS
 from .recorder import Attempt, Recorder
 from .scripted import ScriptedRows
 from .sparse import is_sparse
@@ -93,7 +93,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
                 self._refuse_sparse()
                 fast = None  # our kernels return dense tensors
             recorder.note_constants((args, kwargs))
-            args, kwargs = on_one_device(args, kwargs)
+            if name not in READING_CONSTANTS:
+                args, kwargs = on_one_device(args, kwargs)
         innermost = recorder.stack[-1] if recorder.stack else None
         recorder.attempt = Attempt(func, name, args, kwargs, innermost)
         if not self.lane.has_data:

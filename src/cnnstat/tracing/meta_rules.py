@@ -111,6 +111,9 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     return _indices(boxes, boxes.shape[0])
 
 
+READING_CONSTANTS = frozenset({"aten._pack_padded_sequence"})
+"""Operators that read values of an operand, which stays on the CPU if it is a constant there."""
+
 LARGEST: dict[str, Callable[..., Any]] = {
     "aten::nonzero": nonzero,
     "aten::masked_select": masked_select,

@@ -244,9 +244,16 @@ class Recorder:
         if isinstance(value, dict):
             return {str(key): self.freeze(item) for key, item in value.items()}
         if isinstance(value, torch.ScriptObject):
-            packed = packed_tensors(value)
-            return tuple([self.spec(tensor) for tensor in packed.values()]) or str(value)
+            return self._packed_specs(value) or str(value)
         return value if isinstance(value, int | float | str) else str(value)
+
+    def _packed_specs(self, packed: torch.ScriptObject) -> tuple[TensorSpec, ...]:
+        """The packed weights of the innermost layer, as parameters under its name."""
+        place = self.stack[-1].path if self.stack else ""
+        return tuple(
+            structs.replace(self.spec(tensor), parameter=f"{place}.{name}" if place else name)
+            for name, tensor in packed_tensors(packed).items()
+        )
 
     def specs_in(self, *values: Any) -> tuple[TensorSpec, ...]:
         return tuple([self.spec(tensor) for tensor in tensors_among(values)])

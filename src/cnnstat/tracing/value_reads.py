@@ -21,8 +21,8 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..operators.costs import Cost
-from ..operators.registry import Trait, cost_of, is_in_place, traits_of
-from ..trace.records import Op, Trace, ValueRead
+from ..operators.registry import Trait, cost_of, is_in_place, traits_of, view_of
+from ..trace.records import Op, TensorSpec, Trace, ValueRead
 from .global_state import SEED
 from .places import innermost_frame, is_model_source
 from .recorder import Recorder
@@ -175,7 +175,17 @@ class _Origins:
             return
         written = op.inputs[:1] if is_in_place(op.name) else op.outputs
         for tensor in written:
-            self._origin.setdefault(self._root(tensor.value), origin)
+            origin_of_output = self._origin_of(op, tensor, origin)
+            if origin_of_output is not None:
+                self._origin.setdefault(self._root(tensor.value), origin_of_output)
+
+    def _origin_of(self, op: Op, out: TensorSpec, origin: str) -> str | None:
+        """The origin of one output of an operator that has `origin`."""
+        view = view_of(op) if len(op.outputs) > 1 else None
+        inputs = None if view is None else view.origins(out)
+        if inputs is None:
+            return origin
+        return next(filter(None, (self._origin.get(self._root(t.value)) for t in inputs)), None)
 
 
 # Other values
