@@ -253,6 +253,21 @@ def test_checkpoints_of_the_model_itself(precision, lower, reentrant):
     assert predicted.peak_bytes == real.peak
 
 
+def test_a_model_whose_forward_creates_its_layers():
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleDict()
+
+        def forward(self, x):
+            if "first" not in self.layers:
+                self.layers["first"] = nn.Linear(x.shape[1], 10)
+            return self.layers["first"](x)
+
+    memory = partial(cnnstat.memory, device="cpu")
+    assert memory(Late(), (4, 8)).peak_bytes == memory(nn.Linear(8, 10), (4, 8)).peak_bytes
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_lazy_layers_hold_what_the_layers_hold_that_they_become(precision):
     lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10))

@@ -85,6 +85,10 @@ def by_parameter(net, x):
     return net.linear(x) if net.linear.bias.sum() > 0 else net.linear(net.linear(x))
 
 
+def by_one_parameter(net, x):
+    return net.linear(x[: 1 + (float(net.linear.bias[0]) > 0)])
+
+
 def by_written_element(net, x):
     lengths = torch.zeros(2)
     lengths[0] = x.abs().max()
@@ -99,7 +103,7 @@ def longest(net, x):
 
 
 CHANGES = [size_by_int, branch, branch_by_any, early_exit, until_small, longest, by_list, by_numpy,
-           by_equal, by_parameter, by_written_element]  # fmt: skip
+           by_equal, by_parameter, by_one_parameter, by_written_element]  # fmt: skip
 
 
 @pytest.mark.parametrize("forward", CHANGES, ids=lambda f: f.__name__)
@@ -176,6 +180,17 @@ def test_values_that_follow_from_shapes_are_certain():
     assert totals.exact
     assert totals.macs == 2 * 8 * 8
     assert [read.function for read in totals.value_reads] == ["numpy"]
+
+
+def test_a_parameter_may_be_read_without_any_operator():
+    class Flag(Net):
+        def __init__(self, forward):
+            super().__init__(forward)
+            self.flag = nn.Parameter(torch.ones(()))
+
+    totals = cnnstat.analyze(Flag(lambda net, x: net.linear(x) if net.flag else x), X).totals
+    assert not totals.exact
+    assert [read.origin for read in totals.value_reads] == ["the parameters"]
 
 
 def test_a_buffer_is_certain_until_an_input_is_written_to_it():

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,13 +30,14 @@ from .autocast import Autocast
 from .class_state import class_state_preserved
 from .containers import map_inputs
 from .copies import substitutes_in
+from .created_modules import path_in
 from .device_kernels import forms_of, kernels_of
 from .dispatch import Operators
 from .failures import explain
 from .global_state import modes_preserved, preserve_rng_state, slow_attention
 from .isolation import process_preserved
 from .lanes import META
-from .modules import has_lazy_tensors, modules_by_id, named_tensors, set_training
+from .modules import has_lazy_tensors, modules_by_id, named_tensors, parameters_of, set_training
 from .observers import recording
 from .sharding import FullParameters, Sharding, outside_use_error, sharded
 from .step_parts import Loss, LossScale, Stepper, checkpoint_layers, gradient_buckets, stepper
@@ -107,7 +109,8 @@ class _Subject:
         self.model = model
         set_training(model, options.mode == "train")
         self.autocast: Autocast | None = None  # off while lazy layers get their parameters
-        if has_lazy_tensors(model):
+        # A first run gives lazy layers their parameters, and the model those of its forward.
+        if has_lazy_tensors(model) or not parameters_of(model):
             self._run(self._forward, self._recorder(), False)
         if options.dtype is not torch.float32:
             model.to(options.dtype)
@@ -157,7 +160,9 @@ class _Subject:
 
     def _recorder(self) -> StorageRecorder:
         default: StorageKind = "temporaries" if self.options.optimizer else "activations"
-        return StorageRecorder(modules_by_id(self.model), default)
+        recorder = StorageRecorder(modules_by_id(self.model), default)
+        recorder.find = partial(path_in, self.model)
+        return recorder
 
     def _begin(self) -> None:
         recorder = self.recorder

@@ -47,7 +47,7 @@ class _Read(NamedTuple):
     site: Site
     path: str
     before: int  # the number of operators recorded before
-    tensors: tuple[int, ...]
+    tensors: tuple[TensorSpec, ...]
     number: bool  # whether it has more than two results
 
 
@@ -84,10 +84,13 @@ class ValueReads:
             function = call.type if function == "item" else function
         frame = innermost_frame(sys._getframe(1))
         site = Site(function, frame.file if frame else "", frame.line if frame else 0)
-        numbers = tuple(recorder.spec(tensor).value for tensor in tensors)
+        specs = recorder.specs_in(tuple(tensors))
         is_number = not isinstance(value, bool) and function != "bool"
-        self.found.append(_Read(site, path, len(recorder.ops), numbers, is_number))
-        return _other(value, self.variant.number) if site == self.variant.site else value
+        self.found.append(_Read(site, path, len(recorder.ops), specs, is_number))
+        if site != self.variant.site:
+            return value
+        # A condition on a number flips where the number becomes zero, or is zero no longer.
+        return type(value)(not value) if function == "bool" else _other(value, self.variant.number)
 
     @contextmanager
     def generators(self) -> Iterator[None]:
@@ -144,12 +147,18 @@ class _Origins:
         self._origin: dict[int, str] = {item.tensor.value: INPUT for item in trace.inputs}
         self._buffers = {p.name for p in trace.parameters if p.buffer}
 
-    def of(self, values: Sequence[int], before: int) -> str | None:
+    def of(self, tensors: Sequence[TensorSpec], before: int) -> str | None:
         """The first origin of these tensors after `before` operators; None: shapes alone."""
         for op in self._ops[self._next : before]:
             self._follow(op)
         self._next = max(self._next, before)
-        return next(filter(None, (self._origin.get(self._root(v)) for v in values)), None)
+        if any(self._is_parameter(tensor) for tensor in tensors):
+            return PARAMETERS
+        found = (self._origin.get(self._root(tensor.value)) for tensor in tensors)
+        return next(filter(None, found), None)
+
+    def _is_parameter(self, tensor: TensorSpec) -> bool:
+        return tensor.parameter is not None and tensor.parameter not in self._buffers
 
     def _root(self, value: int) -> int:
         while value in self._base:
@@ -164,7 +173,7 @@ class _Origins:
         elif Trait.CREATES not in traits:
             for tensor in op.inputs:
                 root = self._root(tensor.value)
-                if tensor.parameter is not None and tensor.parameter not in self._buffers:
+                if self._is_parameter(tensor):
                     self._origin.setdefault(root, PARAMETERS)
                 origin = origin or self._origin.get(root)
         if op.inputs and (Trait.LAYOUT in traits):
@@ -195,6 +204,8 @@ def _other(value: Any, number: int) -> Any:
     """Another value of the same type; `number` chooses which."""
     if isinstance(value, bool):
         return not value
+    if isinstance(value, int | float) and number == 2:
+        return type(value)(0)
     if isinstance(value, int):
         return value + 1 if number == 0 else value - 1 if value > 0 else value + 2
     if isinstance(value, float | complex):
@@ -350,7 +361,7 @@ def _variants_of(read: ValueRead) -> list[Variant]:
     if read.origin in _GENERATORS.values():
         return [Variant(number=number) for number in range(1, _VARIANTS + 1)]
     site = Site(read.function, read.file, read.line)
-    return [Variant(site, number) for number in range(2 if read.number else 1)]
+    return [Variant(site, number) for number in range(3 if read.number else 1)]
 
 
 def _located(read: ValueRead, rerun: Rerun) -> ValueRead:
