@@ -180,11 +180,13 @@ def import_place(place: str, name: str = "") -> ModuleType:
         vision_operators.make_importable()
     try:
         try:
-            return _imported(place)
+            module = _imported(place)
         except NotImplementedError:  # by torch, perhaps for a rule whose import was postponed
             if not import_rules():
                 raise
-            return _imported(place)
+            module = _imported(place)
+        vision_operators.make_traceable()
+        return module
     except (CnnstatError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
