@@ -26,6 +26,7 @@ class RunConfig:
         fast: whether to use the kernels of `fast_meta`; the result is the same.
         fused: whether a recurrent layer is one operator; torch unrolls it on `meta`.
         composites: whether to record composite operators too.
+        gradients: whether to run the forward pass with gradients, for one that computes some.
 
     Raises:
         UsageError: the mode or the lane is unknown.
@@ -38,6 +39,7 @@ class RunConfig:
     fast: bool = True
     fused: bool = True
     composites: bool = False
+    gradients: bool = False
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, (None, *MODES))

@@ -288,6 +288,7 @@ class About(Flag):
     NUMBER_OF_INPUTS = auto()
     ONE_VALUE = auto()  # a batch norm in training on one value per channel
     DTYPES = auto()
+    GRADIENTS = auto()  # the model computes gradients, and none are recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def clone_inputs(original: Any, placed: Any) -> Any:
 
 
 def output_tensors(value: Any, above: tuple[int, ...] = ()) -> Iterator[Tensor]:
-    """The tensors in the output of a model: inside nested containers, sets and dataclasses.
+    """The tensors in the output of a model: inside nested containers, sets and objects.
 
     `above` are the containers around it: one that contains itself is searched once.
     """
@@ -90,7 +90,22 @@ def output_tensors(value: Any, above: tuple[int, ...] = ()) -> Iterator[Tensor]:
     elif isinstance(value, tuple | list | set | frozenset):
         items = value
     elif is_dataclass(value) and not isinstance(value, type):
-        items = [getattr(value, field.name) for field in fields(value)]
+        items = [getattr(value, field.name, None) for field in fields(value)]
+    elif _is_plain_object(value):
+        items = list(vars(value).values())
     if id(value) not in above:
         for item in items:
             yield from output_tensors(item, (*above, id(value)))
+
+
+def _is_plain_object(value: Any) -> bool:
+    """Whether it is an object of a class of the user: a result with attributes."""
+    cls = type(value)
+    foreign = cls.__module__.partition(".")[0] in ("builtins", "torch", "numpy", "types")
+    is_code = isinstance(value, type | nn.Module) or callable(value)
+    return not foreign and not is_code and hasattr(value, "__dict__")
+
+
+def complete(result: Any) -> Any:
+    """The result of a model; what a generator yields, as a tuple."""
+    return tuple(result) if isinstance(result, Generator) else result

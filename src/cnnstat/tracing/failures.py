@@ -31,6 +31,7 @@ from .recorder import Attempt, OpenCall, Recorder
 _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+_NO_GRADIENTS = "does not require grad"
 _ONE_VALUE = "more than 1 value per channel"  # a batch norm's, in training
 # Functions that neither compute a shape nor compare any.
 _NOT_ABOUT_SHAPES = {
@@ -135,6 +136,8 @@ def about(error: BaseException) -> About:
     if isinstance(error, TypeError):
         for flag, words in _OF_A_CALL.items():
             found |= flag if words in text else About.NOTHING
+    if _NO_GRADIENTS in text:
+        found |= About.GRADIENTS
     if _ONE_VALUE in text:
         found |= About.ONE_VALUE
     if any(word in text.lower() for word in _DTYPE_WORDS):

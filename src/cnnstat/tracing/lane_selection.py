@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from ..choices import LANES, LaneName
 from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, ShapeError, format_exception
 from ..run_config import DEFAULT, RunConfig
-from ..trace.records import Trace
+from ..trace.records import About, Trace
 from ..units import format_bytes
 from .global_state import preserve_rng_state, seeded_generators
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
@@ -57,19 +57,27 @@ def trace_on_lanes(
     """
 
     def on(name: LaneName) -> Trace:
-        return with_effects(run_on(name, config), lambda reads: run_on(name, forward_only, reads))
+        try:
+            return on_with(name, config)
+        except ModelError as error:
+            if error.failure is None or About.GRADIENTS not in error.failure.about:
+                raise
+            return on_with(name, replace(config, gradients=True))
+
+    def on_with(name: LaneName, config: RunConfig) -> Trace:
+        plain = replace(config, training=False, mode=config.chosen_mode)
+        return with_effects(run_on(name, config), lambda reads: run_on(name, plain, reads))
 
     def run_on(name: LaneName, config: RunConfig, reads: ValueReads | None = None) -> Trace:
         if name == "meta":
-            subject, where = (model if reads is None else build.without_data()), META
+            again = reads is not None or config.gradients  # after a run, which may change it
+            subject, where = (build.without_data() if again else model), META
         elif name == "fake":
             subject, where = build.without_data(), fake_lane()
         else:
             # A backward pass needs a copy of the model, and a gradient for each parameter.
             subject, where = _with_data(build, _param_bytes(model) * (3 if config.training else 1))
         return trace(subject, inputs, named_inputs, config, lane=where, reads=reads)
-
-    forward_only = replace(config, training=False, mode=config.chosen_mode)
 
     if config.lane is not None:
         try:

@@ -23,6 +23,7 @@ from ..fast_meta import gc_paused
 from .autocast_regions import dtype_of_recurrent
 from .compilation import user_code
 from .complex_convolutions import convolve, is_complex_convolution
+from .containers import complete
 from .control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from .copies import Substitutes, meta_copy
 from .created_modules import move_to_meta
@@ -53,6 +54,8 @@ def recording(
         if operators.lane.name == "meta" and _has_data(module):
             with torch._C.DisableTorchFunction(), _disable_current_modes():
                 module = without_data(module)
+        if recorder.is_open_root(module):
+            return original(module, *args, **kwargs)
         with torch._C.DisableTorchFunction():  # what the recorder calls is no row of the model
             call = recorder.open_module(module, (args, kwargs))
         rule = module_rule_of(module)
@@ -61,6 +64,8 @@ def recording(
                 result = original(module, *args, **kwargs)
             else:
                 result = run_by_rule(rule, call, recorder, module, args, kwargs, original)
+            if call.parent is None:
+                result = complete(result)
         except BaseException as error:
             recorder.close(call, error)
             raise

@@ -31,7 +31,7 @@ from ..trace.records import (
     Unregistered,
 )
 from ..units import format_bytes
-from .containers import PLAIN, PLAIN_TENSORS, tensors_among
+from .containers import PLAIN, PLAIN_TENSORS, output_tensors, tensors_among
 from .modules import describe_module, is_library, is_scripted
 from .packed import packed_tensors
 from .sparse import is_sparse, storage_of, stored_in
@@ -131,6 +131,7 @@ class Recorder:
         self._open_composites: list[int] = []
         self._left_out: set[int] = set()
         self._replaced: set[int] = set()
+        self.root: nn.Module | None = None
         self.control_flow: list[ControlFlow] = []
         self.constants: dict[int, tuple[int, Tensor]] = {}  # with the position then
 
@@ -334,6 +335,15 @@ class Recorder:
             elements += tensor.numel()
         return elements
 
+    def open_root(self, module: nn.Module, inputs: Any) -> OpenCall:
+        """Open the call of a model whose class has its own `__call__`."""
+        self.root = module
+        return self.open_module(module, inputs)
+
+    def is_open_root(self, module: nn.Module) -> bool:
+        """Whether the call of the model is open, and nothing inside it: its `__call__` goes on."""
+        return module is self.root and len(self.stack) == 1
+
     def open_function(self, name: str, inputs: Any, library: bool = True) -> OpenCall:
         """`library`: whether what it calls has no rows."""
         return self._open("function", self._child_path(name), name, None, library, inputs)
@@ -368,6 +378,8 @@ class Recorder:
         while self.stack.pop() is not call:  # those that TorchScript ran inside it
             pass
         tensors = tensors_among(result)
+        if call.kind == "module" and type(result) not in PLAIN_TENSORS:
+            tensors = max(tensors, list(output_tensors(result)), key=len)  # those in objects, too
         call.outputs = tuple([self.spec(tensor) for tensor in tensors])
         call.new_bytes = self.new_bytes_since(call.first_op, tensors)
         # A function without outputs and operators (a check, a print) is no row.

@@ -16,7 +16,7 @@ from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception
 from ..run_config import DEFAULT, RunConfig
 from ..trace.records import Backward, Parameter, Trace, TracedInput
 from .class_state import class_state_preserved
-from .containers import clone_inputs, map_inputs, tensors_among
+from .containers import clone_inputs, complete, map_inputs, tensors_among
 from .copies import substitutes_in
 from .created_modules import parameter_record, path_in, with_created
 from .dispatch import Operators
@@ -204,12 +204,12 @@ def _run(
             class_state_preserved(model),
             (reads or ValueReads()).generators(),
             slow_attention(),
-            _gradients(backward is not None, config.composites),
+            _gradients(backward is not None or config.gradients, config.composites),
             lane.context(),
             attention_layout(),
             recording(recorder, operators, substitutes_in(model), config.fused),
         ):
-            result = model(*args, **kwargs)
+            result = _called(model, args, kwargs, recorder)
             if backward is not None:
                 backward(result)
     except (ModelError, *NOT_OF_THE_MODEL):
@@ -218,6 +218,21 @@ def _run(
         from .failures import explain
 
         raise explain(error, recorder, lane) from error
+
+
+def _called(model: nn.Module, args: Any, kwargs: Any, recorder: Recorder) -> Any:
+    """Call the model; one with a `__call__` of its own has a row all the same."""
+    classes = type(model).__mro__
+    if not any("__call__" in vars(cls) for cls in classes[: classes.index(nn.Module)]):
+        return model(*args, **kwargs)
+    call = recorder.open_root(model, (args, kwargs))
+    try:
+        result = complete(model(*args, **kwargs))
+    except BaseException as error:
+        recorder.close(call, error)
+        raise
+    recorder.close(call, result)
+    return result
 
 
 def _gradients(enabled: bool, composites: bool) -> AbstractContextManager[Any]:
