@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -138,3 +139,18 @@ def test_the_quick_import_changes_nothing(spec: str) -> None:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     plain = cnnstat.analyze(spec)  # by the plain import of this process
     assert msgspec.json.decode(printed, type=Analysis) == plain
+
+
+def test_deformable_convolution_in_a_file_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "deformed.py"
+    file.write_text(
+        "from torch import nn\nfrom torchvision.ops import DeformConv2d, roi_align\n"
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.offset = nn.Conv2d(3, 18, 3, padding=1)\n"
+        "        self.conv = DeformConv2d(3, 4, 3, padding=1)\n"
+        "    def forward(self, x):\n        return self.conv(x, self.offset(x))\n"
+    )
+    found = cnnstat.analyze(f"{file}:Net", (1, 3, 8, 8))
+    assert found.lane == "meta"
+    assert found.totals.macs == 64 * 18 * 27 + 64 * 4 * 27
+    assert found.layers[0].outputs == ((1, 4, 8, 8),)
