@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from types import FrameType
 from typing import Any
 
 import torch
@@ -68,19 +67,9 @@ def _unscripted(original: Callable[..., Any]) -> Callable[..., Any]:
         model = options.get("obj", options.get("func", options.get("mod", model)))
         if isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
             return original(model, *args, **options)
-        if _called_by_torch():  # forward-mode derivatives are scripted when they are first needed
-            return original(model, *args, **options)
         return model
 
     return called
-
-
-def _called_by_torch() -> bool:
-    """Whether torch's own rules for operators call a function that is replaced here."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("cnnstat."):
-        frame = frame.f_back
-    return frame is not None and frame.f_globals.get("__name__", "").startswith("torch._decomp")
 
 
 def _operators_as_written() -> Any:
