@@ -5,6 +5,7 @@ The file is imported, which runs it: the user named it. No other file is run.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import importlib.util
 import inspect
@@ -215,11 +216,12 @@ def _syntax_place(error: SyntaxError, place: str) -> str:
 
 
 def _imported(place: str) -> ModuleType:
-    limit = sys.getrecursionlimit()
+    limit, functions = sys.getrecursionlimit(), dict(vars(builtins))
     try:
         with preserve_rng_state(), arguments_of_script(place):
             return _import(place)
-    finally:  # a lower limit ends code of cnnstat and of torch, not only the model's
+    finally:  # these end code of cnnstat and of torch, not only the model's
+        vars(builtins).update(functions)
         sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))
 
 

@@ -32,8 +32,9 @@ def isolated() -> Iterator[None]:
     What the model's code sets for the whole process (default dtype, modes, generators, `sys.path`,
     the environment, …) holds until the end and is then restored, after a failure too.
     """
+    nested = is_nested()
     with one_at_a_time(), ExitStack() as stack:
-        if is_nested():  # what this analysis runs is none of the model that asked for it
+        if nested:  # what this analysis runs is none of the model that asked for it
             stack.enter_context(without_modes())
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
