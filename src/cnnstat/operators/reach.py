@@ -37,6 +37,7 @@ Pixels = Fraction | int
 ENTIRE_INPUT = "whole input"
 NOT_SPATIAL = "no spatial input"
 DIFFERENT_STRIDES = "branches of different strides meet"
+DIFFERENT_SIZES = "windows of different sizes"
 SEVERAL_MAPS = "positions of several maps in a row"
 
 
@@ -46,7 +47,8 @@ class Reach:
 
     length: the size of the axis. stride: the last distance between neighbouring positions.
     entire: all of the axis is seen, from every position. cropped: some positions were cut off.
-    irregular: intervals differ in size, `low` and `high` are of the largest.
+    irregular: intervals differ in size, `low` and `high` are of the largest. uneven: they differ
+    in a pattern that repeats with every `grain`, as after some transposed convolutions.
 
     Where positions are in steps smaller than those of what they see, as after an enlargement,
     windows see a varying number of steps. grain: the size of these steps, and `base` the size of
@@ -60,6 +62,7 @@ class Reach:
     entire: bool = False
     cropped: bool = False
     irregular: bool = False
+    uneven: bool = False
     grain: Pixels = 0
     base: Pixels = 0
 
@@ -72,6 +75,12 @@ class Reach:
             extent = self.base - (self.base - extent) // self.grain * self.grain  # rounded up
         return extent
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether `size` is that of the largest interval: of uneven ones, in whole steps only."""
+        extent = self.high - self.low + 1
+        return not (self.uneven and self.grain and (extent - self.base) % self.grain)
+
     def moved(self, by: Pixels) -> Reach:
         return replace(self, low=self.low + by, high=self.high + by)
 
@@ -81,9 +90,9 @@ class Reach:
 
     def coarse(self, grain: Pixels) -> Reach:
         """In front of positions in smaller steps than `grain`."""
-        if self.entire or grain <= self.grain:
+        if self.entire or grain < self.grain:
             return self
-        return replace(self, grain=grain, base=self.size)
+        return replace(self, high=self.low + self.size - 1, grain=grain, base=self.size)
 
     def join(self, other: Reach) -> Reach:
         wider, narrower = (self, other) if self.size >= other.size else (other, self)
@@ -94,6 +103,7 @@ class Reach:
             entire=self.entire or other.entire,
             cropped=self.cropped and other.cropped,
             irregular=self.irregular or other.irregular,
+            uneven=self.uneven or other.uneven,
             stride=min(self.stride, other.stride),
             grain=wider.grain or narrower.grain,
             base=wider.base if wider.grain else narrower.base,
@@ -384,12 +394,14 @@ def windowed_field(
             continue
         reach, jump = field.reaches[axis], field.dims[dim][0].jump
         if reach.irregular and kernel > 1:
-            return unknown_field("windows of different sizes")
+            return unknown_field(DIFFERENT_SIZES)
         if transposed:
             reach, jump = _transposed(reach, jump, kernel, stride, padding, dilation)
         else:
             reach = reach.moved(-padding * jump).widened((kernel - 1) * dilation * jump)
             jump = stride * jump
+        if not reach.is_exact:
+            return unknown_field(DIFFERENT_SIZES)
         field = stepped(field, dim, out.shape[dim], reach, jump)
     return Field(resized(field, out), field.reaches)
 
@@ -406,7 +418,10 @@ def _transposed(
     span = (kernel - 1) * dilation // step * step // stride
     last = padding // stride
     reach = reach.moved((last - span) * jump).widened(span * jump)
-    return (reach.coarse(distance(jump)) if stride > 1 else reach), Fraction(jump) / stride
+    if stride > 1:
+        uneven = reach.uneven or kernel % stride != 0 or dilation > 1
+        reach = replace(reach.coarse(distance(jump)), uneven=uneven)
+    return reach, Fraction(jump) / stride
 
 
 def joint_field(

@@ -12,7 +12,16 @@ from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
 from .parts import MOVED
-from .reach import Field, distance, repeated, resized, stepped, unknown_field, with_positions
+from .reach import (
+    DIFFERENT_SIZES,
+    Field,
+    distance,
+    repeated,
+    resized,
+    stepped,
+    unknown_field,
+    with_positions,
+)
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Unknown
 from .views import first_output
@@ -85,8 +94,8 @@ class Interpolation(View, frozen=True):
             x, axis = found
             if axis is None:
                 return None
-            if x.reaches[axis].irregular:
-                return unknown_field("windows of different sizes")
+            if x.reaches[axis].irregular or x.reaches[axis].uneven:
+                return unknown_field(DIFFERENT_SIZES)
             jump = x.dims[dim][0].jump
             step, first, most = self._neighbours(n, m)
             reach = x.reaches[axis].moved(first * jump).widened((most - 1) * jump)
