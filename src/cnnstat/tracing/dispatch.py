@@ -252,7 +252,7 @@ def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Move CPU constants to `meta` where they meet a meta tensor; else they keep their values."""
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:
         return args, kwargs
-    return _to_meta(args), _to_meta(kwargs)
+    return to_meta(args), to_meta(kwargs)
 
 
 def _all_meta(args: Any, kwargs: Any) -> bool:
@@ -273,11 +273,11 @@ def _are_meta(values: Iterable[Any]) -> bool:
     return True
 
 
-def _to_meta(value: Any) -> Any:
+def to_meta(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value if value.is_meta else value.to("meta")
     if isinstance(value, tuple | list):
-        return rebuilt(value, [_to_meta(item) for item in value])
+        return rebuilt(value, [to_meta(item) for item in value])
     if isinstance(value, dict):
-        return {key: _to_meta(item) for key, item in value.items()}
+        return {key: to_meta(item) for key, item in value.items()}
     return value

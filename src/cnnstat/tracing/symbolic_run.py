@@ -22,6 +22,7 @@ from ..run_config import DEFAULT, RunConfig
 from ..symbols.expressions import Number, symbol
 from ..trace.records import Condition, TensorSpec, Trace
 from .copies import meta_copy
+from .dispatch import to_meta
 from .lanes import META, Lane
 from .libraries import without_value_reads
 from .path_conditions import Path
@@ -135,10 +136,21 @@ def _in_python(operator: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        if _has_symbolic_size((args, kwargs)):  # kernels of the CPU need numbers
+            args, kwargs = to_meta(args), to_meta(kwargs)
         with enable_python_dispatcher():
             return operator(*args, **kwargs)
 
     return run
+
+
+def _has_symbolic_size(value: Any) -> bool:
+    """Whether a symbolic size is among the arguments of an operator on constants."""
+    if isinstance(value, tuple | list):
+        return any(_has_symbolic_size(item) for item in value)
+    if isinstance(value, dict):
+        return any(_has_symbolic_size(item) for item in value.values())
+    return isinstance(value, torch.SymInt)
 
 
 def symbolic_shape(spec: InputSpec) -> tuple[Number, ...]:
