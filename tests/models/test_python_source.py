@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import cnnstat
 from cnnstat.cli.main import run
@@ -210,6 +211,11 @@ class Optional(Net):
         return self.linear(torch.zeros(7, 4) if x is None else x)
 
 
+class Several(Net):
+    def forward(self, x, mask, scale=1.0):
+        return self.linear(x) * mask
+
+
 class Lightning(Net):
     example_input_array = torch.zeros(5, 4)
 
@@ -262,6 +268,7 @@ def test_inputs_of_any_kind(folder: Path, capsys, line: str, macs: int) -> None:
     [
         ("Net -i inputs_of_own.py:brokn", 1, ["no function 'brokn'", "did you mean broken"]),
         ("Net -i inputs_of_own.py:broken", 1, ["returns no inputs", "ValueError: no data"]),
+        ("Several", 2, ["needs 2 inputs: forward takes x, mask", "--input x=SIZES --input mask="]),
         ("Net -i no_such.py:batch", 1, ["there is no file no_such.py"]),
         ("Net -i 2,4 -i mode=cat", 2, ["--input mode=cat:str"]),
     ],
@@ -278,6 +285,14 @@ def test_parameters_with_the_names_of_our_options(folder: Path) -> None:
     named = {"mode": "cat", "training": True, "lane": 5, "arguments": (20, 24)}
     inputs = cnnstat.Inputs(cnnstat.InputSpec((2, 4)), **named)
     assert cnnstat.analyze("inputs_of_own.py:Net", inputs).totals.macs == 2 * 12
+
+    class Named(torch.nn.Linear):
+        def forward(self, x, module=None, model=None, inputs=None):  # type: ignore[override]
+            assert (module, model, inputs) == ("m", 1, (2, 3))
+            return super().forward(x)
+
+    inputs = cnnstat.Inputs(torch.zeros(2, 4), module="m", model=1, inputs=(2, 3))
+    assert cnnstat.analyze(Named(4, 3), inputs).totals.macs == 2 * 12
     sys.path.insert(0, str(folder))
     from inputs_of_own import Lightning, Optional  # type: ignore[import-not-found]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
@@ -90,6 +90,13 @@ def default_inputs(spec: str, model: nn.Module, example: Any) -> CallArguments:
     if known is not None:
         return known
     implied = implied_input(model)
+    required = _required_inputs(model)
+    if len(required) > 1:
+        raise UsageError(
+            f"{spec} needs {len(required)} inputs: forward takes {', '.join(required)}",
+            "or name them in its file: example_input = {…}",
+            hint=" ".join(f"--input {name}=SIZES" for name in required),
+        )
     if implied.certain:
         return CallArguments([InputSpec(implied.shape)])
     raise UsageError(
@@ -99,17 +106,23 @@ def default_inputs(spec: str, model: nn.Module, example: Any) -> CallArguments:
     )
 
 
+def _required_inputs(model: nn.Module) -> list[str]:
+    """The parameters of forward without a default; empty where they are not known."""
+    try:
+        parameters = signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # of code that is not Python
+        return []
+    several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in several]
+
+
 def _runs_without_input(model: nn.Module) -> bool:
     """Whether forward takes no input, or runs with the defaults of all that it takes."""
-    forward: Callable[..., Any] = model.forward
     try:
-        parameters = signature(forward).parameters.values()
+        parameters = signature(model.forward).parameters
     except (TypeError, ValueError):  # of code that is not Python
         return False
-    if any(
-        p.default is p.empty and p.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-        for p in parameters
-    ):
+    if _required_inputs(model):
         return False
     if not parameters:
         return True

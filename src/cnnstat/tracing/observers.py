@@ -49,7 +49,7 @@ def recording(
     # Inside another run, whose model calls cnnstat, that run does not record this one's modules.
     original = original_of(nn.Module.__call__)
 
-    def call_and_note(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def call_and_note(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
         module = known.of(module)
         if operators.lane.name == "meta" and _has_data(module):
             with torch._C.DisableTorchFunction(), _disable_current_modes():
