@@ -125,3 +125,9 @@ def test_everything_is_as_before_afterwards() -> None:
     assert {name: getattr(torch.cuda, name) for name in before} == before
     assert torch.set_default_device is default
     assert torch.zeros(2).device.type == "cpu"
+
+
+def test_classes_of_tensors_can_be_asked_for() -> None:
+    with on_lane_device():
+        assert isinstance(torch.zeros(2), torch.cuda.FloatTensor)
+        assert not isinstance(torch.zeros(2), torch.cuda.HalfTensor)

@@ -16,7 +16,7 @@ from ..errors import LaneError, ModelError, UsageError
 from ..inputs import CallArguments, Inputs, InputSpec, parse_arguments
 from ..tracing.containers import map_inputs
 from ..tracing.copies import meta_copy
-from ..tracing.modules import modules_of
+from ..tracing.modules import modules_of, parameters_of
 from ..tracing.run import trace
 from .loaded import Loaded
 
@@ -141,7 +141,7 @@ def with_default_dtype(loaded: Loaded) -> Loaded:
     Not for a model in another dtype than that, nor for a graph, which declares its inputs.
     """
     dtype = torch.get_default_dtype()
-    dtypes = {t.dtype for t in loaded.model.parameters() if t.is_floating_point()}
+    dtypes = {t.dtype for t in parameters_of(loaded.model) if t.is_floating_point()}
     if dtype is torch.float32 or loaded.mode is not None or dtypes - {dtype}:
         return loaded
     name = str(dtype).removeprefix("torch.")

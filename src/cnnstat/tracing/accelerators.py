@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from .global_state import replaced_here
+from .global_state import replaced, replaced_here
 
 _ACCELERATORS = frozenset({"cuda", "mps", "xpu", "hpu", "npu", "mtia", "privateuseone"})
 _found: ContextVar[dict[str, None] | None] = ContextVar("devices", default=None)
@@ -36,7 +36,9 @@ def on_lane_device() -> Iterator[dict[str, None]]:
     try:
         with ExitStack() as stack:
             for holder, name, value in _stand_ins(found) if outer is None else ():
-                stack.enter_context(replaced_here(holder, name, value))
+                # a class of tensors stays one, for isinstance
+                replacing = replaced if name in _DTYPES else replaced_here
+                stack.enter_context(replacing(holder, name, value))
             stack.enter_context(_OnLaneDevice(found))
             yield found
     finally:

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from .modules import modules_of
+
 _LARGEST = 10_000  # entries of a container that is looked into
 _MOST = 50_000  # objects that are looked into
 _DEEPEST = 12  # containers inside one another
@@ -63,7 +65,7 @@ class ClassState:
             self._add(root, 0)
             self._add_module_of(root)
             return
-        modules = list(root.modules())
+        modules = modules_of(root)
         for cls in {type(module) for module in modules}:
             for base in cls.__mro__:
                 self._add(base, 0)

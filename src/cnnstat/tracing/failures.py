@@ -227,5 +227,9 @@ def _mismatch(attempt: Attempt) -> str | None:
     return None
 
 
+_BY_TORCHSCRIPT = "failed in the TorchScript interpreter"  # what failed is in the last line
+
+
 def _first_line(error: BaseException) -> str:
-    return (message_of(error) or type(error).__name__).splitlines()[0]
+    lines = (message_of(error) or type(error).__name__).splitlines()
+    return lines[-1 if _BY_TORCHSCRIPT in lines[0] else 0]

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import ModelError
+from .modules import is_scripted
 from .places import shown_path
 
 
@@ -32,7 +33,8 @@ def check_tree(model: nn.Module) -> None:
             )
         if key in below:
             continue
-        children = vars(module).get("_modules")
+        # a traced module keeps it in C++
+        children = module._modules if is_scripted(module) else vars(module).get("_modules")
         if children is None:
             raise ModelError(
                 f"{type(module).__name__} does not call super().__init__()",
