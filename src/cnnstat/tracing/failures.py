@@ -154,7 +154,9 @@ _DTYPE_WORDS = ("dtype", "float", "long", "int", "type", "scalar")
 def _needs_values(error: BaseException, attempt: Attempt | None) -> bool:
     """Whether the run failed only because its tensors have no data."""
     if attempt is None:
-        return bool(_NO_DATA.search(f"{type(error).__name__}: {message_of(error)}"))
+        return bool(
+            _NO_DATA.search(f"{type(error).__name__}: {message_of(error)} {_first_line(error)}")
+        )
     if isinstance(error, NotImplementedError) or _NO_DATA.search(_first_line(error)):
         return True
     # torch's shape rules refuse some operands that its kernels accept: the kernel decides.
@@ -231,5 +233,6 @@ _BY_TORCHSCRIPT = "failed in the TorchScript interpreter"  # what failed is in t
 
 
 def _first_line(error: BaseException) -> str:
-    lines = (message_of(error) or type(error).__name__).splitlines()
-    return lines[-1 if _BY_TORCHSCRIPT in lines[0] else 0]
+    if type(error) is RuntimeError and _BY_TORCHSCRIPT in str(error):
+        return str(error).strip().splitlines()[-1]
+    return (message_of(error) or type(error).__name__).splitlines()[0]
