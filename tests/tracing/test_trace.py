@@ -454,7 +454,6 @@ NEEDS_VALUES = [
     ("item", lambda x: x * x.mean().item()),
     ("int", lambda x: x[:, : int(x[0, 0])]),
     ("tolist", lambda x: x.tolist()),
-    ("cpu", lambda x: x.cpu()),
     ("numpy", lambda x: x.numpy()),
     ("assert", lambda x: bool(torch.all(x > 0))),
 ]
@@ -501,10 +500,10 @@ def test_a_model_without_forward():
     assert "forward" in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit is on its way out
-def test_a_model_that_cannot_be_traced_is_an_error_of_its_own():
-    with pytest.raises(ModelError):
-        cnnstat.analyze(torch.jit.script(nn.Sequential(nn.Linear(4, 4))), (1, 4))
+def test_a_move_to_the_cpu_needs_no_values():
+    result = cnnstat.analyze(failing(lambda x: x.cpu() * 2), (1, 4), lane="meta")
+    assert result.lane == "meta"
+    assert result.layers[0].outputs == ((1, 4),)
 
 
 # (model, input, what the message must tell: the layer, the sizes that clash)
