@@ -119,6 +119,7 @@ def rows(name: str, net: nn.Module, shape: Sequence[int]) -> list[Comparison]:
 
         handles.append(net.get_submodule(path).register_forward_hook(hook))
 
+    smooth(net)
     handles: list[torch.utils.hooks.RemovableHandle] = []
     modules = [x for x in analysis.layers if x.kind == "module" and x.call == 0 and x.path]
     for row in modules:
@@ -131,12 +132,27 @@ def rows(name: str, net: nn.Module, shape: Sequence[int]) -> list[Comparison]:
     step = max(1, len(present) // ROWS)
     results = []
     for row in present[::step]:
-        largest = extent(outputs[row.path], x, elements=8)
+        largest = extent(outputs[row.path], x, elements=4)
         if largest is not None:
             stated, reason = row.receptive_field, row.receptive_field_reason
             found = largest.tolist()
             results.append(compare(f"{name}: {row.path}", stated, reason, found, shape))
     return results
+
+
+def smooth(net: nn.Module) -> nn.Module:
+    """The network with averages for maxima and Softplus for ReLU.
+
+    The gradient of a maximum is that of one pixel of its window, and that of ReLU is often 0: few
+    elements would show less than the network can see.
+    """
+    for name, module in list(net.named_modules()):
+        if isinstance(module, nn.MaxPool2d) and module.dilation == 1:
+            settings = (module.kernel_size, module.stride, module.padding, module.ceil_mode)
+            net.set_submodule(name, nn.AvgPool2d(*settings))
+        elif isinstance(module, nn.ReLU | nn.ReLU6):
+            net.set_submodule(name, nn.Softplus())
+    return net
 
 
 def zoo() -> list[Comparison]:
