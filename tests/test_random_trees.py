@@ -10,6 +10,7 @@ dispatch mode that know nothing of cnnstat.
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnstat
@@ -412,7 +414,8 @@ class Products(TorchDispatchMode):
     """Counts the multiply–accumulates of a run by having torch do them on ones.
 
     With ones for all operands (padding included), each multiply–add adds 1: the sum over the
-    output is their number. It is credited to all modules that are open.
+    output is their number. It is credited to all modules that are open. A complex one is four real
+    ones; torch's CPU kernel saves one of them in a convolution, which it runs as three.
     """
 
     def __init__(self):
@@ -420,11 +423,13 @@ class Products(TorchDispatchMode):
         self.open = []
         self.macs = Counter()
         self.inside_recurrent = 0
+        self.inside_complex_convolution = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.name().partition("::")[2].partition(".")[0]
         if not self.inside_recurrent:
-            self.credit(products(name, args))
+            each = Fraction(4, 3) if self.inside_complex_convolution else 1
+            self.credit(each * products(name, args))
         return func(*args, **(kwargs or {}))
 
     def credit(self, macs):
@@ -432,8 +437,29 @@ class Products(TorchDispatchMode):
             self.macs[key] += macs
 
 
+class ComplexConvolutions(TorchFunctionMode):
+    """Notifies the counter of convolutions of complex tensors, which torch runs as real ones."""
+
+    def __init__(self, counter):
+        super().__init__()
+        self.counter = counter
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        is_complex = func.__name__.startswith("conv") and args[0].is_complex()
+        self.counter.inside_complex_convolution += is_complex
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.counter.inside_complex_convolution -= is_complex
+
+
 def ones(tensor):
     return torch.ones(tensor.shape, dtype=torch.float64)
+
+
+def real(tensor):
+    """Real multiply–adds for each of the tensor."""
+    return 4 if tensor.is_complex() else 1
 
 
 def products(name, args):
@@ -441,16 +467,17 @@ def products(name, args):
     if name == "convolution":
         return convolution_macs(*args[:9])
     if name in ("mm", "bmm", "mv", "dot"):
-        return int((ones(args[0]) @ ones(args[1])).sum())
+        return real(args[0]) * int((ones(args[0]) @ ones(args[1])).sum())
     if name in ("addmm", "baddbmm", "addmv", "addbmm"):
-        return int((ones(args[1]) @ ones(args[2])).sum())
+        return real(args[0]) * int((ones(args[1]) @ ones(args[2])).sum())
     if name == "_scaled_dot_product_flash_attention_for_cpu":
         query, key, value = map(ones, args[:3])
         scores = query @ key.transpose(-1, -2)
         return int(scores.sum()) + int((torch.ones_like(scores) @ value).sum())
     if name == "_trilinear":  # a bilinear layer: Σ_i x[n,i] · w[o,i,j], then Σ_j with y[n,j]
         first = torch.einsum("ni,oij->noj", *map(ones, args[:2]))
-        return int(first.sum()) + int((torch.ones_like(first) * ones(args[2])[:, None]).sum())
+        second = torch.ones_like(first) * ones(args[2])[:, None]
+        return real(args[0]) * int(first.sum() + second.sum())
     return 0
 
 
@@ -508,7 +535,7 @@ def observed(tree, x):
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator that hides its products
     try:
-        with torch.no_grad(), mode:
+        with torch.no_grad(), mode, ComplexConvolutions(mode):
             tree(x)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

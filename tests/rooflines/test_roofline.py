@@ -129,7 +129,7 @@ def test_images_in_a_list_are_no_batch() -> None:
         def forward(self, images):
             return torch.stack([image.mean() for image in images])
 
-    step = cnnstat.roofline(Detect(), [(3, 8, 8), (3, 8, 8)], device="t4")
+    step = cnnstat.roofline(Detect(), [cnnstat.InputSpec((3, 8, 8))] * 2, device="t4")
     assert step.batch_size is None
     assert step.examples_per_second is None
     assert facts_of(step)["Examples per second"] == "–"

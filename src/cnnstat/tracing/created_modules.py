@@ -21,8 +21,9 @@ from .recorder import Recorder
 from .sparse import stored_in
 
 
-def move_to_meta(module: nn.Module) -> None:
+def move_to_meta(module: nn.Module, recorder: Recorder) -> None:
     """Move the module's own tensors to `meta`, in place; its children are moved when they run."""
+    path = recorder.modules[id(module)].path
     for tensors in (module._parameters, module._buffers):
         for name, tensor in tensors.items():
             if tensor is None or tensor.is_meta or is_lazy(tensor):
@@ -30,6 +31,7 @@ def move_to_meta(module: nn.Module) -> None:
             moved: Any = tensor.detach().to("meta")
             if isinstance(tensor, nn.Parameter):
                 moved = nn.Parameter(moved, requires_grad=tensor.requires_grad)
+            recorder.replace_parameter(f"{path}.{name}" if path else name, tensor, moved)
             tensors[name] = moved
 
 

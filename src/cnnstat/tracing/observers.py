@@ -81,7 +81,7 @@ def recording(
         runs.
         """
         if recorder.is_registered(module):
-            move_to_meta(module)
+            move_to_meta(module, recorder)
             return module
         copied = meta_copy(module)
         known.add(module, copied)

@@ -123,6 +123,7 @@ class Recorder:
         self._values: dict[int, tuple[weakref.ref[Tensor], Any, TensorSpec]] = {}
         self._value_count = 0
         self._created: list[nn.Module] = []
+        self._moved: list[Tensor] = []
         self._unregistered: dict[int, weakref.ref[nn.Module]] = {}
         self._parameters: dict[int, str] = {}
         self._newest: dict[int, TensorSpec] = {}  # by storage
@@ -139,6 +140,15 @@ class Recorder:
 
     def register_parameter(self, name: str, tensor: Tensor) -> None:
         self._parameters.setdefault(storage_key(tensor), name)
+
+    def replace_parameter(self, name: str, old: Tensor, new: Tensor) -> None:
+        """Register another tensor for a parameter or buffer.
+
+        The old one stays alive until the end of the run: an activation would get the identity of
+        its storage, and would count as a parameter.
+        """
+        self._moved.append(old)
+        self.register_parameter(name, new)
 
     @contextmanager
     def checkpoint(self, args: Any) -> Iterator[None]:
