@@ -522,7 +522,7 @@ def observed(tree, x):
         mode.open.append(key)
         if isinstance(module, nn.RNNBase):
             mode.inside_recurrent += 1  # its operators, and those that count here
-            mode.credit(recurrent_macs(module, args[0]))
+            mode.credit(real(args[0]) * recurrent_macs(module, args[0]))
 
     def after(path, module, args, output):
         mode.inside_recurrent -= isinstance(module, nn.RNNBase)
