@@ -13,7 +13,7 @@ from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NO_FIELD, Field
 from ..operators.registry import COMPLEX, cost_of
 from ..trace import records as trace_records
-from ..trace.records import Call, Op, Parameter, Trace, Unregistered
+from ..trace.records import IN_THREADS, Call, Op, Parameter, Trace, Unregistered
 from .control_flow import block_masks_of, bounds_of, branches_of, loops_of
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
@@ -73,7 +73,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*_complex_notes(params), *ownership.notes(), *unreached(trace), *_run_notes(trace)),
+        notes=(*_complex_notes(params), *_unused_notes(trace, ownership), *_run_notes(trace)),
     )
 
 
@@ -118,6 +118,14 @@ def _unbatched(trace: Trace) -> Iterator[str]:
                 f"{format_shape((1, *shape))}"
             )
         return
+
+
+def _unused_notes(trace: Trace, ownership: Ownership) -> Iterator[str]:
+    if any(op.name == IN_THREADS for op in trace.ops):  # they may use what else seems unused
+        yield "threads that forward starts are not recorded: what they run is in no figure"
+        return
+    yield from ownership.notes()
+    yield from unreached(trace)
 
 
 def _run_notes(trace: Trace) -> Iterator[str]:

@@ -60,6 +60,10 @@ class TensorSpec(_Sized, Struct, frozen=True, gc=False):
     index_bytes: int = 0
 
 
+IN_THREADS = "operators in threads"
+"""The name of an `Op` that stands for those of threads which its call starts: unrecorded."""
+
+
 class Op(Struct, frozen=True, dict=True):
     """One ATen operator execution.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..errors import ModelError
 from ..inputs import InputSpec
 
 PLAIN = frozenset({int, float, bool, str, type(None)})
@@ -107,5 +108,16 @@ def _is_plain_object(value: Any) -> bool:
 
 
 def complete(result: Any) -> Any:
-    """The result of a model; what a generator yields, as a tuple."""
+    """The result of a model; what a generator yields, as a tuple.
+
+    Raises:
+        ModelError: it is a coroutine or an asynchronous generator, which nothing has run.
+    """
+    if isinstance(result, Coroutine | AsyncGenerator):
+        if isinstance(result, Coroutine):
+            result.close()  # Python warns of one that is never awaited
+        raise ModelError(
+            "the forward of the model is asynchronous: calling the model runs no layer",
+            hint="a model whose forward is `def`, not `async def`",
+        )
     return tuple(result) if isinstance(result, Generator) else result

@@ -30,6 +30,7 @@ from .created_modules import move_to_meta
 from .dispatch import Operators
 from .global_state import deeper_recursion, original_of, replaced_here
 from .recorder import Recorder
+from .threads import noting_threads
 from .user_rules import module_rule_of, run_by_rule
 
 
@@ -92,6 +93,7 @@ def recording(
     # With data, cycles of tensors would fill the memory.
     collector = nullcontext() if has_data else gc_paused()
     with (
+        noting_threads(recorder),
         replaced_here(nn.Module, "__call__", call_and_note),
         HigherOrderCalls() as calls,
         collector,

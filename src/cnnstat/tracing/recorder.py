@@ -21,6 +21,7 @@ from torch.nn.parameter import is_lazy
 from ..errors import LaneError, ModelError, ModelPhase
 from ..operators.registry import cost_of
 from ..trace.records import (
+    IN_THREADS,
     Call,
     Checkpoint,
     ControlFlow,
@@ -132,6 +133,7 @@ class Recorder:
         self._open_composites: list[int] = []
         self._left_out: set[int] = set()
         self._replaced: set[int] = set()
+        self._with_threads: set[int] = set()
         self.root: nn.Module | None = None
         self.control_flow: list[ControlFlow] = []
         self.constants: dict[int, tuple[int, Tensor]] = {}  # with the position then
@@ -461,6 +463,16 @@ class Recorder:
         """Record the FLOPs of the last operator by a formula that was registered with torch."""
         if self.ops:
             self.ops[-1] = structs.replace(self.ops[-1], flops=self.freeze(flops))
+
+    def note_thread(self, call: int) -> None:
+        """Note that a thread, which the call started, runs operators of the model."""
+        self._with_threads.add(max(call, 0))
+
+    def record_threads(self) -> None:
+        """Record one operator without a rule for each call that started threads."""
+        for index in sorted(self._with_threads):
+            self.ops.append(Op(IN_THREADS, "", (), {}, (), index, self.live_bytes))
+        self._with_threads.clear()
 
     def open_composite(self) -> None:
         self._open_composites.append(len(self.composites))

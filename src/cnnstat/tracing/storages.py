@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import ModelError
 from ..trace.records import Module
 from ..trace.step_records import Operator, Phase, Place, Storage, StorageKind
 from .backward import BackwardRecorder
@@ -113,6 +114,13 @@ class StorageRecorder(BackwardRecorder):
         for tensor in tensors_among(result):
             self.track(tensor)
         self._operators.append(Operator(name, self.step_phase, self._place()))
+
+    def record_threads(self) -> None:
+        if self._with_threads:
+            raise ModelError(
+                "the model runs operators in threads that its forward starts",
+                "what they store is not recorded, and the memory would be too low",
+            )
 
     @property
     def position(self) -> int:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .global_state import replaced_here
+from .threads import threads_inside
 
 
 class _Turn:
@@ -49,7 +49,7 @@ def one_at_a_time() -> Iterator[None]:
         inner = _Turn(outer)
         _here.turn = inner
         try:
-            with replaced_here(threading.Thread, "start", _starting_inside(inner)):
+            with threads_inside(lambda: _inside(inner)):
                 yield
         finally:
             _here.turn = outer
@@ -64,20 +64,10 @@ def _current() -> _Turn:
     return turn
 
 
-def _starting_inside(turn: _Turn) -> Callable[[threading.Thread], None]:
-    original = threading.Thread.start
-
-    def start(thread: threading.Thread) -> None:
-        run = thread.run
-
-        def run_inside() -> None:
-            _here.turn = turn
-            run()
-
-        thread.run = run_inside  # type: ignore[method-assign]
-        original(thread)
-
-    return start
+@contextmanager
+def _inside(turn: _Turn) -> Iterator[None]:
+    _here.turn = turn
+    yield
 
 
 def _forget_turns() -> None:
