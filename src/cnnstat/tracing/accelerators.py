@@ -9,8 +9,9 @@ CUDA aborts the process for some of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from .global_state import replaced, replaced_here
+from .global_state import dispatching
 
 _ACCELERATORS = frozenset({"cuda", "mps", "xpu", "hpu", "npu", "mtia", "privateuseone"})
 _found: ContextVar[dict[str, None] | None] = ContextVar("devices", default=None)
@@ -33,16 +34,28 @@ def on_lane_device() -> Iterator[dict[str, None]]:
     outer = _found.get()
     found = {} if outer is None else outer
     token = _found.set(found)
+    stand_ins = _stand_ins() if outer is None else ()
+    originals = [getattr(holder, name) for holder, name, _ in stand_ins]
     try:
-        with ExitStack() as stack:
-            for holder, name, value in _stand_ins(found) if outer is None else ():
-                # a class of tensors stays one, for isinstance
-                replacing = replaced if name in _DTYPES else replaced_here
-                stack.enter_context(replacing(holder, name, value))
-            stack.enter_context(_OnLaneDevice(found))
+        for holder, name, value in stand_ins:
+            setattr(holder, name, value)
+        with _OnLaneDevice(found):
             yield found
     finally:
+        for (holder, name, _), original in zip(stand_ins, originals, strict=True):
+            setattr(holder, name, original)
         _found.reset(token)
+
+
+def _is_here() -> bool:
+    """Whether this thread runs user code as on a machine without accelerators."""
+    return _found.get() is not None
+
+
+def _note(device: str) -> None:
+    found = _found.get()
+    if found is not None:
+        found[device] = None
 
 
 class _OnLaneDevice(TorchFunctionMode):
@@ -183,12 +196,24 @@ _NUMBERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _stand_ins(found: dict[str, None]) -> Iterator[tuple[Any, str, Any]]:
+@cache
+def _stand_ins() -> tuple[tuple[Any, str, Any], ...]:
     """What replaces the functions of torch that need a driver: module, name, function."""
+    # a class of tensors stays one, for isinstance
+    return tuple(
+        (
+            holder,
+            name,
+            value if name in _DTYPES else dispatching(getattr(holder, name), value, _is_here),
+        )
+        for holder, name, value in _functions()
+    )
 
+
+def _functions() -> Iterator[tuple[Any, str, Any]]:
     def returning(value: Any, device: str) -> Callable[..., Any]:
         def stand_in(*args: Any, **kwargs: Any) -> Any:
-            found[device] = None
+            _note(device)
             return value
 
         return stand_in

@@ -140,32 +140,43 @@ def replaced_here(holder: Any, name: str, value: Any) -> Iterator[None]:
     Values of other kinds, and classes that have no subclasses (`torch.cuda.FloatTensor`), are
     replaced for all threads.
     """
-    original = getattr(holder, name)
-    with suppress(TypeError):
-        if isinstance(original, type):
-            value = _dispatching_class(original, value)
-        elif callable(original):
-            value = _dispatching(original, value)
-            setattr(value, _ORIGINAL, original_of(original))
-            if isinstance(vars(holder).get(name), staticmethod):
-                value = staticmethod(value)
-    with replaced(holder, name, value):
+    thread = threading.get_ident()
+    is_static = isinstance(vars(holder).get(name), staticmethod)
+    value = dispatching(getattr(holder, name), value, lambda: threading.get_ident() == thread)
+    with replaced(holder, name, staticmethod(value) if is_static else value):
         yield
 
 
-def _dispatching(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    thread = threading.get_ident()
+def dispatching(original: Any, value: Any, is_here: Callable[[], bool]) -> Any:
+    """A function or class that is `value` where `is_here()`, and the original elsewhere.
 
+    For an original of another kind, or a class that has no subclasses: `value`.
+    """
+    if isinstance(original, type):
+        with suppress(TypeError):
+            return _dispatching_class(original, value, is_here)
+    elif callable(original):
+        dispatched = _dispatching(original, value, is_here)
+        setattr(dispatched, _ORIGINAL, original_of(original))
+        return dispatched
+    return value
+
+
+def _dispatching(
+    original: Callable[..., Any], function: Callable[..., Any], is_here: Callable[[], bool]
+) -> Callable[..., Any]:
     @functools.wraps(original)
     def dispatched(*args: Any, **kwargs: Any) -> Any:
-        return (function if threading.get_ident() == thread else original)(*args, **kwargs)
+        return (function if is_here() else original)(*args, **kwargs)
 
     return dispatched
 
 
-def _dispatching_class(original: type, value: Callable[..., Any]) -> Any:
-    """A class whose objects are the original's, but in this thread what `value` returns."""
-    call = _dispatching(original, value)
+def _dispatching_class(
+    original: type, value: Callable[..., Any], is_here: Callable[[], bool]
+) -> Any:
+    """A class whose objects are the original's, but what `value` returns where `is_here()`."""
+    call = _dispatching(original, value, is_here)
 
     class Dispatching(type(original)):  # type: ignore[misc]  # a class of its metaclass
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -86,8 +86,8 @@ def process_preserved() -> Iterator[None]:
             with suppress(Exception):  # a value that cannot be set any more: the others still are
                 if setting.read() != value:
                     setting.write(value)
-        for name, module in modules.items():
-            sys.modules.setdefault(name, module)
+        for name in modules.keys() - sys.modules.keys():
+            sys.modules[name] = modules[name]
 
 
 class _Setting(NamedTuple):

@@ -37,9 +37,16 @@ def lay_out(name: str, args: Any, kwargs: Any, result: Any) -> None:
         _restride(out, strides)
 
 
+_has_attention = False  # whether a run has registered its kernel
+
+
 @contextmanager
 def attention_layout() -> Iterator[None]:
     """Lay out the results of attention as a device does, while torch decomposes it on `meta`."""
+    global _has_attention
+    if _has_attention:  # inside another run
+        yield
+        return
     operator = _aten.scaled_dot_product_attention.default
 
     def attention(*args: Any, **kwargs: Any) -> Any:
@@ -52,9 +59,11 @@ def attention_layout() -> Iterator[None]:
     replaced = library("aten", "IMPL")
     try:
         replaced.impl("scaled_dot_product_attention", attention, "AutogradMeta")
+        _has_attention = True
         yield
     finally:
         replaced._destroy()
+        _has_attention = False
 
 
 def _restride(tensor: Tensor, strides: Strides) -> None:
