@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..trace.records import Failure
+from .creation import Scope, Sized
 from .literals import Span
 from .mismatch import Mismatch, mismatch_of
 from .source_text import Replacement, constant_argument_spans, replaced
@@ -24,6 +25,7 @@ class Change:
         arguments: of the model's factory.
         inputs: in the place of the positional inputs.
         settings: constructor arguments of modules, by path and name, for a model without source.
+        layers: classes of torch.nn for modules, by path; likewise.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +33,14 @@ class Change:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Any, ...] | None = None
     settings: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> object:
+        """What it changes: of several values for one place, the best is enough."""
+        if self.replacements:
+            return tuple(replacement.span for replacement in self.replacements)
+        return tuple(self.arguments) or tuple(self.settings) or tuple(self.layers)
 
     def and_then(self, other: Change) -> Change:
         """Both; `other` refers to the sources of a run with this one."""
@@ -40,6 +50,7 @@ class Change:
             {**self.arguments, **other.arguments},
             self.inputs if other.inputs is None else other.inputs,
             {**self.settings, **other.settings},
+            {**self.layers, **other.layers},
         )
 
     def with_texts_replaced(self, texts: Mapping[str, str]) -> Change:
@@ -48,7 +59,7 @@ class Change:
         for file in {replacement.span.file for replacement in self.replacements}:
             here = [r for r in self.replacements if r.span.file == file]
             changed[file] = replaced(texts[file], here)
-        return Change(changed, (), self.arguments, self.inputs, self.settings)
+        return Change(changed, (), self.arguments, self.inputs, self.settings, self.layers)
 
 
 NO_CHANGE = Change()
@@ -80,6 +91,8 @@ class Situation:
         texts: the sources, by file.
         sizes: numbers of the source that may be sizes, for a failure that names none.
         inputs: the positional inputs, if all of them are shapes.
+        scopes: the calls that created each module, by its path, the innermost first.
+        sized: the tensors that constructors created from numbers.
     """
 
     failure: Failure
@@ -87,6 +100,8 @@ class Situation:
     texts: Mapping[str, str] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
     inputs: tuple[Any, ...] = ()
+    scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict)
+    sized: tuple[Sized, ...] = ()
 
     @cached_property
     def mismatch(self) -> Mismatch:

@@ -24,7 +24,7 @@ from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
 from .mismatch import mismatch_of
 from .naming import Places, settings_of
-from .results import Diagnosis, Fault, Fix
+from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
 from .subjects import Outcome, SourceSubject, Subject, subject_of
 from .view import error_lines
@@ -108,7 +108,8 @@ def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
 def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, places: Places) -> Fix:
     inputs = subject.inputs if error.before.inputs is None else error.before.inputs
     texts = error.outcome.texts
-    return Fix(*wording(change, texts, places, inputs, subject), True, outcome.output)
+    first, *others = wording(change, texts, places, inputs, subject)
+    return Fix(*first, True, outcome.output, tuple(Edit(*other) for other in others))
 
 
 _OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError"}

@@ -9,11 +9,20 @@ from ..choices import Mode
 from ..results import Record, Result
 
 
+class Edit(Record, frozen=True):
+    """One of several places that change together: as in `Fix`."""
+
+    edit: str
+    instead_of: str | None
+    source: str | None
+
+
 class Fix(Record, frozen=True):
     """An edit with which the model runs to its end, together with the other errors' first fixes.
 
     `edit` is the new text and `instead_of` the old one, as they stand in the source at `source`
-    (`my_model.py:14`), or on the command line. `output` is what the model returns then.
+    (`my_model.py:14`), or on the command line. `output` is what the model returns then. `also` are
+    further places that change together with it.
     """
 
     edit: str
@@ -21,6 +30,7 @@ class Fix(Record, frozen=True):
     source: str | None
     verified: bool
     output: tuple[tuple[int, ...], ...]
+    also: tuple[Edit, ...] = ()
 
 
 class Fault(Record, frozen=True, kw_only=True):

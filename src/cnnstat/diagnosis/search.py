@@ -89,7 +89,7 @@ class Search:
             # Inputs have their own limit: the model may be right and the input wrong, so another
             # input is tried even after enough edits of the model were found.
             of_input = proposal.change.inputs is not None
-            place = "input" if of_input else _place_of(proposal.change)
+            place = "input" if of_input else proposal.change.place
             is_full = len(fixed - {"input"}) >= _FIXES - ("input" in fixed)
             if place in fixed or (is_full and not of_input):
                 continue
@@ -122,18 +122,13 @@ class Search:
             outcome.texts,
             outcome.sizes,
             inputs if are_shapes else (),
+            outcome.scopes,
+            outcome.sized,
         )
 
 
 def _change_inputs_only(changes: list[Change]) -> bool:
     return all(change.inputs is not None for change in changes)
-
-
-def _place_of(change: Change) -> object:
-    """Of several values for one place, the best is enough."""
-    if change.replacements:
-        return change.replacements[0].span
-    return tuple(change.arguments) or tuple(change.settings)
 
 
 def _by_progress(advance: tuple[Proposal, Outcome]) -> tuple[float, float]:

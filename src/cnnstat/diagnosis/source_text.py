@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from ..trace.records import Frame
 from .literals import Literal, Span, applied, tracked
 
 LITERAL, APPLIED = "__cnnstat_literal__", "__cnnstat_applied__"
@@ -55,6 +57,26 @@ def piece(text: str, span: Span) -> str:
     return b"".join([*parts, lines[span.end_line - 1][: span.end_column]]).decode()
 
 
+@lru_cache(maxsize=32)
+def parsed(text: str) -> ast.Module:
+    """The syntax of a source; it may not be changed."""
+    return ast.parse(text)
+
+
+@lru_cache(maxsize=32)
+def _calls_in(text: str) -> dict[tuple[int, int, int | None, int | None], ast.Call]:
+    return {
+        (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset): node
+        for node in ast.walk(parsed(text)) if isinstance(node, ast.Call)
+    }  # fmt: skip
+
+
+def call_at(text: str, frame: Frame) -> ast.Call | None:
+    """The call that a frame is in; None if it is in no call, as in an operator."""
+    place = frame.line, frame.column, frame.end_line, frame.end_column
+    return _calls_in(text).get(place)
+
+
 def span_of(node: ast.AST, file: str) -> Span:
     at: Any = node
     return Span(file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset)
@@ -66,7 +88,7 @@ def span_of(node: ast.AST, file: str) -> Span:
 def shown_around(text: str, span: Span) -> Span:
     """The smallest piece of source around `span` that a reader understands without the rest."""
     around = [
-        place for node in ast.walk(ast.parse(text)) if isinstance(node, _SHOWN)
+        place for node in ast.walk(parsed(text)) if isinstance(node, _SHOWN)
         and (place := span_of(node, span.file)).contains(span)
     ]  # fmt: skip
     around.sort(key=lambda place: len(piece(text, place)))
@@ -91,7 +113,7 @@ def constant_argument_spans(text: str, file: str) -> dict[Span, Span]:
     argument's place.
     """
     found = {}
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if not isinstance(node, ast.Call):
             continue
         for argument in (*node.args, *(keyword.value for keyword in node.keywords)):

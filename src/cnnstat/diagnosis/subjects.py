@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 import inspect
 import io
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -36,10 +35,11 @@ from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
 from ..tracing.modules import paths_of
-from ..tracing.places import Watcher, frames_of, is_model_source, local_integers, place_of
+from ..tracing.places import Watcher, frames_of, is_model_source, local_integers
 from ..tracing.recorder import Recorder
 from ..tracing.run import trace
 from .changes import NO_CHANGE, Change
+from .creation import NotingSizes, Scope, Sized, noting_creations, scopes_of
 from .literals import Literal as SourceLiteral
 from .literals import Span, plain, tracked
 from .source_text import names_for, replaced, with_tracked_numbers
@@ -53,7 +53,9 @@ class Outcome:
         failure: None if it ran to its end.
         output: the shapes that it then returned.
         texts: the sources that it ran from, by file, as changed.
-        sites: where each module was created, by its path; empty unless the run was watched.
+        scopes: the calls that created each module, by its path, the innermost first; empty unless
+            the run was watched.
+        sized: the tensors that constructors created from numbers; likewise.
         signature: of the model's `forward`.
         sizes: the larger numbers that occur in the texts more than once; likewise.
     """
@@ -61,9 +63,15 @@ class Outcome:
     failure: Failure | None
     output: tuple[tuple[int, ...], ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
-    sites: Mapping[str, Frame] = field(default_factory=dict)
+    scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict)
+    sized: tuple[Sized, ...] = ()
     signature: str = ""
     sizes: tuple[int, ...] = ()
+
+    @property
+    def sites(self) -> dict[str, Frame]:
+        """Where each module was created, by its path."""
+        return {path: scopes[0].frame for path, scopes in self.scopes.items() if scopes}
 
 
 class Subject:
@@ -93,6 +101,8 @@ class Subject:
             model = self.loaded.builders.without_data()
             for (path, name), value in change.settings.items():
                 _replace_module(model, path, {name: value})
+            for path, name in change.layers.items():
+                _replace_module(model, path, {}, name)
             return self._traced(model, change, watched)
 
     def _traced(self, model: nn.Module, change: Change, watched: bool) -> Outcome:
@@ -149,15 +159,20 @@ class SourceSubject(Subject):
             return compile(program, file, "exec")
 
         names = names_for(literals) if watched else {}
-        sites: dict[str, Frame] = {}
+        scopes: dict[str, tuple[Scope, ...]] = {}
+        sizes_noted = NotingSizes()
         with quietly():
             try:
                 with (
                     user_code(),
                     arguments_of_script(self.place),
+                    noting_creations() if watched else nullcontext(),
                     reloaded(self.place, self.root, compiled, names) as module,
                 ):
-                    model = self._built(getattr(module, self.name), change, watched, sites)
+                    with sizes_noted if watched else nullcontext():
+                        model = self._built(getattr(module, self.name), change, watched)
+                    if watched:
+                        scopes.update((path, scopes_of(part)) for path, part in paths_of(model))
                     self._complete_inputs(module, model)
                     outcome = self._traced(model, change, watched)
             except NOT_OF_THE_MODEL:
@@ -166,7 +181,8 @@ class SourceSubject(Subject):
                 outcome = Outcome(self._without_a_run(error))
         numbers = Counter(x.value for x in literals if isinstance(x.value, int) and x.value > 7)
         sizes = tuple(int(size) for size, count in numbers.items() if count > 1)
-        return Outcome(outcome.failure, outcome.output, texts, sites, outcome.signature, sizes)
+        return replace(outcome, texts=texts, scopes=scopes, sized=tuple(sizes_noted.found),
+                       sizes=sizes)  # fmt: skip
 
     def _complete_inputs(self, module: ModuleType, model: nn.Module) -> None:
         """Infer the inputs of a model that could not be built before from its file or from it."""
@@ -177,21 +193,15 @@ class SourceSubject(Subject):
                 self.loaded, inputs=tuple(default.positional), named_inputs=default.named
             )
 
-    def _built(
-        self, named: Any, change: Change, watched: bool, sites: dict[str, Frame]
-    ) -> nn.Module:
+    def _built(self, named: Any, change: Change, watched: bool) -> nn.Module:
         arguments = {**self.loaded.arguments, **change.arguments}
         if watched:
             arguments = {name: _as_argument(name, value) for name, value in arguments.items()}
         if isinstance(named, nn.Module):
             return meta_copy(named)
-        with construction_sites() if watched else _nothing() as found:
-            model = construct(named, arguments)
+        model = construct(named, arguments)
         if not isinstance(model, nn.Module):
             raise ModelError(f"{self.name} returns no nn.Module")
-        for path, module in paths_of(model):
-            if id(module) in found:
-                sites[path] = found[id(module)]
         return model
 
 
@@ -203,11 +213,6 @@ def subject_of(loaded: Loaded, mode: Mode) -> Subject:
 def _as_argument(name: str, value: Any) -> Any:
     """The value of an `--arg`, tracked as such."""
     return tracked(value, SourceLiteral(Span("", 0, 0, 0, 0, name), value))
-
-
-@contextmanager
-def _nothing() -> Iterator[dict[int, Frame]]:
-    yield {}
 
 
 @contextmanager
@@ -228,24 +233,32 @@ def _signature(model: nn.Module) -> str:
         return ""
 
 
-def _replace_module(model: nn.Module, path: str, changed: Mapping[str, Any]) -> None:
-    """Replace the layer at `path` by one with other constructor arguments."""
+def _replace_module(
+    model: nn.Module, path: str, changed: Mapping[str, Any], layer: str = ""
+) -> None:
+    """Replace the layer at `path` by one with other constructor arguments, or of another class."""
     old = model.get_submodule(path)
     parent = model.get_submodule(path.rpartition(".")[0])
+    cls = getattr(nn, layer) if layer else type(old)
     with torch.device("meta"):
-        new = type(old)(**{**constructor_arguments(old), **changed})
+        new = cls(**{**constructor_arguments(old, cls), **changed})
     parent._modules[path.rpartition(".")[2]] = new.train(old.training)
 
 
-def constructor_arguments(module: nn.Module) -> dict[str, Any]:
-    """The arguments that a layer of torch was created with, read from its attributes."""
+def constructor_arguments(module: nn.Module, cls: type[nn.Module] | None = None) -> dict[str, Any]:
+    """The arguments that a layer of torch was created with, read from its attributes.
+
+    For `cls`, a layer of the same kind for another number of axes, one number is passed where all
+    axes have the same.
+    """
     arguments: dict[str, Any] = {}
-    for name, parameter in constructor_parameters(type(module)).items():
+    for name, parameter in constructor_parameters(cls or type(module)).items():
         value = getattr(module, name, None)
         if name == "bias":
             arguments[name] = value if isinstance(value, bool) else value is not None
         elif hasattr(module, name) and parameter.kind is not parameter.VAR_KEYWORD:
-            arguments[name] = value
+            is_uniform = isinstance(value, tuple) and len(set(value)) == 1
+            arguments[name] = value[0] if cls and isinstance(value, tuple) and is_uniform else value
     return arguments
 
 
@@ -265,37 +278,3 @@ def constructor_parameters(cls: type[nn.Module]) -> Mapping[str, inspect.Paramet
         kind = inspect.Parameter.KEYWORD_ONLY
         named["nonlinearity"] = inspect.Parameter("nonlinearity", kind, default="tanh")
     return named
-
-
-@contextmanager
-def construction_sites() -> Iterator[dict[int, Frame]]:
-    """The place of the call that creates each module inside, by the module's `id`."""
-    found: dict[int, Frame] = {}
-    alive: list[nn.Module] = []  # so that no id is reused
-    original = nn.Module.__init__
-
-    def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and _is_its_init(frame, module):
-            frame = frame.f_back
-        while frame is not None and not is_model_source(frame.f_code.co_filename):
-            # Skip torch's frames; behind `construct` is cnnstat, not the user's source.
-            frame = None if frame.f_code is construct.__code__ else frame.f_back
-        if frame is not None:
-            found[id(module)] = place_of(frame.f_code, frame.f_lasti, frame.f_lineno)
-            alive.append(module)
-        original(module, *args, **kwargs)
-
-    # Patched because every module calls it, whichever constructors its class defines.
-    nn.Module.__init__ = init  # type: ignore[method-assign, assignment]
-    try:
-        yield found
-    finally:
-        nn.Module.__init__ = original  # type: ignore[method-assign]
-
-
-def _is_its_init(frame: FrameType, module: nn.Module) -> bool:
-    """Whether the frame is that of a constructor of one of the module's classes."""
-    code = frame.f_code
-    first = code.co_varnames[:1]
-    return code.co_name == "__init__" and bool(first) and frame.f_locals.get(first[0]) is module

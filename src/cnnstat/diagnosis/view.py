@@ -8,7 +8,7 @@ from ..analysis.layer_table import layer_table
 from ..inputs import format_shape
 from ..render.blocks import Block, Report, Text
 from ..render.options import Options
-from .results import Diagnosis, Fault, Fix
+from .results import Diagnosis, Edit, Fault, Fix
 
 _WIDTH = 80
 _HEADLINES = {
@@ -61,11 +61,14 @@ def _fixes(fault: Fault) -> Iterator[str]:
     proofs = [f"✓ traced to the end, output {_output(fix)}" for fix in fault.fixes]
     widest = max(map(len, edits), default=0)
     fit = all(widest + 4 + len(proof) + 2 <= _WIDTH for proof in proofs)
-    for edit, proof in zip(edits, proofs, strict=True):
+    fit = fit and not any(fix.also for fix in fault.fixes)
+    for fix, edit, proof in zip(fault.fixes, edits, proofs, strict=True):
         if fit:
             yield f"{edit:<{widest}}    {proof}"
         else:
             yield from _folded(edit)
+            for other in fix.also:
+                yield from _folded(f"and: {_edit(other, fault)}")
             yield f"     {proof}"
 
 
@@ -78,7 +81,7 @@ def _folded(edit: str) -> Iterator[str]:
         yield from (new, f"     instead of {old}")
 
 
-def _edit(fix: Fix, fault: Fault) -> str:
+def _edit(fix: Fix | Edit, fault: Fault) -> str:
     instead = f" instead of {fix.instead_of}" if fix.instead_of else ""
     elsewhere = fix.source and fix.source != fault.source
     return f"{fix.edit}{instead}" + (f" at {fix.source}" if elsewhere else "")

@@ -22,22 +22,36 @@ Wording = tuple[str, str | None, str | None]
 def wording(
     change: Change, texts: Mapping[str, str], places: Places, inputs: Sequence[InputSpec],
     subject: Subject,
-) -> Wording:  # fmt: skip
-    """`texts` are the sources before the change, by file; `inputs` the inputs before it."""
-    if change.settings:
-        return _of_layer(change, subject)
+) -> tuple[Wording, ...]:  # fmt: skip
+    """Of each place that changes, in the order of the change.
+
+    `texts` are the sources before the change, by file; `inputs` the inputs before it.
+    """
+    if change.settings or change.layers:
+        return (_of_layer(change, subject),)
     if change.replacements:
-        return _of_text(change.replacements, texts, places)
+        return tuple(_of_text(group, texts, places) for group in _grouped(change))
     if change.arguments:
         name, value = next(iter(change.arguments.items()))
-        return f"--arg {name}={value}", None, None
+        return ((f"--arg {name}={value}", None, None),)
     assert change.inputs is not None
     new = " and ".join(_input(i) for i in change.inputs)
-    return f"input {new}", " and ".join(_input(i) for i in inputs), None
+    return ((f"input {new}", " and ".join(_input(i) for i in inputs), None),)
 
 
 def _input(spec: InputSpec) -> str:
     return format_shape(spec.shape) + ("" if spec.dtype == "float32" else f" of {spec.dtype}")
+
+
+def _grouped(change: Change) -> list[list[Replacement]]:
+    """The replacements in groups, each on one line of the source."""
+    groups: dict[tuple[str, int], list[Replacement]] = {}
+    for replacement in change.replacements:
+        place = replacement.span.file, replacement.span.line
+        groups.setdefault(place, []).append(replacement)
+    for group in groups.values():
+        group.sort(key=lambda r: r.span.column)
+    return list(groups.values())
 
 
 def _of_text(
@@ -62,22 +76,25 @@ def _moved(span: Span, start: Span) -> Span:
 
 def _of_layer(change: Change, subject: Subject) -> Wording:
     """The assignment that replaces a layer: `net.fc1 = nn.Linear(512, 120)`."""
-    (path, name), value = next(iter(change.settings.items()))
+    path = next(iter(change.layers), None) or next(iter(change.settings))[0]
     module = subject.loaded.builders.without_data().get_submodule(path)
-    arguments = constructor_arguments(module)
     target = "net" + "".join(
         f"[{part}]" if part.isdigit() else f".{part}" for part in path.split(".") if part
     )
-    new = _constructor(module, {**arguments, name: value})
-    return f"{target} = {new}", _constructor(module, arguments), None
+    cls = getattr(nn, change.layers[path]) if path in change.layers else None
+    arguments = constructor_arguments(module, cls)
+    arguments.update((name, value) for (_, name), value in change.settings.items())
+    new = _constructor(cls or type(module), arguments)
+    old = _constructor(type(module), constructor_arguments(module))
+    return f"{target} = {new}", old, None
 
 
-def _constructor(module: nn.Module, arguments: dict[str, Any]) -> str:
+def _constructor(cls: type[nn.Module], arguments: dict[str, Any]) -> str:
     """The call that creates such a layer: required arguments by position, others if they differ
     from the default.
     """
     texts = []
-    for name, parameter in constructor_parameters(type(module)).items():
+    for name, parameter in constructor_parameters(cls).items():
         if name not in arguments:
             continue
         value = _short(arguments[name])
@@ -90,7 +107,7 @@ def _constructor(module: nn.Module, arguments: dict[str, Any]) -> str:
             and value == _short(arguments.get("kernel_size"))
         ):
             texts.append(f"{name}={value!r}")
-    return f"nn.{type(module).__name__}({', '.join(texts)})"
+    return f"nn.{cls.__name__}({', '.join(texts)})"
 
 
 def _short(value: Any) -> Any:

@@ -123,4 +123,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         text = self.get_data(self.path).decode()
         vars(module).update(self.finder.names)
-        exec(self.finder.compile_text(text, self.path), vars(module))
+        execute(self.finder.compile_text(text, self.path), vars(module))
+
+
+def execute(code: CodeType, names: dict[str, Any]) -> None:
+    """Run the code of a module: in a stack, the frames above are not the user's."""
+    exec(code, names)
