@@ -1,0 +1,23 @@
+"""The LSTM returns its outputs and its state.
+
+set: handed
+kind: tuple
+$ cnnstat shapes lstm_in_sequential.py:tagger --input 3,12,6
+
+accepted:
+-tagger = nn.Sequential(
+-    nn.LSTM(6, 16, batch_first=True),
++class Output(nn.LSTM):
++    def forward(self, x):
++        return super().forward(x)[0]
++
++
++tagger = nn.Sequential(
++    Output(6, 16, batch_first=True),
+"""
+from torch import nn
+
+tagger = nn.Sequential(
+    nn.LSTM(6, 16, batch_first=True),
+    nn.Linear(16, 5),
+)
