@@ -25,6 +25,7 @@ FLOORS = [
     ("analysis",),
     ("models", "explanation"),
     ("diagnosis",),
+    ("linting",),
     ("pipeline",),
     ("comparison", "memory_usage", "rooflines", "verification"),
     ("bench", "symbolic"),

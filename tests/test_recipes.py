@@ -171,7 +171,8 @@ def test_other_values_than_those_of_the_set_are_refused(capsys: Capture) -> None
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "list": cnnstat.list_models, "shapes": cnnstat.analyze, "compare": cnnstat.compare,
-    "explain": cnnstat.explain, "scale": cnnstat.scale, "memory": cnnstat.memory,
+    "explain": cnnstat.explain, "lint": cnnstat.lint, "scale": cnnstat.scale,
+    "memory": cnnstat.memory,
     "roofline": cnnstat.roofline, "devices": cnnstat.measure_device, "bench": cnnstat.measure,
     "verify": cnnstat.verify,
 }  # fmt: skip

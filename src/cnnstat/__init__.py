@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compare,
         explain,
         formulas,
+        lint,
         list_devices,
         list_models,
         measure,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .explanation.results import Explanation
     from .inputs import Inputs, InputSpec
+    from .linting.results import Lint
     from .memory_usage.results import Memory
     from .rooflines.results import Device, Devices, Roofline
     from .symbolic.results import Formulas, Scaling
@@ -50,6 +52,7 @@ __all__ = [
     "Formulas",
     "InputSpec",
     "Inputs",
+    "Lint",
     "Memory",
     "ModelError",
     "Roofline",
@@ -62,6 +65,7 @@ __all__ = [
     "compare",
     "explain",
     "formulas",
+    "lint",
     "list_devices",
     "list_models",
     "measure",
@@ -87,6 +91,7 @@ _HOMES = {
     "Formulas": "symbolic.results",
     "InputSpec": "inputs",
     "Inputs": "inputs",
+    "Lint": "linting.results",
     "Memory": "memory_usage.results",
     "Roofline": "rooflines.results",
     "Scaling": "symbolic.results",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .choices import (
         DeviceKind,
         LaneName,
+        Loss,
         MemoryPrecision,
         Mode,
         OptimizerName,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .comparison.results import Comparison
     from .explanation.results import Explanation
+    from .linting.results import Lint
     from .memory_usage.results import Memory
     from .models.results import Listing
     from .models.user_names import Factory
@@ -151,6 +153,44 @@ def verify(
     call = "cnnstat.verify(model, {})"
     with isolated():
         return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
+
+
+def lint(
+    model: str | nn.Module,
+    *inputs: Any,
+    select: Sequence[str] = ("CN",),
+    ignore: Sequence[str] = (),
+    loss: Loss | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    **named_inputs: Any,
+) -> Lint:
+    """Find mistakes in a model that runs: parameters that are not trained, mixed batches, …
+
+    The model runs without data in eval and train mode, with a backward pass and on several batch
+    sizes; `docs/rules/` describes the rules. In a test:
+
+    >>> assert not cnnstat.lint(net, (1, 3, 224, 224)).findings
+
+    Args:
+        model, inputs, named_inputs, arguments: as for `analyze`.
+        select, ignore: codes of rules or their beginnings, `"CN1"`; the longest that fits a rule
+            decides. Rules that are off by default are selected by their full code only.
+        loss: of the training, for the rules about the output.
+
+    Raises:
+        UsageError: a code is unknown, or the spec or an input cannot be understood.
+        ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
+    """
+    if saved.is_saved(model):
+        raise UsageError(f"{model} is a saved analysis: linting needs the model itself")
+    from .linting.linter import LintConfig
+    from .pipeline import lint_model
+    from .tracing.isolation import isolated
+
+    config = LintConfig(tuple(select), tuple(ignore), loss=loss)
+    request = ModelRequest(model, inputs, named_inputs, arguments, "cnnstat.lint(model, {})")
+    with isolated():
+        return lint_model(request, config)
 
 
 def compare(

@@ -35,6 +35,15 @@ Schedule = Literal["constant", "cosine", "step"]
 Init = Literal["xavier", "default"]
 """Initial weights; `default` are those of the model's constructor."""
 
+Severity = Literal["error", "warning", "hint"]
+"""How sure and how bad a finding of `lint` is."""
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+FailOn = Literal[Severity, "never"]
+"""From which severity on findings are a failure."""
+Loss = Literal["cross-entropy", "bce-logits"]
+"""A loss that applies its own softmax or sigmoid."""
+LintFormat = Literal["table", "json", "github", "sarif", "markdown"]
+
 
 @dataclass(frozen=True)
 class Optimizer:

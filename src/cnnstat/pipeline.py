@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from msgspec import structs
@@ -30,6 +31,10 @@ from .tracing.module_tree import check_tree
 from .tracing.modules import class_name
 from .tracing.turns import one_at_a_time
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .linting.linter import LintConfig
+    from .linting.results import Lint
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,29 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
         warnings = mixed_batch(loaded, config.chosen_mode, recorded)
         analysis = structs.replace(analysis, notes=(*analysis.notes, *warnings))
     return ModelRun(loaded, config.chosen_mode, recorded, analysis)
+
+
+@one_at_a_time()
+def lint_model(request: ModelRequest, config: LintConfig) -> Lint:
+    """Check a model by the rules of `linting/`.
+
+    Raises:
+        ModelError: it cannot be built, or does not run in eval mode.
+    """
+    from .linting.linter import lint_loaded
+
+    loaded = load_model(request)
+    model = model_of(loaded, _class_of(loaded))
+    try:
+        return lint_loaded(loaded, config, model, this_tool())
+    except ModelError as error:
+        if isinstance(loaded, Recorded):
+            raise
+        raise _diagnosed(error, loaded, "eval") from error
+
+
+def _class_of(loaded: Loaded | Recorded) -> str:
+    return class_name(loaded.model) if isinstance(loaded, Loaded) else loaded.trace.model
 
 
 def this_tool() -> Tool:

@@ -16,7 +16,19 @@ import typer
 from ..errors import CnnstatError, OutputError, message_of
 from ..escaping import message_text, visible_lines
 from ..version import __version__
-from . import bench, compare, devices, explain, list_models, memory, roofline, scale, shapes, verify
+from . import (
+    bench,
+    compare,
+    devices,
+    explain,
+    lint,
+    list_models,
+    memory,
+    roofline,
+    scale,
+    shapes,
+    verify,
+)
 from .completion import join_words_of_bash
 from .model_code import prepare_process
 
@@ -28,6 +40,7 @@ app.command("list", short_help="The models that can be named.")(list_models.comm
 app.command("shapes", short_help="Every layer's shape and cost, and the totals.")(shapes.command)
 app.command("compare", short_help="How networks differ, and why.")(compare.command)
 app.command("explain", short_help="The arithmetic of one layer, with its numbers.")(explain.command)
+app.command("lint", short_help="Mistakes in networks that run.")(lint.command)
 app.command("scale", short_help="How costs grow with a size or an argument.")(scale.command)
 app.command("memory", short_help="What training will hold on a device, before it.")(memory.command)
 app.command("roofline", short_help="What a step takes at least on a device.")(roofline.command)

@@ -1,0 +1,87 @@
+"""The result of `lint`: findings, and the rules that could not be decided."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..analysis.results import Input, Model, Tool
+from ..choices import Severity
+from ..results import Record, Result
+
+
+class SourceLine(Record, frozen=True):
+    """A place in the user's code: `file` relative to the working directory, `line` and `column`
+    from 1; `end_column` is that behind the last character, on the same line. `text` is the line.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_column: int
+    text: str
+
+
+class Repair(Record, frozen=True):
+    """A change of the source. `verified`: the model was run with it, to its end."""
+
+    text: str
+    verified: bool
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """One mistake: a rule, a class of the model and the attribute of it that is concerned.
+
+    `model` is the spec. `paths` are all layers or calls that it is about, as in the layer table.
+    `params` and `macs` are those at stake, all paths together. `source` is the place to look at,
+    None for a model without source of the user's; `called_from` is where the model calls it, if
+    that is another place. `identity` stays the same when lines move.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    model: str
+    paths: tuple[str, ...]
+    class_name: str
+    attribute: str
+    params: int
+    macs: int
+    source: SourceLine | None
+    called_from: str | None
+    remarks: tuple[str, ...]
+    fix: Repair | None
+    identity: str
+
+
+class Undecided(Record, frozen=True):
+    """A rule that needs a run of the model which failed, and why."""
+
+    model: str
+    code: str
+    reason: str
+
+
+class Linted(Record, frozen=True, kw_only=True):
+    """A model that was linted, on these inputs."""
+
+    model: Model
+    inputs: tuple[Input, ...]
+    lane: str
+
+
+class Lint(Result, frozen=True, kw_only=True):
+    """Mistakes in models that run.
+
+    `rules` are the codes that were checked, `ignored` the number of findings that comments or
+    settings silence, `known` that of those in the baseline.
+    """
+
+    kind: Literal["lint"] = "lint"
+    tool: Tool
+    models: tuple[Linted, ...]
+    findings: tuple[Finding, ...]
+    undecided: tuple[Undecided, ...]
+    rules: tuple[str, ...]
+    ignored: int = 0
+    known: int = 0

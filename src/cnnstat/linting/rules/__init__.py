@@ -1,0 +1,6 @@
+"""The rules, a file a family: importing them registers them."""
+
+from ..registry import RULES
+from . import batch, registration  # noqa: F401
+
+__all__ = ["RULES"]

@@ -1,0 +1,1 @@
+"""CN201–CN206: the batch axis."""

@@ -1,0 +1,169 @@
+"""CN101–CN107: parameters that are not trained, saved or moved."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from ...trace.records import IN_THREADS
+from ...tracing.modules import is_scripted, modules_of
+from ...tracing.unregistered import module_lists
+from ..registry import Hit, Page, rule
+from ..runs import NotRun, Runs
+
+_UNREGISTERED = Page(
+    what="A layer or a parameter is in a plain Python list, tuple, dict or set.",
+    why="`nn.Module` looks at its attributes only, not inside of them: such parameters are in no "
+    "`parameters()`, so no optimizer trains them, no `state_dict()` saves them and no `.to(device)`"
+    " moves them.",
+    fires="""\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(20, 32)
+        self.hidden = [nn.Linear(32, 32) for _ in range(3)]
+
+    def forward(self, x):
+        x = self.first(x)
+        for layer in self.hidden:
+            x = layer(x).relu()
+        return x
+""",
+    quiet="""\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(20, 32)
+        self.hidden = nn.ModuleList(nn.Linear(32, 32) for _ in range(3))
+
+    def forward(self, x):
+        x = self.first(x)
+        for layer in self.hidden:
+            x = layer(x).relu()
+        return x
+""",
+    decided="The attributes of every module are searched, through lists, tuples, dicts and sets, "
+    "for modules with parameters and for parameters that `model.modules()` and "
+    "`model.parameters()` do not contain. Modules of TorchScript are not searched.",
+    wrong="A model that hides a second network on purpose, such as a frozen teacher or a moving "
+    "average, which is to be neither trained nor saved with it.",
+)
+
+
+@rule("CN101", "unregistered-module", "error", _UNREGISTERED)
+def unregistered_module(runs: Runs) -> Iterator[Hit]:
+    for found in module_lists(runs.model):
+        yield Hit(
+            path=f"{found.owner}.{found.attribute}" if found.owner else found.attribute,
+            message="`{attribute}` is a plain {container}: {params} parameters of {count} are not "
+            "trained, saved or moved",
+            values={
+                "attribute": found.attribute, "container": found.container,
+                "count": found.described,
+            },
+            params=found.params,
+        )  # fmt: skip
+
+
+_UNUSED = Page(
+    what="A parameter is read by no operator, in eval mode or in train mode.",
+    why="It is stored and saved for nothing, and usually shows a mistake: a layer that `forward` "
+    "forgets to call. `DistributedDataParallel` stops with an error on it, unless "
+    "`find_unused_parameters=True`.",
+    fires="""\
+from torch import nn
+
+example_input = (1, 3, 32, 32)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, padding=1)
+        self.shortcut = nn.Conv2d(3, 16, 1)
+
+    def forward(self, x):
+        return self.conv(x).relu()
+""",
+    quiet="""\
+from torch import nn
+
+example_input = (1, 3, 32, 32)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, padding=1)
+        self.shortcut = nn.Conv2d(3, 16, 1)
+
+    def forward(self, x):
+        return (self.conv(x) + self.shortcut(x)).relu()
+""",
+    decided="The operators of a run in eval mode and of one in train mode are followed; both must "
+    "reach their end. Layers that only run in train mode (auxiliary heads) count as used. It is "
+    "undecided if TorchScript or threads run parts of the model.",
+    wrong="A layer that runs only for other inputs or another argument of `forward`. If an input "
+    "of `forward` was left at None, the finding is a hint.",
+)
+
+
+@rule("CN105", "unused-parameters", "warning", _UNUSED)
+def unused_parameters(runs: Runs) -> Iterator[Hit]:
+    traces = (runs.eval, runs.train)
+    if any(is_scripted(module) for module in modules_of(runs.model)):
+        raise NotRun("TorchScript", "its parts are not visible")
+    used: set[str] = set()
+    for trace in traces:
+        for op in (*trace.ops, *trace.uncounted_branches):
+            if op.name == IN_THREADS:
+                raise NotRun(trace.mode, "threads that forward starts are not recorded")
+            used.update(spec.parameter for spec in op.inputs if spec.parameter is not None)
+    unused: dict[str, int] = {}
+    for parameter in runs.eval.parameters:
+        names = (parameter.name, *parameter.aliases)
+        if parameter.buffer or not parameter.trainable or not used.isdisjoint(names):
+            continue
+        path = _unused_root(parameter.name, used)
+        unused[path] = unused.get(path, 0) + parameter.numel
+    left_out = _inputs_left_at_none(runs)
+    for path, params in unused.items():
+        yield Hit(
+            path=path,
+            message="{at}: {params} parameters are read neither in eval nor in train mode",
+            params=params,
+            remarks=(f"{left_out} of forward was left at None: it may read them",)
+            if left_out else ("DistributedDataParallel stops on them",),
+            severity="hint" if left_out else None,
+        )  # fmt: skip
+
+
+def _unused_root(name: str, used: set[str]) -> str:
+    """The outermost module around a parameter none of whose parameters is used, or its name."""
+    parts = name.split(".")
+    for length in range(1, len(parts)):
+        path = ".".join(parts[:length])
+        if not any(other.startswith(f"{path}.") for other in used):
+            return path
+    return name
+
+
+def _inputs_left_at_none(runs: Runs) -> str:
+    """The arguments of forward that are None unless passed, and were not passed."""
+    try:
+        parameters = inspect.signature(runs.model.forward).parameters
+    except (TypeError, ValueError):
+        return ""
+    loaded = runs.loaded
+    optional = [
+        f"`{name}`" for number, (name, parameter) in enumerate(parameters.items())
+        if parameter.default is None
+        and number >= len(loaded.inputs) and name not in loaded.named_inputs
+    ]  # fmt: skip
+    return ", ".join(optional)

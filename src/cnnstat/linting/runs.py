@@ -1,0 +1,161 @@
+"""The runs of a model that rules look at, each made when a rule first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Literal
+
+from torch import nn
+
+from ..choices import Loss
+from ..diagnosis.subjects import quietly
+from ..errors import ModelError, UsageError
+from ..models.loaded import Loaded, Recorded
+from ..models.model_inputs import batch_of, with_batch
+from ..run_config import RunConfig
+from ..trace.records import Backward, Module, Trace
+from ..tracing.lane_selection import trace_on_lanes
+
+RunName = Literal["eval", "train", "backward", "batch of 11", "batch of 13"]
+BATCHES = (11, 13)
+"""Two batch sizes that share no factor with each other, and rarely one with another axis."""
+
+
+class NotRun(Exception):
+    """A run that a rule needs failed, or is not possible: the rule is undecided."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(run, reason)
+        self.run = run
+        self.reason = reason
+
+
+class Runs:
+    """The runs of one model.
+
+    A run that fails raises `NotRun`, which a rule lets through: it is then listed as undecided. A
+    rule about failures asks `failure(name)`, which does not raise.
+
+    Attributes:
+        loss: the loss that the user names; None if unknown.
+        batch_axis: of the inputs; None if they have none.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded | Recorded,
+        eval_trace: Trace | None = None,
+        loss: Loss | None = None,
+        batch_axis: int | None = 0,
+    ) -> None:
+        self.loaded = loaded
+        self.loss = loss
+        self.batch_axis = batch_axis
+        self._results: dict[RunName, Trace | ModelError | NotRun] = {}
+        if eval_trace is not None:
+            self._results["eval"] = eval_trace
+        elif isinstance(loaded, Recorded):
+            self._results["eval"] = loaded.trace
+
+    @property
+    def eval(self) -> Trace:
+        """The run in eval mode, on the inputs of the user or of the model."""
+        return self._trace("eval")
+
+    @property
+    def train(self) -> Trace:
+        """The run in train mode, with a batch of two at least; `backward` too if that ran."""
+        result = self._result("backward")  # both at once, where that is possible
+        return result if isinstance(result, Trace) else self._trace("train")
+
+    @property
+    def backward(self) -> Backward:
+        """The backward pass in train mode from all outputs, with a batch of two at least."""
+        backward = self._trace("backward").backward
+        assert backward is not None
+        return backward
+
+    @property
+    def batches(self) -> tuple[Trace, Trace]:
+        """Two runs in eval mode on batches of `BATCHES`."""
+        return self._trace("batch of 11"), self._trace("batch of 13")
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model without data, before its first run."""
+        loaded = self._loaded("the model itself")
+        with quietly():
+            return loaded.builders.without_data()
+
+    @property
+    def modules(self) -> dict[str, Module]:
+        """The modules of the runs so far, by each of their paths."""
+        found: dict[str, Module] = {}
+        for result in self._results.values():
+            for module in result.modules.values() if isinstance(result, Trace) else ():
+                for path in (module.path, *module.aliases):
+                    found.setdefault(path, module)
+        return found
+
+    def require_eval(self) -> None:
+        """Raise ModelError if the model does not run at all."""
+        if error := self.failure("eval"):
+            raise error
+
+    def failure(self, name: RunName) -> ModelError | None:
+        """How a run failed; None if it reached its end.
+
+        Raises:
+            NotRun: it is not possible.
+        """
+        result = self._result(name)
+        if isinstance(result, NotRun):
+            raise result
+        return result if isinstance(result, ModelError) else None
+
+    def _trace(self, name: RunName) -> Trace:
+        result = self._result(name)
+        if isinstance(result, ModelError):
+            raise NotRun(name, result.message) from result
+        if isinstance(result, NotRun):
+            raise result
+        return result
+
+    def _result(self, name: RunName) -> Trace | ModelError | NotRun:
+        if name not in self._results:
+            try:
+                with quietly():
+                    self._results[name] = self._run(name)
+            except (ModelError, NotRun) as error:
+                self._results[name] = error
+        return self._results[name]
+
+    def _run(self, name: RunName) -> Trace:
+        loaded = self._loaded(name)
+        if name == "eval":
+            return _traced(loaded, RunConfig("eval"))
+        if name in ("train", "backward"):
+            if loaded.mode == "eval":
+                raise NotRun(name, "its graph was exported in eval mode")
+            if batch_of(loaded) == 1:
+                loaded = with_batch(loaded, 2)  # a batch norm needs two values per channel
+            return _traced(loaded, RunConfig("train", training=name == "backward"))
+        if self.batch_axis is None:
+            raise NotRun(name, "the settings say that the inputs have no batch axis")
+        try:
+            loaded = with_batch(loaded, BATCHES[name == "batch of 13"])
+        except UsageError as error:
+            raise NotRun(name, error.message) from error
+        return _traced(loaded, RunConfig("eval"))
+
+    def _loaded(self, what: str) -> Loaded:
+        if isinstance(self.loaded, Recorded):
+            raise NotRun(what, "it is a graph that is not run")
+        return self.loaded
+
+
+def _traced(loaded: Loaded, config: RunConfig) -> Trace:
+    """A run of a newly built model: the one that was loaded may have run."""
+    build: Callable[[], nn.Module] = loaded.builders.without_data
+    return trace_on_lanes(build(), loaded.builders, loaded.inputs, loaded.named_inputs, config)
