@@ -367,7 +367,8 @@ POOLING = [
     (nn.AvgPool3d(2), (1, 2, 8, 8, 8), 2 * 4 * 4 * 4 * 8),
     (nn.AdaptiveAvgPool2d(1), (2, 4, 8, 8), 2 * 4 * 8 * 8),
     (nn.AdaptiveAvgPool2d(2), (2, 4, 8, 8), 2 * 4 * 2 * 2 * 16),
-    (nn.AdaptiveAvgPool2d(3), (2, 4, 8, 8), 2 * 4 * 3 * 3 * 9),  # windows of at most ⌈8/3⌉ = 3
+    (nn.AdaptiveAvgPool2d(3), (2, 4, 8, 8), 2 * 4 * (3 + 4 + 3) * (3 + 4 + 3)),
+    (nn.AdaptiveMaxPool1d(4), (2, 4, 7), 2 * 4 * (2 + 3 + 3 + 2)),
     (nn.AdaptiveAvgPool2d((None, 1)), (2, 4, 8, 8), 2 * 4 * 8 * 8),
     (nn.AdaptiveMaxPool2d(2), (2, 4, 8, 8), 2 * 4 * 2 * 2 * 16),
     (nn.AdaptiveAvgPool1d(2), (2, 4, 8), 2 * 4 * 2 * 4),
@@ -378,6 +379,15 @@ POOLING = [
 @pytest.mark.parametrize(("layer", "shape", "other_ops"), named(POOLING))
 def test_pooling(layer, shape, other_ops):
     assert cost(layer, shape) == (0, other_ops)
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_an_adaptive_pool_reads_what_a_real_one_does(n):
+    for m in range(1, 13):
+        x = torch.randn(1, 1, n, 5)
+        pool = nn.AdaptiveAvgPool2d((m, 3))
+        read = torch.autograd.functional.jacobian(pool, x).count_nonzero()
+        assert cost(pool, (1, 1, n, 5)) == (0, read.item()), (n, m)
 
 
 ARITHMETIC = [

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
 from fractions import Fraction
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from msgspec.structs import replace
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .costs import Cost, dot_products, per_element, per_window
+from .costs import Cost, Term, dot_products, in_terms, per_element, per_window
 from .reach import (
     Field,
     combined,
@@ -189,12 +189,6 @@ class AdaptivePool(View, frozen=True):
         return self.x.shape[-len(self.size) :]
 
     @property
-    def largest(self) -> Shape:
-        """⌈n / m⌉ along each axis; windows differ where m does not divide n."""
-        pairs = zip(self.sides, self.size, strict=True)
-        return tuple(ceil_div(n, m) if m != 0 else 0 for n, m in pairs)
-
-    @property
     def as_window(self) -> Window | None:
         """The window of the equivalent plain pool, where the sizes divide."""
         pairs = list(zip(self.sides, self.size, strict=True))
@@ -206,8 +200,7 @@ class AdaptivePool(View, frozen=True):
     def cost(self) -> Cost:
         if not self.outputs:
             return Cost()
-        remark = "each output reads its window, of ⌈n / m⌉ at most"
-        return per_window(self.outputs[0], self.largest, remark)
+        return _per_adaptive_window(self.x, self.outputs[0], len(self.size))
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         out = (*shape(self.x)[: -len(self.size)], *self.size)
@@ -244,6 +237,27 @@ class AdaptivePool(View, frozen=True):
         return Field(resized(x, out), x.reaches)
 
 
+def _per_adaptive_window(x: TensorSpec, out: TensorSpec, dims: int) -> Cost:
+    """One operation per element that the windows of an adaptive pool read."""
+    pairs = list(zip(x.shape[-dims:], out.shape[-dims:], strict=True))
+    if not all(isinstance(size, int) for pair in pairs for size in pair):
+        return Cost()  # symbolic: formulas have MACs alone
+    if all(m and n % m == 0 for n, m in pairs):
+        return per_window(out, [n // m for n, m in pairs], "each output reads its window")
+    read = [elements_read(n, m) for n, m in pairs]
+    remark = "along an axis, m windows over n elements read n + m − gcd(n, m)"
+    return in_terms(operations=[Term((*out.shape[:-dims], *read), remark=remark)])
+
+
+def elements_read(n: int, m: int) -> int:
+    """How many elements the m windows of an adaptive pool over n elements read.
+
+    Neighbouring windows share one element, except at gcd(n, m) − 1 boundaries where one ends and the
+    next one begins.
+    """
+    return n + m - gcd(n, m) if n and m else 0
+
+
 _AVERAGE_BACKWARD = {"aten.avg_pool2d_backward": 2, "aten.avg_pool3d_backward": 3}
 _ADAPTIVE_BACKWARD = {
     "aten._adaptive_avg_pool2d_backward": 2, "aten._adaptive_avg_pool3d_backward": 3,
@@ -268,7 +282,7 @@ class AveragePoolBackward(View, frozen=True):
 
 @operator(*_ADAPTIVE_BACKWARD, traits=Trait.BACKWARD)
 class AdaptivePoolBackward(View, frozen=True):
-    """(dy, x): the same, for windows of ⌈n / m⌉ at most."""
+    """(dy, x): the same, for the windows of an adaptive pool."""
 
     dy: TensorSpec
     x: TensorSpec
@@ -280,8 +294,7 @@ class AdaptivePoolBackward(View, frozen=True):
         return cls(dy, x, _ADAPTIVE_BACKWARD[op.name])
 
     def cost(self) -> Cost:
-        pairs = zip(self.x.shape[-self.dims :], self.dy.shape[-self.dims :], strict=True)
-        return per_element(self.dy, prod(ceil_div(n, m) for n, m in pairs))
+        return _per_adaptive_window(self.x, self.dy, self.dims)
 
 
 @rule("aten.fractional_max_pool2d", "aten.fractional_max_pool3d")
