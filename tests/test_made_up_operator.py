@@ -18,7 +18,8 @@ from torch import Tensor, nn
 import cnnstat
 from cnnstat.errors import ShapeError
 from cnnstat.operators.costs import Cost
-from cnnstat.operators.reach import Field, windowed_field
+from cnnstat.operators.field_rules import windowed_field
+from cnnstat.operators.reach import Field
 from cnnstat.operators.registry import DEFINITIONS, ShapeOf, Trait, View, operator
 from cnnstat.operators.shape_rules import Misfit, Window, fitting, window_size
 from cnnstat.trace.records import Op, TensorSpec

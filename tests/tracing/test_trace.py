@@ -865,6 +865,13 @@ NO_FIELD = [  # (network on 1×1×64×64, why no size can be stated)
     ("cat along positions", Function(lambda x: torch.cat([x, x], 3)),
      "positions of several maps in a row"),
     ("flip", Function(lambda x: x + x.flip(-1)), "branches of different strides meet"),
+    # the largest of the uneven windows may be missing, or several are combined
+    ("uneven pools", nn.Sequential(nn.AdaptiveAvgPool2d(11), nn.AdaptiveAvgPool2d(3)),
+     "windows of different sizes"),
+    ("every third uneven window", Function(lambda x: F.adaptive_avg_pool2d(x, 11)[..., ::3]),
+     "windows of different sizes"),
+    ("mean of uneven windows", Function(lambda x: F.adaptive_avg_pool2d(x, 11)[..., :3].mean(-1)),
+     "windows of different sizes"),
     # positions change places or meet those far away
     ("cumsum", Function(lambda x: x.cumsum(-1)), "not followed through cumsum"),
     ("sort", Function(lambda x: x.sort(-1)[0]), "not followed through sort"),

@@ -8,30 +8,32 @@ jump. A convolution with kernel k, stride s, padding q, dilation d turns (low, h
 
 (the recurrence of Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019, with both ends kept so that branches join exactly: the union of their intervals).
-`operators/reach.py` has the values, and the operators their own rules.
+`operators/reach.py` has the values, `operators/field_algebra.py` what can be done with them, and
+the operators their own rules.
 
 The spatial axes of an input are those that its first convolution or pool slides over: of an input
-with the channels last they are not the last ones. The statistics of normalisations are not
-followed: a norm is treated as the affine map that it is at inference.
+with the channels last they are not the last ones. A norm that computes its statistics at inference
+sees all that they are of; one with running statistics is an affine map, in training too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
+from ..operators.field_rules import joint_field
 from ..operators.reach import (
+    DIFFERENT_SIZES,
     ENTIRE_FIELD,
     NOT_SPATIAL_FIELD,
     SEVERAL_MAPS,
     Factor,
     Field,
     Reach,
-    joint_field,
     not_followed,
     unknown_field,
 )
@@ -150,7 +152,21 @@ def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
     result = _followed(op, known, out)
     if result is None or (result.reason is None and len(result.dims) != len(out.shape)):
         return unknown_field(not_followed(op))
+    if result.reason is None and _may_miss_largest(known.values(), result):
+        return unknown_field(DIFFERENT_SIZES)
     return replace(result, reason=SEVERAL_MAPS) if result.is_in_a_row else result
+
+
+def _may_miss_largest(operands: Iterable[Field], result: Field) -> bool:
+    """Whether positions were cut off, or combined, of which only the largest interval is known."""
+    for x in operands:
+        for axis, reach in x.reaches.items():
+            after = result.reaches[axis]
+            same = (reach.low, reach.high) == (after.low, after.high)
+            same = same and x.positions(axis) == result.positions(axis)
+            if reach.irregular and not after.entire and not same:
+                return True
+    return False
 
 
 def _followed(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field | None:
@@ -166,7 +182,7 @@ def _followed(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field | N
     return joint_field(op.inputs[1:] if written else op.inputs, out, fields)
 
 
-_AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM  # a norm is treated as an affine map
+_AT_ITS_POSITION = Trait.ELEMENTWISE | Trait.NORM
 
 
 def last_map(layers: Sequence[Layer]) -> Layer | None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..inputs import format_shape
 from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
-from ..operators.reach import NO_FIELD, Field
+from ..operators.reach import NOT_SPATIAL_FIELD, Field
 from ..operators.registry import COMPLEX, cost_of
 from ..trace import records as trace_records
 from ..trace.records import IN_THREADS, Call, Op, Parameter, Trace, Unregistered
@@ -202,7 +202,7 @@ def _layer(
     call: Call, self_tally: Tally, total: Tally, ownership: Ownership, ops: list[Op],
     fields: Mapping[int, Field], counted: bool,
 ) -> Layer:  # fmt: skip
-    field = fields.get(call.outputs[0].value, NO_FIELD) if call.outputs else NO_FIELD
+    field = (call.outputs and fields.get(call.outputs[0].value)) or NOT_SPATIAL_FIELD
     parameters = ownership.by_call.get(call.index, [])
     return Layer(
         path=call.path,

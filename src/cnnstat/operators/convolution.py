@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, dot_products, per_element
-from .reach import Field, combined, windowed_field
+from .field_algebra import combined
+from .field_rules import windowed_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Window, both_sides, fitting, per_axis, transposed_size, window_size
 

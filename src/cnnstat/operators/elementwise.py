@@ -11,7 +11,9 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import Factor, Field, combined, joint_field, resized
+from .field_algebra import combined, resized
+from .field_rules import along_features, joint_field, reduced_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, follow, operator, rule
 
 _SPECIAL = """
@@ -266,7 +268,7 @@ class Reduction(View, frozen=True):
         return structs.replace(self, pooled_to=size if isinstance(size, tuple) else (size,))
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-        return reduced_field(x, self.axes(len(x.dims)), out)
+        return reduced_field(x, self.axes(len(x.dims)), self.keepdim)
 
 
 @rule("aten._cdist_forward", "aten._euclidean_dist", traits=Trait.REDUCTION)
@@ -319,19 +321,6 @@ def _fft(op: Op, shape: tuple[int, ...], factor: float) -> Cost:
 # Receptive fields
 
 
-def reduced_field(x: Field, dims: set[int], out: TensorSpec) -> Field | None:
-    """A mean or sum over positions depends on all of them."""
-    if len(out.shape) == len(x.dims):
-        field = combined(x, dims)
-        if field.reason is not None:
-            return field
-        sizes = ((Factor(1),) if d in dims else factors for d, factors in enumerate(field.dims))
-        return Field(tuple(sizes), field.reaches)
-    if len(out.shape) != len(x.dims) - len(dims):
-        return None
-    return combined(x, dims, keepdim=False)
-
-
 # The place and the name of the dimensions among the arguments.
 _REDUCED = {
     **dict.fromkeys(
@@ -350,7 +339,8 @@ def reduction(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) ->
         return joint_field(op.inputs, out, fields)
     dims = op.arg(_REDUCED[op.name], "dim")
     chosen = (dims,) if isinstance(dims, int) else tuple(dims or range(len(x.dims)))
-    return reduced_field(x, {dim % len(x.dims) for dim in chosen}, out)
+    keepdim = len(out.shape) == len(x.dims)
+    return reduced_field(x, {dim % len(x.dims) for dim in chosen}, keepdim)
 
 
 @follow("aten.cumsum", "aten.cumprod")
@@ -361,13 +351,6 @@ def scanned(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> F
 @follow("aten.glu")
 def gated(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
     return along_features(x, out, op.arg(1, "dim", -1))
-
-
-def along_features(x: Field, out: TensorSpec, *dims: int) -> Field | None:
-    """Elements change places or are combined along dimensions without positions, else None."""
-    if len(x.dims) != len(out.shape) or any(x.is_along(dim % len(x.dims)) for dim in dims):
-        return None
-    return Field(resized(x, out), x.reaches)
 
 
 @follow("aten._fft_r2c", "aten._fft_c2c", "aten._fft_c2r")

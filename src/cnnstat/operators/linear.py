@@ -10,7 +10,9 @@ from typing import Any, Self
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .reach import Field, expanded_field, product_field, union
+from .field_algebra import expanded_field, union
+from .field_rules import product_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator, recorded, rule
 from .sequences import SOFTMAX_OPS
 from .shape_rules import Misfit, broadcast

@@ -15,7 +15,9 @@ from msgspec import structs
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
-from .reach import Field, combined, joint_field, union
+from .field_algebra import combined, union
+from .field_rules import joint_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit
 

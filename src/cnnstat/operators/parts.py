@@ -14,21 +14,18 @@ from msgspec import structs
 
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
-from .reach import (
-    IN_A_ROW,
-    Factor,
-    Field,
+from .field_algebra import (
     checked,
-    distance,
     features,
     in_a_row,
-    joint_field,
     merged,
     resized,
     stepped,
     union,
     with_positions,
 )
+from .field_rules import joint_field
+from .reach import IN_A_ROW, Factor, Field, distance
 from .registry import ShapeOf, Trait, operator
 from .shape_rules import Misfit, Unknown
 from .views import VIEW, Rearrangement, axis_in, first_output
@@ -136,8 +133,7 @@ class Slice(Rearrangement, frozen=True):
             ends = written == 1 and (start == 0 or start + 1 == size)
             return x if ends else None
         if axis is None:
-            dims = (*part.dims[:dim], features(size), *part.dims[dim + 1 :])
-            part = Field(dims, part.reaches)
+            part = part.with_dim(dim, features(size))
         else:
             jump = part.dims[dim][0].jump
             part = stepped(part, dim, size, part.reaches[axis].moved(-start * jump), jump)
@@ -151,7 +147,7 @@ def sliced_field(x: Field, dim: int, start: int, size: int, step: int = 1) -> Fi
     if size == before and step == 1:
         return x
     if not x.is_along(dim):
-        return replace(x, dims=(*x.dims[:dim], features(size), *x.dims[dim + 1 :]))
+        return x.with_dim(dim, features(size))
     inner = prod(factor.size for factor in factors[1:])
     if inner > 1 and (start % inner or size % inner or step != 1):
         found = with_positions(x, dim)
@@ -164,8 +160,7 @@ def sliced_field(x: Field, dim: int, start: int, size: int, step: int = 1) -> Fi
     reach = replace(x.reaches[first.axis].moved(start // inner * first.jump), cropped=True)
     part = Factor(size // inner, first.axis, first.jump * step)
     reach = replace(reach, stride=distance(part.jump))
-    dims = (*x.dims[:dim], (part, *factors[1:]), *x.dims[dim + 1 :])
-    return Field(dims, {**x.reaches, first.axis: reach})
+    return x.with_dim(dim, (part, *factors[1:]), {**x.reaches, first.axis: reach})
 
 
 @operator(

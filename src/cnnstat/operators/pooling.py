@@ -13,15 +13,9 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element, per_window
-from .reach import (
-    Field,
-    combined,
-    features,
-    resized,
-    stepped,
-    windowed_field,
-    with_positions,
-)
+from .field_algebra import resized, stepped, with_positions
+from .field_rules import reduced_field, windowed_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit, Window, both_sides, ceil_div, fitting, per_axis, window_size
 
@@ -218,10 +212,9 @@ class AdaptivePool(View, frozen=True):
             if n == m:
                 continue
             if m == 1:
-                x = combined(x, {dim})
+                x = reduced_field(x, {dim})
                 if x.reason is not None:
                     return x
-                x = replaced(x, dims=(*x.dims[:dim], features(1), *x.dims[dim + 1 :]))
                 continue
             found = with_positions(x, dim)
             if found is None or not m:
@@ -231,8 +224,7 @@ class AdaptivePool(View, frozen=True):
                 largest = max(ceil_div((i + 1) * n, m) - i * n // m for i in range(m))
                 jump = x.dims[dim][0].jump
                 reach = x.reaches[axis].widened((largest - 1) * jump)
-                if reach.irregular or n % m:
-                    reach = replaced(reach, irregular=True)
+                reach = replaced(reach, irregular=reach.irregular or n % m != 0)
                 x = stepped(x, dim, m, reach, jump * Fraction(n, m))
         return Field(resized(x, out), x.reaches)
 
@@ -252,8 +244,8 @@ def _per_adaptive_window(x: TensorSpec, out: TensorSpec, dims: int) -> Cost:
 def elements_read(n: int, m: int) -> int:
     """How many elements the m windows of an adaptive pool over n elements read.
 
-    Neighbouring windows share one element, except at gcd(n, m) − 1 boundaries where one ends and the
-    next one begins.
+    Neighbouring windows share one element, except at gcd(n, m) − 1 boundaries where one ends and
+    the next one begins.
     """
     return n + m - gcd(n, m) if n and m else 0
 

@@ -7,19 +7,9 @@ from dataclasses import replace
 from math import prod
 
 from ..trace.records import Op, TensorSpec
-from .elementwise import along_features
-from .reach import (
-    Factor,
-    Field,
-    distance,
-    features,
-    grouped,
-    merged,
-    repeated,
-    resized,
-    stepped,
-    with_positions,
-)
+from .field_algebra import features, grouped, merged, repeated, resized, stepped, with_positions
+from .field_rules import along_features
+from .reach import Factor, Field, distance
 from .registry import follow
 from .shape_rules import per_axis
 
@@ -65,8 +55,8 @@ def windows_of_an_axis(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Fi
         return None
     x, axis = found
     if axis is None:
-        dims = (*x.dims[:dim], features(out.shape[dim]), *x.dims[dim + 1 :], features(size))
-        return Field(dims, x.reaches)
+        x = x.with_dim(dim, features(out.shape[dim]))
+        return Field((*x.dims, features(size)), x.reaches)
     jump = x.dims[dim][0].jump
     x = stepped(x, dim, out.shape[dim], x.reaches[axis], step * jump)
     return Field((*x.dims, (Factor(size, axis, jump),)), x.reaches)

@@ -11,17 +11,9 @@ from typing import Any, Literal
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
+from .field_algebra import repeated, resized, stepped, with_positions
 from .parts import MOVED
-from .reach import (
-    DIFFERENT_SIZES,
-    Field,
-    distance,
-    repeated,
-    resized,
-    stepped,
-    unknown_field,
-    with_positions,
-)
+from .reach import DIFFERENT_SIZES, Field, distance, unknown_field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Unknown
 from .views import first_output

@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, in_terms, per_element
-from .reach import Field, combined, product_field, resized, union
+from .field_algebra import combined, resized, union
+from .field_rules import product_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Misfit
 

@@ -13,7 +13,9 @@ from typing import Any
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost
-from .reach import Field, grouped, joint_field
+from .field_algebra import grouped
+from .field_rules import joint_field
+from .reach import Field
 from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Unknown
 
