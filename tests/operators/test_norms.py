@@ -7,8 +7,8 @@ from torch import nn
 import cnnstat
 from cnnstat.diagnosis.mismatch import mismatch_of
 from cnnstat.diagnosis.replay import replayed
-from cnnstat.operators.elementwise import Reduction
 from cnnstat.operators.normalization import BatchNorm, LayerNorm, Norm
+from cnnstat.operators.reductions import Reduction
 from cnnstat.operators.registry import view_of
 from cnnstat.operators.shape_rules import Misfit, Unknown
 from cnnstat.trace.records import Failure, Op, TensorSpec, Trace

@@ -12,8 +12,9 @@ import torch
 
 from cnnstat.diagnosis import replay
 from cnnstat.operators.costs import Cost
+from cnnstat.operators.einsum import Einsum
 from cnnstat.operators.field_algebra import features
-from cnnstat.operators.linear import Einsum, Matmul, matrix_product
+from cnnstat.operators.linear import Matmul, matrix_product
 from cnnstat.operators.reach import ENTIRE_INPUT, Factor, Field, Reach
 from cnnstat.operators.registry import cost_of, recorded, view_of
 from cnnstat.operators.sequences import Attention, Embedding, Recurrent

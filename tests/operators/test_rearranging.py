@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from cnnstat.inputs import InputSpec
 from cnnstat.operators import costs  # noqa: F401  registers all operators
-from cnnstat.operators.parts import Cat, Pad, Select, Slice, Split, concatenated, padded, stacked
+from cnnstat.operators.joins import Cat, concatenated, stacked
+from cnnstat.operators.parts import Pad, Select, Slice, Split, padded
 from cnnstat.operators.registry import DEFINITIONS, Trait, view_of
 from cnnstat.operators.shape_rules import Misfit, Unknown
 from cnnstat.operators.views import Permute, Reshape, Squeeze, Unsqueeze, expanded, reshaped

@@ -8,8 +8,8 @@ from math import prod
 from ..inputs import format_shape
 from ..operators.convolution import Convolution, wide_output_padding
 from ..operators.describe import dims_of, window_of
+from ..operators.joins import Join
 from ..operators.linear import Matmul
-from ..operators.parts import Join
 from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec

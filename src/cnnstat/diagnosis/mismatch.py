@@ -8,9 +8,9 @@ from math import prod
 from typing import Literal
 
 from ..operators.convolution import Convolution
+from ..operators.joins import Cat, Join
 from ..operators.linear import Matmul
 from ..operators.normalization import ChannelNorm
-from ..operators.parts import Cat, Join
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
 from ..operators.shape_rules import Misfit, broadcast

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 
-from ..operators.parts import Cat, Select
+from ..operators.joins import Cat
+from ..operators.parts import Select
 from ..operators.registry import Trait, View, traits_of, view_of
 from ..operators.views import Squeeze, Unsqueeze
 from ..results import Shape

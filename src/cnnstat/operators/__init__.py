@@ -7,8 +7,10 @@ from . import (
     backward,
     convolution,
     decompositions,
+    einsum,
     elementwise,
     free,
+    joins,
     linear,
     normalization,
     onnx,
@@ -16,6 +18,7 @@ from . import (
     pooling,
     quantised,
     rearranged_fields,
+    reductions,
     resizing,
     sequences,
     user_rules,
@@ -23,6 +26,7 @@ from . import (
 )
 
 _REGISTERED = (
-    backward, convolution, decompositions, elementwise, free, linear, normalization, onnx, parts,
-    pooling, quantised, rearranged_fields, resizing, sequences, user_rules, views,
+    backward, convolution, decompositions, einsum, elementwise, free, joins, linear, normalization,
+    onnx, parts, pooling, quantised, rearranged_fields, reductions, resizing, sequences, user_rules,
+    views,
 )  # fmt: skip

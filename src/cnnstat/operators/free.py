@@ -1,8 +1,7 @@
 """Operators that do no arithmetic and have no view, each with the reason."""
 
-from .parts import MOVED
 from .registry import Trait, free
-from .views import VIEW
+from .views import MOVED, VIEW
 
 free(
     VIEW,

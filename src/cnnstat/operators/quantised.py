@@ -10,9 +10,9 @@ from math import prod
 
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .parts import MOVED
 from .registry import Trait, free, rule
 from .sequences import gates_and_state_ops
+from .views import MOVED
 
 _LINEAR = """
     linear linear_relu linear_leaky_relu linear_tanh linear_dynamic linear_relu_dynamic

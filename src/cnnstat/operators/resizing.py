@@ -12,11 +12,10 @@ from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
 from .field_algebra import repeated, resized, stepped, with_positions
-from .parts import MOVED
 from .reach import DIFFERENT_SIZES, Field, distance, unknown_field
 from .registry import ShapeOf, Trait, View, operator, rule
 from .shape_rules import Unknown
-from .views import first_output
+from .views import MOVED, first_output
 
 _NEAREST = [f"aten.{kind}{dims}d" for kind in ("upsample_nearest", "_upsample_nearest_exact")
             for dims in (1, 2, 3)]  # fmt: skip

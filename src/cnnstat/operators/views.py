@@ -20,6 +20,7 @@ from .registry import ShapeOf, Trait, View, operator
 from .shape_rules import Misfit, Unknown
 
 VIEW = "layout only: a view, no data moves"
+MOVED = "data moves, nothing is computed"
 
 
 class Rearrangement(View, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...operators.parts import concatenated, padded, stacked
+from ...operators.joins import concatenated, stacked
+from ...operators.parts import padded
 from ...operators.sequences import looked_up
 from ...operators.shape_rules import Misfit
 from .layout import elementwise

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...operators.parts import Cat, Pad, Select, Slice, Split
+from ...operators.joins import Cat
+from ...operators.parts import Pad, Select, Slice, Split
 from ...operators.registry import cost_of, reason_free
 from ...operators.sequences import Embedding
 from ...operators.views import Permute, Reshape, Squeeze, Unsqueeze

@@ -13,7 +13,8 @@ from math import floor, prod
 from typing import Any
 
 from ...operators.convolution import Convolution
-from ...operators.linear import Einsum, Matmul
+from ...operators.einsum import Einsum
+from ...operators.linear import Matmul
 from ...operators.normalization import Norm
 from ...operators.pooling import AdaptivePool
 from ...operators.registry import view_of

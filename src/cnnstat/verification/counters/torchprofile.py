@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from ...operators.convolution import Convolution
-from ...operators.linear import Einsum
+from ...operators.einsum import Einsum
 from ...operators.normalization import Norm
 from ...operators.registry import view_of
 from ...operators.resizing import GridSampler
