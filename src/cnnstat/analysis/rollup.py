@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from ..inputs import format_shape
 from ..operators.costs import Cost
 from ..operators.describe import config_of, dims_of, window_of
 from ..operators.reach import NOT_SPATIAL_FIELD, Field
-from ..operators.registry import COMPLEX, cost_of
+from ..operators.registry import cost_of
 from ..trace import records as trace_records
-from ..trace.records import IN_THREADS, Call, Op, Parameter, Trace, Unregistered
+from ..trace.records import IN_THREADS, Call, Op, Parameter, Trace
 from .control_flow import block_masks_of, bounds_of, branches_of, loops_of
 from .dataflow import bounded_by, depth_of, peak_bytes, unreached
 from .receptive_field import fields_of, last_map
 from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals, ValueRead
 from .roles import role_of, role_of_module
+from .run_notes import complex_notes, run_notes
 from .value_reads import depends_on
 
 
@@ -73,7 +73,7 @@ def analyse(trace: Trace, model: Model, tool: Tool) -> Analysis:
         totals=totals,
         by_role=_by_role(layers, ownership),
         layers=layers,
-        notes=(*_complex_notes(params), *_unused_notes(trace, ownership), *_run_notes(trace)),
+        notes=(*complex_notes(params), *_unused_notes(trace, ownership), *run_notes(trace)),
     )
 
 
@@ -87,81 +87,12 @@ def layers_of(trace: Trace) -> tuple[Layer, ...]:
     return _layers(trace, Ownership(trace), fields_of(trace))
 
 
-def _complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
-    elements = sum(p.numel for p in params if p.dtype in COMPLEX)
-    if elements:
-        yield (
-            f"{elements:,} parameters are complex: each counts once and has two real numbers, "
-            "and a complex MAC counts as four real ones"
-        )
-
-
-# Dimensions of an input without a batch, by the layer that accepts it.
-_UNBATCHED = {
-    "Conv1d": 2, "Conv2d": 3, "Conv3d": 4, "ConvTranspose1d": 2, "ConvTranspose2d": 3,
-    "ConvTranspose3d": 4, "RNN": 2, "LSTM": 2, "GRU": 2,
-}  # fmt: skip
-
-
-def _unbatched(trace: Trace) -> Iterator[str]:
-    """A note where the first layer takes an input of the model as one example without a batch."""
-    shapes = {item.tensor.shape for item in trace.inputs}
-    for call in trace.calls:
-        known = _UNBATCHED.get(call.module.base) if call.module and call.inputs else None
-        if known is None:
-            continue
-        shape = call.inputs[0].shape
-        if shape in shapes and len(shape) == known and call.module:
-            yield (
-                f"the input {format_shape(shape)} is taken as one example without a batch "
-                f"dimension at {call.path or call.type} ({call.module.base}); a batch of one is "
-                f"{format_shape((1, *shape))}"
-            )
-        return
-
-
 def _unused_notes(trace: Trace, ownership: Ownership) -> Iterator[str]:
     if any(op.name == IN_THREADS for op in trace.ops):  # they may use what else seems unused
         yield "threads that forward starts are not recorded: what they run is in no figure"
         return
     yield from ownership.notes()
     yield from unreached(trace)
-
-
-def _run_notes(trace: Trace) -> Iterator[str]:
-    yield from _unbatched(trace)
-    by_formula = dict.fromkeys(op.name for op in trace.ops if op.flops is not None)
-    if by_formula:
-        yield (
-            f"counted by the formulas that were registered with torch, half their FLOPs as MACs: "
-            f"{', '.join(by_formula)}"
-        )
-    if trace.backward is not None:
-        yield from trace.backward.notes
-    for name, params in trace.created.items():
-        yield (
-            f"{name} is created in forward: its {params:,} parameters are in the totals, but an "
-            "optimizer created before the first run does not have them"
-        )
-    if trace.unregistered:
-        yield _unregistered(trace.unregistered)
-    if trace.lane_reason is not None:
-        yield f"run on the {trace.lane} lane: {trace.lane_reason}"
-    if trace.devices:
-        named = ", ".join(trace.devices)
-        yield f"the code asks for {named}: it was run on the device of the {trace.lane} lane"
-
-
-def _unregistered(layers: Sequence[Unregistered]) -> str:
-    paths = list(dict.fromkeys(layer.path for layer in layers))
-    listed = ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
-    params = sum(layer.params for layer in layers)
-    one = len(layers) == 1
-    return (
-        f"{'1 layer runs' if one else f'{len(layers)} layers run'} with {params:,} parameters that "
-        f"no module registers ({listed}): they are in a Python list or created in forward, so they "
-        "are in no total, and an optimizer does not have them"
-    )
 
 
 def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:

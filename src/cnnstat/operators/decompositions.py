@@ -90,10 +90,9 @@ def multiplied_by_reflectors(op: Op) -> Cost:
     return per_element(op.outputs[0], 4 * op.args[1].shape[-1])
 
 
-@rule(
-    "aten.linalg_pinv"
-)  # A⁺ = (V Σ⁻¹) Uᵀ: one product, of singular vectors that an iteration finds
+@rule("aten.linalg_pinv")
 def pseudo_inverse(op: Op) -> Cost:
+    # A⁺ = (V Σ⁻¹) Uᵀ: one product, of singular vectors that an iteration finds
     *_, m, n = op.args[0].shape
     return dot_products(op.outputs[0], min(m, n))
 
@@ -117,8 +116,7 @@ def _lu(m: int, n: int) -> int:
 
 
 def _qr(m: int, n: int) -> int:
-    k = min(m, n)
-    return 4 * m * n * k - 2 * (m + n) * k**2 + 4 * k**3 // 3
+    return _reflected(m, n, min(m, n))
 
 
 def _reflected(m: int, n: int, k: int) -> int:

@@ -198,6 +198,9 @@ def _without(dim: Dim, axes: Collection[int]) -> Dim:
 
 def union(a: Field, b: Field) -> Field:
     """The field of elements that see what those of both fields see; both have the same sizes."""
+    for x in (a, b):
+        if x.reason is not None:
+            return ENTIRE_FIELD if ENTIRE_FIELD in (a, b) else x
     lengths = [{axis: reach.length for axis, reach in x.reaches.items()} for x in (a, b)]
     if lengths[0] != lengths[1]:
         return unknown_field("inputs of different sizes meet")

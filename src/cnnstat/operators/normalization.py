@@ -53,8 +53,7 @@ class Norm(View, frozen=True):
         """An affine map, after the statistics of what is normalised if they are computed."""
         dims = self.normalized_dims(len(x.dims))
         if dims and any(x.is_along(dim) for dim in dims):
-            statistics = combined(x, dims)
-            return statistics if statistics.reason is not None else union(x, statistics)
+            return union(x, combined(x, dims))
         return joint_field((self.x, *self.parameters), out, fields)
 
     def normalized_dims(self, rank: int) -> Collection[int]:

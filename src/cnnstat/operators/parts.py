@@ -120,20 +120,25 @@ class Slice(Rearrangement, frozen=True):
         part, axis = found
         size = self.x.shape[dim]
         written = prod(factor.size for factor in part.dims[dim])
+        at_an_end = start == 0 or start + written == size
         if x is not None and axis is not None and written < size:
-            if 4 * written <= size and (start == 0 or start + written == size):
-                return x  # the ends, as padding
+            if 4 * written <= size and at_an_end and _sees_no_more(part, x):
+                return x  # as padding
             if 4 * written < 3 * size:
                 return None
         if x is not None and axis is None and x.is_along(dim):
-            ends = written == 1 and (start == 0 or start + 1 == size)
-            return x if ends else None
+            return x if written == 1 and at_an_end and _sees_no_more(part, x) else None
         if axis is None:
             part = part.with_dim(dim, features(size))
         else:
             jump = part.dims[dim][0].jump
             part = stepped(part, dim, size, part.reaches[axis].moved(-start * jump), jump)
         return part if x is None else union(x, part)
+
+
+def _sees_no_more(part: Field, x: Field) -> bool:
+    """Whether no element of a part that was written sees more than those of `x` did."""
+    return all(part.reaches[axis].size <= reach.size for axis, reach in x.reaches.items())
 
 
 def sliced_field(x: Field, dim: int, start: int, size: int, step: int = 1) -> Field | None:
