@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..choices import Mode
-from ..diagnosis.subjects import construction_sites, quietly
+from ..diagnosis.creation import noting_creations, scopes_of
+from ..diagnosis.subjects import quietly
 from ..errors import ModelError
 from ..models.loaded import Loaded, Recorded
 from ..models.reload import is_in, root_of
@@ -81,11 +82,11 @@ class Places:
         created: dict[str, Frame] = {}
         with quietly():
             try:
-                with construction_sites() as sites:
+                with noting_creations():
                     model = loaded.builders.without_data()
                 for path, module in paths_of(model):
-                    if id(module) in sites:
-                        created.setdefault(path, sites[id(module)])
+                    for scope in scopes_of(module)[:1]:
+                        created.setdefault(path, scope.frame)
                 trace(model, loaded.inputs, loaded.named_inputs, RunConfig(mode),
                       recorder_class=watcher)  # fmt: skip
             except ModelError:  # another lane ran it: the calls up to here have their places
