@@ -4,16 +4,13 @@
     python benchmarks/hostile.py --one onnx:17         # one case: its folder, command and output
 
 Whatever a file or a line of user code contains, cnnstat answers with a result or with one clear
-message,
-within seconds. Each case is a command line in a folder of its own. Counted are: a "fault of
-cnnstat", a traceback, an exit status outside 0, 1, 2, 3 and 130, a success without output,
-a failure
-without a message or with one too long to read, control characters in the output, a warning of a
-library, a case that takes longer than `SECONDS` or more than `MEMORY`, a process that dies.
+message, within seconds. Each case is a command line in a folder of its own. Counted are: a "fault
+of cnnstat", a traceback, an exit status outside 0, 1, 2, 3 and 130, a success without output, a
+failure without a message or with one too long to read, control characters in the output, a warning
+of a library, a case that takes longer than `SECONDS` or more than `MEMORY`, a process that dies.
 
-The cases run in one worker process, by the function that the command line calls,
-and in a process of
-their own where the environment matters. A worker that hangs or dies is replaced.
+The cases run in one worker process, by the function that the command line calls, and in a process
+of their own where the environment matters. A worker that hangs or dies is replaced.
 """
 
 from __future__ import annotations
@@ -185,7 +182,7 @@ def run_alone(case: Case, place: Path) -> Outcome:
 
 
 class Worker:
-    """A process that runs cases one after another, as told by their folders."""
+    """A process that runs cases one after another, each named by its folder."""
 
     def __init__(self) -> None:
         program = [sys.executable, __file__, "--worker"]
@@ -225,7 +222,7 @@ def work() -> None:
     """Run the cases whose folders come on standard input, and answer on standard output."""
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     answers = os.fdopen(os.dup(1), "w")
-    import torch  # noqa: F401
+    import torch  # noqa: F401  # before the limits of a case
 
     from cnnstat.cli.main import run
 
@@ -240,7 +237,7 @@ def work() -> None:
             os.dup2(file, number)
             os.close(file)
         sys.stdout, sys.stderr = (
-            open(number, "w", encoding="utf-8", closefd=False, errors=errors)  # noqa: SIM115
+            open(number, "w", encoding="utf-8", closefd=False, errors=errors)  # noqa: SIM115  # for the whole case
             for number, errors in ((1, "strict"), (2, "backslashreplace"))
         )
         try:

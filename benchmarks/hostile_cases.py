@@ -1,4 +1,4 @@
-"""What a hostile case is, and the values that hostile files are made of."""
+"""What a hostile case is, and the values in hostile files."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 
 # From the ground to the roof: a file imports only from its own floor or from those above it here.
 FLOORS = [
-    ("version", "escaping", "errors", "choices", "units", "inputs", "results", "run_config"),
+    ("version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "results",
+     "run_config"),
     ("symbols",),
     ("trace",),
     ("operators",),
@@ -32,16 +33,16 @@ FLOORS = [
     ("api",),
     ("cli", "__main__"),
     ("__init__",),
-]
-STDLIB_ONLY = ("version", "escaping", "errors", "choices", "units", "inputs", "run_config",
-"symbols",
-               "fast_meta.torch_import")  # fmt: skip
+]  # fmt: skip
+STDLIB_ONLY = (
+    "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "run_config",
+    "symbols", "fast_meta.torch_import",
+)  # fmt: skip
 WITHOUT_TORCH = (
-    "version", "escaping", "errors", "choices", "units", "inputs", "results", "run_config",
-    "symbols", "trace",
-    "operators", "render", "analysis", "explanation", "api", "cli", "models.saved",
-    "models.model_sources", "models.pyproject", "models.user_names", "models.listing",
-    "models.zoo.catalog",
+    "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "results",
+    "run_config", "symbols", "trace", "operators", "render", "analysis", "explanation", "api",
+    "cli", "models.saved", "models.model_sources", "models.pyproject", "models.user_names",
+    "models.listing", "models.zoo.catalog",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

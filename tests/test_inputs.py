@@ -6,17 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnstat.call_arguments import Inputs, parse_arguments
 from cnnstat.cli.shared_options import arguments_of
 from cnnstat.errors import UsageError
 from cnnstat.inputs import (  # fmt: skip
     DTYPES,
     InputFunction,
-    Inputs,
     InputSpec,
     InputValue,
     format_shape,
     parse_argument,
-    parse_arguments,
     parse_input,
 )
 

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
         verify,
     )
     from .bench.results import Benchmark
+    from .call_arguments import Inputs
     from .comparison.results import Comparison
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .explanation.results import Explanation
-    from .inputs import Inputs, InputSpec
+    from .inputs import InputSpec
     from .linting.results import Lint
     from .memory_usage.results import Memory
     from .rooflines.results import Device, Devices, Roofline
@@ -90,7 +91,7 @@ _HOMES = {
     "Explanation": "explanation.results",
     "Formulas": "symbolic.results",
     "InputSpec": "inputs",
-    "Inputs": "inputs",
+    "Inputs": "call_arguments",
     "Lint": "linting.results",
     "Memory": "memory_usage.results",
     "Roofline": "rooflines.results",

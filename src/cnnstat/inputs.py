@@ -1,4 +1,4 @@
-"""The inputs of a model as text and in code: what becomes a tensor, and what is passed on as it is.
+"""The inputs of a model as text: shapes, values and functions.
 
 The grammar of `--input`:
 
@@ -7,20 +7,14 @@ ids=1,128:int64          an input passed by keyword, with its dtype
 N,3,H,W                  letters stand for any size
 mode=train:str           a value that is no tensor; also :int, :float, :bool, :tuple, and None
 my_model.py:make_input   a function that returns the inputs
-
-In code, an `InputSpec`, a tensor and the text of a shape become tensors. A tuple of whole numbers
-is a shape where it is an argument by itself and no argument contains a tensor; beside tensors, only
-the first argument can be one, if it has more than two sizes. Everything else is passed on as it is:
-inside lists and dicts, only an `InputSpec` or a tensor becomes one.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import UsageError
@@ -116,6 +110,9 @@ class InputValue:
     value: Any
     name: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}" if self.name else str(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class InputFunction:
@@ -124,23 +121,8 @@ class InputFunction:
     place: str
     function: str
 
-
-class Inputs:
-    """The arguments of one call of forward.
-
-    For a parameter of forward that has the name of an option of ours, and for a function that
-    returns inputs by position and by keyword:
-
-    >>> cnnstat.analyze(net, cnnstat.Inputs(x, mode="bilinear"))
-    """
-
-    def __init__(self, /, *args: Any, **kwargs: Any) -> None:
-        self.positional = args
-        self.named = kwargs
-
-    def __repr__(self) -> str:
-        named = (f"{name}={value!r}" for name, value in self.named.items())
-        return f"Inputs({', '.join([*map(repr, self.positional), *named])})"
+    def __str__(self) -> str:
+        return f"{self.place}:{self.function}"
 
 
 Argument = InputSpec | InputValue | InputFunction
@@ -173,6 +155,19 @@ def parse_argument(text: str) -> Argument:
             kind = "str" if _WORD.fullmatch(word) else "float"
             error.hint = f"--input {text.strip()}:{kind}, if it is not a tensor"
         raise
+
+
+def text_or_argument(text: str) -> Argument:
+    """A positional text: of an `--input` if it is plainly one, else a text like any other."""
+    kind = text.rpartition(":")[2]
+    if kind in _VALUES or re.fullmatch(r"\S+\.py:\w+", text) or _SIZES.fullmatch(text):
+        return parse_argument(text)
+    try:
+        spec = parse_input(text)
+    except UsageError:
+        return InputValue(text)
+    has_sizes = len(spec.symbols) < len(spec.shape) or "," in text
+    return spec if has_sizes else InputValue(text)
 
 
 def _value(text: str) -> InputValue | None:
@@ -218,112 +213,6 @@ _VALUES: dict[str, Callable[[str], InputValue | None]] = {
     "bool": _boolean,
     "tuple": _tuple,
 }
-
-
-@dataclass
-class CallArguments:
-    """What forward is called with, each shape and text parsed."""
-
-    positional: list[Any] = field(default_factory=list)
-    named: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, argument: Any) -> None:
-        name = argument.name if isinstance(argument, InputSpec | InputValue) else None
-        value = argument.value if isinstance(argument, InputValue) else argument
-        if name:
-            self.named[name] = value
-        else:
-            self.positional.append(value)
-
-
-def parse_arguments(inputs: Sequence[Any], named_inputs: Mapping[str, Any]) -> CallArguments:
-    """What a caller of a public function passes as inputs, parsed by the rule of this module.
-
-    Raises:
-        UsageError: a shape or the text of one is malformed, or a list contains itself.
-    """
-    positional: list[Any] = []
-    named: dict[str, Any] = {}
-    for value in inputs:
-        positional += value.positional if isinstance(value, Inputs) else [value]
-        named |= value.named if isinstance(value, Inputs) else {}
-    named |= named_inputs
-    _refuse_cycles([positional, named])
-    with_tensors = _has_tensor([*positional, *named.values()])
-    parsed = CallArguments()
-    for place, value in enumerate(positional):
-        if isinstance(value, str):
-            parsed.add(_from_text(value))
-        else:
-            is_value = with_tensors and (place > 0 or _is_pair(value))
-            parsed.add(value if is_value else _from_shape(value, is_first=place == 0))
-    for name, value in named.items():
-        plain = value if with_tensors else _from_shape(value)
-        described = _from_text_by_name(value) if isinstance(value, str) else plain
-        parsed.named[name] = described.value if isinstance(described, InputValue) else described
-    return parsed
-
-
-def parse_shape(value: Any) -> Any:
-    """A shape, or the text of an `--input`, by itself: where nothing else can be meant.
-
-    Raises:
-        UsageError: a size is not positive, or the text is malformed.
-    """
-    return parse_argument(value) if isinstance(value, str) else _from_shape(value, is_first=True)
-
-
-def _refuse_cycles(value: Any, above: tuple[int, ...] = ()) -> None:
-    if not isinstance(value, list | tuple | Mapping):
-        return
-    if id(value) in above:
-        raise UsageError(f"an input contains itself: a {type(value).__name__}")
-    for item in value.values() if isinstance(value, Mapping) else value:
-        _refuse_cycles(item, (*above, id(value)))
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_has_tensor(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_tensor(item) for item in value)
-    torch = sys.modules.get("torch")  # no tensor without it
-    return isinstance(value, InputSpec) or (torch is not None and isinstance(value, torch.Tensor))
-
-
-def _from_text(text: str) -> Any:
-    """A positional text: of an `--input` if it is plainly one, else a text like any other."""
-    kind = text.rpartition(":")[2]
-    if kind in _VALUES or re.fullmatch(r"\S+\.py:\w+", text) or _SIZES.fullmatch(text):
-        return parse_argument(text)
-    try:
-        spec = parse_input(text)
-    except UsageError:
-        return InputValue(text)
-    has_sizes = len(spec.symbols) < len(spec.shape) or "," in text
-    return spec if has_sizes else InputValue(text)
-
-
-def _from_text_by_name(text: str) -> Any:
-    separated = re.search("[,x×:]", text) and "=" not in text
-    parsed = _from_text(text) if separated else InputValue(text)
-    return parsed if isinstance(parsed, InputSpec) else InputValue(text)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) <= 2
-
-
-def _from_shape(value: Any, is_first: bool = False) -> Any:
-    """A tuple or list of whole numbers as a shape; anything else as it is."""
-    is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
-    if not is_shape or not value:
-        return value
-    if min(value) < 1:
-        if not is_first:
-            return value
-        raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
-    return InputSpec(tuple(value))
 
 
 def _malformed(text: str, position: int, reason: str) -> UsageError:

@@ -18,10 +18,10 @@ from .errors import ModelError, UsageError
 from .fast_meta import gc_paused
 from .inputs import InputFunction, InputSpec
 from .models.construction import copies_of
+from .models.input_functions import call_input_functions
 from .models.load import load
 from .models.loaded import Loaded, Recorded
 from .models.model_inputs import implied_input, known_inputs, with_default_dtype
-from .models.python_files import call_input_functions
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.compilation import module_in

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 from msgspec import Meta, Struct
+
+from .errors import CnnstatError
+from .escaping import described
 
 SCHEMA_VERSION = 1
 
@@ -71,6 +76,45 @@ def record_of(kind: str) -> type[Result]:
     """The record class of a kind, into which its JSON is read."""
     record: type[Result] = _named(KINDS[kind].record)
     return record
+
+
+def read_result(
+    path: str | Path, kind: str, failure: type[CnnstatError], name: str, hint: str
+) -> Any:
+    """Read the record of a kind from the JSON that cnnstat wrote.
+
+    Args:
+        failure: the class of the error.
+        name: what messages call the content of such a file.
+        hint: the command that writes one.
+
+    Raises:
+        CnnstatError: the file is missing, is of another kind, or is from a newer cnnstat.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise failure(f"cannot read {path}", reason, hint=hint) from error
+    try:
+        head: Any = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise failure(f"{path} is no JSON", str(error), hint=hint) from error
+    actual = head.get("kind") if isinstance(head, dict) else None
+    if actual != kind:
+        reason = f"its kind is {described(actual)}" if actual else "it has no kind"
+        raise failure(f"{path} contains no {name}", reason, hint=hint)
+    version = head.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise failure(
+            f"{path} was written by a newer cnnstat: schema version {version}",
+            f"this one reads up to {SCHEMA_VERSION}",
+            hint="pip install --upgrade cnnstat",
+        )
+    try:
+        return msgspec.convert(head, record_of(kind))
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise failure(f"{path} does not fit the schema of the kind {kind}", str(error)) from error
 
 
 def view_of(kind: str) -> Callable[[Any, Any], Any]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .call_arguments import parse_arguments
 from .choices import LANES, MODES, LaneName, Mode, check_choice
-from .inputs import parse_arguments
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,14 @@ def test_relative_imports(tmp_path: Path) -> None:
     assert sys.path == path
 
 
+def test_a_file_of_a_package_that_changes(tmp_path: Path) -> None:
+    package = _package(tmp_path / "three", 4)
+    assert cnnstat.analyze(f"{package}/model.py:Net", (2, 4)).totals.macs == 2 * 4 * 3
+    file = package / "model.py"
+    file.write_text(file.read_text().replace("(Block())", "(Block(), nn.Linear(3, 7))"))
+    assert cnnstat.analyze(f"{package}/model.py:Net", (2, 4)).totals.macs == 2 * (4 * 3 + 3 * 7)
+
+
 class Shadow(nn.Module):
     """Its attributes hide methods of `nn.Module`; torch calls none of them in a forward pass."""
 

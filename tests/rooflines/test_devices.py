@@ -206,10 +206,10 @@ def test_measured_report(quick, capsys) -> None:
         ("[]", "it has no kind"),
         ('{"kind": "devices", "schema_version": 99}', "was written by a newer cnnstat"),
         ('{"kind": "devices"}', "does not fit the schema"),
-        ('{"kind": "devices", "devices": []}', "holds 0 devices"),
+        ('{"kind": "devices", "devices": []}', "has 0 devices, not one"),
     ],
 )
-def test_files_that_hold_no_device(content, message, tmp_path: Path, capsys) -> None:
+def test_files_without_a_device(content, message, tmp_path: Path, capsys) -> None:
     file = tmp_path / "device.json"
     if content is not None:
         file.write_text(content)

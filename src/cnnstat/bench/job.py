@@ -12,9 +12,10 @@ import torch
 from msgspec import structs
 
 from ..analysis.results import Tool
+from ..call_arguments import parse_sizes
 from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, precisions_of
 from ..errors import UsageError
-from ..inputs import parse_input, parse_shape
+from ..inputs import parse_input
 from ..version import __version__
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
@@ -41,7 +42,7 @@ def measure_models(
     """
     fitted = protocol.get("batch_size") == "auto"
     chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
-    sizes = () if input is None else (str(parse_shape(input)),)
+    sizes = () if input is None else (str(parse_sizes(input, "bench")),)
     job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
     _check(job)
     peaks_of(chosen, None)  # raises if they cannot be parsed

@@ -160,10 +160,10 @@ def command(
     else:
         size = batch_size_of(batch_size)
         arguments = arguments_of(arg)
-        spec = one_input(input, "bench trains all models on one --input")
+        one_input(input, "bench trains all models on one --input")
         result = watched(
             lambda watch: measure(
-                *models or [], input=str(spec) if spec else None, arguments=arguments,
+                *models or [], input=input[0] if input else None, arguments=arguments,
                 output=output, watch=watch, batch_size=size, data=data,
                 data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
                 minutes=minutes, accumulate=accumulate, optimizer=optimizer, lr=lr,

@@ -190,7 +190,7 @@ def _print(text: str, format: Format) -> None:
         stream.flush()
     except OSError as error:
         # Python flushes sys.stdout at exit, and what is left in its buffer would fail again
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # open until the end
         if not isinstance(error, BrokenPipeError):
             reason = error.strerror or str(error)
             raise OutputError("cannot write to standard output", reason) from error

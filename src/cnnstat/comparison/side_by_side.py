@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from ..analysis.results import Analysis
 from ..analysis.stages import align, stages_of
+from ..call_arguments import parse_shape
 from ..errors import ModelError, ShapeError
-from ..inputs import InputSpec, format_shape, parse_shape
+from ..inputs import InputSpec, format_shape
 from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig

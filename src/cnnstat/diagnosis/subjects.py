@@ -24,9 +24,9 @@ from torch import nn
 from ..choices import Mode
 from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
 from ..models.construction import construct
-from ..models.file_import import arguments_of_script
 from ..models.loaded import Loaded
 from ..models.model_inputs import default_inputs
+from ..models.python_import import arguments_of_script
 from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace

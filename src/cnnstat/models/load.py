@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..call_arguments import CallArguments
 from ..errors import CnnstatError, UsageError, closest
-from ..inputs import CallArguments
 from ..tracing.compilation import user_code
 from . import files
 from . import python_files as python
+from .input_functions import call_input_functions
 from .loaded import Loaded, Recorded
 from .model_sources import SOURCES, Loader, remembered, source_of
 from .pyproject import UserModel
@@ -90,7 +91,7 @@ def _load_user_model(
         default = CallArguments()
         for argument in user_model.inputs:
             default.add(argument)
-        inputs, named = python.call_input_functions(default.positional, default.named)
+        inputs, named = call_input_functions(default.positional, default.named)
     try:
         if isinstance(model, str):
             with on_sys_path(user_model.folder):

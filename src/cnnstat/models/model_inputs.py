@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..analysis.results import Input
+from ..call_arguments import CallArguments, Inputs, parse_arguments
 from ..errors import LaneError, ModelError, UsageError
-from ..inputs import CallArguments, Inputs, InputSpec, parse_arguments
+from ..inputs import InputFunction, InputSpec
 from ..tracing.containers import map_inputs
 from ..tracing.copies import meta_copy
 from ..tracing.modules import modules_of, parameters_of
@@ -49,8 +50,19 @@ def arguments_from(example: Any) -> CallArguments:
     A tuple or list has several positional ones, unless it is a shape; a dict has keyword ones.
 
     Raises:
-        UsageError: a shape or the text of one is malformed.
+        UsageError: a shape or the text of one is malformed, or a text names another function.
     """
+    found = _parsed(example)
+    for value in found.positional:
+        if isinstance(value, InputFunction):
+            raise UsageError(
+                f"the inputs are the name of a function, {value}",
+                f"they are what it returns: {value.function}()",
+            )
+    return found
+
+
+def _parsed(example: Any) -> CallArguments:
     if isinstance(example, Mapping):
         return parse_arguments((), example)
     if isinstance(example, Inputs):
@@ -147,8 +159,9 @@ def with_default_dtype(loaded: Loaded) -> Loaded:
     name = str(dtype).removeprefix("torch.")
 
     def place(value: InputSpec | Tensor) -> Any:
-        is_default = isinstance(value, InputSpec) and value.dtype == InputSpec(()).dtype
-        return replace(value, dtype=name) if is_default else value  # type: ignore[type-var]
+        if isinstance(value, InputSpec) and value.dtype == InputSpec(()).dtype:
+            return replace(value, dtype=name)
+        return value
 
     return replace(
         loaded, inputs=map_inputs(loaded.inputs, place),
@@ -206,7 +219,7 @@ def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
 def _inputs(loaded: Loaded) -> Iterator[tuple[str | None, InputSpec | Tensor]]:
     found: list[InputSpec | Tensor] = []
     # `map_inputs` walks nested inputs; its result is not used here
-    map_inputs(loaded.inputs, found.append)  # type: ignore[arg-type]
+    map_inputs(loaded.inputs, found.append)  # type: ignore[arg-type]  # it returns None
     yield from ((None, value) for value in found)
     for name, value in loaded.named_inputs.items():
         found = []

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..call_arguments import parse_shape
 from ..errors import UsageError, nearest
 from ..escaping import described
-from ..inputs import Argument, parse_shape
+from ..inputs import Argument
 from .zoo.catalog import CATALOG
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

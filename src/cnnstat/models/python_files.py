@@ -5,47 +5,25 @@ The file is imported, which runs it: the user named it. No other file is run.
 
 from __future__ import annotations
 
-import builtins
-import importlib
-import importlib.util
 import inspect
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from ..errors import (
-    NOT_OF_THE_MODEL,
-    CnnstatError,
-    ModelError,
-    UsageError,
-    closest,
-    message_of,
-    nearest,
-)
-from ..fast_meta import import_rules
-from ..inputs import CallArguments, InputFunction
+from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, nearest
 from ..tracing.accelerators import on_lane_device
 from ..tracing.compilation import user_code
 from ..tracing.copies import meta_copy
-from ..tracing.global_state import preserve_rng_state
 from ..tracing.lane_selection import Builders
 from ..tracing.module_tree import check_tree
-from ..tracing.places import marked_line, shown_path
-from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, copies_of
-from .file_import import arguments_of_script, as_script, import_file
 from .loaded import Loaded
-from .model_inputs import arguments_from, default_inputs
-from .model_sources import SOURCES
-from .suggestions import missing_comma, suggestions
-from .user_names import on_sys_path
+from .model_inputs import default_inputs
+from .python_import import as_script, import_place, reason_of
 
 
 def is_python(spec: str) -> bool:
@@ -125,142 +103,6 @@ def loaded(
     return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
 
 
-_with_functions: dict[Path, ModuleType] = {}
-"""Files just imported for a function. A second import, for the model of the same file, would make
-other classes than those of the inputs."""
-
-
-def call_input_functions(
-    inputs: Sequence[Any], named: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The inputs, with what each `InputFunction` among them returns in its place.
-
-    Raises:
-        ModelError: a file cannot be imported, lacks the function, or the function fails.
-        UsageError: what it returns is malformed.
-    """
-    found = CallArguments(named=dict(named))
-    for value in inputs:
-        if isinstance(value, InputFunction):
-            returned = _returned_by(value)
-            found.positional += returned.positional
-            found.named = returned.named | found.named
-        else:
-            found.positional.append(value)
-    return tuple(found.positional), found.named
-
-
-def _returned_by(function: InputFunction) -> CallArguments:
-    place, name = function.place, function.function
-    with user_code():
-        module = import_place(place, name)
-    if place.endswith(".py"):
-        _with_functions[Path(place).resolve()] = module
-    make = getattr(module, name, None)
-    if not callable(make):
-        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        close = nearest(name, known)
-        raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
-    try:
-        with user_code(), arguments_of_script(place):
-            value = make()
-    except NOT_OF_THE_MODEL:
-        raise
-    except BaseException as error:  # the user's code may raise anything
-        raise ModelError(f"{place}:{name} returns no inputs", *_reason(error, place)) from error
-    return arguments_from(value)
-
-
-def import_place(place: str, name: str = "") -> ModuleType:
-    """Import a file or a module; `name` is the requested object in it, for messages.
-
-    Raises:
-        ModelError: it cannot be imported.
-    """
-    with suppress(Exception):  # the file may not use torchvision; if it does, its import fails
-        vision_operators.make_importable()
-    try:
-        try:
-            module = _imported(place)
-        except NotImplementedError:  # by torch, perhaps for a rule whose import was postponed
-            if not import_rules():
-                raise
-            module = _imported(place)
-        vision_operators.make_traceable()
-        return module
-    except (CnnstatError, KeyboardInterrupt):
-        raise
-    except SyntaxError as error:
-        marked = (
-            [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
-        )
-        comma = missing_comma(error)
-        raise ModelError(
-            f"{_syntax_place(error, place)}{error.msg}",
-            *marked,
-            *filter(None, [comma]),
-        ) from error
-    except BaseException as error:  # a file may do anything, sys.exit() included
-        details = [*_reason(error, place), *_misspelt_source(error, place, name)]
-        if isinstance(error, SystemExit) and _parses_arguments(error):
-            details.append("it parses the command line, which has no arguments for it here: do "
-                           'that under if __name__ == "__main__"')  # fmt: skip
-        raise ModelError(f"{place} cannot be imported", *details) from error
-
-
-def _syntax_place(error: SyntaxError, place: str) -> str:
-    """The file and line; neither is known of a file with null bytes."""
-    if error.filename is None:
-        return f"{place}: "
-    return f"{shown_path(error.filename)}:{error.lineno}: "
-
-
-def _imported(place: str) -> ModuleType:
-    limit, functions = sys.getrecursionlimit(), dict(vars(builtins))
-    try:
-        with preserve_rng_state(), arguments_of_script(place):
-            return _import(place)
-    finally:  # these end code of cnnstat and of torch, not only the model's
-        vars(builtins).update(functions)
-        sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))
-
-
-def _import(place: str) -> ModuleType:
-    if place.endswith(".py"):
-        known = _with_functions.pop(Path(place).resolve(), None)
-        return import_file(Path(place)) if known is None else known
-    with on_sys_path(""):
-        return importlib.import_module(place)
-
-
-def _parses_arguments(error: BaseException) -> bool:
-    return any(
-        Path(frame.filename).name == "argparse.py"
-        for frame in traceback.extract_tb(error.__traceback__)
-    )
-
-
-def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
-    """The hint for `torchvison:resnet50`: no such module, but a source with a close name."""
-    if not isinstance(error, ModuleNotFoundError) or error.name != place:
-        return []
-    return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
-
-
-def _reason(error: BaseException, place: str) -> list[str]:
-    """The exception, and the innermost line of the user's code that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    of_user = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
-    if not of_user:  # a module by name, or code that it imports
-        of_user = [
-            f for f in frames if "importlib" not in f.filename and "cnnstat" not in f.filename
-        ]
-    reason = ": ".join(filter(None, [type(error).__name__, message_of(error)]))
-    if not of_user:
-        return [reason, *suggestions(error, None)]
-    return [*marked_line(of_user[-1]), reason, *suggestions(error, of_user[-1].filename)]
-
-
 def _models_in(module: ModuleType) -> list[str]:
     return [
         name
@@ -292,7 +134,7 @@ def _make(
     except (ModelError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:  # the user's code may raise anything
-        failed = construction_error(spec, arguments, *_reason(error, file))
+        failed = construction_error(spec, arguments, *reason_of(error, file))
         failed.phase = "construction"
         raise failed from error
     if not isinstance(model, nn.Module):

@@ -15,8 +15,10 @@ from typing import Any
 
 from torch import nn
 
+from ..call_arguments import parse_shape
 from ..errors import UsageError, nearest
-from ..inputs import InputSpec, parse_shape
+from ..inputs import InputSpec
+from ..tracing.global_state import replaced_here
 from ..tracing.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
@@ -95,14 +97,11 @@ def _without_weights(builder: Callable[..., nn.Module]) -> Callable[..., nn.Modu
 def _weights_left_out() -> Iterator[None]:
     """Let a builder use the metadata of pretrained weights; nothing is downloaded or loaded."""
     weights: Any = importlib.import_module("torchvision.models._api").WeightsEnum
-    fetch, load = weights.get_state_dict, nn.Module.load_state_dict
-    weights.get_state_dict = lambda *args, **kwargs: {}
-    nn.Module.load_state_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
-    try:
+    with (
+        replaced_here(weights, "get_state_dict", lambda *args, **kwargs: {}),
+        replaced_here(nn.Module, "load_state_dict", lambda *args, **kwargs: None),
+    ):
         yield
-    finally:
-        weights.get_state_dict = fetch
-        nn.Module.load_state_dict = load  # type: ignore[method-assign]
 
 
 def _crop(weights: Any) -> tuple[int, ...]:

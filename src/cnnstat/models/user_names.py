@@ -129,7 +129,7 @@ def _import_all(project: Project) -> None:
         key = (project.folder, place)
         if key in _imported:
             continue
-        from .python_files import import_place  # brings torch
+        from .python_import import import_place  # brings torch
 
         _imported.add(key)  # first: the module may load a model by name itself
         try:

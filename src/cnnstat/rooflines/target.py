@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from ..choices import OPTIMIZERS, OptimizerName, RooflinePrecision, check_choice, precisions_of
 from ..errors import UsageError
-from ..results import SCHEMA_VERSION
+from ..results import read_result
 from .gpus import device_named, device_of_peaks, peak_of
 from .results import Device, Devices, Work
 
@@ -80,31 +77,10 @@ def read_device(path: str) -> Device:
     Raises:
         UsageError: the file is missing, has not one device, or was written by a newer cnnstat.
     """
-    try:
-        head: Any = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}", error.strerror or str(error), hint=_HINT) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is no JSON", str(error), hint=_HINT) from error
-    kind = head.get("kind") if isinstance(head, dict) else None
-    if kind != "devices":
-        raise UsageError(
-            f"{path} holds no device", f"its kind is {kind!r}" if kind else "it has no kind",
-            hint=_HINT,
-        )  # fmt: skip
-    version = head.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{path} was written by a newer cnnstat: schema version {version}",
-            f"this one reads up to {SCHEMA_VERSION}",
-            hint="pip install --upgrade cnnstat",
-        )
-    try:
-        devices = msgspec.convert(head, Devices).devices
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path} does not fit the schema of devices", str(error)) from error
+    content: Devices = read_result(path, "devices", UsageError, "device", _HINT)
+    devices = content.devices
     if len(devices) != 1:
-        raise UsageError(f"{path} holds {len(devices)} devices, not one", hint=_HINT)
+        raise UsageError(f"{path} has {len(devices)} devices, not one", hint=_HINT)
     device = devices[0]
     if not device.bandwidth > 0 or not all(peak > 0 for peak in device.peak_flops.values()):
         raise UsageError(f"{path}: a peak is more than 0")

@@ -12,10 +12,11 @@ import torch
 from msgspec import structs
 
 from ..analysis.results import Analysis, Tool
+from ..call_arguments import parse_sizes
 from ..choices import Mode
 from ..comparison.classifier import find_site
 from ..errors import ModelError, UsageError
-from ..inputs import InputSpec, parse_shape
+from ..inputs import InputSpec
 from ..models.load import load
 from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
@@ -42,7 +43,7 @@ def scaling_of(
     fit: bool,
 ) -> Scaling:
     """Run models over sizes or values; by default over height and width."""
-    spec = None if input is None else parse_shape(input)
+    spec = None if input is None else parse_sizes(input, "scale")
     inputs = [_input_of(model, spec, arguments) for model in models]
     chosen = over or Over(_usual_names(inputs[0]))
     series = tuple(
@@ -56,9 +57,9 @@ def scaling_of(
     return Scaling(tool=tool, over=chosen.names, series=series)
 
 
-def _input_of(model: str, spec: Any, arguments: Any) -> InputSpec:
+def _input_of(model: str, spec: InputSpec | None, arguments: Any) -> InputSpec:
     """The input with a name for each dimension: the names of the user, else the usual ones."""
-    if isinstance(spec, InputSpec) and spec.symbols:
+    if spec is not None and spec.symbols:
         return spec
     if spec is None:
         base = load(model, (), {}, arguments)

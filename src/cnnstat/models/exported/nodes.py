@@ -265,7 +265,8 @@ def _operator(target: str) -> Callable[..., Any]:
     """The overload `torch.ops.aten.add.Tensor`; only names in torch.ops are looked up."""
     if target in _VMAP:
         module, _, name = target.rpartition(".")
-        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
     parts = target.split(".")
     if ".".join(parts[2:]).startswith(_REFUSED):
         raise UnsupportedProgram(f"it holds the operator {target}, which no model needs")

@@ -122,7 +122,7 @@ def _loop(
         iterations += 1
     graphs.flows.append(Flow("Loop", path, (), iterations, bound))
     scans = len(node.output) - len(state)
-    return [*state, *_stacked(graphs, stacked, [0] * scans)]  # type: ignore[list-item]
+    return [*state, *_stacked(graphs, stacked, [0] * scans)]  # type: ignore[list-item]  # none is None
 
 
 def _scan(
@@ -150,7 +150,7 @@ def _scan(
     bound: Bound = "exact" if len(stacked) == length else "at least"
     graphs.flows.append(Flow("Scan", path, (), len(stacked), bound))
     out_axes = attributes.get("scan_output_axes") or [0] * (len(node.output) - states)
-    return [*state, *_stacked(graphs, stacked, out_axes, length)]  # type: ignore[list-item]
+    return [*state, *_stacked(graphs, stacked, out_axes, length)]  # type: ignore[list-item]  # none is None
 
 
 _EXACT: Bound = "exact"

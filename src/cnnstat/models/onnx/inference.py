@@ -11,6 +11,7 @@ import onnx
 from onnx import checker, helper, numpy_helper, shape_inference
 
 from ...errors import ModelError, ShapeError
+from ...escaping import described
 from ...inputs import format_shape
 from ...trace.records import TensorSpec
 
@@ -183,7 +184,7 @@ def unsafe_attribute(node: onnx.NodeProto, values: Mapping[str, Value | None]) -
         return f"num_outputs is {outputs.i}, and there are {len(node.output)}"
     equation = attributes.get("equation")
     if equation is not None and not re.fullmatch(rb"[A-Za-z., ]+(->[A-Za-z. ]*)?", equation.s):
-        return f"{equation.s!r} is no equation"
+        return f"{described(equation.s)} is no equation"
     return None
 
 

@@ -165,7 +165,7 @@ def _set(fields: dict[str, Any], cls: Any, plain: Any, name: str, value: Any) ->
     if not rest:
         previous = fields.get(head)
         merged = isinstance(value, dict) and isinstance(previous, dict)
-        fields[head] = {**previous, **value} if merged else value  # type: ignore[dict-item]
+        fields[head] = {**previous, **value} if merged else value  # type: ignore[dict-item]  # a dict if merged
         return
     nested = getattr(plain, head, None)
     if not hasattr(nested, "to_dict"):

@@ -70,7 +70,7 @@ def importing(quick: bool | None = None) -> Iterator[None]:
         return
     hidden = "torchvision" not in sys.modules  # only its image processors need it
     if hidden:
-        sys.modules["torchvision"] = None  # type: ignore[assignment]
+        sys.modules["torchvision"] = None  # type: ignore[assignment]  # hides it
     try:
         with gc_paused(), stand_ins_for(*_ABSENT, by="transformers"):
             _skip_class_list()
