@@ -10,10 +10,11 @@ from ..analysis.results import Model, Tool
 from ..choices import SEVERITIES, Loss, Severity
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import described_inputs
+from ..trace.records import Frame
 from .folding import Group, groups
 from .places import Places, source_at
 from .registry import Hit, Rule
-from .results import Finding, Lint, Linted, Repair, Undecided
+from .results import Finding, Lint, Linted, Undecided
 from .rules import RULES
 from .runs import NotRun, Runs
 
@@ -83,16 +84,7 @@ def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, too
 
 
 def _finding(group: Group, places: Places, spec: str) -> Finding:
-    first = group.hits[0]
-    created = places.created(first.path)
-    called = places.called(first.path, first.call)
-    shown = first.place or (created if first.at == "created" else None)
-    if shown is None and called:
-        shown, called = called[-1], called[:-1]
-    if shown is not None and not places.is_known(shown.file):
-        shown = None
-    call_site = next((f for f in reversed(called) if shown and f.line != shown.line), None)
-    from_place = source_at(call_site) if call_site else None
+    shown, call_site = _shown(group, places)
     return Finding(
         code=group.rule.code,
         name=group.rule.name,
@@ -105,11 +97,40 @@ def _finding(group: Group, places: Places, spec: str) -> Finding:
         params=group.params,
         macs=group.macs,
         source=source_at(shown) if shown else None,
-        called_from=f"{from_place.file}:{from_place.line}" if from_place else None,
-        remarks=first.remarks,
-        fix=Repair(first.fix.text, verified=False) if first.fix else None,
+        called_from=_line(call_site) if call_site else None,
+        remarks=group.hits[0].remarks,
+        fix=None,
         identity=_identity(group),
     )
+
+
+def _shown(group: Group, places: Places) -> tuple[Frame | None, Frame | None]:
+    """The place to show, and where it is called from if that is another line."""
+    hit = group.hits[0]
+    called = places.called(hit.path, hit.call)
+    if hit.place is not None and places.is_known(hit.place.file):
+        return hit.place, None
+    if hit.at == "called" and called:
+        return called[0], next((f for f in called[1:] if f.line != called[0].line), None)
+    return _creation(group, places), called[0] if called else None
+
+
+def _creation(group: Group, places: Places) -> Frame | None:
+    """Where the layer is created: the line in the class that has it, or the innermost one."""
+    created = places.created(group.hits[0].path)
+    assigned = places.assigned(group.owner, group.attribute)
+    line = places.class_line(group.owner)
+    if created and line is not None:
+        within = [f for f in created if f.file == line.file and f.function == "__init__"]
+        if created[0] not in within and assigned is not None:
+            return assigned
+        return (within or created)[0]
+    return assigned or (created[0] if created else None) or line
+
+
+def _line(frame: Frame) -> str:
+    source = source_at(frame)
+    return f"{source.file}:{source.line}"
 
 
 def _identity(group: Group) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+
+from torch import nn
 
 from ..choices import Mode
 from ..diagnosis.creation import noting_creations, scopes_of
@@ -24,11 +26,10 @@ from ..tracing.modules import paths_of
 from ..tracing.places import Watcher, shown_path
 from ..tracing.run import trace
 from .results import SourceLine
+from .source_code import assignment_of, class_line, file_of
 
-
-class _Watched(NamedTuple):
-    created: dict[str, Frame]
-    called: dict[tuple[str, int], tuple[Frame, ...]]
+Stack = tuple[Frame, ...]
+"""Places in the user's source, the innermost first."""
 
 
 class Places:
@@ -40,18 +41,27 @@ class Places:
         if self._loaded is not None:
             self.root = root_of(self._loaded.written.rpartition(":")[0])
 
-    def created(self, path: str) -> Frame | None:
-        """Where the layer at `path` is created, or the outermost one around it that has a place."""
-        for mode in ("eval", "train") if self.root else ():
-            if frame := self._watched(mode).created.get(path):
-                return frame if self.is_known(frame.file) else None
+    def created(self, path: str) -> Stack:
+        """The calls that create the layer at `path`."""
+        module = self._modules.get(path)
+        scopes = () if module is None else scopes_of(module)
+        return tuple(scope.frame for scope in scopes if self.is_known(scope.frame.file))
+
+    def assigned(self, owner: str, attribute: str) -> Frame | None:
+        """Where a method of the module at `owner` assigns an attribute."""
+        for cls in self._classes(owner):
+            if frame := assignment_of(cls, attribute):
+                return frame
         return None
 
-    def called(self, path: str, call: int = 0) -> tuple[Frame, ...]:
-        """The stack of a call in the user's source, the outermost first; empty if unknown."""
+    def class_line(self, owner: str) -> Frame | None:
+        """`class Net(nn.Module):` of the module at `owner`."""
+        return next(filter(None, map(class_line, self._classes(owner))), None)
+
+    def called(self, path: str, call: int = 0) -> Stack:
+        """The stack of a call."""
         for mode in ("eval", "train") if self.root else ():
-            frames = self._watched(mode).called.get((path, call), ())
-            if found := tuple(frame for frame in frames if self.is_known(frame.file)):
+            if found := self._calls(mode).get((path, call)):
                 return found
         return ()
 
@@ -59,18 +69,37 @@ class Places:
         """Whether a file is source of the user's."""
         return self.root is not None and is_in(self.root, file)
 
-    def _watched(self, mode: Mode) -> _Watched:
+    @cached_property
+    def files(self) -> list[str]:
+        """The files of the user's that define classes of the model."""
+        classes = {cls for module in self._modules.values() for cls in type(module).__mro__}
+        files = {file_of(cls) for cls in classes if cls.__module__.partition(".")[0] != "torch"}
+        return sorted(file for file in files if file and self.is_known(file))
+
+    def _classes(self, owner: str) -> list[type]:
+        module = self._modules.get(owner)
+        classes = () if module is None else type(module).__mro__
+        return [cls for cls in classes if self.is_known(file_of(cls) or "")]
+
+    @cached_property
+    def _modules(self) -> dict[str, nn.Module]:
+        if self._loaded is None or self.root is None:
+            return {}
+        with quietly(), noting_creations():
+            return dict(paths_of(self._loaded.builders.without_data()))
+
+    def _calls(self, mode: Mode) -> dict[tuple[str, int], Stack]:
         return self._in_eval if mode == "eval" else self._in_train
 
     @cached_property
-    def _in_eval(self) -> _Watched:
-        return self._run("eval")
+    def _in_eval(self) -> dict[tuple[str, int], Stack]:
+        return dict(self._run("eval"))
 
     @cached_property
-    def _in_train(self) -> _Watched:
-        return self._run("train")
+    def _in_train(self) -> dict[tuple[str, int], Stack]:
+        return dict(self._run("train"))
 
-    def _run(self, mode: Mode) -> _Watched:
+    def _run(self, mode: Mode) -> Iterator[tuple[tuple[str, int], Stack]]:
         loaded = self._loaded
         assert loaded is not None
         recorders: list[Watcher] = []
@@ -79,27 +108,16 @@ class Places:
             recorders.append(Watcher(*args, **kwargs))  # type: ignore[arg-type]
             return recorders[-1]
 
-        created: dict[str, Frame] = {}
-        with quietly():
-            try:
-                with noting_creations():
-                    model = loaded.builders.without_data()
-                for path, module in paths_of(model):
-                    for scope in scopes_of(module)[:1]:
-                        created.setdefault(path, scope.frame)
-                trace(model, loaded.inputs, loaded.named_inputs, RunConfig(mode),
-                      recorder_class=watcher)  # fmt: skip
-            except ModelError:  # another lane ran it: the calls up to here have their places
-                pass
-        return _Watched(created, dict(_called(recorders)))
-
-
-def _called(recorders: list[Watcher]) -> Iterator[tuple[tuple[str, int], tuple[Frame, ...]]]:
-    for recorder in recorders:
-        for index, frames in recorder.called_at.items():
-            if index < len(recorder.calls):
-                call = recorder.calls[index]
-                yield (call.path, call.call), frames
+        # if another lane ran it, the calls up to where this one fails have their places
+        with quietly(), suppress(ModelError):
+            trace(loaded.builders.without_data(), loaded.inputs, loaded.named_inputs,
+                  RunConfig(mode), recorder_class=watcher)  # fmt: skip
+        for recorder in recorders:
+            for index, frames in recorder.called_at.items():
+                if index < len(recorder.calls):
+                    call = recorder.calls[index]
+                    known = tuple(f for f in reversed(frames) if self.is_known(f.file))
+                    yield (call.path, call.call), known
 
 
 def source_at(frame: Frame) -> SourceLine:
