@@ -64,13 +64,24 @@ class Provenance:
 
         "input" for an input of the model, None where it cannot be followed.
         """
+        call, is_input = self._sized_by(spec, kind)
+        if is_input:
+            return "input"
+        return None if call is None else self._module_and_place(call)
+
+    def sizing_call(self, spec: TensorSpec, kind: str) -> Call | None:
+        """The call of that layer; None for an input of the model too."""
+        return self._sized_by(spec, kind)[0]
+
+    def _sized_by(self, spec: TensorSpec, kind: str) -> tuple[Call | None, bool]:
+        """The call, and whether the size is that of an input."""
         axis = -1 if kind == "features" else 1
         op = None
         while True:
             op = self.op_behind(spec, op)
             if op is None:
                 inputs = self.failure.trace.inputs
-                return "input" if any(i.tensor.value == spec.value for i in inputs) else None
+                return None, any(i.tensor.value == spec.value for i in inputs)
             view, source = view_of(op), _source(op)
             if source is not None and axis > 0 and _added_batch_axes(view):
                 # A layer on a single map adds a batch axis: the channels move by one.
@@ -84,8 +95,7 @@ class Provenance:
                 and source.shape[axis] == spec.shape[axis]
             )
             if chooses or not is_unchanged or source is None:
-                call = self.calls.get(op.call)
-                return None if call is None else self._module_and_place(call)
+                return self.calls.get(op.call), False
             spec = source
 
     def _module_and_place(self, call: Call) -> str:

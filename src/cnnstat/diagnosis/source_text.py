@@ -77,6 +77,22 @@ def call_at(text: str, frame: Frame) -> ast.Call | None:
     return _calls_in(text).get(place)
 
 
+def positional(call: ast.Call) -> list[ast.expr]:
+    """The arguments without a name, up to the first that is unpacked from a sequence."""
+    starred = [i for i, node in enumerate(call.args) if isinstance(node, ast.Starred)]
+    return call.args[: starred[0]] if starred else list(call.args)
+
+
+def by_name(call: ast.Call) -> dict[str, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+
+
+def last_argument(call: ast.Call) -> ast.expr | ast.keyword | None:
+    """With its name; None for a call without arguments."""
+    arguments = [*call.args, *call.keywords]
+    return max(arguments, key=lambda a: (a.end_lineno or 0, a.end_col_offset or 0), default=None)
+
+
 def span_of(node: ast.AST, file: str) -> Span:
     at: Any = node
     return Span(file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset)

@@ -11,7 +11,7 @@ import inspect
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from ..choices import Mode
-from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
+from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, message_of
 from ..models.construction import construct
 from ..models.loaded import Loaded
 from ..models.model_inputs import default_inputs
@@ -34,6 +34,7 @@ from ..tracing.compilation import user_code
 from ..tracing.containers import tensors_among
 from ..tracing.copies import meta_copy
 from ..tracing.failures import about
+from ..tracing.lane_selection import Builders, trace_on_lanes
 from ..tracing.modules import paths_of
 from ..tracing.places import Watcher, frames_of, is_model_source, local_integers
 from ..tracing.recorder import Recorder
@@ -97,15 +98,18 @@ class Subject:
 
         A run that is `watched` records where numbers and modules come from, which takes longer.
         """
+        builders = self.loaded.builders
+        with_data = builders.with_data
         with quietly():
-            model = self.loaded.builders.without_data()
-            for (path, name), value in change.settings.items():
-                _replace_module(model, path, {name: value})
-            for path, name in change.layers.items():
-                _replace_module(model, path, {}, name)
-            return self._traced(model, change, watched)
+            return self._traced(
+                _adjusted(builders.without_data(), change), change, watched,
+                None if with_data is None else lambda: _adjusted(with_data(), change),
+            )  # fmt: skip
 
-    def _traced(self, model: nn.Module, change: Change, watched: bool) -> Outcome:
+    def _traced(
+        self, model: nn.Module, change: Change, watched: bool,
+        with_data: Callable[[], nn.Module] | None,
+    ) -> Outcome:  # fmt: skip
         inputs = self.inputs if change.inputs is None else change.inputs
         named = self.loaded.named_inputs
         recorder_class = Watcher if watched else Recorder
@@ -119,10 +123,24 @@ class Subject:
         signature = _signature(model)
         try:
             trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
+        except LaneError as error:
+            if watched or with_data is None:
+                return self._failed(error, signature)
+            # It needs values: the run without data got past the failure, or to another.
+            builders = Builders(lambda: model, with_data)
+            try:
+                run = trace_on_lanes(model, builders, inputs, named, replace(config, lane="cpu"))
+            except ModelError:
+                return self._failed(error, signature)
+            return Outcome(None, tuple(out.shape for out in run.calls[0].outputs), {}, {}, (),
+                           signature)  # fmt: skip
         except ModelError as error:
-            failure = error.failure or self._without_a_run(error.__cause__ or error)
-            return Outcome(failure, signature=signature)
+            return self._failed(error, signature)
         return Outcome(None, tuple(output), signature=signature)
+
+    def _failed(self, error: ModelError, signature: str) -> Outcome:
+        failure = error.failure or self._without_a_run(error.__cause__ or error)
+        return Outcome(failure, signature=signature)
 
     def _without_a_run(self, error: BaseException) -> Failure:
         """The failure of a model that could not be built."""
@@ -170,11 +188,11 @@ class SourceSubject(Subject):
                     reloaded(self.place, self.root, compiled, names) as module,
                 ):
                     with sizes_noted if watched else nullcontext():
-                        model = self._built(getattr(module, self.name), change, watched)
+                        model, with_data = self._built(getattr(module, self.name), change, watched)
                     if watched:
                         scopes.update((path, scopes_of(part)) for path, part in paths_of(model))
                     self._complete_inputs(module, model)
-                    outcome = self._traced(model, change, watched)
+                    outcome = self._traced(model, change, watched, with_data)
             except NOT_OF_THE_MODEL:
                 raise
             except BaseException as error:  # user code may raise anything
@@ -193,16 +211,19 @@ class SourceSubject(Subject):
                 self.loaded, inputs=tuple(default.positional), named_inputs=default.named
             )
 
-    def _built(self, named: Any, change: Change, watched: bool) -> nn.Module:
+    def _built(
+        self, named: Any, change: Change, watched: bool
+    ) -> tuple[nn.Module, Callable[[], nn.Module]]:
+        """The model without data, and a function that builds it with data."""
         arguments = {**self.loaded.arguments, **change.arguments}
         if watched:
             arguments = {name: _as_argument(name, value) for name, value in arguments.items()}
         if isinstance(named, nn.Module):
-            return meta_copy(named)
+            return meta_copy(named), lambda: named
         model = construct(named, arguments)
         if not isinstance(model, nn.Module):
             raise ModelError(f"{self.name} returns no nn.Module")
-        return model
+        return model, lambda: named(**arguments)
 
 
 def subject_of(loaded: Loaded, mode: Mode) -> Subject:
@@ -233,6 +254,15 @@ def _signature(model: nn.Module) -> str:
         return ""
 
 
+def _adjusted(model: nn.Module, change: Change) -> nn.Module:
+    """The model with the layers that a change replaces."""
+    for (path, name), value in change.settings.items():
+        _replace_module(model, path, {name: value})
+    for path, name in change.layers.items():
+        _replace_module(model, path, {}, name)
+    return model
+
+
 def _replace_module(
     model: nn.Module, path: str, changed: Mapping[str, Any], layer: str = ""
 ) -> None:
@@ -240,7 +270,8 @@ def _replace_module(
     old = model.get_submodule(path)
     parent = model.get_submodule(path.rpartition(".")[0])
     cls = getattr(nn, layer) if layer else type(old)
-    with torch.device("meta"):
+    is_meta = any(tensor.is_meta for tensor in old.parameters())
+    with torch.device("meta" if is_meta else "cpu"):
         new = cls(**{**constructor_arguments(old, cls), **changed})
     parent._modules[path.rpartition(".")[2]] = new.train(old.training)
 

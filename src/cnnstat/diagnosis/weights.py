@@ -119,6 +119,20 @@ class Prior(Enum):
     WRITTEN_OUT_ARGUMENT = 0.3, "the same for a function, where it may be another axis"
     FLATTENED_SIDES = 0.2, "the sides of a map follow from what runs before"
     FUNCTION_ARGUMENT = 0.5, "less often wrong than a setting"
+    OUTPUT_PADDING = -0.6, "a transposed convolution of stride 2 makes 2n - 1 of n without it"
+    UNWRITTEN_PADDING = 0.4, "a convolution loses its border without padding"
+    UNWRITTEN_STRIDE = 0.8, "a stride that is not written was left out more often than forgotten"
+    CEIL_MODE = 2.4, "few networks round up"
+    BATCH_FIRST = -0.2, "most code has the batch first, and most layers of sequences do not"
+    WIDTHS_OF_ATTENTION = -0.2, "keys of another width than the queries need kdim and vdim"
+
+    LAYER_CLASS = -0.4, "BatchNorm2d behind a linear layer: its input has another number of axes"
+    MAP_OF_NAME = -0.5, "the channels of a flattened map are a name, and its sides were forgotten"
+    TWICE_A_NAME = -0.2, "both directions, or two parts that are concatenated"
+    OTHER_NAME = 0.0, "another name in scope has the value that fits"
+    MULTIPLE_OF_NAME = 0.5, "a multiple or part of the name has it, or a sum of two"
+    NUMBER_FOR_NAME = 1.2, "a number where a name was written fits one configuration alone"
+
     LOCAL_NUMBER = 2.0, "only the message connects it with the failure"
 
     INDICES = 0.2, "an embedding takes int64"
@@ -148,6 +162,7 @@ class Features:
     surprisal: float = 0.0  # of the changed layers, less that before the change
     is_elsewhere: bool = False
     further_layers: int = 0
+    further_places: int = 0  # of the source that change with it
     becomes_pointwise: bool = False
     loses_padding: bool = False
     was_planned: bool = False
@@ -167,6 +182,7 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.surprisal, "networks are like other networks"),
     Weight(0.3, lambda e: e.is_elsewhere, "mistakes are mostly where the run fails"),
     Weight(0.1, lambda e: e.further_layers**0.5, "it changes further layers"),
+    Weight(0.3, lambda e: e.further_places, "it changes further places"),
     Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
     Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
     Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),

@@ -128,7 +128,10 @@ class Convolution(View, frozen=True):
 
     def changed(self, settings: Mapping[str, Any]) -> Convolution:
         dims = len(self.weight.shape) - 2
-        sizes = {name: per_axis(settings[name], dims) for name in ("stride", "padding", "dilation")}
+        sizes = {
+            name: per_axis(settings[name], dims)
+            for name in ("stride", "padding", "dilation", "output_padding")
+        }
         return replace(self, groups=settings["groups"], **sizes)
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:

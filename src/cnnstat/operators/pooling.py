@@ -109,6 +109,7 @@ class Pool(View, frozen=True):
             stride=sizes(stride, self.stride) if stride else kernel,
             padding=sizes(padding, self.padding),
             dilation=self.dilation and sizes(settings.get("dilation", 1), self.dilation),
+            ceil_mode=settings.get("ceil_mode", self.ceil_mode),
         )
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:

@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
 from .constant_arguments import constant_arguments, flattened_sides
+from .layer_classes import classes_of_layers, layer_classes
 from .layer_settings import layer_settings, setting_literals
+from .names_in_arguments import names_in_arguments
 from .numbers_in_code import function_literals, local_literals
 from .other_inputs import other_inputs
+from .unwritten_settings import unwritten_settings
 
 Kind = Callable[[Situation], Iterable[Proposal]]
 
 OF_SOURCE: tuple[Kind, ...] = (
     constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,
+    unwritten_settings, layer_classes, names_in_arguments,
 )  # fmt: skip
-OF_LAYERS: tuple[Kind, ...] = (layer_settings,)
+OF_LAYERS: tuple[Kind, ...] = (layer_settings, classes_of_layers)
 OF_INPUTS: tuple[Kind, ...] = (other_inputs,)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from ..changes import Change, Proposal, Situation
 from ..literals import Span, evaluated, literals_in, plain
-from ..mismatch import Mismatch
 from ..ranking import INPUT_SIZES, was_planned
 from ..replay import fits
 from ..source_text import Replacement
@@ -71,7 +70,7 @@ def _setting_with(use: Use, value: int) -> dict[str, Any]:
 def flattened_sides(situation: Situation) -> Iterator[Proposal]:
     """Other values for several literals in the size that a layer behind a flattened map takes."""
     failure, mismatch = situation.failure, situation.mismatch
-    sides = _sides(situation, mismatch)
+    sides = sides_of_flattened(situation)
     if len(sides) < 2:
         return
     uses = uses_of(failure)
@@ -98,9 +97,9 @@ def flattened_sides(situation: Situation) -> Iterator[Proposal]:
                 yield Proposal(change, Features(prior=Prior.FLATTENED_SIDES), fit)
 
 
-def _sides(situation: Situation, mismatch: Mismatch) -> tuple[int, ...]:
+def sides_of_flattened(situation: Situation) -> tuple[int, ...]:
     """Of the map (batch, channels, *sides) whose flattening gave the features that do not fit."""
-    failure = situation.failure
+    failure, mismatch = situation.failure, situation.mismatch
     if mismatch.kind != "features" or mismatch.operand is None or not failure.calls:
         return ()
     for op in reversed(failure.trace.ops):

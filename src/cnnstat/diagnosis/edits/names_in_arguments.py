@@ -1,0 +1,187 @@
+"""Arguments that are names: `nn.Linear(hidden, classes)` → `nn.Linear(hidden * 7 * 7, classes)`.
+
+The layer's own argument is tried, and those of the calls that lead to it: `self.pair(a, b)` →
+`self.pair(b, b)`. What takes its place are other names in scope with a value that fits, multiples,
+parts and sums, and last the number itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from ...trace.records import Call, TensorSpec
+from ..changes import Change, Proposal, Situation
+from ..layer_sites import LayerSite, creating_calls, layer_sites
+from ..literals import plain
+from ..naming import Places
+from ..provenance import Provenance
+from ..replay import INPUT_AXES, fits
+from ..source_text import Replacement, by_name, piece, positional, span_of
+from ..weights import Features, Prior
+from .constant_arguments import sides_of_flattened
+
+_WIDTHS = ("out_features", "out_channels", "hidden_size", "embedding_dim", "num_features")
+_LARGEST_FACTOR = 4096
+_CALLS = 4  # that lead to a layer
+_NAMES = 3  # of one value
+
+
+def names_in_arguments(situation: Situation) -> Iterator[Proposal]:
+    for call, expected, target in _sizes(situation):
+        is_input = call.path == situation.failed_path
+        names = INPUT_AXES.get(call.module.base, ("",))[:1] if is_input else _WIDTHS  # type: ignore[union-attr]  # _sizes yields calls of modules
+        yield from _of_the_layer(situation, call, names, expected, target)
+        yield from _of_calls_above(situation, call, expected, target)
+
+
+def _sizes(situation: Situation) -> Iterator[tuple[Call, int, int]]:
+    """The calls of layers that may have a wrong size, each with its size and the one that fits."""
+    failure, mismatch = situation.failure, situation.mismatch
+    call = failure.calls[-1] if failure.calls else None
+    if call is None:
+        return
+    if call.module is not None and mismatch.expected and mismatch.actual:
+        yield call, mismatch.expected, mismatch.actual
+    provenance = Provenance(failure, Places(Path.cwd(), {}))
+    operands: list[TensorSpec] = [mismatch.operand] if mismatch.operand else []
+    if mismatch.kind in ("join", "broadcast") and failure.op is not None:
+        operands = [x for x in failure.op.inputs if x.parameter is None]
+    kinds = {"features": ["features"], "product": ["features"],
+             "broadcast": ["channels", "features"]}.get(mismatch.kind, ["channels"])  # fmt: skip
+    for operand, kind in product(operands, kinds):
+        source = provenance.sizing_call(operand, kind)
+        if source is None or source.module is None:
+            continue
+        for expected, actual in mismatch.pairs:
+            yield source, actual, expected
+
+
+def _of_the_layer(
+    situation: Situation, call: Call, names: tuple[str, ...], value: int, target: int
+) -> Iterator[Proposal]:
+    """Another argument of the call that creates the layer."""
+    for site in layer_sites(situation):
+        if not any(module.path == call.path for module in site.modules):
+            continue
+        for name in names:
+            node = site.written.get(name)
+            if node is None or not _has_names(node) or value_of(node, _numbers(site)) != value:
+                continue
+            for text, prior in _texts(situation, site, node, value, target):
+                fit = _fits(situation, site, name, text)
+                if fit is not False:
+                    features = Features(
+                        prior=prior,
+                        is_elsewhere=call.path != situation.failed_path,
+                        further_layers=len(site.modules) - 1,
+                    )
+                    change = Change(replacements=site.settings({name: text}))
+                    yield Proposal(change, features, fit)
+
+
+def _texts(
+    situation: Situation, site: LayerSite, node: ast.expr, value: int, target: int
+) -> Iterator[tuple[str, Prior]]:
+    """What may be written for `target` where `node` is `value`."""
+    written = site.text_of(node)
+    factor = written if isinstance(node, ast.Name | ast.Attribute) else f"({written})"
+    sides = sides_of_flattened(situation)
+    if sides and target == value * prod(sides):
+        yield f"{factor} * {' * '.join(map(str, sides))}", Prior.MAP_OF_NAME
+    elif target == 2 * value:
+        yield f"2 * {factor}", Prior.TWICE_A_NAME
+    elif target % value == 0 and target // value <= _LARGEST_FACTOR:
+        yield f"{factor} * {target // value}", Prior.MULTIPLE_OF_NAME
+    elif value % target == 0:
+        yield f"{factor} // {value // target}", Prior.MULTIPLE_OF_NAME
+    numbers = _numbers(site)
+    for name in _names_with(numbers, target):
+        yield name, Prior.OTHER_NAME
+    for name in _names_with(numbers, target // 2) if target % 2 == 0 else ():
+        if target != 2 * value:
+            yield f"2 * {name}", Prior.TWICE_A_NAME
+    for name in _names_with(numbers, target - value):
+        if name != written:
+            yield f"{written} + {name}", Prior.MULTIPLE_OF_NAME
+    yield str(target), Prior.NUMBER_FOR_NAME
+
+
+def _fits(situation: Situation, site: LayerSite, name: str, text: str) -> bool | None:
+    """Whether the layers fit, each with the value that the text has where it is created."""
+    settings = {}
+    node = ast.parse(text, mode="eval").body
+    for module in site.modules:
+        scopes = situation.scopes[module.path]
+        value = value_of(node, scopes[0].numbers)
+        if value is None or module.base != site.name:
+            return None
+        old = plain(module.settings.get(name))
+        settings[module.path] = {name: (*old[:-1], value) if isinstance(old, tuple) else value}
+    return fits(situation.failure, settings, {})
+
+
+def _of_calls_above(
+    situation: Situation, call: Call, value: int, target: int
+) -> Iterator[Proposal]:
+    """Another name in the arguments of a call of the user's functions and classes."""
+    calls = list(creating_calls(situation, call.path))[1 : _CALLS + 1]
+    for place, (scope, text, node) in enumerate(calls, 1):
+        for argument in (*positional(node), *by_name(node).values()):
+            if not _has_names(argument) or value_of(argument, scope.numbers) != value:
+                continue
+            span = span_of(argument, scope.frame.file)
+            for name in _names_with(scope.numbers, target):
+                features = Features(prior=Prior.OTHER_NAME, further_back=place)
+                change = Change(replacements=(Replacement(span, name),))
+                yield Proposal(change, features)
+            if target == 2 * value:
+                change = Change(replacements=(Replacement(span, f"2 * {piece(text, span)}"),))
+                yield Proposal(change, Features(prior=Prior.TWICE_A_NAME, further_back=place))
+
+
+# Names and their values
+
+
+def _numbers(site: LayerSite) -> Mapping[str, Any]:
+    return site.scope.numbers
+
+
+def _names_with(numbers: Mapping[str, Any], value: int) -> list[str]:
+    """Names that have a value, the arguments of the function before attributes."""
+    found = [name for name, number in numbers.items() if plain(number) == value > 1]
+    return sorted(found, key=lambda name: "." in name)[:_NAMES]
+
+
+def _has_names(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Name) for part in ast.walk(node))
+
+
+def value_of(node: ast.expr, numbers: Mapping[str, Any]) -> int | None:
+    """The integer that an expression over names and numbers is; None for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if isinstance(node, ast.Name | ast.Attribute):
+        found = plain(numbers.get(ast.unparse(node)))
+        return found if isinstance(found, int) else None
+    if not isinstance(node, ast.BinOp):
+        return None
+    left, right = value_of(node.left, numbers), value_of(node.right, numbers)
+    if left is None or right is None:
+        return None
+    match node.op:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.FloorDiv() if right:
+            return left // right
+        case ast.Pow() if 0 <= right < 8:
+            return int(left**right)
+    return None

@@ -1,0 +1,119 @@
+"""The calls in the user's source that create layers of torch, and replacements in them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import nn
+
+from ..trace.records import Frame, Module
+from .changes import Situation
+from .creation import Scope
+from .literals import Span
+from .source_text import (
+    Replacement,
+    by_name,
+    call_at,
+    last_argument,
+    piece,
+    positional,
+    span_of,
+)
+from .subjects import constructor_parameters
+
+
+@dataclass(frozen=True)
+class LayerSite:
+    """A call that creates layers, `nn.Conv2d(3, 8, 3)`; with a block of a class they are many.
+
+    Attributes:
+        text: the source.
+        modules: those that have run; of `nn.TransformerEncoderLayer(64, 4)` the layers inside it.
+    """
+
+    scope: Scope
+    text: str
+    node: ast.Call
+    modules: tuple[Module, ...]
+
+    @property
+    def file(self) -> str:
+        return self.scope.frame.file
+
+    @property
+    def name(self) -> str:
+        """Of the class that is called."""
+        return last_name(self.node.func)
+
+    @cached_property
+    def written(self) -> dict[str, ast.expr]:
+        """The arguments that are written, by name."""
+        cls = getattr(nn, self.name, None)
+        names = list(constructor_parameters(cls)) if isinstance(cls, type) else []
+        return dict(zip(names, positional(self.node), strict=False)) | by_name(self.node)
+
+    def text_of(self, node: ast.AST) -> str:
+        return piece(self.text, span_of(node, self.file))
+
+    def settings(self, texts: Mapping[str, str]) -> tuple[Replacement, ...]:
+        """Arguments as these texts: in their places, or behind the others."""
+        found = [
+            Replacement(span_of(self.written[name], self.file), text)
+            for name, text in texts.items() if name in self.written
+        ]  # fmt: skip
+        added = ", ".join(f"{n}={text}" for n, text in texts.items() if n not in self.written)
+        if added:
+            found.append(self._added(added))
+        return tuple(found)
+
+    def _added(self, text: str) -> Replacement:
+        last = last_argument(self.node)
+        if last is None:
+            end = span_of(self.node, self.file)
+            line, column = end.end_line, end.end_column - 1
+            return Replacement(Span(self.file, line, column, line, column), text)
+        return Replacement(span_of(last, self.file), f"{self.text_of(last)}, {text}")
+
+    def of_class(self, name: str) -> Replacement:
+        """Another class in the place of its own: `nn.BatchNorm1d` for `nn.BatchNorm2d`."""
+        place = span_of(self.node.func, self.file)
+        first = place.end_column - len(self.name.encode())
+        span = Span(self.file, place.end_line, first, place.end_line, place.end_column)
+        return Replacement(span, name)
+
+
+def last_name(node: ast.expr) -> str:
+    """`Conv2d` of `nn.Conv2d`; empty for anything but names."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def layer_sites(situation: Situation) -> list[LayerSite]:
+    """The calls that create the layers which have run, in their order."""
+    failure = situation.failure
+    found: dict[Frame, list[Module]] = {}
+    scopes: dict[Frame, Scope] = {}
+    for path in dict.fromkeys(call.path for call in failure.trace.calls if call.module):
+        if path not in failure.trace.modules or not situation.scopes.get(path):
+            continue
+        scope = situation.scopes[path][0]
+        scopes[scope.frame] = scope
+        found.setdefault(scope.frame, []).append(failure.trace.modules[path])
+    return [
+        LayerSite(scopes[frame], situation.texts[frame.file], node, tuple(modules))
+        for frame, modules in found.items()
+        if frame.file in situation.texts
+        and (node := call_at(situation.texts[frame.file], frame)) is not None
+        and hasattr(nn, last_name(node.func))
+    ]
+
+
+def creating_calls(situation: Situation, path: str) -> Iterator[tuple[Scope, str, ast.Call]]:
+    """The calls that lead to the creation of a module, the innermost first, with their sources."""
+    for scope in situation.scopes.get(path, ()):
+        text = situation.texts.get(scope.frame.file)
+        node = None if text is None else call_at(text, scope.frame)
+        if text is not None and node is not None:
+            yield scope, text, node
