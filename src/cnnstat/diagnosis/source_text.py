@@ -89,7 +89,7 @@ def by_name(call: ast.Call) -> dict[str, ast.expr]:
 
 def last_argument(call: ast.Call) -> ast.expr | ast.keyword | None:
     """With its name; None for a call without arguments."""
-    arguments = [*call.args, *call.keywords]
+    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
     return max(arguments, key=lambda a: (a.end_lineno or 0, a.end_col_offset or 0), default=None)
 
 
