@@ -32,7 +32,7 @@ import cnnstat
 from cnnstat.linting.rules import RULES
 from cnnstat.pipeline import load_model, run_model
 from cnnstat.run_config import ModelRequest, RunConfig
-from cnnstat.tracing.isolation import isolated
+from cnnstat.tracing.process.isolation import isolated
 
 LIMIT = 180  # seconds for one model
 TRANSFORMERS = (

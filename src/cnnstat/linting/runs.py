@@ -16,9 +16,9 @@ from ..models.model_inputs import batch_of, with_batch
 from ..results import Shape
 from ..run_config import RunConfig
 from ..trace.records import Backward, Module, Trace
-from ..tracing.lane_selection import trace_on_lanes
-from ..tracing.places import Watcher
-from ..tracing.run import trace
+from ..tracing.recording.watcher import Watcher
+from ..tracing.run.lane_selection import trace_on_lanes
+from ..tracing.run.trace import trace
 from .batches import Batches
 from .flow import Flow
 
