@@ -123,7 +123,9 @@ class Subject:
 
         signature = _signature(model)
         try:
-            trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
+            # On meta too: what a `forward` creates without a device is on that of its parameters.
+            with torch.device("meta"):
+                trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
         except LaneError as error:
             if watched or with_data is None:
                 return self._failed(error, signature)
