@@ -50,13 +50,17 @@ def frames_above(frame: FrameType | None) -> Iterator[Frame]:
         frame = frame.f_back
 
 
-@cache
 def place_of(code: CodeType, instruction: int, line: int | None) -> Frame:
     """The place in the source of an instruction of compiled code."""
+    return _place_in(code.co_filename, code, instruction, line)
+
+
+@cache  # by the file as well: equal functions of two files are equal to Python
+def _place_in(file: str, code: CodeType, instruction: int, line: int | None) -> Frame:
     found = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     first, last, column, end = found
     first = first or line or 1
-    return Frame(code.co_filename, code.co_name, first, column or 0, last or first, end or 0)
+    return Frame(file, code.co_name, first, column or 0, last or first, end or 0)
 
 
 def frames_of(error: BaseException) -> tuple[tuple[Frame, ...], str]:
