@@ -546,7 +546,7 @@ def test_a_kind_of_edit_is_a_function_and_a_row(monkeypatch, tmp_path):
         "        self.conv = nn.Conv2d(3, 4, 3)\n        self.fc = nn.Linear(144, 10)\n\n"
         "    def forward(self, x):\n        return self.fc(self.conv(x))\n"
     )
-    monkeypatch.setattr(edits, "OF_SOURCE", (*edits.OF_SOURCE, inserted_flatten))
+    monkeypatch.setattr(edits, "OF_SOURCE", (inserted_flatten,))
     (fault,) = diagnosis_of(f"{net}:Net").errors
     (fix,) = [fix for fix in fault.fixes if "flatten" in fix.edit]
     assert (fix.edit, fix.instead_of) == ("self.conv(x).flatten(1)", "self.conv(x)")

@@ -112,7 +112,8 @@ def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, place
     return Fix(*first, True, outcome.output, tuple(Edit(*other) for other in others))
 
 
-_OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError"}
+_OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError",
+                 "AttributeError", "NotImplementedError"}  # fmt: skip
 """The exceptions that a model raises for a shape that it does not take."""
 
 

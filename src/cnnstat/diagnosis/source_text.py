@@ -25,6 +25,12 @@ class Replacement:
     span: Span
     text: str
 
+    @property
+    def inserts_lines(self) -> bool:
+        """Whether it inserts lines and changes none."""
+        begin, end = (self.span.line, self.span.column), (self.span.end_line, self.span.end_column)
+        return begin == end and self.text.rstrip(" \t").endswith("\n")
+
 
 def _lines(text: str) -> list[str]:
     """As the parser counts them: a form feed ends no line."""

@@ -135,6 +135,36 @@ class Prior(Enum):
 
     LOCAL_NUMBER = 2.0, "only the message connects it with the failure"
 
+    FLATTENED = -1.0, "all elements of an example are exactly what the layer takes"
+    FLATTENED_MAP = -0.2, "a linear layer behind a map takes all of its elements"
+    POOLED = -0.4, "a classifier takes the mean of each channel, and its size fits that"
+    MOVED_AXIS_IN_CODE = 0.0, "channels last, where the layer takes them first, or the reverse"
+    MOVED_AND_BACK = 0.1, "the same, and what follows takes them as before"
+    FORGOTTEN_AXIS = 0.3, "an axis of one channel or one step was forgotten, or is too many"
+    BATCH_AXIS_IN_CODE = 1.3, "the batch axis is rather missing in the input"
+    UNFLATTENED = 0.2, "a vector is the map that a convolution takes"
+    TOKENS = 0.4, "the positions of a map are the steps of a sequence"
+    STEPS_AS_BATCH = 0.5, "the frames of a video are examples for a layer of images"
+
+    STRIDES = -1.0, "the elements fit, and reshape takes any strides"
+    SQUEEZED_BATCH = -0.6, "squeeze() without an axis removes a batch of one example"
+    CREATED_WITH_DTYPE = -0.2, "numpy and .double() make float64, layers have float32"
+    CONVERSION = 0.4, "a tensor is converted where it is used"
+
+    UNPACKED = -0.5, "recurrent layers and attention return a pair"
+    ITEM = 0.2, "the value is a tuple or dict, of which one item is meant"
+    RETURN = -0.5, "a function without return returns None"
+    CREATED_AND_CALLED = -0.5, "nn.ReLU(x) is a layer, nn.ReLU()(x) is its output"
+    SEQUENTIAL = -0.3, "layers in a row that are called as one"
+    LOOP = -0.2, "the same, written out"
+    BRACKETS = -0.5, "cat takes one list"
+    STAR = -0.4, "the items of a list are the arguments"
+
+    TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"
+    BROADCAST_AXIS = -0.3, "weights for channels have no sides yet"
+    RESIZED = 0.3, "maps of a decoder are resized to those of the encoder"
+    PROJECTED = -0.3, "a shortcut past layers that change the size has a layer of 1×1"
+
     INDICES = 0.2, "an embedding takes int64"
     DTYPE = 0.6, "an input of another dtype"
     SECOND_EXAMPLE = 0.4, "a norm in training needs more than one value for each channel"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from textwrap import dedent
 from typing import Any
 
 from torch import nn
@@ -59,6 +60,8 @@ def _of_text(
 ) -> Wording:
     first, last = replacements[0].span, replacements[-1].span
     text = texts[first.file]
+    if len(replacements) == 1 and replacements[0].inserts_lines:
+        return dedent(replacements[0].text).strip(), None, places.named(first.file, first.line)
     span = replace(first, end_line=last.end_line, end_column=last.end_column)
     shown = shown_around(text, span)
     before = piece(text, shown)

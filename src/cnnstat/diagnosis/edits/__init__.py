@@ -10,19 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
+from .calls import layers_not_created, lists_called, lists_of_arguments
 from .constant_arguments import constant_arguments, flattened_sides
+from .conversions import conversions
+from .joined_tensors import joined_tensors
 from .layer_classes import classes_of_layers, layer_classes
 from .layer_settings import layer_settings, setting_literals
+from .layouts import reshapes, squeezes
 from .names_in_arguments import names_in_arguments
 from .numbers_in_code import function_literals, local_literals
 from .other_inputs import other_inputs
+from .rearranged_inputs import rearranged_inputs
+from .returned_values import first_of_several, missing_returns
 from .unwritten_settings import unwritten_settings
 
 Kind = Callable[[Situation], Iterable[Proposal]]
 
+INSERTIONS: tuple[Kind, ...] = (
+    rearranged_inputs, reshapes, squeezes, conversions, joined_tensors,
+    first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
+)  # fmt: skip
 OF_SOURCE: tuple[Kind, ...] = (
     constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,
     unwritten_settings, layer_classes, names_in_arguments,
+    *INSERTIONS,
 )  # fmt: skip
 OF_LAYERS: tuple[Kind, ...] = (layer_settings, classes_of_layers)
 OF_INPUTS: tuple[Kind, ...] = (other_inputs,)

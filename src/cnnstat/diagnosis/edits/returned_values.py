@@ -1,0 +1,166 @@
+"""Values that are no tensor where one is needed: a tuple, a dict, None.
+
+An LSTM returns its outputs and its last states, attention its output and weights, a `forward`
+without `return` returns None.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from ...trace.records import Call, TensorSpec
+from ..changes import Change, Proposal, Situation
+from ..failing_code import (
+    called_from,
+    failing_code,
+    inserted_layers,
+    layer_in_sequence,
+)
+from ..source_text import Replacement
+from ..syntax import Code, assigned_name, code_of, nodes
+from ..weights import Features, Prior
+
+_PAIRS = {"RNN", "LSTM", "GRU", "MultiheadAttention"}
+_RECENT = 4  # calls that returned several tensors, and are tried
+_FIRST_OUTPUT = """class First(nn.Module):
+    def forward(self, outputs):
+        return outputs[0]
+
+
+"""
+
+
+def _proposal(prior: Prior, *replacements: Replacement | None) -> Iterator[Proposal]:
+    if None not in replacements:
+        done = tuple(replacement for replacement in replacements if replacement is not None)
+        yield Proposal(Change(replacements=done), Features(prior=prior))
+
+
+# Tuples and dicts
+
+
+def first_of_several(situation: Situation) -> Iterator[Proposal]:
+    """The first of the values that a call returned: in its statement, or where it is used."""
+    failure = situation.failure
+    if failure.error not in ("TypeError", "AttributeError", "ValueError"):
+        return
+    several = [c for c in failure.trace.calls if c.module is not None and _returns_pair(c)]
+    for call in several[: -_RECENT - 1 : -1]:
+        found = called_from(situation, call)
+        yield from _in_sequence(situation, call)
+        if found is not None:
+            yield from _of_call(*found, call)
+    yield from _of_operand(situation)
+
+
+def _parent(call: Call) -> str:
+    return call.path.rpartition(".")[0]
+
+
+def _returns_pair(call: Call) -> bool:
+    assert call.module is not None
+    return call.module.base in _PAIRS or len(call.outputs) > 1
+
+
+def _of_call(code: Code, node: ast.Call, call: Call) -> Iterator[Proposal]:
+    statement = code.statement(node)
+    name = assigned_name(statement, node)
+    assert call.module is not None
+    if name is not None and call.module.base in _PAIRS:
+        target = statement.targets[0]  # type: ignore[attr-defined]  # an assignment, as it has a name
+        yield from _proposal(Prior.UNPACKED, code.replacement(target, f"{name}, _"))
+    else:
+        yield from _proposal(Prior.UNPACKED, code.wrapped(node, "", "[0]"))
+
+
+def _in_sequence(situation: Situation, call: Call) -> Iterator[Proposal]:
+    """A module behind an LSTM of a Sequential that returns the first of its values."""
+    parent = situation.failure.trace.modules.get(_parent(call))
+    if parent is None or parent.base != "Sequential":
+        return
+    following = f"{parent.path}.{_next(call.path)}".removeprefix(".")
+    found = layer_in_sequence(situation, following)
+    if found is None:
+        return
+    code, element = found
+    module = code.layer("Module")
+    if module is None:
+        return
+    first = next((
+        node for node in code.tree.body if node.lineno <= element.lineno <= (node.end_lineno or 0)
+    ), None)  # fmt: skip
+    if first is not None:
+        cls = _FIRST_OUTPUT.replace("nn.Module", module)
+        yield from _proposal(Prior.UNPACKED, inserted_layers(code, element, "First()"),
+                             code.line_before(first, cls.rstrip("\n") + "\n\n"))  # fmt: skip
+
+
+def _next(path: str) -> str:
+    name = path.rpartition(".")[2]
+    return str(int(name) + 1) if name.isdigit() else ""
+
+
+def _of_operand(situation: Situation) -> Iterator[Proposal]:
+    """An item of a tuple or dict that the failing call got."""
+    site, failure = failing_code(situation), situation.failure
+    if site is None or site.operand is None or not failure.open:
+        return
+    value = _first_argument(failure.arguments.get(failure.open[-1]))
+    for item in _items(value):
+        yield from _proposal(Prior.ITEM, site.code.wrapped(site.operand, "", item))
+
+
+def _first_argument(arguments: Any) -> Any:
+    """Of the recorded arguments of a call: positional ones, then perhaps those by name."""
+    while isinstance(arguments, tuple) and arguments:
+        first = arguments[0]
+        if isinstance(first, tuple) and len(arguments) == 2 and isinstance(arguments[1], dict):
+            arguments = first
+            continue
+        return first
+    return None
+
+
+def _items(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (f'["{name}"]' for name, item in value.items() if isinstance(item, TensorSpec))
+    elif isinstance(value, tuple) and value:
+        nested = isinstance(value[0], tuple)
+        yield "[0][0]" if nested else "[0]"
+        if isinstance(value[0], TensorSpec) and len(value[0].shape) == 3:
+            yield "[0][-1]"  # the last layer of the states of an LSTM
+
+
+# None
+
+
+def missing_returns(situation: Situation) -> Iterator[Proposal]:
+    """A `return` in a function that has none."""
+    if situation.failure.error not in ("TypeError", "AttributeError"):
+        return
+    for file, text in situation.texts.items():
+        code = code_of(file, text)
+        for function in nodes(code.tree, ast.FunctionDef):
+            if function.name != "__init__" and not _returns_something(function):
+                yield from _returning(code, function.body[-1])
+
+
+def _returns_something(function: ast.FunctionDef) -> bool:
+    found = [node for node in nodes(function, ast.Return) if node.value is not None]
+    return bool(found or nodes(function, ast.Yield))
+
+
+def _returning(code: Code, last: ast.stmt) -> Iterator[Proposal]:
+    """The value of the last statement returned, or else the name that was assigned last."""
+    name = assigned_name(last)
+    if isinstance(last, ast.Assign) and name is not None:
+        returned = f"return {code.text_of(last.value)}"
+        yield from _proposal(Prior.RETURN, code.replacement(last, returned))
+    elif isinstance(last, ast.Expr) and isinstance(last.value, ast.Call | ast.BinOp):
+        yield from _proposal(Prior.RETURN, code.inserted_before(last.value, "return "))
+    else:
+        names = [n for s in nodes(last, ast.stmt) if (n := assigned_name(s)) is not None]
+        if names:
+            yield from _proposal(Prior.RETURN, code.line_after(last, f"return {names[-1]}"))

@@ -1,0 +1,146 @@
+"""The place in the user's source where a run failed, and the calls that lead from there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..trace.records import Call, Frame
+from .changes import Situation
+from .literals import Literal
+from .source_text import Replacement, span_of
+from .syntax import Code, argument, arguments_of, code_of, name_of_called
+from .uses import uses_of
+
+
+@dataclass(frozen=True)
+class FailingCode:
+    """An expression of the user's source that failed.
+
+    `entered` is the module that it calls, None if it calls none; `failed` the innermost call inside
+    it, which is the same if the user calls the layer itself.
+    """
+
+    code: Code
+    node: ast.expr
+    entered: Call | None
+    failed: Call | None
+
+    @property
+    def function(self) -> ast.FunctionDef | None:
+        return self.code.around(self.node, ast.FunctionDef)
+
+    @property
+    def operand(self) -> ast.expr | None:
+        """The first argument of the failing call, or the object of a method."""
+        if not isinstance(self.node, ast.Call):
+            return None
+        if self.entered is None and isinstance(self.node.func, ast.Attribute):
+            is_method = not isinstance(self.node.func.value, ast.Name) or (
+                self.node.func.value.id not in self.code.imports.values()
+            )
+            if is_method:
+                return self.node.func.value
+        first = arguments_of(self.node)[:1]
+        return None if not first or isinstance(first[0], ast.Starred) else first[0]
+
+
+def failing_code(situation: Situation) -> FailingCode | None:
+    """None if no expression of the user's files failed."""
+    failure = situation.failure
+    frames = [frame for frame in failure.frames if frame.file in situation.texts]
+    if not frames:
+        return None
+    code = code_of(frames[-1].file, situation.texts[frames[-1].file])
+    node = code.at(frames[-1])
+    if node is None:
+        return None
+    modules = [call for call in failure.calls if call.module is not None]
+    entered = next(
+        (c for c in modules if _innermost(situation, failure.called_at.get(c.index, ())) ==
+         frames[-1]), None
+    )  # fmt: skip
+    failed = failure.calls[-1] if failure.calls else None
+    return FailingCode(code, node, entered, failed)
+
+
+def _innermost(situation: Situation, frames: tuple[Frame, ...]) -> Frame | None:
+    return next((frame for frame in reversed(frames) if frame.file in situation.texts), None)
+
+
+def called_from(situation: Situation, call: Call) -> tuple[Code, ast.Call] | None:
+    """The expression of the user's source that makes a call."""
+    frame = _innermost(situation, situation.failure.called_at.get(call.index, ()))
+    return None if frame is None else _call_at(situation, frame)
+
+
+def _call_at(situation: Situation, frame: Frame) -> tuple[Code, ast.Call] | None:
+    code = code_of(frame.file, situation.texts[frame.file])
+    node = code.at(frame)
+    return (code, node) if isinstance(node, ast.Call) else None
+
+
+def creations(situation: Situation, path: str) -> Iterator[tuple[Code, ast.Call]]:
+    """The calls that lead to the creation of a module, the innermost first."""
+    for scope in situation.scopes.get(path, ()):
+        if scope.frame.file in situation.texts:
+            found = _call_at(situation, scope.frame)
+            if found is not None:
+                yield found
+
+
+def layer_in_sequence(situation: Situation, path: str) -> tuple[Code, ast.expr] | None:
+    """The element of a list or of the arguments of a call that creates a layer of a Sequential.
+
+    It is the pair of a name and a layer in `OrderedDict([("fc", nn.Linear(3, 4))])`.
+    """
+    parent = situation.failure.trace.modules.get(path.rpartition(".")[0])
+    if parent is None or parent.base != "Sequential":
+        return None
+    for code, node in creations(situation, path):
+        element: ast.expr = node
+        above = code.parents[element]
+        if isinstance(above, ast.Tuple) and isinstance(above.elts[0], ast.Constant):
+            element, above = above, code.parents[above]
+        is_argument = isinstance(above, ast.Call) and element in arguments_of(above)
+        is_sequence = isinstance(above, ast.Call) and name_of_called(above) != "append"
+        if isinstance(above, ast.List) or (is_argument and is_sequence):
+            return code, element
+    return None
+
+
+def inserted_layers(code: Code, element: ast.expr, *layers: str) -> Replacement:
+    """Layers in front of another one of a list, each on a line of its own where that is."""
+    if isinstance(element, ast.Tuple):
+        names = (layer.partition("(")[0].rpartition(".")[2].lower() for layer in layers)
+        layers = tuple(f'("{name}", {layer})' for name, layer in zip(names, layers, strict=True))
+    line = code.text.split("\n")[element.lineno - 1].encode()
+    before = line[: element.col_offset].decode()
+    between = f",\n{before}" if not before.strip() else ", "
+    return code.inserted_before(element, "".join(f"{layer}{between}" for layer in layers))
+
+
+def size_replaced(
+    situation: Situation, path: str, name: str, value: int, factor: str = ""
+) -> Replacement | None:
+    """The replacement with which a layer is created with another first argument.
+
+    `factor` is what the present value is multiplied with, as ` * 7 * 7`; it is used where the
+    argument is a name that others depend on.
+    """
+    origins = {
+        use.origin: len(uses) for uses in uses_of(situation.failure).values() for use in uses
+        if use.module.path == path and use.name == name
+    }  # fmt: skip
+    for origin, count in origins.items():
+        if isinstance(origin, Literal) and count == 1 and not origin.span.argument:
+            return Replacement(origin.span, str(value))
+    for code, node in creations(situation, path):
+        written = argument(node, 0, name)
+        if written is None:
+            return None
+        is_name = isinstance(written, ast.Name | ast.Attribute)
+        text = f"{code.text_of(written)}{factor}" if factor and is_name else str(value)
+        return Replacement(span_of(written, code.file), text)
+    return None

@@ -1,1 +1,0 @@
-"""Where torch's `meta` device differs from a real one: kernels, casts, strides, checks."""

@@ -1,1 +1,0 @@
-"""What a run shares with the rest of the process: global state, classes, other threads."""

@@ -1,1 +1,0 @@
-"""What is recorded during a run: calls, operators, gradients, storages."""

@@ -1,1 +1,0 @@
-"""One run of a model on tensors without data: copies, lanes, observers, failures."""

@@ -1,1 +1,0 @@
-"""What a model consists of: modules, their tensors, and tensors in containers."""

@@ -1,1 +1,0 @@
-"""A run with symbolic sizes, and the conditions on them."""

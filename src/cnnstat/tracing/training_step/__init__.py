@@ -1,1 +1,0 @@
-"""One step of training on tensors without data: loss, optimizer, sharding."""
