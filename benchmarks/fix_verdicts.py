@@ -174,13 +174,19 @@ def with_fix(program: Program, fix: dict[str, Any]) -> Program | None:
         return replace(program, options=_with_input(program.options, edit))
     if place is None or instead is None:
         return None
-    number = int(place.split(":")[1]) - 1
-    lines = program.source.split("\n")
-    before, here = "\n".join(lines[:number]), "\n".join(lines[number:])
-    if instead not in here:
-        return None
-    source = "\n".join([*([before] if number else []), here.replace(instead, edit, 1)])
-    return replace(program, source=source)
+    source: str | None = program.source
+    edits = [(int(e["source"].split(":")[1]), e["instead_of"], e["edit"])
+             for e in (fix, *fix.get("also", ()))]  # fmt: skip
+    for line, old, new in sorted(edits, reverse=True):  # so that the places before remain valid
+        source = _replaced_once(source, line, old, new) if source is not None else None
+    return None if source is None else replace(program, source=source)
+
+
+def _replaced_once(source: str, line: int, old: str, new: str) -> str | None:
+    """With the text at or behind a line replaced; None if it is not there."""
+    lines = source.split("\n")
+    before, here = lines[: line - 1], "\n".join(lines[line - 1 :])
+    return "\n".join([*before, here.replace(old, new, 1)]) if old in here else None
 
 
 def _with_input(options: str, edit: str) -> str:

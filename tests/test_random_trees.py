@@ -22,8 +22,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnstat
-from cnnstat.tracing.copies import meta_copy
-from cnnstat.tracing.run import trace
+from cnnstat.tracing.run.copies import meta_copy
+from cnnstat.tracing.run.trace import trace
 from tests.networks import SelfAttention
 from tests.test_untouched import changed, photograph, surroundings
 

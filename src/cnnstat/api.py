@@ -86,7 +86,7 @@ def analyze(
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
         return saved.read_analysis(str(model))
     from .pipeline import load_model, run_model
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     request = ModelRequest(model, inputs, named_inputs, arguments)
     with isolated():
@@ -122,7 +122,7 @@ def explain(
     config = RunConfig(mode, lane)
     from .explanation.explainer import explain as explain_layer
     from .pipeline import load_model, run_model
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     call = f"cnnstat.explain(model, {layer!r}, {{}})"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
@@ -147,7 +147,7 @@ def verify(
     config = RunConfig(mode)
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: other counters need the model itself")
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
     from .verification.cross_check import verify_model
 
     call = "cnnstat.verify(model, {})"
@@ -185,7 +185,7 @@ def lint(
         raise UsageError(f"{model} is a saved analysis: linting needs the model itself")
     from .linting.linter import LintConfig
     from .pipeline import lint_model
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     config = LintConfig(tuple(select), tuple(ignore), loss=loss)
     request = ModelRequest(model, inputs, named_inputs, arguments, "cnnstat.lint(model, {})")
@@ -213,7 +213,7 @@ def compare(
         )
     config = RunConfig(mode, lane, training)
     from .comparison.side_by_side import compare_models
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     with isolated():
         return compare_models(models, input, config, arguments)
@@ -236,7 +236,7 @@ def formulas(
         ModelError: no size was found at which the model runs, or it cannot be built.
     """
     from .symbolic.formulas import formulas_of
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     with isolated():
         return formulas_of(ModelRequest(model, inputs, named_inputs, arguments), mode)
@@ -269,7 +269,7 @@ def scale(
 
     varied = None if over is None else parse_over(over)
     from .symbolic.scaling import scaling_of
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     with isolated():
         return scaling_of(models, varied, input, arguments, mode, fit)
@@ -344,7 +344,7 @@ def memory(
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
     from .memory_usage.predict import predict_memory
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     call = "cnnstat.memory(model, {})"
     with isolated():
@@ -392,7 +392,7 @@ def roofline(
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis, which has no operators: name the model")
     from .rooflines.bounds import predict_roofline
-    from .tracing.isolation import isolated
+    from .tracing.process.isolation import isolated
 
     call = "cnnstat.roofline(model, {}, …)"
     request = ModelRequest(model, inputs, named_inputs, arguments, call)
@@ -583,7 +583,7 @@ def register_module(
         UsageError: `module` is no class of modules, or an argument is neither a number nor a
             function.
     """
-    from .tracing.user_rules import register_module_rule
+    from .tracing.user_code.user_rules import register_module_rule
 
     register_module_rule(module, macs, other_ops, shape, _caller())
 

@@ -24,12 +24,12 @@ from .models.loaded import Loaded, Recorded
 from .models.model_inputs import implied_input, known_inputs, with_default_dtype
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
-from .tracing.compilation import module_in
-from .tracing.copies import meta_copy
-from .tracing.lane_selection import trace_on_lanes
-from .tracing.module_tree import check_tree
-from .tracing.modules import class_name
-from .tracing.turns import one_at_a_time
+from .tracing.process.turns import one_at_a_time
+from .tracing.run.copies import meta_copy
+from .tracing.run.lane_selection import trace_on_lanes
+from .tracing.structure.module_tree import check_tree
+from .tracing.structure.modules import class_name
+from .tracing.user_code.compilation import module_in
 from .version import __version__
 
 if TYPE_CHECKING:

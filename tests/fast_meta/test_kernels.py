@@ -18,7 +18,7 @@ from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import WithoutData
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.run_config import RunConfig
-from cnnstat.tracing.run import trace
+from cnnstat.tracing.run.trace import trace
 
 HALF, BFLOAT, DOUBLE, INT = torch.float16, torch.bfloat16, torch.float64, torch.int64
 

@@ -30,8 +30,8 @@ from cnnstat.render.figures import COLOURS
 from cnnstat.render.options import Options
 from cnnstat.render.text_pictures import draw_areas
 from cnnstat.run_config import ModelRequest
-from cnnstat.tracing import autocast
-from cnnstat.tracing.step_parts import gradient_buckets
+from cnnstat.tracing.meta_device import autocast
+from cnnstat.tracing.training_step.step_parts import gradient_buckets
 from tests.live_bytes import inference_peak, training_peak
 
 OPTIMIZERS = {

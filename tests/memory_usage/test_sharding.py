@@ -10,7 +10,7 @@ from torch import distributed, nn
 
 import cnnstat
 from cnnstat.errors import ModelError, UsageError
-from cnnstat.tracing.sharding_units import units_of
+from cnnstat.tracing.training_step.sharding_units import units_of
 from tests.ranks import Job, peaks
 
 RESNET = (2, 1, 64, 64)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import cnnstat
-from cnnstat.tracing.complex_convolutions import convolve
+from cnnstat.tracing.meta_device.complex_convolutions import convolve
 from tests.networks import Function
 
 REAL = 4  # of one complex MAC

@@ -21,7 +21,7 @@ from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost
 from cnnstat.operators.registry import Trait, cost_of, reason_free, traits_of
 from cnnstat.trace.records import Op, TensorSpec
-from cnnstat.tracing import meta_rules
+from cnnstat.tracing.meta_device import meta_rules
 from tests.networks import Function, SelfAttention
 
 

@@ -14,7 +14,7 @@ from cnnstat.operators.registry import DEFINITIONS, Trait, view_of
 from cnnstat.operators.shape_rules import Misfit, Unknown
 from cnnstat.operators.views import Permute, Reshape, Squeeze, Unsqueeze, expanded, reshaped
 from cnnstat.trace.records import Op, TensorSpec
-from cnnstat.tracing.run import trace
+from cnnstat.tracing.run.trace import trace
 from tests.networks import Function
 
 

@@ -16,7 +16,7 @@ from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.operators import user_rules
 from cnnstat.operators.registry import DEFINITIONS
-from cnnstat.tracing import user_rules as module_rules
+from cnnstat.tracing.user_code import user_rules as module_rules
 
 SIZE, ROWS = 6, 4
 

@@ -166,7 +166,7 @@ def test_where_letters_do_not_go_through_sizes_are_searched() -> None:
 
 
 def test_a_torch_that_asks_for_more_makes_sizes_be_searched(monkeypatch) -> None:
-    from cnnstat.tracing import symint
+    from cnnstat.tracing.symbolic_sizes import symint
 
     monkeypatch.delattr(symint.SymIntNode, "floordiv")  # stands for a method that we do not have
     monkeypatch.delattr(symint.SymIntNode, "int_floordiv")

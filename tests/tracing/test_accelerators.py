@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import cnnstat
-from cnnstat.tracing.accelerators import on_lane_device
+from cnnstat.tracing.user_code.accelerators import on_lane_device
 
 CODE = """
 import torch

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import cnnstat
-from cnnstat.tracing.autocast import registered_autocast
+from cnnstat.tracing.meta_device.autocast import registered_autocast
 from tests.networks import With
 
 BF16 = torch.bfloat16

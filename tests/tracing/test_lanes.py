@@ -16,8 +16,8 @@ from cnnstat.errors import LaneError, ModelError, ShapeError
 from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import construct
 from cnnstat.models.zoo.catalog import CATALOG
-from cnnstat.tracing import lane_selection
-from cnnstat.tracing.lane_selection import Builders
+from cnnstat.tracing.run import lane_selection
+from cnnstat.tracing.run.lane_selection import Builders
 
 
 class Function(nn.Module):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from cnnstat import analyze
 from cnnstat.inputs import InputSpec
 from cnnstat.run_config import RunConfig
-from cnnstat.tracing.run import trace
+from cnnstat.tracing.run.trace import trace
 
 MAP, ROWS, VOLUME = (2, 4, 6, 8), (2, 4, 12), (2, 3, 4, 5, 6)
 C = (4,)

@@ -27,8 +27,8 @@ from cnnstat.operators.costs import Cost
 from cnnstat.operators.registry import cost_of
 from cnnstat.render import render
 from cnnstat.trace.records import Op, TensorSpec
-from cnnstat.tracing import backward
-from cnnstat.tracing.copies import meta_copy
+from cnnstat.tracing.recording import backward
+from cnnstat.tracing.run.copies import meta_copy
 from tests.networks import With
 
 

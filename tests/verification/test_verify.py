@@ -23,7 +23,7 @@ from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
 from cnnstat.render.json import schema
 from cnnstat.run_config import RunConfig
-from cnnstat.tracing.run import trace
+from cnnstat.tracing.run.trace import trace
 from cnnstat.verification import counters as referees
 from cnnstat.verification.counters import sandbox as question
 from cnnstat.verification.cross_check import OF_COMPOSITES, OF_OPERATORS

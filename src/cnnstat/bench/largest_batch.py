@@ -19,8 +19,8 @@ from msgspec import structs
 
 from ..errors import ModelError, UsageError
 from ..inputs import parse_input
-from ..tracing.lanes import available_bytes
-from ..tracing.step_parts import gradient_buckets
+from ..tracing.run.lanes import available_bytes
+from ..tracing.training_step.step_parts import gradient_buckets
 from .fabric import device_kind, is_distributed, launched
 from .machine import is_out_of_memory, process_memory, release
 from .prediction import largest_predicted

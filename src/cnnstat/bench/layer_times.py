@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from ..tracing.containers import tensors_among
+from ..tracing.structure.containers import tensors_among
 from .clock import Clock, Mark
 from .results import LayerTime, LayerTimes
 from .timing import spread

@@ -16,7 +16,7 @@ from ..rooflines.gpus import device_named, peak_of
 from ..rooflines.results import Device
 from ..rooflines.target import Target, find_device
 from ..run_config import ModelRequest, RunConfig
-from ..tracing.turns import one_at_a_time
+from ..tracing.process.turns import one_at_a_time
 from .results import Prediction, Protocol
 from .trainable import TrainableModel
 

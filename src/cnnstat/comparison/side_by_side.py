@@ -16,7 +16,7 @@ from ..inputs import InputSpec, format_shape
 from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
-from ..tracing.isolation import process_preserved
+from ..tracing.process.isolation import process_preserved
 from ..units import format_ratio, format_share
 from .classifier import classifier_of_run, classifier_of_saved
 from .results import Classifier, Comparison, Figure, RoleFigures, Unit

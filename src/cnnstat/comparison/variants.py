@@ -16,9 +16,9 @@ from ..choices import Mode
 from ..errors import ModelError, PassedThrough
 from ..run_config import RunConfig
 from ..trace.records import Trace
-from ..tracing.copies import meta_copy
-from ..tracing.recorder import Observer, OpenCall
-from ..tracing.run import trace
+from ..tracing.recording.recorder import Observer, OpenCall
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.trace import trace
 
 Inputs = tuple[Sequence[Any], Mapping[str, Any]]
 """Positional and named."""

@@ -33,7 +33,7 @@ def is_suspicious(trace: Trace) -> bool:
 def mixed_batch(loaded: Loaded, mode: Mode, first: Trace) -> list[str]:
     """The warning about a mixed batch, if any, from a second run; `first` is the usual run."""
     # Imported here: most runs are not suspicious.
-    from ..tracing.run import trace
+    from ..tracing.run.trace import trace
     from .subjects import quietly
 
     inputs = [_one_more(value) for value in loaded.inputs]

@@ -30,15 +30,16 @@ from ..models.python_import import arguments_of_script
 from ..models.reload import reloaded, root_of
 from ..run_config import RunConfig
 from ..trace.records import Failure, Frame, Trace
-from ..tracing.compilation import user_code
-from ..tracing.containers import tensors_among
-from ..tracing.copies import meta_copy
-from ..tracing.failures import about
-from ..tracing.lane_selection import Builders, trace_on_lanes
-from ..tracing.modules import paths_of
-from ..tracing.places import Watcher, frames_of, is_model_source, local_integers
-from ..tracing.recorder import Recorder
-from ..tracing.run import trace
+from ..tracing.places import frames_of, is_model_source, local_integers
+from ..tracing.recording.recorder import Recorder
+from ..tracing.recording.watcher import Watcher
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.failures import about
+from ..tracing.run.lane_selection import Builders, trace_on_lanes
+from ..tracing.run.trace import trace
+from ..tracing.structure.containers import tensors_among
+from ..tracing.structure.modules import paths_of
+from ..tracing.user_code.compilation import user_code
 from .changes import NO_CHANGE, Change
 from .creation import NotingSizes, Scope, Sized, noting_creations, scopes_of
 from .literals import Literal as SourceLiteral
@@ -122,7 +123,9 @@ class Subject:
 
         signature = _signature(model)
         try:
-            trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
+            # On meta too: what a `forward` creates without a device is on that of its parameters.
+            with torch.device("meta"):
+                trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
         except LaneError as error:
             if watched or with_data is None:
                 return self._failed(error, signature)

@@ -22,9 +22,10 @@ from ..models.loaded import Loaded, Recorded
 from ..models.reload import is_in, root_of
 from ..run_config import RunConfig
 from ..trace.records import Frame
-from ..tracing.modules import paths_of
-from ..tracing.places import Watcher, shown_path
-from ..tracing.run import trace
+from ..tracing.places import shown_path
+from ..tracing.recording.watcher import Watcher
+from ..tracing.run.trace import trace
+from ..tracing.structure.modules import paths_of
 from .results import SourceLine
 from .source_code import assignment_of, class_line, file_of
 

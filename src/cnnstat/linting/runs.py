@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -13,9 +13,14 @@ from ..diagnosis.subjects import quietly
 from ..errors import ModelError, UsageError
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import batch_of, with_batch
+from ..results import Shape
 from ..run_config import RunConfig
 from ..trace.records import Backward, Module, Trace
-from ..tracing.lane_selection import trace_on_lanes
+from ..tracing.recording.watcher import Watcher
+from ..tracing.run.lane_selection import trace_on_lanes
+from ..tracing.run.trace import trace
+from .batches import Batches
+from .flow import Flow
 
 RunName = Literal["eval", "train", "backward", "batch of 11", "batch of 13"]
 BATCHES = (11, 13)
@@ -97,6 +102,65 @@ class Runs:
                 for path in (module.path, *module.aliases):
                     found.setdefault(path, module)
         return found
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The data flow in eval mode."""
+        return Flow(self.eval)
+
+    @cached_property
+    def train_flow(self) -> Flow:
+        """The data flow in train mode."""
+        return Flow(self.train)
+
+    @cached_property
+    def batch_pair(self) -> Batches:
+        """The runs on two batch sizes, operator by operator."""
+        small, large = self.batches
+        try:
+            return Batches(small, large, BATCHES)
+        except ValueError as error:
+            raise NotRun("batches", str(error)) from error
+
+    @cached_property
+    def batch_flows(self) -> tuple[Flow, Flow]:
+        """The data flow on each of two batch sizes."""
+        return Flow(self.batch_pair.small), Flow(self.batch_pair.large)
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """The data flow in eval mode, and on other batches where the operators are the same."""
+        try:
+            return (self.flow, *(f for f in self.batch_flows if self.flow.is_like(f)))
+        except NotRun:
+            return (self.flow,)
+
+    def shape_of(self, number: int) -> Shape | None:
+        """The shape of the first operand of an operator of `batch_pair`, on the user's inputs."""
+        aligned = self.flow.is_like(self.batch_flows[0])
+        return self.flow.ops[number].inputs[0].shape if aligned else None
+
+    @cached_property
+    def arguments_of_calls(self) -> dict[tuple[str, int], tuple[Any, Any]]:
+        """The positional and the named arguments of each call in eval mode, by path and number."""
+        loaded = self._loaded("the model itself")
+        recorders: list[Watcher] = []
+
+        def watcher(*args: Any, **kwargs: Any) -> Watcher:
+            recorders.append(Watcher(*args, **kwargs))
+            return recorders[-1]
+
+        with quietly():
+            try:
+                trace(loaded.builders.without_data(), loaded.inputs, loaded.named_inputs,
+                      RunConfig("eval"), recorder_class=watcher)  # fmt: skip
+            except ModelError as error:  # it runs on another lane
+                raise NotRun("meta lane", error.message) from error
+        last = recorders[-1]
+        return {
+            (call.path, call.call): last.arguments[call.index]
+            for call in last.calls if call.index in last.arguments
+        }  # fmt: skip
 
     def require_eval(self) -> None:
         """Raise ModelError if the model does not run at all."""

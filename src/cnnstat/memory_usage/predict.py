@@ -15,9 +15,9 @@ from ..models.model_inputs import batch_of, described_inputs, with_batch
 from ..pipeline import load_model, model_of, run_model, this_tool
 from ..run_config import ModelRequest, RunConfig
 from ..trace.step_records import Step
-from ..tracing.copies import meta_copy
-from ..tracing.sharding import Sharding
-from ..tracing.step import StepOptions, trace_step
+from ..tracing.run.copies import meta_copy
+from ..tracing.training_step.sharding import Sharding
+from ..tracing.training_step.step import StepOptions, trace_step
 from .config import MemoryConfig
 from .results import BatchFit, Memory, Sharded
 from .timeline import Timeline, notes_of

@@ -16,15 +16,15 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
-from ..tracing.class_state import ClassState
-from ..tracing.compilation import user_code
-from ..tracing.copies import data_copy, meta_copy
-from ..tracing.dispatch import on_one_device
-from ..tracing.global_state import preserve_rng_state
-from ..tracing.isolation import at_the_end
-from ..tracing.lane_selection import Builders
-from ..tracing.module_tree import check_tree
-from ..tracing.modules import modules_of
+from ..tracing.process.class_state import ClassState
+from ..tracing.process.global_state import preserve_rng_state
+from ..tracing.process.isolation import at_the_end
+from ..tracing.run.copies import data_copy, meta_copy
+from ..tracing.run.dispatch import on_one_device
+from ..tracing.run.lane_selection import Builders
+from ..tracing.structure.module_tree import check_tree
+from ..tracing.structure.modules import modules_of
+from ..tracing.user_code.compilation import user_code
 
 # Not arange, linspace and tensor: constructors read their values back.
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, UsageError, nearest
-from ..tracing.copies import meta_copy
-from ..tracing.lane_selection import Builders
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.lane_selection import Builders
 from .loaded import Loaded, Recorded
 
 SUPPORTED = (".pt2", ".onnx")

@@ -9,7 +9,7 @@ from typing import Any
 from ..call_arguments import CallArguments
 from ..errors import NOT_OF_THE_MODEL, ModelError, nearest
 from ..inputs import InputFunction
-from ..tracing.compilation import user_code
+from ..tracing.user_code.compilation import user_code
 from .model_inputs import arguments_from
 from .python_import import arguments_of_script, import_once, import_place, reason_of
 

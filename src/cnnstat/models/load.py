@@ -9,7 +9,7 @@ from typing import Any
 
 from ..call_arguments import CallArguments
 from ..errors import CnnstatError, UsageError, closest
-from ..tracing.compilation import user_code
+from ..tracing.user_code.compilation import user_code
 from . import files
 from . import python_files as python
 from .input_functions import call_input_functions

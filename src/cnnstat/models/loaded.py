@@ -11,7 +11,7 @@ from torch import nn
 from ..choices import Mode
 from ..errors import UsageError
 from ..trace.records import Trace
-from ..tracing.lane_selection import Builders
+from ..tracing.run.lane_selection import Builders
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from ..analysis.results import Input
 from ..call_arguments import CallArguments, Inputs, parse_arguments
 from ..errors import LaneError, ModelError, UsageError
 from ..inputs import InputFunction, InputSpec
-from ..tracing.containers import map_inputs
-from ..tracing.copies import meta_copy
-from ..tracing.modules import modules_of, parameters_of
-from ..tracing.run import trace
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.trace import trace
+from ..tracing.structure.containers import map_inputs
+from ..tracing.structure.modules import modules_of, parameters_of
 from .loaded import Loaded
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from torch import nn
 
 from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, nearest
-from ..tracing.accelerators import on_lane_device
-from ..tracing.compilation import user_code
-from ..tracing.copies import meta_copy
-from ..tracing.lane_selection import Builders
-from ..tracing.module_tree import check_tree
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.lane_selection import Builders
+from ..tracing.structure.module_tree import check_tree
+from ..tracing.user_code.accelerators import on_lane_device
+from ..tracing.user_code.compilation import user_code
 from .construction import builders, construct, construction_error, copies_of
 from .loaded import Loaded
 from .model_inputs import default_inputs

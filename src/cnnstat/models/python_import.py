@@ -20,9 +20,9 @@ from typing import Any
 
 from ..errors import CnnstatError, ModelError, closest, message_of, nearest
 from ..fast_meta import import_rules
-from ..tracing.global_state import preserve_rng_state
-from ..tracing.isolation import at_the_end
 from ..tracing.places import marked_line, shown_path
+from ..tracing.process.global_state import preserve_rng_state
+from ..tracing.process.isolation import at_the_end
 from . import torchvision_import as vision_operators
 from .model_sources import SOURCES
 from .suggestions import missing_comma, suggestions

@@ -18,8 +18,8 @@ from torch import nn
 from ..call_arguments import parse_shape
 from ..errors import UsageError, nearest
 from ..inputs import InputSpec
-from ..tracing.global_state import replaced_here
-from ..tracing.lane_selection import Builders
+from ..tracing.process.global_state import replaced_here
+from ..tracing.run.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded, inputs_or_default

@@ -120,10 +120,16 @@ _GROUPS = {
 class GroupNorm(ChannelNorm, frozen=True):
     """Over the positions and channels of a group, for each example."""
 
+    groups: int = 1
+
     @classmethod
     def of(cls, op: Op) -> Self:
-        x, *_, weight, bias = _first(op, _GROUPS[op.name])
-        return cls(x, weight, bias, op.outputs)
+        if op.name == "aten.group_norm":
+            x, groups, weight, bias = _first(op, _GROUPS[op.name])
+        else:
+            x, weight, bias = _first(op, _GROUPS[op.name])
+            groups = op.arg(6, "group")
+        return cls(x, weight, bias, op.outputs, groups=groups)
 
     def normalized_dims(self, rank: int) -> Collection[int]:
         return range(1, rank)
@@ -138,12 +144,14 @@ class LayerNorm(Norm, frozen=True):
     """Over the last axes, of `normalized` sizes. An RMS norm has no bias and no mean."""
 
     normalized: Shape = ()
+    has_mean: bool = True
 
     @classmethod
     def of(cls, op: Op) -> Self:
         x, normalized, weight = _first(op, ("input", "normalized_shape", "weight"))
         bias = None if op.name in _RMS_NORMS else op.arg(3, "bias")
-        return cls(x, weight, bias, op.outputs, normalized=tuple(normalized))
+        return cls(x, weight, bias, op.outputs, normalized=tuple(normalized),
+                   has_mean=op.name not in _RMS_NORMS)  # fmt: skip
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
         size = settings.get("normalized_shape", self.normalized)

@@ -30,7 +30,7 @@ class Rearrangement(View, frozen=True):
         return Cost()
 
 
-class _Regrouping(Rearrangement, frozen=True):
+class Regrouping(Rearrangement, frozen=True):
     """An operator that merges and splits axes, in their order."""
 
     def field(self, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
@@ -38,7 +38,7 @@ class _Regrouping(Rearrangement, frozen=True):
 
 
 @operator("aten.view", "aten._unsafe_view", "aten.reshape", traits=Trait.LAYOUT, reason=VIEW)
-class Reshape(_Regrouping, frozen=True):
+class Reshape(Regrouping, frozen=True):
     """`sizes` are the requested ones, of which one may be -1; None for another dtype."""
 
     x: TensorSpec
@@ -63,7 +63,7 @@ class Reshape(_Regrouping, frozen=True):
 
 
 @operator("aten.squeeze", traits=Trait.LAYOUT, reason=VIEW)
-class Squeeze(_Regrouping, frozen=True):
+class Squeeze(Regrouping, frozen=True):
     """Removes axes of size 1: those of `dims`, or all."""
 
     x: TensorSpec
@@ -83,7 +83,7 @@ class Squeeze(_Regrouping, frozen=True):
 
 
 @operator("aten.unsqueeze", traits=Trait.LAYOUT, reason=VIEW)
-class Unsqueeze(_Regrouping, frozen=True):
+class Unsqueeze(Regrouping, frozen=True):
     """Adds an axis of size 1."""
 
     x: TensorSpec

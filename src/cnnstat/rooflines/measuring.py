@@ -18,7 +18,7 @@ import torch
 
 from ..choices import PRECISIONS, RooflinePrecision
 from ..errors import UsageError
-from ..tracing.lanes import available_bytes
+from ..tracing.run.lanes import available_bytes
 from .results import Device, Measured
 
 _SIZES = {"cpu": (512, 1024, 2048, 3072), "cuda": (2048, 4096, 8192, 16384)}

@@ -22,7 +22,7 @@ from ..models.saved import is_saved, refusal_of_options
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..symbols.evaluation import at, parse
-from ..tracing.isolation import process_preserved
+from ..tracing.process.isolation import process_preserved
 from ..version import __version__
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over

@@ -21,8 +21,8 @@ from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
-from ..tracing.copies import meta_copy
-from ..tracing.lane_selection import trace_on_lanes
+from ..tracing.run.copies import meta_copy
+from ..tracing.run.lane_selection import trace_on_lanes
 from .results import SymbolicInput
 from .runs import Outcome, SymbolicRun, shapes_at
 
@@ -223,7 +223,7 @@ class SymbolicModel:
         if self.lane != "meta":
             return None, "the model needs values, so letters do not go through it"
         try:
-            from ..tracing.symbolic_run import trace_symbolically
+            from ..tracing.symbolic_sizes.symbolic_run import trace_symbolically
 
             run = trace_symbolically(
                 self.loaded.model, self.inputs, self.named, values, RunConfig(self.mode)

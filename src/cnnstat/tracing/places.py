@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 from functools import cache
@@ -15,34 +14,16 @@ from typing import Any
 
 import torch
 
-from ..trace.records import Frame, Kind, Module
-from .recorder import OpenCall, Recorder
+from ..trace.records import Frame
 
 _MAX_FRAMES = 40
 _OURS = str(Path(__file__).parent.parent)
-_RUNS = {str(Path(__file__).with_name(name)) for name in ("run.py", "step.py")}
+_RUNS = {
+    str(Path(__file__).with_name(room) / name)
+    for room, name in (("run", "trace.py"), ("training_step", "step.py"))
+}
 _TORCH = str(Path(torch.__file__).parent)
 _PYTHON = str(Path(os.__file__).parent)  # sysconfig takes 5 ms
-
-
-class Watcher(Recorder):
-    """A recorder that also records the stack and the arguments of each call.
-
-    It is slower, so it is used for a run that is known to fail.
-    """
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.called_at: dict[int, tuple[Frame, ...]] = {}
-        self.arguments: dict[int, Any] = {}
-
-    def _open(
-        self, kind: Kind, path: str, type: str, module: Module | None, library: bool, inputs: Any
-    ) -> OpenCall:
-        call = super()._open(kind, path, type, module, library, inputs)
-        self.called_at[call.index] = tuple(reversed(list(_frames_above(sys._getframe(1)))))
-        self.arguments[call.index] = self.freeze(inputs)
-        return call
 
 
 @cache
@@ -56,10 +37,10 @@ def is_model_source(file: str) -> bool:
 
 def innermost_frame(frame: FrameType | None) -> Frame | None:
     """The innermost frame of the model's source, from `frame` upwards; None if there is none."""
-    return next(_frames_above(frame), None)
+    return next(frames_above(frame), None)
 
 
-def _frames_above(frame: FrameType | None) -> Iterator[Frame]:
+def frames_above(frame: FrameType | None) -> Iterator[Frame]:
     """The frames of the model's source, the innermost first."""
     while frame is not None:
         if is_model_source(frame.f_code.co_filename):
@@ -69,13 +50,17 @@ def _frames_above(frame: FrameType | None) -> Iterator[Frame]:
         frame = frame.f_back
 
 
-@cache
 def place_of(code: CodeType, instruction: int, line: int | None) -> Frame:
     """The place in the source of an instruction of compiled code."""
+    return _place_in(code.co_filename, code, instruction, line)
+
+
+@cache  # by the file as well: equal functions of two files are equal to Python
+def _place_in(file: str, code: CodeType, instruction: int, line: int | None) -> Frame:
     found = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     first, last, column, end = found
     first = first or line or 1
-    return Frame(code.co_filename, code.co_name, first, column or 0, last or first, end or 0)
+    return Frame(file, code.co_name, first, column or 0, last or first, end or 0)
 
 
 def frames_of(error: BaseException) -> tuple[tuple[Frame, ...], str]:

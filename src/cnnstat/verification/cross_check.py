@@ -18,7 +18,7 @@ from ..models.loaded import Recorded
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..trace.records import Trace
-from ..tracing.copies import meta_copy
+from ..tracing.run.copies import meta_copy
 from ..units import format_difference
 from .counters import CountRequest, absent, consult, fvcore, thop, torchinfo, torchprofile
 from .counters import dispatch_counters as dispatch

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Iterator
 
 from ...trace.records import IN_THREADS
-from ...tracing.modules import is_scripted, modules_of
-from ...tracing.unregistered import module_lists
+from ...tracing.structure.modules import is_scripted, modules_of
+from ...tracing.structure.unregistered import module_lists
 from ..registry import Hit, Page, rule
 from ..runs import NotRun, Runs
 

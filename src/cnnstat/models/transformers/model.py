@@ -12,8 +12,8 @@ from typing import Any
 from torch import nn
 
 from ...errors import UsageError, nearest
-from ...tracing.global_state import replaced, replaced_here
-from ...tracing.lane_selection import Builders
+from ...tracing.process.global_state import replaced, replaced_here
+from ...tracing.run.lane_selection import Builders
 from ..construction import construct, construction_error, format_error
 from ..loaded import Loaded
 from ..model_sources import Select, remember

@@ -20,11 +20,11 @@ from ...choices import Mode
 from ...inputs import InputSpec
 from ...run_config import RunConfig
 from ...trace.records import Trace
-from ...tracing.containers import map_inputs
-from ...tracing.copies import data_copy, meta_copy, placed_copy
-from ...tracing.global_state import preserve_rng_state, slow_attention
-from ...tracing.lanes import META, available_bytes, cpu_lane
-from ...tracing.run import trace
+from ...tracing.process.global_state import preserve_rng_state, slow_attention
+from ...tracing.run.copies import data_copy, meta_copy, placed_copy
+from ...tracing.run.lanes import META, available_bytes, cpu_lane
+from ...tracing.run.trace import trace
+from ...tracing.structure.containers import map_inputs
 from ...units import format_bytes
 
 SHARE = 0.5  # of the available memory

@@ -1,0 +1,120 @@
+"""The views of a run, and what they do to axes, on all the sizes that were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from ..operators.joins import Cat
+from ..operators.parts import Pad
+from ..operators.registry import view_of
+from ..operators.views import Reshape
+from ..results import Shape
+from ..trace.records import TensorSpec
+from .axes import changes_order, cuts_across, keeps_together
+from .flow import Flow, is_regrouping
+from .runs import NotRun, Runs
+
+
+@dataclass(frozen=True)
+class Regrouped:
+    """A view, or views of a view, of something that an operator computed.
+
+    Attributes:
+        number: of the operator, in the run on the inputs of the user.
+        old, new: the shapes in that run.
+        is_cut: whether it cuts across axes.
+        is_swapped: whether it has the sizes of a transposition, in every run.
+        cuts_batch: whether one of the axes that it cuts across is the batch.
+        splits_rows: whether it splits the features of an example into several rows.
+    """
+
+    number: int
+    old: Shape
+    new: Shape
+    is_cut: bool = False
+    is_swapped: bool = False
+    cuts_batch: bool = False
+    splits_rows: bool = False
+
+
+def regroupings(runs: Runs) -> Iterator[Regrouped]:
+    """Every view of something that depends on the input, and that an operator then reads."""
+    flows = runs.flows
+    for number, op in enumerate(runs.flow.ops):
+        if not isinstance(view_of(op), Reshape) or number not in runs.flow.from_inputs:
+            continue
+        if not _is_read(runs.flow, number) or _is_shift(runs.flow, number):
+            continue
+        shapes = [_shapes(flow, number) for flow in flows]
+        old, new = shapes[0]
+        if prod(old) != prod(new):  # another dtype
+            continue
+        is_cut = any(cuts_across(*pair) for pair in shapes)
+        yield Regrouped(
+            number, old, new, is_cut,
+            is_swapped=not is_cut and all(changes_order(*pair) for pair in shapes),
+            cuts_batch=is_cut and _cuts_batch(runs, number),
+            splits_rows=_splits_rows(runs, number),
+        )  # fmt: skip
+
+
+def _shapes(flow: Flow, number: int) -> tuple[Shape, Shape]:
+    return origin(flow, number).shape, flow.ops[number].outputs[0].shape
+
+
+def origin(flow: Flow, number: int) -> TensorSpec:
+    """What a view shows, behind the views and copies before it."""
+    tensor = flow.ops[number].inputs[0]
+    while (source := flow.source(number, tensor)) is not None and (
+        is_regrouping(flow.ops[source]) or flow.is_unchanged(source)
+    ):
+        number, tensor = source, flow.ops[source].inputs[0]
+    return tensor
+
+
+def _is_read(flow: Flow, number: int) -> bool:
+    """Whether an operator computes something of a view, or the model returns it."""
+    readers = flow.readers(number)
+    return number in flow.returned or any(not is_regrouping(flow.ops[r]) for r in readers)
+
+
+def _is_shift(flow: Flow, number: int) -> bool:
+    """Whether a view is of something padded: it then shifts each row by its number."""
+    source = flow.before(number, flow.ops[number].inputs[0], lambda n: is_regrouping(flow.ops[n]))
+    view = None if source is None else view_of(flow.ops[source])
+    if isinstance(view, Cat) and source is not None:
+        written = (flow.before(source, tensor) for tensor in view.tensors)
+        return any(n is None or n not in flow.from_inputs for n in written)
+    return isinstance(view, Pad)
+
+
+def _cuts_batch(runs: Runs, number: int) -> bool:
+    try:
+        batches = runs.batch_pair
+    except NotRun:
+        return False
+    small, large = (origin(flow, number).shape for flow in runs.batch_flows)
+    axes = batches.axes_of(small, large)
+    if len(axes) != 1:
+        return False
+    axis, new = axes[0], batches.small.ops[number].outputs[0].shape
+    behind = prod(small[axis + 1 :])
+    # Of an axis that the batch was merged into, the elements of an example are taken for the inner.
+    inner = behind * (small[axis] // batches.sizes[0])
+    outer = behind * small[axis]
+    return not (keeps_together(inner, new) and keeps_together(outer, new))
+
+
+def _splits_rows(runs: Runs, number: int) -> bool:
+    try:
+        batches = runs.batch_pair
+    except NotRun:
+        return False
+    small, large = (origin(flow, number) for flow in runs.batch_flows)
+    out = batches.small.ops[number].outputs[0].shape
+    if batches.axes_of(small.shape, large.shape) != (0,) or batches.output_axes(number) != (0,):
+        return False
+    merged_only = small.shape[len(small.shape) - len(out) + 1 :] == out[1:]
+    return small.shape[0] == batches.sizes[0] != out[0] and not merged_only

@@ -1,0 +1,1 @@
+"""Where torch's `meta` device differs from a real one: kernels, casts, strides, checks."""

@@ -1,0 +1,1 @@
+"""What a run shares with the rest of the process: global state, classes, other threads."""

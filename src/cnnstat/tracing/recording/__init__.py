@@ -1,0 +1,1 @@
+"""What is recorded during a run: calls, operators, gradients, storages."""

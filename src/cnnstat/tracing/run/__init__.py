@@ -1,0 +1,1 @@
+"""One run of a model on tensors without data: copies, lanes, observers, failures."""

@@ -1,0 +1,1 @@
+"""What a model consists of: modules, their tensors, and tensors in containers."""

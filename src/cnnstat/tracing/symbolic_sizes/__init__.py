@@ -1,0 +1,1 @@
+"""A run with symbolic sizes, and the conditions on them."""

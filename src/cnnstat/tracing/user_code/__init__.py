@@ -1,0 +1,1 @@
+"""What the code of a model may do: read values, branch, compile, script, create layers."""

@@ -1,0 +1,171 @@
+"""Rules of the user during a run: shapes of operators, costs of modules, torch's formulas."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
+
+from ...errors import ModelError, UsageError
+from ...operators.registry import definition_of
+from ...operators.user_rules import (
+    Amount,
+    OperatorRule,
+    check_amount,
+    checked_amount,
+    checked_shapes,
+)
+from ..recording.recorder import OpenCall, Recorder
+from ..structure.containers import tensors_among
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRule:
+    """What a call of a module costs; with `shape` its forward is not run."""
+
+    cls: type[nn.Module]
+    place: str
+    macs: Amount
+    other_ops: Amount
+    shape: Callable[..., Any] | None
+
+    @property
+    def title(self) -> str:
+        return f"the rule for {self.cls.__name__} ({self.place})"
+
+
+_modules: dict[type, ModuleRule] = {}
+
+
+def register_module_rule(
+    cls: Any, macs: Amount, other_ops: Amount, shape: Callable[..., Any] | None, place: str
+) -> None:
+    """Register a rule for the modules of a class and of its subclasses.
+
+    Raises:
+        UsageError: an argument is invalid.
+    """
+    what = f"{place}: cnnstat.register_module"
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
+        raise UsageError(
+            f"{what}: {cls!r} is no class of modules", "expected a subclass of nn.Module"
+        )
+    check_amount(what, "macs", macs)
+    check_amount(what, "other_ops", other_ops)
+    if shape is not None and not callable(shape):
+        raise UsageError(
+            f"{what}: shape is {shape!r}",
+            "expected a function of the module and its inputs that returns a shape",
+        )
+    _modules[cls] = ModuleRule(cls, place, macs, other_ops, shape)
+
+
+def module_rule_of(module: nn.Module) -> ModuleRule | None:
+    if not _modules:
+        return None
+    for cls in type(module).__mro__:
+        for known, rule in _modules.items():
+            if cls is known or _same_source(cls, known):
+                return rule
+    return None
+
+
+def _same_source(cls: type, other: type) -> bool:
+    """Whether both are one class of one file, which was imported under two names."""
+    if cls.__qualname__ != other.__qualname__:
+        return False
+    files = [getattr(sys.modules.get(c.__module__), "__file__", None) for c in (cls, other)]
+    return files[0] is not None and files[0] == files[1]
+
+
+def run_by_rule(
+    rule: ModuleRule,
+    call: OpenCall,
+    recorder: Recorder,
+    module: nn.Module,
+    args: Any,
+    kwargs: Any,
+    forward: Callable[..., Any],
+) -> Any:
+    """Run a module as one operator, whose cost is that of its rule."""
+    call.library = True  # no rows inside
+    since = recorder.position
+    if rule.shape is None:
+        result = forward(module, *args, **kwargs)
+    else:
+        result = _created(rule, module, args, kwargs)
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        amounts = {
+            key: checked_amount(rule.title, key, amount, lambda f: f(module, *args, **kwargs))
+            for key, amount in (("macs", rule.macs), ("other_ops", rule.other_ops))
+        }
+        parameters = [p for p in module.parameters() if not nn.parameter.is_lazy(p)]
+        recorder.replace_ops(since, "cnnstat.module", (args, parameters), amounts, result)
+    return result
+
+
+def _created(rule: ModuleRule, module: nn.Module, args: Any, kwargs: Any) -> Any:
+    assert rule.shape is not None
+    tensors = [*tensors_among((args, kwargs)), *module.parameters()]
+    try:
+        found = rule.shape(module, *args, **kwargs)
+    except Exception as error:  # a function of the user
+        raise ModelError(
+            f"{rule.title} fails", f"shape: {type(error).__name__}: {error}"
+        ) from error
+    return _empty(rule.title, found, tensors)
+
+
+def _empty(title: str, found: Any, tensors: list[Tensor]) -> Any:
+    if not tensors:
+        raise ModelError(f"{title} has no tensor to take the dtype of its results from")
+    results = [tensors[0].new_empty(shape) for shape in checked_shapes(title, found)]
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def kernel_of(rule: OperatorRule) -> Callable[..., Any]:
+    """A kernel that creates the results of an operator by the user's rule for their shapes."""
+    shape = rule.shape
+    assert shape is not None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            found = shape(*args, **kwargs)
+        except Exception as error:  # a function of the user
+            reason = f"shape: {type(error).__name__}: {error}"
+            raise ModelError(f"{rule.title} fails", reason) from error
+        return _empty(rule.title, found, tensors_among((args, kwargs)))
+
+    return run
+
+
+def flop_formula_of(func: Any, name: str) -> Callable[..., Any] | None:
+    """The formula that the user registered with torch for an operator that is unknown here."""
+    counter: Any = sys.modules.get("torch.utils.flop_counter")
+    if counter is None or definition_of(name) is not None:
+        return None
+    formula: Callable[..., Any] | None = counter.flop_registry.get(func._overloadpacket)
+    if formula is None:
+        return None
+
+    def flops(args: Any, kwargs: Any, result: Any) -> Any:
+        try:
+            return formula(*args, **kwargs, out_val=result)
+        except Exception as error:  # a function of the user
+            raise ModelError(
+                f"the formula that was registered with torch for {name} fails",
+                f"{_place_of(formula)}{type(error).__name__}: {error}",
+            ) from error
+
+    return flops
+
+
+def _place_of(formula: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(formula), "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}: "
