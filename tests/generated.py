@@ -77,8 +77,8 @@ def _printed(arguments: list[str]) -> str:
     out, err = StringIO(), StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = run(arguments)
-    parts = [f"$ cnnstat {' '.join(arguments)}", out.getvalue(), err.getvalue()]
-    return "\n".join([*filter(None, parts), f"exit status {status}"]) + "\n"
+    printed = out.getvalue() + err.getvalue()
+    return f"$ cnnstat {' '.join(arguments)}\n{printed}\nexit status {status}\n"
 
 
 # rich's own frame loads its font from the network; this one takes what the reader has.

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from .escaping import message_text
 
 ModelPhase = Literal[
-    "construction", "forward", "forward with gradients", "loss", "backward", "optimizer"
+    "import", "construction", "forward", "forward with gradients", "loss", "backward", "optimizer"
 ]
-"""The construction of a model, or a part of its run."""
+"""The import of a model's file, its construction, or a part of its run."""
 Unfit = Literal["shapes", "dtypes", "model"]
 """The mismatch; "model": the model itself is at fault."""
 
@@ -78,28 +78,29 @@ class ModelError(CnnstatError):
     """The model cannot be loaded, built or run.
 
     `failure` is the record of the failed run (`trace.records.Failure`), None without a run. `phase`
-    is the part that failed, "construction" for a user-defined model; None if no code of the model
-    ran. `unfit` is the mismatch.
+    is the part that failed, "import" and "construction" for a user-defined model; None if no code
+    of the model ran. `unfit` is the mismatch.
+
+    `diagnosis` has the place, the cause and fixes (a `diagnosis.results.Diagnosis`); None if there
+    is not enough to derive them. `further` are the texts of the errors that follow after a fix,
+    `context` what a command adds to a diagnosis.
     """
 
     failure: Any = None
     phase: ModelPhase | None = None
     unfit: Unfit = "model"
-
-
-class ShapeError(ModelError):
-    """The model does not run on the given input.
-
-    `diagnosis` has the place, the cause and fixes (a `diagnosis.results.Diagnosis`); None if there
-    is not enough to derive them. `further` are the texts of the errors that follow after a fix.
-    """
-
-    unfit: Unfit = "shapes"
     diagnosis: Any = None
     further: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\nerror: ".join([super().__str__(), *self.further])
+
+
+class ShapeError(ModelError):
+    """The model does not run on the given input."""
+
+    unfit: Unfit = "shapes"
 
 
 class LaneError(ModelError):

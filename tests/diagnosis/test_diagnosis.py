@@ -151,7 +151,7 @@ def test_every_format_shows_the_layers(format, capsys):
     assert run(["shapes", f"{BROKEN / 'norm_features.py'}:Net", "--format", format]) == 1
     out, err = capsys.readouterr()
     assert "BatchNorm2d" in out
-    assert err.startswith("error: shapes don't fit at norm1 (BatchNorm2d 32)")
+    assert err.startswith("\nerror: shapes don't fit at norm1 (BatchNorm2d 32)\n")
     assert ("fix: " in out) == (format in ("markdown", "latex", "html"))
 
 

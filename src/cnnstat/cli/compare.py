@@ -12,6 +12,7 @@ from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
+    FixOption,
     FormatOption,
     InputOption,
     LaneOption,
@@ -47,6 +48,7 @@ def command(
     ] = 1,
     columns: ColumnsOption = None,
     strict: StrictOption = False,
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -75,7 +77,8 @@ def command(
         lambda: compare(
             *models, input=spec, arguments=arguments, mode=mode, lane=lane_of(lane),
             training=training,
-        )
+        ),
+        to, Options(columns=columns_of(columns)), fix=fix,
     )  # fmt: skip
     emit(comparison, to, shown)
     if strict:

@@ -7,8 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import typer
 
-from ..errors import ModelError, OutputError, ShapeError, UsageError
+from ..errors import ModelError, OutputError, UsageError
 from ..escaping import visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
@@ -57,21 +56,41 @@ def destination(format: Format | None, file: Path | None) -> Destination:
         known = ", ".join(EXTENSIONS)
         raise UsageError(
             f"--output {file}: its extension tells no format", f"known: {known}",
-            hint="add --format table|markdown|csv|json|latex|html",
+            hint="add --format table|markdown|csv|json|latex|html|github",
         )  # fmt: skip
     _check_writable(file)
     return Destination(chosen, file)
 
 
-def result_of(call: Callable[[], _R], quick: bool = True) -> _R:
+def result_of(
+    call: Callable[[], _R],
+    to: Destination | None = None,
+    options: Options | None = None,
+    *,
+    fix: int | None = None,
+    quick: bool = True,
+) -> _R:
     """Call a public function. Models print to standard error meanwhile.
+
+    If the model fails, its diagnosis is emitted in the place of the result, and with `fix`, the fix
+    of that number is written into the model's files and the command ends.
 
     `quick`: whether to import torch and other libraries without the parts that a run on `meta`
     does not need. If the call then fails, it is repeated with complete imports, so that its
     error does not depend on them.
     """
-    with running_models(), fast_torch_import(postponing=quick):
-        return with_fast_imports(call, in_doubt=ModelError) if quick else call()
+    try:
+        with running_models(), fast_torch_import(postponing=quick):
+            return with_fast_imports(call, in_doubt=ModelError) if quick else call()
+    except ModelError as error:
+        if error.diagnosis is not None and to is not None:
+            _emit_diagnosis(error.diagnosis, to, options)
+            if fix is not None:
+                from .fixing import write_fix
+
+                write_fix(error, fix)
+                raise typer.Exit from None
+        raise
 
 
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:
@@ -106,28 +125,15 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
         raise KeyboardInterrupt
 
 
-@contextmanager
-def emitting_diagnosis(to: Destination, options: Options) -> Iterator[None]:
-    """If the model fails inside because its shapes do not fit, emit its diagnosis first."""
-    try:
-        yield
-    except ShapeError as error:
-        if error.diagnosis is not None:
-            _emit_diagnosis(error.diagnosis, to, options)
-        raise
+def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options | None) -> None:
+    """Emit a diagnosis: as a table on the terminal the layers that ran before the failure.
 
-
-def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options) -> None:
-    """Print the layers that ran before the failure.
-
-    A table has the layers only, because the errors are printed to standard error; other formats
-    have both. A file is not overwritten: it may have the report of a model that works.
+    The errors are printed to standard error, once and for every format. A file for programs gets
+    the record; one for people may have the report of a model that works, and stays as it is.
     """
-    if to.file is not None:
-        return
-    if to.format != "table":
+    if to.format in ("json", "github") or (to.file is None and to.format != "table"):
         emit(diagnosis, to, options)
-    elif diagnosis.layers:
+    elif to.file is None and diagnosis.layers:
         emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
 
 

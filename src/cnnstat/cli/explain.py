@@ -9,6 +9,7 @@ import typer
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    FixOption,
     FormatOption,
     InputOption,
     LaneOption,
@@ -41,6 +42,7 @@ def command(
     arg: ArgOption = None,
     mode: ModeOption = "eval",
     lane: LaneOption = "auto",
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -55,6 +57,7 @@ def command(
     to = destination(format, output)
     specs, arguments = inputs_of(input), arguments_of(arg)
     explanation = result_of(
-        lambda: explain(model, layer, *specs, mode=mode, lane=lane_of(lane), arguments=arguments)
-    )
+        lambda: explain(model, layer, *specs, mode=mode, lane=lane_of(lane), arguments=arguments),
+        to, fix=fix,
+    )  # fmt: skip
     emit(explanation, to)

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..errors import CnnstatError, OutputError, message_of
+from ..errors import CnnstatError, ModelError, OutputError, message_of
 from ..escaping import message_text, visible_lines
 from ..version import __version__
 from . import (
@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     debug = "--debug" in arguments  # at any place: it is no option of a command
     try:
-        app([argument for argument in arguments if argument != "--debug"])
+        app(with_numbered_fix([argument for argument in arguments if argument != "--debug"]))
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return 0  # typer sets this for a reader that left early, as `head` does
@@ -82,7 +82,10 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except CnnstatError as error:
-        _report(str(error), debug)
+        if isinstance(error, ModelError) and error.diagnosis is not None:
+            _report_problems(error, debug)
+        else:
+            _report(str(error), debug)
         return error.exit_status
     except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
         if isinstance(error, OSError) and error.errno in _NO_SPACE:  # for the help or the version
@@ -97,6 +100,15 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def with_numbered_fix(arguments: list[str]) -> list[str]:
+    """`--fix` without a number is `--fix 1`: options with a value always take one."""
+    following = (*arguments[1:], "")
+    return [
+        "--fix=1" if argument == "--fix" and not after.isdecimal() else argument
+        for argument, after in zip(arguments, following, strict=False)
+    ]
+
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -106,6 +118,16 @@ def _report(message: str, debug: bool) -> None:
         if debug:
             typer.echo(visible_lines(traceback.format_exc()), err=True)
         typer.echo(f"error: {message}", err=True)
+
+
+def _report_problems(error: ModelError, debug: bool) -> None:
+    """Print the errors of a diagnosis with their places in the source."""
+    from .problems import print_problems
+
+    with contextlib.suppress(OSError, ValueError):
+        if debug:
+            typer.echo(visible_lines(traceback.format_exc()), err=True)
+        print_problems(error)
 
 
 def main() -> NoReturn:

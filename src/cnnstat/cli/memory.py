@@ -10,6 +10,7 @@ from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    FixOption,
     FormatOption,
     InputOption,
     OutputOption,
@@ -92,6 +93,7 @@ def command(
         typer.Option("--mode", show_default=False,
                      help="What the modules are set to. [default: train; eval with --inference]"),
     ] = None,
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -113,6 +115,7 @@ def command(
             inference=inference, mode=mode, precision=precision, device=device,
             device_memory=device_memory, checkpoint=checkpoint or (), accumulate=accumulate,
             ddp=ddp, fsdp=fsdp, fsdp_units=fsdp_unit or (),
-        )
+        ),
+        to, fix=fix,
     )  # fmt: skip
     emit(step, to, Options(top=top))

@@ -11,6 +11,7 @@ from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
+    FixOption,
     FormatOption,
     InputOption,
     LaneOption,
@@ -80,6 +81,7 @@ def command(
         typer.Option("--ops", help="Rows of functions: all, none, or all that take time."),
     ] = "auto",
     strict: StrictOption = False,
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -101,7 +103,8 @@ def command(
             model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane), device=device,
             device_peaks=device_peaks, precision=precision, batch_size=batch_size,
             training=training, optimizer=optimizer,
-        )
+        ),
+        to, fix=fix,
     )  # fmt: skip
     emit(step, to, Options(depth, (), sort, top, ops))
     if strict:

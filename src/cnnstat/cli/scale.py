@@ -9,6 +9,7 @@ import typer
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    FixOption,
     FormatOption,
     InputOption,
     ModeOption,
@@ -44,6 +45,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: ModeOption = "eval",
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -60,6 +62,6 @@ def command(
     arguments = arguments_of(arg)
     scaling = result_of(
         lambda: scale(*models, over=over, input=spec, arguments=arguments, mode=mode, fit=fit),
-        quick=False,
-    )
+        to, fix=fix, quick=False,
+    )  # fmt: skip
     emit(scaling, to)

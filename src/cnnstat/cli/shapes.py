@@ -14,6 +14,7 @@ from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
+    FixOption,
     FormatOption,
     InputOption,
     LaneOption,
@@ -69,6 +70,7 @@ def command(
                      help="Side of what is to be recognized: is the receptive field as large?"),
     ] = None,
     strict: StrictOption = False,
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -86,7 +88,7 @@ def command(
     from ..analysis.totals import require_exact
     from ..api import analyze, formulas
     from ..render.options import Options
-    from .emit import destination, emit, emitting_diagnosis, result_of
+    from .emit import destination, emit, result_of
 
     to = destination(format, output)
     shown = Options(depth, columns_of(columns), sort, top, ops)
@@ -96,18 +98,19 @@ def command(
     if any(is_symbolic(spec) for spec in specs):
         _check_symbolic(training, lane)
         result = result_of(
-            lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), quick=False
-        )
+            lambda: formulas(model, *specs, arguments=arguments, mode=mode or "eval"), to, shown,
+            fix=fix, quick=False,
+        )  # fmt: skip
         analysis = result.example
     else:
         _check_saved(model, bool(specs or arguments or mode or training or lane != "auto"))
-        with emitting_diagnosis(to, shown):
-            analysis = result_of(
-                lambda: analyze(
-                    model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
-                    training=training,
-                )
-            )  # fmt: skip
+        analysis = result_of(
+            lambda: analyze(
+                model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
+                training=training,
+            ),
+            to, shown, fix=fix,
+        )  # fmt: skip
         result = analysis if object is None else with_object_size(analysis, object)
     emit(result, to, shown)
     if strict:

@@ -86,6 +86,15 @@ OutputOption = Annotated[
 ]  # fmt: skip
 
 
+FixOption = Annotated[
+    int | None,
+    typer.Option(
+        "--fix", metavar="[N]", min=1, show_default=False,
+        help="If the model fails, write its first fix, or the N-th, into the file.",
+    ),
+]  # fmt: skip
+
+
 def inputs_of(texts: list[str] | None) -> list[Argument]:
     """Read `--input`.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from .shared_options import (  # fmt: skip
     ArgOption,
+    FixOption,
     FormatOption,
     InputOption,
     ModeOption,
@@ -26,6 +27,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: ModeOption = "eval",
+    fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
@@ -41,7 +43,7 @@ def command(
     to = destination(format, output)
     specs, arguments = inputs_of(input), arguments_of(arg)
     verification = result_of(
-        lambda: verify(model, *specs, arguments=arguments, mode=mode), quick=False
+        lambda: verify(model, *specs, arguments=arguments, mode=mode), to, fix=fix, quick=False
     )
     emit(verification, to)
     from ..verification.cross_check import require_agreement

@@ -71,12 +71,10 @@ def _traced_result(
     try:
         run = run_model(loaded, config)
     except ShapeError as error:
-        failed = ShapeError(
-            f"{loaded.spec} does not run on {_shapes_text(loaded.inputs)}, {origin}",
-            error.message,
-            *error.details,
-            "all models of a comparison run on one input: --input names another",
-        )
+        what = f"{loaded.spec} does not run on {_shapes_text(loaded.inputs)}, {origin}"
+        why = "all models of a comparison run on one input: --input names another"
+        failed = ShapeError(what, error.message, *error.details, why)
+        failed.context = (what, why)
         failed.diagnosis, failed.further = error.diagnosis, error.further
         failed.failure = error.failure
         raise failed from error

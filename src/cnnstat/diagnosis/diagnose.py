@@ -19,15 +19,17 @@ from ..choices import Mode
 from ..errors import LaneError, ModelError, ShapeError
 from ..models.construction import copies_of
 from ..models.loaded import Loaded
+from ..render.problems import plain_lines
 from ..trace.records import About, Failure
 from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
+from .line_edits import line_edits
 from .mismatch import mismatch_of
 from .naming import Places, settings_of
 from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
 from .subjects import Outcome, SourceSubject, Subject, subject_of
-from .view import error_lines
+from .view import problem_of
 from .wording import wording
 
 
@@ -81,6 +83,8 @@ def _fault(error: Found, subject: Subject) -> Fault:
     call = failure.calls[-1] if failure.calls else None
     got, expected = got_and_expected(failure)
     built = bool(failure.trace.calls)
+    site = sites.get(call.path) if call and call.module else None
+    frame = failure.frames[-1] if failure.frames else site
     return Fault(
         path=call.path if call else "",
         type=call.type if call else failure.trace.model,
@@ -88,6 +92,8 @@ def _fault(error: Found, subject: Subject) -> Fault:
         what=_what(failure) if built else "construction",
         source=places.of_module(call) if built else places.of_failure(failure),
         called_from=places.of_failure(failure) if built else None,
+        place=places.exact(frame, error.outcome.texts) if frame else None,
+        exception=failure.error,
         got=got,
         expected=expected,
         explanation=explanation(failure, places, error.outcome.signature),
@@ -109,7 +115,9 @@ def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, place
     inputs = subject.inputs if error.before.inputs is None else error.before.inputs
     texts = error.outcome.texts
     first, *others = wording(change, texts, places, inputs, subject)
-    return Fix(*first, True, outcome.output, tuple(Edit(*other) for other in others))
+    edits = line_edits(texts, change.with_texts_replaced(texts).texts)
+    also = tuple(Edit(*other) for other in others)
+    return Fix(*first, True, outcome.output, also, edits)
 
 
 _OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError",
@@ -135,7 +143,8 @@ def is_diagnosed(error: ModelError) -> bool:
 
 def with_diagnosis(error: ModelError, diagnosis: Diagnosis) -> ShapeError:
     """The error with the diagnosis attached and its report as the message."""
-    (headline, *lines), *others = [error_lines(fault) for fault in diagnosis.errors]
+    problems = [problem_of(fault) for fault in diagnosis.errors]
+    (headline, *lines), *others = [[p.headline, *plain_lines(p)] for p in problems]
     described = ShapeError(headline, *lines, hint=error.hint)
     described.diagnosis, described.failure = diagnosis, error.failure
     described.further = tuple("\n  ".join(lines) for lines in others)

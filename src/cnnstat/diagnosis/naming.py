@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from ..operators.describe import dims_of
 from ..trace.records import Call, Failure, Frame
+from ..tracing.places import shown_path
 from .literals import plain
+from .results import Place
+from .source_text import lines_of
 
 
 def counted(count: int | None, unit: str) -> str:
@@ -82,6 +86,23 @@ class Places:
         if resolved.is_relative_to(self.root):
             return f"{resolved.relative_to(self.root)}:{line}"
         return f"{path}:{line}"
+
+    def exact(self, frame: Frame, texts: Mapping[str, str]) -> Place:
+        """The place of a frame, with the line; `texts` are the sources that ran, by file."""
+        if frame.file in texts:
+            lines = lines_of(texts[frame.file])
+            line = lines[frame.line - 1].rstrip("\r\n") if 0 < frame.line <= len(lines) else ""
+        else:
+            line = linecache.getline(frame.file, frame.line).rstrip("\r\n")
+        end = frame.end_column if frame.end_line == frame.line else len(line.encode())
+        # the parser counts bytes
+        column, end_column = (
+            len(line.encode()[:count].decode(errors="ignore")) + 1 for count in (frame.column, end)
+        )
+        return Place(
+            shown_path(frame.file), frame.line, column, frame.end_line,
+            max(column, end_column), line,
+        )  # fmt: skip
 
     def of_module(self, call: Call | None) -> str | None:
         """Where the module of a call is created."""

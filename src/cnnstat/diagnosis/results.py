@@ -17,12 +17,40 @@ class Edit(Record, frozen=True):
     source: str | None
 
 
+class Place(Record, frozen=True):
+    """A place in a file: lines and columns from 1, columns in characters; the end is excluded.
+
+    `file` is relative to the working directory if it is below it. `text` is the first line.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+class LineEdit(Record, frozen=True):
+    """Lines of a file that change: `before`, of which the first is `line`, becomes `after`.
+
+    Without `before`, `after` is inserted in front of `line`.
+    """
+
+    file: str
+    line: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
 class Fix(Record, frozen=True):
     """An edit with which the model runs to its end, together with the other errors' first fixes.
 
     `edit` is the new text and `instead_of` the old one, as they stand in the source at `source`
     (`my_model.py:14`), or on the command line. `output` is what the model returns then. `also` are
-    further places that change together with it.
+    further places that change together with it. `edits` are the lines that change in files, none
+    for a fix that changes no file; those of the second error refer to the files with the first fix
+    of the first, and so on.
     """
 
     edit: str
@@ -31,22 +59,28 @@ class Fix(Record, frozen=True):
     verified: bool
     output: tuple[tuple[int, ...], ...]
     also: tuple[Edit, ...] = ()
+    edits: tuple[LineEdit, ...] = ()
 
 
 class Fault(Record, frozen=True, kw_only=True):
     """One place at which a model fails.
 
     `source` is where the layer is made, `called_from` where it is called, each file and line
-    relative to the given file; None where it stands in no source. `got` and `expected` are what the
-    layer was given and what it takes, None where that is no size.
+    relative to the given file; None where it stands in no source. `place` is the innermost place in
+    the model's source that the exception passed, else where the layer is made. `exception` is the
+    class of the exception. `got` and `expected` are what the layer was given and what it takes,
+    None where that is no size. `what` does not fit: shapes, dtypes, the model itself where it runs,
+    where it is constructed, or where its file is imported.
     """
 
     path: str
     type: str
     config: str
-    what: Literal["shapes", "dtypes", "model", "construction"]
+    what: Literal["shapes", "dtypes", "model", "construction", "import"]
     source: str | None
     called_from: str | None
+    place: Place | None = None
+    exception: str | None = None
     got: str | None
     expected: str | None
     explanation: tuple[str, ...]

@@ -32,14 +32,14 @@ class Replacement:
         return begin == end and self.text.rstrip(" \t").endswith("\n")
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """As the parser counts them: a form feed ends no line."""
     return re.findall(r"[^\r\n]*(?:\r\n|\r|\n|$)", text)
 
 
 def replaced(text: str, replacements: Iterable[Replacement]) -> str:
     """The source with the replacements, which may not overlap."""
-    lines = [line.encode() for line in _lines(text)]
+    lines = [line.encode() for line in lines_of(text)]
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
@@ -56,7 +56,7 @@ def replaced(text: str, replacements: Iterable[Replacement]) -> str:
 
 def piece(text: str, span: Span) -> str:
     """The source at `span`."""
-    lines = [line.encode() for line in _lines(text)]
+    lines = [line.encode() for line in lines_of(text)]
     if span.line == span.end_line:
         return lines[span.line - 1][span.column : span.end_column].decode()
     parts = [lines[span.line - 1][span.column :], *lines[span.line : span.end_line - 1]]

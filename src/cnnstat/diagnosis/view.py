@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from ..analysis.layer_table import layer_table
 from ..inputs import format_shape
-from ..render.blocks import Block, Report, Text
+from ..render.blocks import Block, ChangedLine, Excerpt, Problem, Remedy, Report
 from ..render.options import Options
-from .results import Diagnosis, Edit, Fault, Fix
+from .results import Diagnosis, Fault, Fix, LineEdit, Place
 
-_WIDTH = 80
+_TAB = 4
 _HEADLINES = {
     "shapes": "shapes don't fit at", "dtypes": "dtypes don't fit at", "model": "the model fails at",
-    "construction": "the model cannot be built:",
+    "construction": "the model cannot be built:", "import": "the file cannot be imported:",
 }  # fmt: skip
 
 
@@ -29,26 +29,25 @@ def view(diagnosis: Diagnosis, options: Options) -> Report:
     blocks: list[Block] = []
     if diagnosis.layers:
         blocks.append(layer_table(diagnosis.layers, None, options))
-    for fault in diagnosis.errors:
-        headline, *lines = error_lines(fault)
-        blocks.append(Text((f"error: {headline}", *(f"  {line}" for line in lines))))
+    blocks += [problem_of(fault) for fault in diagnosis.errors]
     title = diagnosis.model.spec + (f" on {inputs}" if inputs else "")
     return Report(title, tuple(blocks))
 
 
-def error_lines(fault: Fault) -> list[str]:
-    """The headline of an error, then its explanation and its fixes."""
-    place = ", called from ".join(filter(None, dict.fromkeys([fault.source, fault.called_from])))
-    headline = f"{_HEADLINES[fault.what]} {_name(fault)}"
-    room = _WIDTH - len("error: ") - len(headline) - len(place)
-    lines = [headline + " " * room + place] if place and room > 1 else [headline]
-    if place and room <= 1:
-        lines.append(f"at {place}")
-    return [*lines, *fault.explanation, *_fixes(fault)]
+def problem_of(fault: Fault) -> Problem:
+    """An error as a report shows it."""
+    created = f"created at {fault.source}" if fault.called_from and fault.source else ""
+    return Problem(
+        headline=f"{_HEADLINES[fault.what]} {_name(fault)}",
+        excerpt=None if fault.place is None else _excerpt(fault.place, created),
+        unplaced=f"at {fault.called_from or fault.source}" if fault.source else "",
+        notes=fault.explanation,
+        remedies=tuple(_remedy(fix, fault, number) for number, fix in enumerate(fault.fixes)),
+    )
 
 
 def _name(fault: Fault) -> str:
-    if fault.what == "construction":
+    if fault.what in ("construction", "import"):
         return fault.type
     if not fault.type[:1].isupper() and not fault.config:
         return f"{fault.path}()"
@@ -56,35 +55,49 @@ def _name(fault: Fault) -> str:
     return f"{fault.path} ({kind})" if fault.path else kind
 
 
-def _fixes(fault: Fault) -> Iterator[str]:
-    edits = [f"{'or:  ' if i else 'fix: '}{_edit(fix, fault)}" for i, fix in enumerate(fault.fixes)]
-    proofs = [f"✓ traced to the end, output {_output(fix)}" for fix in fault.fixes]
-    widest = max(map(len, edits), default=0)
-    fit = all(widest + 4 + len(proof) + 2 <= _WIDTH for proof in proofs)
-    fit = fit and not any(fix.also for fix in fault.fixes)
-    for fix, edit, proof in zip(fault.fixes, edits, proofs, strict=True):
-        if fit:
-            yield f"{edit:<{widest}}    {proof}"
-        else:
-            yield from _folded(edit)
-            for other in fix.also:
-                yield from _folded(f"and: {_edit(other, fault)}")
-            yield f"     {proof}"
+def _excerpt(place: Place, further: str) -> Excerpt:
+    # tabs as spaces, with the columns moved
+    before = place.text[: place.column - 1].expandtabs(_TAB)
+    end = place.end_column - 1 if place.end_line == place.line else len(place.text)
+    marked = place.text[:end].expandtabs(_TAB)
+    return Excerpt(
+        place.file, place.line, place.column, further, place.text.expandtabs(_TAB),
+        len(before), len(marked),
+    )  # fmt: skip
 
 
-def _folded(edit: str) -> Iterator[str]:
-    """An edit on one line, or on two if it is too long for a terminal."""
-    new, instead, old = edit.partition(" instead of ")
-    if len(edit) + 2 <= _WIDTH or not instead:
-        yield edit
-    else:
-        yield from (new, f"     instead of {old}")
+def _remedy(fix: Fix, fault: Fault, number: int) -> Remedy:
+    proof = f"✓ traced to the end, output {_output(fix)}"
+    label = "or" if number else "fix"
+    if _needs_diff(fix):
+        files = ", ".join(dict.fromkeys(edit.file for edit in fix.edits))
+        return Remedy(label, (f"{files}:",), tuple(_diff(fix.edits)), proof)
+    elsewhere = f" at {fix.source}" if fix.source and fix.source != fault.source else ""
+    if not fix.instead_of:
+        return Remedy(label, (fix.edit + elsewhere,), (), proof)
+    return Remedy(label, (fix.edit, f"instead of {fix.instead_of}{elsewhere}"), (), proof)
 
 
-def _edit(fix: Fix | Edit, fault: Fault) -> str:
-    instead = f" instead of {fix.instead_of}" if fix.instead_of else ""
-    elsewhere = fix.source and fix.source != fault.source
-    return f"{fix.edit}{instead}" + (f" at {fix.source}" if elsewhere else "")
+def _needs_diff(fix: Fix) -> bool:
+    """Whether it changes more than one line, or inserts or deletes some."""
+    if fix.source is None:
+        return False
+    return (
+        bool(fix.also)
+        or len(fix.edits) > 1
+        or any((len(edit.before), len(edit.after)) != (1, 1) for edit in fix.edits)
+    )
+
+
+def _diff(edits: tuple[LineEdit, ...]) -> Iterator[ChangedLine]:
+    """The changed lines, without the indentation that all have."""
+    texts = [text for edit in edits for text in (*edit.before, *edit.after) if text.strip()]
+    indent = min((len(text) - len(text.lstrip()) for text in texts), default=0)
+    for edit in edits:
+        for offset, text in enumerate(edit.before):
+            yield ChangedLine(edit.line + offset, "-", text[indent:].expandtabs(_TAB))
+        for offset, text in enumerate(edit.after):
+            yield ChangedLine(edit.line + offset, "+", text[indent:].expandtabs(_TAB))
 
 
 def _output(fix: Fix) -> str:

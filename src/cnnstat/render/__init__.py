@@ -73,6 +73,10 @@ def render(
         from .html import render as html
 
         return Document(html(report), {})
+    if format == "github":
+        from .github import workflow_commands
+
+        return Document(workflow_commands(report), {})
     if format == "svg":
         return _svg(report, linked_from)
     from . import latex, markup

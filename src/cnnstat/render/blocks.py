@@ -114,6 +114,63 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A line of source. `text` is without line end; the part from `first` to `end` is marked.
+
+    `line` and `column` are those of the file, from 1; `further` is another place that matters.
+    """
+
+    file: str
+    line: int
+    column: int
+    further: str
+    text: str
+    first: int
+    end: int
+
+    @property
+    def place(self) -> str:
+        """`my_model.py:14:9`, as editors read it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedLine:
+    """A line of a small diff; `line` is its number in the file before the change."""
+
+    line: int
+    sign: Literal["-", "+"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What mends a problem, as `pieces` that start a new line each where one line is too short.
+
+    `changes`: a diff below them, where the pieces alone do not show what changes.
+    """
+
+    label: str
+    pieces: tuple[str, ...]
+    changes: tuple[ChangedLine, ...]
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error: a headline, its place in the source, its reasons, and what mends it.
+
+    `unplaced` is what is known of the place without an excerpt of the source.
+    """
+
+    headline: str
+    excerpt: Excerpt | None
+    unplaced: str
+    notes: tuple[str, ...]
+    remedies: tuple[Remedy, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """`formula` = `numbers` = `result`; the first two are None if nothing is calculated."""
 
@@ -226,7 +283,7 @@ class Curves:
 
 Picture = Bars | Areas | Roof | Curves
 
-Block = Table | Facts | Text | Picture | Derivation
+Block = Table | Facts | Text | Picture | Derivation | Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .blocks import Derivation, Facts, Picture, Report, Table, Text
+from .blocks import Derivation, Facts, Picture, Problem, Report, Table, Text
 from .figures import svg
+from .text import render_blocks
 
 
 def render(report: Report, fragment: bool = False) -> str:
@@ -26,15 +27,21 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["picture"] = _picture
+    environment.filters["lines"] = _lines
     environment.tests["table"] = _is(Table)
     environment.tests["facts"] = _is(Facts)
     environment.tests["picture"] = lambda block: isinstance(block, Picture)
     environment.tests["text"] = _is(Text)
+    environment.tests["problem"] = _is(Problem)
     return environment
 
 
 def _is(kind: Any) -> Any:
     return lambda block: isinstance(block, kind)
+
+
+def _lines(problem: Problem) -> str:
+    return render_blocks((problem,), 100, False)
 
 
 def _picture(picture: Picture) -> Markup:

@@ -9,8 +9,9 @@ import re
 
 from tabulate import tabulate
 
-from .blocks import Derivation, Line, Picture, Report, Text
+from .blocks import Derivation, Line, Picture, Problem, Report, Text
 from .markup import alignment, grid_of
+from .text import render_blocks
 
 SIGNS = {
     "×": r"\times", "→": r"\to", "²": "^2", "−": "-", "·": r"\cdot", "ᵀ": r"^{\mathsf T}",
@@ -32,6 +33,9 @@ def latex(report: Report) -> str:
     for block in report.blocks:
         if isinstance(block, Text):
             parts.append("\n".join(f"% {line}" for line in block.lines))
+        elif isinstance(block, Problem):
+            text = render_blocks((block,), 98, False).rstrip("\n")
+            parts.append("\n".join(f"% {line}" for line in text.split("\n")))
         elif isinstance(block, Derivation):
             parts.append(_aligned(block))
         elif not isinstance(block, Picture):

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from tabulate import tabulate
 
-from .blocks import Block, Curves, Derivation, Facts, Picture, Report, Roof, Table, Text
+from .blocks import Block, Curves, Derivation, Facts, Picture, Problem, Report, Roof, Table, Text
 from .text import render as render_text
+from .text import render_blocks
 
 
 def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
@@ -37,9 +38,9 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
             return [f"![{title}]({quote(pictures[block.key])})"]
         if isinstance(block, Roof | Curves):  # a table has the values
             return []
-        drawn = render_text(Report(block.title, (block,)), 80).partition("\n\n")[2]
-        fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", drawn))])
-        return [f"{fence}text\n{drawn}{fence}"]
+        return [_fenced(render_text(Report(block.title, (block,)), 80).partition("\n\n")[2])]
+    if isinstance(block, Problem):
+        return [_fenced(render_blocks((block,), 100, False))]
     if isinstance(block, Derivation):
         block = block.as_table
     grid = grid_of(block, _markdown_text)
@@ -48,6 +49,11 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
         grid[1:], grid[0], tablefmt="pipe", disable_numparse=True, colalign=alignment(block)
     )
     return [f"## {_markdown_text(block.title)}", in_columns] if block.title else [in_columns]
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", text))])
+    return f"{fence}text\n{text}{fence}"
 
 
 def comma_separated(report: Report) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["table", "markdown", "csv", "json", "latex", "html", "svg"]
+Format = Literal["table", "markdown", "csv", "json", "latex", "html", "svg", "github"]
+"""`github`: the problems of a model as annotations of a workflow; nothing where there are none."""
+
 EXTENSIONS: dict[str, Format] = {
     ".txt": "table", ".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex",
     ".html": "html", ".htm": "html", ".svg": "svg",

@@ -14,12 +14,14 @@ from .blocks import (
     Derivation,
     Facts,
     Line,
+    Problem,
     Report,
     Roof,
     Row,
     Table,
     Text,
 )
+from .problems import problem_lines
 from .text_pictures import StyledLine, draw_areas, draw_bars, draw_curves
 
 _GAP = 2
@@ -35,6 +37,18 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     lines: list[StyledLine] = [((report.title, "bold"),)]
     for block in report.blocks:
         lines += _with_gap(_block(block, width, decorated))
+    return _joined(lines, decorated)
+
+
+def render_blocks(blocks: Sequence[Block], width: int | None, decorated: bool) -> str:
+    """Lay blocks out without a title, an empty line between them; see `render`."""
+    lines: list[StyledLine] = []
+    for block in blocks:
+        lines += _with_gap(_block(block, width, decorated))
+    return _joined(lines[1:], decorated)
+
+
+def _joined(lines: Sequence[StyledLine], decorated: bool) -> str:
     text = _coloured(lines) if decorated else "\n".join("".join(t for t, _ in x) for x in lines)
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip() + "\n"
 
@@ -76,6 +90,8 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledL
     elif isinstance(block, Curves):
         if decorated:  # elsewhere the table of the values is enough
             yield from draw_curves(block, width or 80)
+    elif isinstance(block, Problem):
+        yield from problem_lines(block, width)
     elif isinstance(block, Roof):
         yield from ()  # the table of the values is enough
     else:

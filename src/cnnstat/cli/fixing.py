@@ -1,0 +1,102 @@
+"""`--fix`: write a fix of a diagnosis into the files of the model.
+
+Only where the user asks for it, after the difference was shown, and never into installed packages.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+from collections import defaultdict
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..errors import ModelError, UsageError
+from ..escaping import visible
+from .problems import print_problems
+
+if TYPE_CHECKING:
+    from ..diagnosis.results import Diagnosis, Fix
+
+_COLOURS = {"-": typer.colors.RED, "+": typer.colors.GREEN, "@": typer.colors.CYAN}
+
+
+def write_fix(error: ModelError, number: int) -> None:
+    """Print the errors and the difference that fix `number` makes, and write it.
+
+    Of several errors, all are fixed: all but the last have one fix.
+
+    Raises:
+        UsageError: there is no such fix, or it changes the command rather than a file.
+        ModelError: a file has changed since it was read.
+        OutputError: a file cannot be written.
+    """
+    from .emit import write_files
+
+    print_problems(error, offers_fix=False)
+    texts = _changed_files(_chosen(error.diagnosis, number))
+    for file, (before, after) in texts.items():
+        _show_difference(file, before, after)
+    copies = {file: _free_name(file) for file in texts}
+    write_files({copies[file]: before for file, (before, _) in texts.items()})
+    write_files({file: after for file, (_, after) in texts.items()})
+    for file, copy in copies.items():
+        # Python compares the time in seconds and the size, which an edit may leave as they were
+        Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
+        undo = shlex.join(["mv", str(copy), str(file)])
+        typer.echo(f"wrote {visible(str(file))}; to undo: {visible(undo)}", err=True)
+
+
+def _chosen(diagnosis: Diagnosis, number: int) -> list[Fix]:
+    *first, last = diagnosis.errors
+    if not last.fixes:
+        raise UsageError("--fix: there is no fix that was verified")
+    if number > len(last.fixes):
+        raise UsageError(f"--fix {number}: there are {len(last.fixes)}")
+    chosen = [*(fault.fixes[0] for fault in first), last.fixes[number - 1]]
+    for fix in chosen:
+        if not fix.edits:
+            raise UsageError(f"--fix {number}: {fix.edit} is no change of a file")
+    return chosen
+
+
+def _changed_files(fixes: list[Fix]) -> dict[Path, tuple[str, str]]:
+    """The text of each file before and after."""
+    from ..diagnosis.line_edits import with_edits
+
+    texts: dict[Path, tuple[str, str]] = {}
+    for fix in fixes:
+        edits = defaultdict(list)
+        for edit in fix.edits:
+            edits[Path(edit.file)].append(edit)
+        for file, here in edits.items():
+            if any(part in ("site-packages", "dist-packages") for part in file.resolve().parts):
+                raise UsageError(f"--fix: {file} belongs to an installed package")
+            before = texts[file][0] if file in texts else file.read_bytes().decode()
+            after = with_edits(texts[file][1] if file in texts else before, here)
+            if after is None:
+                raise ModelError(f"--fix: {file} has changed since it was read", hint="again")
+            texts[file] = before, after
+    return texts
+
+
+def _show_difference(file: Path, before: str, after: str) -> None:
+    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    lines = unified_diff(
+        before.splitlines(), after.splitlines(), str(file), str(file), "", "", 2, ""
+    )
+    typer.echo("", err=True)
+    for line in lines:
+        colour = _COLOURS.get(line[:1]) if colours else None
+        typer.echo(typer.style(visible(line.expandtabs(4)), fg=colour), err=True)
+
+
+def _free_name(file: Path) -> Path:
+    """`net.py.orig`, or with a number if that exists."""
+    names = (file.with_name(f"{file.name}.orig{n or ''}") for n in range(1000))
+    return next(name for name in names if not name.exists())

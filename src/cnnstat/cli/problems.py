@@ -1,0 +1,53 @@
+"""The errors of a model on standard error, as wide as the terminal and in its colours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..errors import ModelError
+from ..escaping import message_text
+
+if TYPE_CHECKING:
+    from ..diagnosis.results import Diagnosis
+
+_PIPED = 100  # characters of a line where there is no terminal
+
+
+def print_problems(error: ModelError, offers_fix: bool = True) -> None:
+    """Print the errors of a diagnosis, after an empty line if layers were printed above them."""
+    from ..diagnosis.view import problem_of
+    from ..render.blocks import Report, with_visible_texts
+    from ..render.problems import wrapped
+    from ..render.text import render_blocks
+
+    problems = tuple(problem_of(fault) for fault in error.diagnosis.errors)
+    report = with_visible_texts(Report("", problems))
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    width = shutil.get_terminal_size((_PIPED, 24)).columns
+    decorated = on_terminal and not os.environ.get("NO_COLOR")
+    text = render_blocks(report.blocks, width, decorated)
+    notes = [*error.context, *([f"try: {error.hint}"] if error.hint else [])]
+    if offers_fix:
+        notes += _offer(error.diagnosis)
+    lines = [line for note in notes for line in wrapped(message_text(note), width, 2, 4)]
+    shown = "".join(f"  {line}\n" for line in lines)
+    above = "\n" if error.diagnosis.layers else ""
+    typer.echo(f"{above}{text}{shown}", err=True, nl=False)
+
+
+def _offer(diagnosis: Diagnosis) -> list[str]:
+    """What `--fix` does, if there is a fix that it can write."""
+    numbers = [n for n, fix in enumerate(diagnosis.errors[-1].fixes, start=1) if fix.edits]
+    if not numbers or not all(fault.fixes[0].edits for fault in diagnosis.errors[:-1]):
+        return []
+    files = dict.fromkeys(
+        edit.file for fault in diagnosis.errors for fix in fault.fixes for edit in fix.edits
+    )
+    ways = [("--fix" if n == 1 else f"--fix {n}") for n in numbers]
+    return [f"{', '.join(ways)}: write {'it' if len(ways) == 1 else 'one of them'} into "
+            f"{', '.join(files)}"]  # fmt: skip
