@@ -18,7 +18,8 @@ import pytest
 import cnnstat
 from cnnstat.cli import completion
 from cnnstat.cli.main import run
-from cnnstat.models import model_sources as sources
+from cnnstat.models import name_cache
+from cnnstat.models.model_sources import SOURCES
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render.json import schema
 
@@ -158,7 +159,7 @@ def test_no_match_in_another_source(capsys) -> None:
     assert "the nearest are resnet" in err
 
 
-@pytest.mark.parametrize("source", sources.SOURCES)
+@pytest.mark.parametrize("source", SOURCES)
 def test_without_the_extra(source: str, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, source, None)  # as if it were not installed
     assert run(["list", f"{source}:"]) == 1
@@ -179,23 +180,23 @@ def test_in_python() -> None:
 
 def test_names_are_kept_for_the_installed_version(empty: Path, monkeypatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda source: "1.0")
-    assert sources.remembered("timm") == ()
-    sources.remember("timm", ["a_net", "b_net"])
+    assert name_cache.remembered("timm") == ()
+    name_cache.remember("timm", ["a_net", "b_net"])
     assert [file.name for file in empty.iterdir()] == ["timm-1.0.txt"]
-    assert sources.remembered("timm") == ("a_net", "b_net")
+    assert name_cache.remembered("timm") == ("a_net", "b_net")
     monkeypatch.setattr(metadata, "version", lambda source: "1.1")
-    assert sources.remembered("timm") == ()
+    assert name_cache.remembered("timm") == ()
 
 
 def test_a_cache_that_cannot_be_used_is_none(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda source: "1.0")
     (tmp_path / "cache").write_text("a file")
-    sources.remember("timm", ["a_net"])
-    assert sources.remembered("timm") == ()
+    name_cache.remember("timm", ["a_net"])
+    assert name_cache.remembered("timm") == ()
     (tmp_path / "cache").unlink()
     (tmp_path / "cache" / "cnnstat").mkdir(parents=True)
     (tmp_path / "cache" / "cnnstat" / "timm-1.0.txt").write_bytes(b"\xff")
-    assert sources.remembered("timm") == ()
+    assert name_cache.remembered("timm") == ()
 
 
 def test_nothing_is_kept_of_what_is_not_installed(empty: Path, monkeypatch) -> None:
@@ -203,8 +204,8 @@ def test_nothing_is_kept_of_what_is_not_installed(empty: Path, monkeypatch) -> N
         raise metadata.PackageNotFoundError(source)
 
     monkeypatch.setattr(metadata, "version", missing)
-    sources.remember("timm", ["a_net"])
-    assert sources.remembered("timm") == ()
+    name_cache.remember("timm", ["a_net"])
+    assert name_cache.remembered("timm") == ()
     assert not empty.exists()
 
 

@@ -22,7 +22,7 @@ from cnnstat.inputs import InputSpec
 from cnnstat.models.construction import builders, construct
 from cnnstat.models.loaded import Loaded, inputs_or_default
 from cnnstat.models.results import Listed
-from cnnstat.models.model_sources import remember
+from cnnstat.models.name_cache import remember
 
 CHANNELS = {"small": 4, "wide": 64}
 

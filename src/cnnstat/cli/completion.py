@@ -12,7 +12,7 @@ _split_off = ""
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
     """Built-in names and those of pyproject.toml; after `SOURCE:` the names that it had last."""
-    from ..models.model_sources import remembered
+    from ..models.name_cache import remembered
     from ..models.user_names import known_names
 
     source, colon, name = (_split_off + incomplete).partition(":")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from importlib import import_module
 
 from ..errors import ModelError, UsageError, closest
 from ..inputs import InputSpec
-from .model_sources import SOURCES, Select, remember
+from .model_sources import SOURCES, Select
+from .name_cache import remember
 from .results import Listed, Listing
 from .user_names import all_user_models
 from .zoo.catalog import CATALOG
@@ -45,7 +47,8 @@ def listing_of(source: str, filter: str | None) -> Listing:
             f"did you mean {close[0]}?" if close else f"known: {', '.join(SOURCES)}",
             hint="cnnstat list torchvision: --filter 'resnet*'",
         )
-    return Listing(models=tuple(SOURCES[key].listed(select)))
+    rows: Iterator[Listed] = import_module(SOURCES[key].module, __package__).listed(select)
+    return Listing(models=tuple(rows))
 
 
 def _matching(names: list[str], pattern: str, source: str) -> list[str]:

@@ -12,11 +12,13 @@ from ..errors import CnnstatError, UsageError, closest
 from ..tracing.user_code.compilation import user_code
 from . import files
 from . import python_files as python
+from .import_path import on_sys_path
 from .input_functions import call_input_functions
 from .loaded import Loaded, Recorded
-from .model_sources import SOURCES, Loader, remembered, source_of
+from .model_sources import SOURCES, Loader, source_of
+from .name_cache import remembered
 from .pyproject import UserModel
-from .user_names import find, import_listed, known_names, on_sys_path
+from .user_names import find, import_listed, known_names
 from .zoo.catalog import CATALOG
 
 

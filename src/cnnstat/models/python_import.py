@@ -24,9 +24,9 @@ from ..tracing.places import marked_line, shown_path
 from ..tracing.process.global_state import preserve_rng_state
 from ..tracing.process.isolation import at_the_end
 from . import torchvision_import as vision_operators
+from .import_path import on_sys_path
 from .model_sources import SOURCES
 from .suggestions import missing_comma, suggestions
-from .user_names import on_sys_path
 
 
 def import_place(place: str, name: str = "") -> ModuleType:

@@ -13,7 +13,8 @@ from ..inputs import InputSpec
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded, inputs_or_default
-from .model_sources import Select, remember
+from .model_sources import Select
+from .name_cache import remember
 from .results import Listed
 
 PREFIX = "timm:"

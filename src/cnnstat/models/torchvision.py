@@ -23,7 +23,8 @@ from ..tracing.run.lane_selection import Builders
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded, inputs_or_default
-from .model_sources import Select, remember
+from .model_sources import Select
+from .name_cache import remember
 from .results import Listed
 
 PREFIX = "torchvision:"

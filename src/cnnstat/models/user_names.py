@@ -6,13 +6,13 @@ listed in `[tool.cnnstat] import`. Importing this file imports no torch.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import CnnstatError, UsageError
+from .import_path import on_sys_path
 from .pyproject import Project, UserModel, check_name, inputs_of, is_name, read_project
 from .zoo.catalog import CATALOG
 
@@ -140,23 +140,6 @@ def _import_all(project: Project) -> None:
             if isinstance(error, CnnstatError):
                 error.details = (*error.details, f"it is listed in {project.place}.import")
             raise
-
-
-@contextmanager
-def on_sys_path(folder: Path | str | None) -> Iterator[None]:
-    """Put `folder` at the front of `sys.path`; does nothing for None.
-
-    An empty text is the working directory, also when that changes later.
-    """
-    if folder is None:
-        yield
-        return
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # the imported code may change the list too
-            sys.path.remove(str(folder))
 
 
 @contextmanager

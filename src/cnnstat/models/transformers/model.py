@@ -16,7 +16,8 @@ from ...tracing.process.global_state import replaced, replaced_here
 from ...tracing.run.lane_selection import Builders
 from ..construction import construct, construction_error, format_error
 from ..loaded import Loaded
-from ..model_sources import Select, remember
+from ..model_sources import Select
+from ..name_cache import remember
 from ..results import Listed
 from .configuration import configuration, is_file
 from .default_inputs import missing_inputs
