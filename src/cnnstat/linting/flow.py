@@ -63,6 +63,10 @@ class Flow:
         """The operator that wrote an operand; None for an input or parameter of the model."""
         return self._sources[number].get(tensor.value)
 
+    def writer(self, tensor: TensorSpec) -> int | None:
+        """The operator that wrote a tensor last, in the whole run."""
+        return self._written_by.get(tensor.value)
+
     def readers(self, number: int) -> list[int]:
         """The operators that read what this one wrote."""
         return self._readers.get(number, [])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from ..trace.records import Call, Op
+from ..trace.records import Call, Op, TensorSpec
 from .linear import Matmul
 from .registry import Trait, View, traits_of, view_of
 from .shape_rules import Window
@@ -47,6 +47,23 @@ def dims_of(call: Call) -> int | None:
 @cache
 def _digit_in(name: str) -> int | None:
     return next((int(c) for c in name if c.isdigit()), None)
+
+
+def identity_of(op: Op, value_of: Callable[[TensorSpec], Hashable]) -> Hashable:
+    """What determines the results of an operator that draws nothing: its name and arguments.
+
+    value_of: what identifies the values of a tensor.
+    """
+
+    def plain(value: Any) -> Hashable:
+        if isinstance(value, TensorSpec):
+            return value_of(value)
+        if isinstance(value, tuple):
+            return tuple(plain(item) for item in value)
+        return value if isinstance(value, int | float | str | None) else repr(value)
+
+    named = tuple((name, plain(value)) for name, value in sorted(op.kwargs.items()))
+    return op.name, op.overload, plain(op.args), named
 
 
 def config_of(call: Call, ops: Sequence[Op]) -> str:

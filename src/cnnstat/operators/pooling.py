@@ -171,12 +171,13 @@ class AdaptivePool(View, frozen=True):
     x: TensorSpec
     size: Shape  # the last dimensions of the output
     outputs: tuple[TensorSpec, ...] = ()
+    is_max: bool = False
 
     @classmethod
     def of(cls, op: Op) -> AdaptivePool:
         dims = _ADAPTIVE_DIMS[op.name]
         size = op.outputs[0].shape[-dims:] if op.outputs else per_axis(op.args[1], dims)
-        return cls(op.args[0], size, op.outputs)
+        return cls(op.args[0], size, op.outputs, is_max="max" in op.name)
 
     @property
     def sides(self) -> Shape:

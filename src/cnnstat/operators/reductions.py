@@ -166,13 +166,15 @@ class Reduction(View, frozen=True):
     keepdim: bool = False
     out: TensorSpec | None = None
     pooled_to: Shape | None = None
+    is_mean: bool = False
 
     @classmethod
     def of(cls, op: Op) -> Self:
         dim = op.arg(1, "dim")
         dims = (dim,) if isinstance(dim, int) else tuple(dim or ()) or None
         out = op.outputs[0] if op.outputs else None
-        return cls(op.args[0], dims, bool(op.arg(2, "keepdim", False)), out)
+        keepdim = bool(op.arg(2, "keepdim", False))
+        return cls(op.args[0], dims, keepdim, out, is_mean=op.name == "aten.mean")
 
     def axes(self, rank: int) -> set[int]:
         """The axes that are reduced, counted from the front."""

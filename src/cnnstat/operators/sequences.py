@@ -156,10 +156,12 @@ class Softmax(View, frozen=True):
     x: TensorSpec
     dim: int
     out: TensorSpec | None = None
+    is_log: bool = False
 
     @classmethod
     def of(cls, op: Op) -> Self:
-        return cls(op.args[0], op.args[1], op.outputs[0] if op.outputs else None)
+        out = op.outputs[0] if op.outputs else None
+        return cls(op.args[0], op.args[1], out, is_log="log" in op.name)
 
     def cost(self) -> Cost:
         return per_element(self.x, SOFTMAX_OPS)
