@@ -13,10 +13,10 @@ from torch import nn
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .choices import Mode
-from .diagnosis.mixed_batch import is_suspicious, mixed_batch
 from .errors import ModelError, UsageError
 from .fast_meta import gc_paused
 from .inputs import InputFunction, InputSpec
+from .linting.notes import notes_of
 from .models.construction import copies_of
 from .models.input_functions import call_input_functions
 from .models.load import load
@@ -122,9 +122,9 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
         analysis = analyse(recorded, model, this_tool())
     if isinstance(loaded, Loaded) and loaded.notes:
         analysis = structs.replace(analysis, notes=(*loaded.notes, *analysis.notes))
-    if config.diagnosed and isinstance(loaded, Loaded) and is_suspicious(recorded):
-        warnings = mixed_batch(loaded, config.chosen_mode, recorded)
-        analysis = structs.replace(analysis, notes=(*analysis.notes, *warnings))
+    if config.diagnosed:
+        notes = (*analysis.notes, *notes_of(loaded, recorded))
+        analysis = structs.replace(analysis, notes=notes)
     return ModelRun(loaded, config.chosen_mode, recorded, analysis)
 
 

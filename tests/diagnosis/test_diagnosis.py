@@ -610,7 +610,7 @@ BATCHES = [
     (Mixed(-1, 128), (3, 256), True),  # two rows for each image
     (Mixed(-1, 128), (1, 256), True),  # and for one image too
     (Mixed(-1, 256), (25, 16, 4, 4), False),
-    (nn.Flatten(0), (3, 4), True),
+    (nn.Flatten(0), (3, 4), False),  # as the tokens of all sequences, before a loss
     (TimeFirst(), (3, 7, 4), False),  # the batch is the second axis
     (nn.Identity(), (3, 4), False),
 ]
@@ -624,7 +624,7 @@ def test_a_batch_that_is_mixed_is_told(model, shape, mixes):
 
 def test_the_rows_that_a_batch_became():
     (note,) = cnnstat.analyze(f"{BROKEN / 'batch_mixed.py'}:Net").notes
-    assert "25×16×4×4 becomes 16×400, 16 rows of 25 images" in note
+    assert "25×16×4×4 becomes 16×400: rows of several examples" in note
 
 
 class Detached(nn.Module):
@@ -641,10 +641,15 @@ def test_parameters_that_no_gradient_reaches_are_told():
     notes = cnnstat.analyze(f"{BROKEN / 'no_gradient.py'}:Net").notes
     assert "norm was never used: its 32 parameters are in the total and in no row" in notes
     # 16 · 16 weights and 16 biases
-    assert "gate does not reach the output: its 272 parameters get no gradient" in notes
+    assert (
+        "warning: CN106: gate does not reach the output: its 272 parameters get no gradient"
+    ) in notes
     assert cnnstat.analyze(Detached(), (1, 4)).notes == ()
     (note,) = cnnstat.analyze(Detached(), (1, 4), mode="train").notes
-    assert note == "first does not reach the output: its 20 parameters get no gradient"
+    assert note == (
+        "warning: CN106: first does not reach the output: detach ends the gradient of its 20 "
+        "parameters"
+    )
 
 
 def test_what_is_changed_in_place_through_a_view_is_not_called_lost():

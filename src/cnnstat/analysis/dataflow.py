@@ -1,4 +1,4 @@
-"""Figures from the data flow of a run: peak memory, depth, data-dependent sizes, gradients.
+"""Figures from the data flow of a run: peak memory, depth, data-dependent sizes.
 
 A detector keeps as many boxes as it finds. Without data such a size is assumed to be at its
 maximum, so the cost of everything after it is an upper bound; the cost before it is exact.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from ..operators.registry import Trait, cost_of, traits_of, view_of
 from ..operators.sequences import Recurrent
-from ..trace.records import Checkpoint, Op, Trace
+from ..trace.records import Op, Trace
 from .results import Bounded, BoundedPart
 
 
@@ -99,7 +98,7 @@ def bounded_by(trace: Trace) -> Bounded | None:
     if not ops:
         return None
     parts = tuple(
-        BoundedPart(rows=rows, macs=total, path=_common(calls[rows]))
+        BoundedPart(rows=rows, macs=total, path=common_path(calls[rows]))
         for rows, total in macs.items()
     )
     return Bounded(ops=dict(ops), fixed_macs=fixed, parts=parts)
@@ -111,7 +110,7 @@ def _has_size_by_value(op: Op) -> bool:
     return Trait.VALUE_SIZED in traits_of(op.name)
 
 
-def _common(paths: list[str]) -> str:
+def common_path(paths: list[str]) -> str:
     """The innermost module that contains all the paths."""
     split = [path.split(".") for path in paths]
     shared = []
@@ -122,85 +121,9 @@ def _common(paths: list[str]) -> str:
     return ".".join(shared)
 
 
-# Operators that stop gradients. In eval mode they do not count: a detector detaches its scores.
-_BARRIERS = {"aten.detach", "aten.detach_", "aten.argmax", "aten.argmin"}
-
-
-def unreached(trace: Trace) -> Iterator[str]:
-    """A sentence for each module with used parameters that get no gradient from the outputs.
-
-    The operators are followed backwards from the outputs of the model. In-place operators count as
-    reaching the output, because another view of the tensor may be part of it.
-    """
-    if not trace.calls or not trace.calls[0].outputs:
-        return
-    unfed = _unfed_checkpoints(trace)
-    in_unfed = {number for part in unfed for number in range(part.first, part.last)}
-    needed = {spec.value for spec in trace.calls[0].outputs}
-    reached: set[str] = set()
-    used: set[str] = set()
-    for number, op in reversed(list(enumerate(trace.ops))):
-        parameters = [spec.parameter for spec in op.inputs if spec.parameter is not None]
-        used.update(parameters)
-        if op.name in _BARRIERS and trace.mode == "train":
-            continue
-        if number in in_unfed:
-            continue
-        in_place = op.name.endswith("_") or not op.outputs
-        if in_place or any(spec.value in needed for spec in op.outputs):
-            needed.update(spec.value for spec in op.inputs)
-            reached.update(parameters)
-    yield from _in_checkpoints(trace, in_unfed, used - reached)
-    inside = _used_in(trace, in_unfed)
-    without_gradient: Counter[str] = Counter()
-    for parameter in trace.parameters:
-        if parameter.name in inside:
-            continue
-        if parameter.trainable and parameter.name in used and parameter.name not in reached:
-            without_gradient[parameter.owner] += parameter.numel
-    for owner, params in without_gradient.items():
-        place = owner or trace.model
-        yield f"{place} does not reach the output: its {params:,} parameters get no gradient"
-
-
-def _unfed_checkpoints(trace: Trace) -> list[Checkpoint]:
-    """The reentrant checkpoints none of whose inputs depends on a trained parameter.
-
-    Autograd does not see what runs inside, so the inputs alone decide whether there is a gradient.
-    """
-    if not trace.checkpoints:
-        return []
-    trained = {p.name for p in trace.parameters if p.trainable and not p.buffer}
-    ends = {part.last: part for part in trace.checkpoints}
-    fed: set[int] = set()
-    unfed = []
-    for number, op in enumerate(trace.ops):
-        if (part := ends.get(number)) is not None and fed.isdisjoint(part.inputs):
-            unfed.append(part)
-            inside = trace.ops[part.first : part.last]
-            fed.difference_update(tensor.value for o in inside for tensor in o.outputs)
-        if any(t.parameter in trained or t.value in fed for t in op.inputs):
-            fed.update(tensor.value for tensor in op.outputs)
-    last = ends.get(len(trace.ops))
-    return [*unfed, last] if last is not None and fed.isdisjoint(last.inputs) else unfed
-
-
-def _used_in(trace: Trace, numbers: set[int]) -> set[str]:
-    """The parameters that these operators use."""
-    specs = (spec for number in numbers for spec in trace.ops[number].inputs)
-    return {spec.parameter for spec in specs if spec.parameter is not None}
-
-
-def _in_checkpoints(trace: Trace, numbers: set[int], unreached: set[str]) -> Iterator[str]:
-    inside = _used_in(trace, numbers) & unreached
-    owners: Counter[str] = Counter()
-    for parameter in trace.parameters:
-        if parameter.trainable and not parameter.buffer and parameter.name in inside:
-            owners[parameter.owner] += parameter.numel
-    if owners:
-        place = _common(list(owners)) or trace.model
-        yield (
-            f"{place} gets no gradient for its {sum(owners.values()):,} parameters: they are used "
-            "in a reentrant checkpoint none of whose inputs has a gradient; use_reentrant=False "
-            "mends it"
-        )
+def returns_other_rows(trace: Trace) -> bool:
+    """Whether the first output has another number of rows than the first input."""
+    if len(trace.inputs) == 0 or not trace.calls or not trace.calls[0].outputs:
+        return False
+    shape, output = trace.inputs[0].tensor.shape, trace.calls[0].outputs[0].shape
+    return len(shape) > 1 and len(output) > 0 and output[0] != shape[0]

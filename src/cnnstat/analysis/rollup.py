@@ -14,7 +14,7 @@ from ..operators.registry import cost_of
 from ..trace import records as trace_records
 from ..trace.records import IN_THREADS, Call, Op, Parameter, Trace
 from .control_flow import block_masks_of, bounds_of, branches_of, loops_of
-from .dataflow import bounded_by, depth_of, peak_bytes, unreached
+from .dataflow import bounded_by, depth_of, peak_bytes
 from .receptive_field import fields_of, last_map
 from .results import Analysis, Input, Layer, Model, Role, RoleTally, Tally, Tool, Totals, ValueRead
 from .roles import role_of, role_of_module
@@ -92,7 +92,6 @@ def _unused_notes(trace: Trace, ownership: Ownership) -> Iterator[str]:
         yield "threads that forward starts are not recorded: what they run is in no figure"
         return
     yield from ownership.notes()
-    yield from unreached(trace)
 
 
 def _layers(trace: Trace, ownership: Ownership, fields: Mapping[int, Field]) -> tuple[Layer, ...]:

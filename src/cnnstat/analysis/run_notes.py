@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..inputs import format_shape
 from ..operators.registry import COMPLEX
-from ..trace.records import Parameter, Trace, Unregistered
+from ..trace.records import Parameter, Trace
 
 
 def complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
@@ -57,22 +57,8 @@ def run_notes(trace: Trace) -> Iterator[str]:
             f"{name} is created in forward: its {params:,} parameters are in the totals, but an "
             "optimizer created before the first run does not have them"
         )
-    if trace.unregistered:
-        yield _unregistered(trace.unregistered)
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
     if trace.devices:
         named = ", ".join(trace.devices)
         yield f"the code asks for {named}: it was run on the device of the {trace.lane} lane"
-
-
-def _unregistered(layers: Sequence[Unregistered]) -> str:
-    paths = list(dict.fromkeys(layer.path for layer in layers))
-    listed = ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
-    params = sum(layer.params for layer in layers)
-    one = len(layers) == 1
-    return (
-        f"{'1 layer runs' if one else f'{len(layers)} layers run'} with {params:,} parameters that "
-        f"no module registers ({listed}): they are in a Python list or created in forward, so they "
-        "are in no total, and an optimizer does not have them"
-    )

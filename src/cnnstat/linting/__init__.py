@@ -29,7 +29,7 @@ How to add a rule
 2. The message is a template: {at} are the paths, folded; {params} and {macs} the sums over all hits
    of one finding; other fields come from `values`. Hits of one class and attribute are one finding.
 
-3. A family that is new has a line in `rules/__init__.py`.
+3. A family that is new is a file in `rules/`.
 
 4. `make reports` writes `docs/rules/CN305.md` from its `Page`; `tests/linting/` runs
    both examples (`test_pages.py`) and has its own tests.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Literal
 
 from torch import nn
 
 from ..choices import Loss
+from ..diagnosis.creation import noting_creations, scopes_of
 from ..diagnosis.subjects import quietly
 from ..errors import ModelError, UsageError
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import batch_of, with_batch
 from ..results import Shape
 from ..run_config import RunConfig
-from ..trace.records import Backward, Module, Trace
+from ..trace.records import Backward, Frame, Module, Trace
+from ..tracing.recording.recorder import Recorder
 from ..tracing.recording.watcher import Watcher
 from ..tracing.run.lane_selection import trace_on_lanes
 from ..tracing.run.trace import trace
@@ -62,6 +65,13 @@ class Runs:
             self._results["eval"] = eval_trace
         elif isinstance(loaded, Recorded):
             self._results["eval"] = loaded.trace
+
+    @classmethod
+    def of_trace(cls, loaded: Loaded | Recorded, trace: Trace) -> Runs:
+        """The runs of a model of which one was made, which then is the one in either mode."""
+        runs = cls(loaded, trace)
+        runs._results["train"] = runs._results["backward"] = trace
+        return runs
 
     @property
     def eval(self) -> Trace:
@@ -167,6 +177,25 @@ class Runs:
         if error := self.failure("eval"):
             raise error
 
+    @cached_property
+    def created_in_forward(self) -> dict[str, tuple[Frame, ...]]:
+        """The unregistered layers that a forward creates: the calls that do, by path."""
+        recorders: list[_CreationRecorder] = []
+
+        def recorder(*args: Any, **kwargs: Any) -> Recorder:
+            recorders.append(_CreationRecorder(*args, **kwargs))
+            return recorders[-1]
+
+        loaded = self._loaded("eval")
+        with quietly(), suppress(ModelError):
+            model = loaded.builders.without_data()
+            with noting_creations():
+                trace(model, loaded.inputs, loaded.named_inputs, recorder_class=recorder)
+        found: dict[str, tuple[Frame, ...]] = {}
+        for part in recorders:
+            found.update(part.places)
+        return found
+
     def failure(self, name: RunName) -> ModelError | None:
         """How a run failed; None if it reached its end.
 
@@ -217,6 +246,19 @@ class Runs:
         if isinstance(self.loaded, Recorded):
             raise NotRun(what, "it is a graph that is not run")
         return self.loaded
+
+
+class _CreationRecorder(Recorder):
+    """A recorder that also records where the run created the layers that no module registers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.places: dict[str, tuple[Frame, ...]] = {}
+
+    def _note_unregistered(self, module: nn.Module, record: Module) -> None:
+        super()._note_unregistered(module, record)
+        if scopes := scopes_of(module):
+            self.places.setdefault(record.path, tuple(scope.frame for scope in scopes))
 
 
 def _traced(loaded: Loaded, config: RunConfig) -> Trace:

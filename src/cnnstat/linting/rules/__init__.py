@@ -1,6 +1,11 @@
-"""The rules, a file a family: importing them registers them."""
+"""The rules, a file a family: importing this registers them all."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ..registry import RULES
-from . import batch, costs, no_effect, norms, numerics, outputs, registration, reshapes, windows  # noqa: F401
+
+for _file in iter_modules(__path__):
+    import_module(f"{__name__}.{_file.name}")
 
 __all__ = ["RULES"]

@@ -1,15 +1,12 @@
-"""CN101–CN107: parameters that are not trained, saved or moved."""
+"""CN101, CN103, CN104: layers that `nn.Module` does not register, or registers twice."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 
-from ...trace.records import IN_THREADS
-from ...tracing.structure.modules import is_scripted, modules_of
 from ...tracing.structure.unregistered import module_lists
 from ..registry import Hit, Page, rule
-from ..runs import NotRun, Runs
+from ..runs import Runs
 
 _UNREGISTERED = Page(
     what="A layer or a parameter is in a plain Python list, tuple, dict or set.",
@@ -58,112 +55,156 @@ class Net(nn.Module):
 
 @rule("CN101", "unregistered-module", "error", _UNREGISTERED)
 def unregistered_module(runs: Runs) -> Iterator[Hit]:
-    for found in module_lists(runs.model):
+    containers = list(module_lists(runs.model))
+    for found in containers:
+        path = f"{found.owner}.{found.attribute}" if found.owner else found.attribute
         yield Hit(
-            path=f"{found.owner}.{found.attribute}" if found.owner else found.attribute,
-            message="`{attribute}` is a plain {container}: {params} parameters of {count} are not "
-            "trained, saved or moved",
+            path=path,
+            message="`{attribute}` is a plain {container}: {params} parameters of {described} are "
+            "not trained, saved or moved",
             values={
-                "attribute": found.attribute, "container": found.container,
-                "count": found.described,
+                "attribute": path, "container": found.container, "described": found.described,
             },
             params=found.params,
+            severity=None if found.is_trainable else "hint",
         )  # fmt: skip
+    listed = {type(module).__name__ for found in containers for module in found.modules}
+    for layer in runs.eval.unregistered:
+        if layer.type not in listed and layer.path not in runs.created_in_forward:
+            yield Hit(
+                path=layer.path,
+                message="{at} is no attribute of a module: its {params} parameters are not "
+                "trained, saved or moved",
+                params=layer.params,
+                at="called",
+            )
 
 
-_UNUSED = Page(
-    what="A parameter is read by no operator, in eval mode or in train mode.",
-    why="It is stored and saved for nothing, and usually shows a mistake: a layer that `forward` "
-    "forgets to call. `DistributedDataParallel` stops with an error on it, unless "
-    "`find_unused_parameters=True`.",
+_CREATED = Page(
+    what="A layer with parameters is created in `forward`.",
+    why="Its weights are new and random in every call: nothing that it learns is kept, and the "
+    "optimizer does not have them.",
     fires="""\
 from torch import nn
 
-example_input = (1, 3, 32, 32)
+example_input = (2, 16)
 
 
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, padding=1)
-        self.shortcut = nn.Conv2d(3, 16, 1)
+        self.first = nn.Linear(16, 16)
 
     def forward(self, x):
-        return self.conv(x).relu()
+        x = self.first(x).relu()
+        return nn.Linear(16, 10)(x)
 """,
     quiet="""\
 from torch import nn
 
-example_input = (1, 3, 32, 32)
+example_input = (2, 16)
 
 
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, padding=1)
-        self.shortcut = nn.Conv2d(3, 16, 1)
+        self.first = nn.Linear(16, 16)
+        self.second = nn.Linear(16, 10)
 
     def forward(self, x):
-        return (self.conv(x) + self.shortcut(x)).relu()
+        x = self.first(x).relu()
+        return self.second(x)
 """,
-    decided="The operators of a run in eval mode and of one in train mode are followed; both must "
-    "reach their end. Layers that only run in train mode (auxiliary heads) count as used. It is "
-    "undecided if TorchScript or threads run parts of the model.",
-    wrong="A layer that runs only for other inputs or another argument of `forward`. If an input "
-    "of `forward` was left at None, the finding is a hint.",
+    decided="The run calls a module with parameters that is no part of the model, and that was "
+    "created during the run.",
+    wrong="A fixed random projection that is meant to change with every call.",
 )
 
 
-@rule("CN105", "unused-parameters", "warning", _UNUSED)
-def unused_parameters(runs: Runs) -> Iterator[Hit]:
-    traces = (runs.eval, runs.train)
-    if any(is_scripted(module) for module in modules_of(runs.model)):
-        raise NotRun("TorchScript", "its parts are not visible")
-    used: set[str] = set()
-    for trace in traces:
-        for op in (*trace.ops, *trace.uncounted_branches):
-            if op.name == IN_THREADS:
-                raise NotRun(trace.mode, "threads that forward starts are not recorded")
-            used.update(spec.parameter for spec in op.inputs if spec.parameter is not None)
-    unused: dict[str, int] = {}
-    for parameter in runs.eval.parameters:
-        names = (parameter.name, *parameter.aliases)
-        if parameter.buffer or not parameter.trainable or not used.isdisjoint(names):
+@rule("CN103", "layer-created-in-forward", "error", _CREATED)
+def layer_created_in_forward(runs: Runs) -> Iterator[Hit]:
+    for layer in runs.eval.unregistered:
+        if frames := runs.created_in_forward.get(layer.path):
+            yield Hit(
+                path=layer.path,
+                message="{type} is created in every forward: its {params} parameters are new each "
+                "time",
+                values={"type": layer.type},
+                params=layer.params,
+                place=frames[0],
+            )
+
+
+_REPEATED = Page(
+    what="One layer is in a `ModuleList` or `Sequential` several times.",
+    why="`[layer] * 3` repeats the reference, not the layer: all entries share their weights, so "
+    "the network has a third of the parameters that it seems to have.",
+    fires="""\
+from torch import nn
+
+example_input = (2, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Linear(16, 16), nn.ReLU()] * 3)
+
+    def forward(self, x):
+        return self.layers(x)
+""",
+    quiet="""\
+from torch import nn
+
+example_input = (2, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        blocks = [(nn.Linear(16, 16), nn.ReLU()) for _ in range(3)]
+        self.layers = nn.Sequential(*[layer for block in blocks for layer in block])
+
+    def forward(self, x):
+        return self.layers(x)
+""",
+    decided="Entries of one `ModuleList` or `Sequential` are the same object and have parameters.",
+    wrong="Weights that are shared on purpose, as in ALBERT or in a detector whose heads are one.",
+)
+
+
+@rule("CN104", "one-layer-repeated", "warning", _REPEATED)
+def one_layer_repeated(runs: Runs) -> Iterator[Hit]:
+    modules = runs.eval.modules
+    owners = {parameter.owner for parameter in runs.eval.parameters if not parameter.buffer}
+    for module in modules.values():
+        parent, _, _ = module.path.rpartition(".")
+        around = modules.get(parent)
+        names = [path for path in (module.path, *module.aliases)
+                 if path.rpartition(".")[0] == parent]  # fmt: skip
+        inside = f"{module.path}."
+        has_parameters = any(o == module.path or o.startswith(inside) for o in owners)
+        if len(names) < 2 or around is None or not has_parameters:
             continue
-        path = _unused_root(parameter.name, used)
-        unused[path] = unused.get(path, 0) + parameter.numel
-    left_out = _inputs_left_at_none(runs)
-    for path, params in unused.items():
-        yield Hit(
-            path=path,
-            message="{at}: {params} parameters are read neither in eval nor in train mode",
-            params=params,
-            remarks=(f"{left_out} of forward was left at None: it may read them",)
-            if left_out else ("DistributedDataParallel stops on them",),
-            severity="hint" if left_out else None,
-        )  # fmt: skip
+        if around.library and around.base in ("ModuleList", "Sequential"):
+            yield Hit(
+                path=parent,
+                message="{entries} of {parent} are one {type}: they share their {params} "
+                "parameters",
+                values={
+                    "entries": _listed([name.rpartition(".")[2] for name in names]),
+                    "parent": parent, "type": module.type,
+                },
+                params=sum(
+                    p.numel for p in runs.eval.parameters
+                    if not p.buffer and (p.owner == module.path or p.owner.startswith(inside))
+                ),
+            )  # fmt: skip
 
 
-def _unused_root(name: str, used: set[str]) -> str:
-    """The outermost module around a parameter none of whose parameters is used, or its name."""
-    parts = name.split(".")
-    for length in range(1, len(parts)):
-        path = ".".join(parts[:length])
-        if not any(other.startswith(f"{path}.") for other in used):
-            return path
-    return name
-
-
-def _inputs_left_at_none(runs: Runs) -> str:
-    """The arguments of forward that are None unless passed, and were not passed."""
-    try:
-        parameters = inspect.signature(runs.model.forward).parameters
-    except (TypeError, ValueError):
-        return ""
-    loaded = runs.loaded
-    optional = [
-        f"`{name}`" for number, (name, parameter) in enumerate(parameters.items())
-        if parameter.default is None
-        and number >= len(loaded.inputs) and name not in loaded.named_inputs
-    ]  # fmt: skip
-    return ", ".join(optional)
+def _listed(entries: list[str]) -> str:
+    """`0, 2 and 4`; `0 to 11` for many in a row."""
+    numbers = [int(entry) for entry in entries if entry.isdecimal()]
+    if len(entries) > 3 and numbers == list(range(numbers[0], numbers[0] + len(entries))):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return f"{', '.join(entries[:-1])} and {entries[-1]}"

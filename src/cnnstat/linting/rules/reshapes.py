@@ -127,7 +127,7 @@ class Net(nn.Module):
 
 @rule("CN206", "reshape-mixes-batch", "error", _MIXED)
 def reshape_mixes_batch(runs: Runs) -> Iterator[Hit]:
-    fix = "{old} becomes {new}: rows of several examples; keep the batch with .flatten(1)"
+    fix = "{at}: {old} becomes {new}: rows of several examples; keep the batch with .flatten(1)"
     failed = _failed_view(runs)
     if failed is not None:
         number, op = failed
@@ -142,7 +142,7 @@ def reshape_mixes_batch(runs: Runs) -> Iterator[Hit]:
     if not any(view.cuts_batch for view in views) and _has_more_rows(runs):
         for view in views:
             if view.splits_rows:
-                message = "{old} becomes {new}: several rows for each example, up to the output"
+                message = "{at}: {old} becomes {new}: several rows an example, up to the output"
                 yield _hit(runs, view, message, "warning")
 
 
@@ -165,7 +165,9 @@ def _has_more_rows(runs: Runs) -> bool:
     """Whether the first output has several rows for each example, and no axis for the examples."""
     batches = runs.batch_pair
     small, large = batches.small.calls[0].outputs, batches.large.calls[0].outputs
-    if not small or not large or not batches.is_certain:
+    inputs = [item.tensor for item in batches.small.inputs]
+    are_vectors = all(len(x.shape) == 2 and x.dtype.startswith("float") for x in inputs)
+    if not small or not large or not (batches.is_certain or are_vectors):
         return False
     batch = batches.sizes[0]
     return batches.axes(small[0], large[0])[:1] == (0,) and batch not in small[0].shape

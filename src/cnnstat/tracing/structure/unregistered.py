@@ -21,7 +21,7 @@ class ModuleContainer:
     """An attribute with modules or parameters that are no part of the model.
 
     `owner` is the path of the module whose attribute it is, `container` its class, `types` the
-    classes of what is inside, with their numbers.
+    classes of what is inside, with their numbers. `is_trainable`: a parameter requires a gradient.
     """
 
     owner: str
@@ -29,6 +29,7 @@ class ModuleContainer:
     container: str
     types: tuple[tuple[str, int], ...]
     params: int
+    is_trainable: bool
     modules: tuple[nn.Module, ...]
 
     @property
@@ -56,6 +57,7 @@ def module_lists(model: nn.Module) -> Iterator[ModuleContainer]:
                 types = Counter(type(x).__name__ for x in found if _parameters(x))
                 yield ModuleContainer(
                     path, name, type(value).__name__, tuple(types.items()), total,
+                    any(parameter.requires_grad for parameter in params.values()),
                     tuple(x for x in found if isinstance(x, nn.Module)),
                 )  # fmt: skip
 
