@@ -485,6 +485,12 @@ REFUSED = [  # (what is in the file, options, status, what is said)
         ["is no valid ONNX model", "'kernel_shape' is missing"],
     ),
     (lambda: save([node("Relu", ["x"], ["y"], alpha=1.0)], X), "", 1, ["attribute: alpha"]),
+    (
+        lambda: save([node("Transpose", ["x"], ["y"], perm=[1])], X),
+        "",
+        1,
+        ["is no valid ONNX model", "at Transpose: perm is [1], the input has 4 dimensions"],
+    ),
     # at these, onnx's shape inference would end the process
     (
         lambda: save(
@@ -711,3 +717,27 @@ def test_an_if_inside_a_loop() -> None:
     found = cnnstat.analyze(save([again], {**MATRIX, "flag": FLAG}, stored))
     assert found.totals.macs == 3 * 2 * PRODUCT
     assert [x.bound for x in found.totals.branches] == ["at most"] * 3
+
+
+def test_a_name_of_many_parts_is_no_path_of_modules() -> None:
+    save([node("Relu", ["x"], ["y"], name="/".join("m" for _ in range(20_000)))], X)
+    analysis = cnnstat.analyze("model.onnx")
+    assert 2 < len(analysis.layers) < 300
+
+
+def test_a_chain_of_constants_is_followed_in_linear_time() -> None:
+    """Each node adds a stored tensor to a constant, and each constant is added to the data."""
+    count, last = 600, "x"
+    nodes, stored = [], [tensor("c0", 1, 8)]
+    for i in range(1, count):
+        stored.append(tensor(f"w{i}", 1, 8))
+        nodes.append(node("Add", [f"c{i - 1}", f"w{i}"], [f"c{i}"]))
+        nodes.append(node("Add", [last, f"c{i}"], [f"y{i}"]))
+        last = f"y{i}"
+    save(nodes, X, stored, outputs=(last,))
+    trace, _ = read_onnx("model.onnx", (), {})
+    operands = [len(op.args) for op in trace.ops]
+    assert sum(operands) < 260 * len(operands)  # not n for the n-th
+    totals = cnnstat.analyze("model.onnx").totals
+    assert totals.params == count * 8
+    assert totals.other_ops == (count - 1) * 4 * 8 * 8

@@ -5,6 +5,7 @@ import pytest
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
+from cnnstat.inputs import InputSpec
 from cnnstat.render import render
 from cnnstat.symbolic.over import Over, parse_over
 from cnnstat.symbolic.results import ScalePoint
@@ -152,3 +153,17 @@ def test_the_picture_is_drawn_where_a_file_is_written(tmp_path, monkeypatch) -> 
 def test_errors_on_the_command_line(capsys) -> None:
     assert run(["scale", "nin", "--over", "H=9:3"]) == 2
     assert "the range is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rank", [1, 6])
+def test_inputs_without_usual_names_are_varied_along_the_first_dimension(rank, tmp_path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\n\nclass Net(nn.ReLU):\n    pass\n")
+    scaling = cnnstat.scale(f"{tmp_path}/net.py:Net", input=(4,) * rank)
+    assert scaling.over == ("N",)
+    assert [point.value for point in scaling.series[0].points] == [2, 4, 8, 16]
+
+
+def test_an_input_without_dimensions(tmp_path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\n\nclass Net(nn.ReLU):\n    pass\n")
+    with pytest.raises(UsageError, match="the input has no dimension to vary"):
+        cnnstat.scale(f"{tmp_path}/net.py:Net", input=InputSpec(()))

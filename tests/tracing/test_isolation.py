@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import random
@@ -21,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnstat
 from cnnstat.errors import ModelError, UsageError
+from cnnstat.tracing.process.isolation import isolated
 from tests.networks import Function, With
 
 
@@ -344,6 +346,41 @@ def test_slots():
             return super().forward(x) * self.scale
 
     assert cnnstat.analyze(Net(), (2, 4)).totals.macs == 2 * 4 * 5
+
+
+GROUPS = """
+from torch import distributed, nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        distributed.init_process_group(store=distributed.HashStore(), rank=0, world_size=1)
+        self.layer = nn.Linear(4, 5)
+        self.count = int(distributed.get_world_size() * self.layer.weight.sum().item() ** 0)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
+def test_a_constructor_that_runs_twice_may_initialise_a_process_group(tmp_path):
+    (tmp_path / "net.py").write_text(GROUPS)
+    for lane in ("meta", "cpu"):
+        analysis = cnnstat.analyze(f"{tmp_path}/net.py:Net", (2, 4), lane=lane)
+        assert analysis.totals.macs == 2 * 4 * 5
+        assert not torch.distributed.is_initialized()
+
+
+def test_code_that_empties_the_path_of_modules():
+    @isolated()
+    def analyse():
+        sys.path.clear()
+        importlib.import_module("not_to_be_found")
+
+    with pytest.raises(ModelError, match=r"removes entries of sys\.path"):
+        analyse()
+    assert sys.path
 
 
 # Exceptions

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import cnnstat
+from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, ShapeError
 from tests.networks import With
 
@@ -158,3 +159,22 @@ def test_the_batch_of_two_is_that_of_the_input(layers, shape, hint):
         cnnstat.analyze(nn.Sequential(*layers), shape, mode="train")
     assert hint in str(caught.value)
     assert "2,3,224,224" not in str(caught.value)
+
+
+# Marks and checks
+
+
+def test_rows_of_marks_and_checks_are_hidden(capsys, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\nfrom torch.profiler import record_function\n"
+        "class Net(nn.Linear):\n    def __init__(self):\n        super().__init__(4, 5)\n"
+        "    def forward(self, x):\n        with record_function('a part'):\n"
+        "            torch._assert_async(torch.ones(()))\n            return super().forward(x)\n"
+    )
+    assert run(["shapes", f"{tmp_path}/net.py:Net", "--input", "2,4"]) == 0
+    shown = capsys.readouterr().out
+    assert "record_function" not in shown
+    assert "assert" not in shown
+    assert "linear 4→5" in shown
+    assert run(["shapes", f"{tmp_path}/net.py:Net", "--input", "2,4", "--ops", "all"]) == 0
+    assert "record_function_enter_new" in capsys.readouterr().out

@@ -47,6 +47,10 @@ def with_earlier_pool(self, x):
     return _there_before.submit(self.a, x).result() + self.b(x)
 
 
+def with_function_in_earlier_pool(self, x):
+    return _there_before.submit(F.linear, x, self.a.weight).result() + self.b(x)
+
+
 def layers(forward):
     return With(forward, a=nn.Linear(4, 5), b=nn.Linear(4, 5))
 
@@ -55,7 +59,13 @@ def layers(forward):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     ("forward", "macs"),
-    [(with_threads, 0), (with_pool, 0), (with_function, 0), (with_earlier_pool, 2 * 4 * 5)],
+    [
+        (with_threads, 0),
+        (with_pool, 0),
+        (with_function, 0),
+        (with_earlier_pool, 2 * 4 * 5),
+        (with_function_in_earlier_pool, 2 * 4 * 5),
+    ],
 )
 def test_what_threads_run_makes_the_totals_lower_bounds(forward, macs, training, lane):
     analysis = cnnstat.analyze(layers(forward), SHAPE, lane=lane, training=training)

@@ -145,12 +145,15 @@ def test_a_model_may_analyse_in_its_forward():
     assert analysis.totals.macs == 2 * 4 * 5
 
 
-def test_a_model_may_wait_for_threads_that_analyse():
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_model_may_wait_for_threads_that_analyse(is_new):
     found = []
+    earlier = ThreadPoolExecutor(3)
+    earlier.submit(int).result(PATIENCE)
 
     def forward(self, x):
-        with ThreadPoolExecutor(3) as pool:
-            found.extend(pool.map(lambda _: inner_macs(), range(3)))
+        with ThreadPoolExecutor(3) if is_new else earlier as pool:
+            found.extend(pool.map(lambda _: inner_macs(), range(3), timeout=PATIENCE))
         return self.layer(x)
 
     model = With(forward, layer=nn.Linear(4, 5))

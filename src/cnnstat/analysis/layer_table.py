@@ -10,7 +10,7 @@ from ..inputs import format_shape
 from ..render.blocks import Cell, Column, Row, Table
 from ..render.options import Options
 from .results import Layer, Tally, Totals
-from .roles import LAYOUT
+from .roles import HIDDEN
 
 
 class Placed(Protocol):
@@ -185,7 +185,7 @@ def _check(what: str, key: str) -> None:
 def _is_shown(layer: Layer, options: Options) -> bool:
     if layer.kind == "module":
         return True
-    is_relevant = layer.type not in LAYOUT or layer.params > 0
+    is_relevant = layer.type not in HIDDEN or layer.params > 0
     return options.ops == "all" or (options.ops == "auto" and is_relevant)
 
 

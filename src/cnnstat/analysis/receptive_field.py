@@ -38,6 +38,7 @@ from ..operators.reach import (
     unknown_field,
 )
 from ..operators.registry import Trait, field_of, is_in_place, traits_of, view_of
+from ..operators.shape_rules import Misfit
 from ..trace.records import Op, TensorSpec, Trace
 from .results import Analysis, Layer, NoField
 
@@ -149,7 +150,10 @@ def field_after(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field:
         return unknown_field(not_followed(op))
     if any(field.reason is not None for field in known.values()):
         known = {value: replace(field, reason=None) for value, field in known.items()}
-    result = _followed(op, known, out)
+    try:
+        result = _followed(op, known, out)
+    except Misfit:  # in a file, whose shapes nobody has run
+        result = None
     if result is None or (result.reason is None and len(result.dims) != len(out.shape)):
         return unknown_field(not_followed(op))
     if result.reason is None and _may_miss_largest(known.values(), result):

@@ -19,7 +19,13 @@ LAYOUT = frozenset({
     # ONNX names
     "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Expand", "Slice",
 })  # fmt: skip
-"""Functions that only change the layout of data; their rows are hidden by default."""
+"""Functions that only change the layout of data."""
+
+HIDDEN = LAYOUT | {
+    "record_function_enter", "record_function_enter_new", "record_function_exit",
+    "assert_async", "functional_assert_async", "assert_scalar", "assert_tensor_metadata",
+}  # fmt: skip
+"""Functions whose rows are hidden by default; besides the layout, marks and checks."""
 
 _MODULES: dict[Role, str] = {
     "conv": "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d "

@@ -141,12 +141,23 @@ def _exit(status: int) -> NoReturn:
     """End the process without tearing down torch's modules, which takes a third of a second.
 
     Exit handlers run and output is flushed, as at a normal exit. If other threads are running, the
-    exit is a normal one.
+    exit is a normal one, unless they go on: a thread of a model's may never end.
     """
     if threading.active_count() > 1:
+        _flush()
+        end = threading.Timer(_SECONDS_FOR_THREADS, os._exit, (status,))
+        end.daemon = True
+        end.start()
         sys.exit(status)
     atexit._run_exitfuncs()
+    _flush()
+    os._exit(status)
+
+
+_SECONDS_FOR_THREADS = 2.0
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError):  # closed, or the disk is full
             stream.flush()
-    os._exit(status)

@@ -18,7 +18,7 @@ from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
 from ..tracing.process.class_state import ClassState
 from ..tracing.process.global_state import preserve_rng_state
-from ..tracing.process.isolation import at_the_end
+from ..tracing.process.isolation import at_the_end, end_process_group
 from ..tracing.run.copies import data_copy, meta_copy
 from ..tracing.run.dispatch import on_one_device
 from ..tracing.run.lane_selection import Builders
@@ -137,7 +137,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
             import_rules()  # only _without_data notices that postponed rules are needed
         try:
             with strategy(), user_code():
-                model = factory(**arguments)
+                model = _called(factory, arguments)
             break
         except NOT_OF_THE_MODEL:
             raise
@@ -154,6 +154,11 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     check_tree(model)
     _move_to_meta(model)
     return model
+
+
+def _called(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    end_process_group()  # an earlier call may have initialised one
+    return factory(**arguments)
 
 
 def _move_to_meta(model: nn.Module) -> None:
@@ -196,7 +201,7 @@ def builders(
 
     def with_data() -> nn.Module:
         with preserve_rng_state(), user_code():
-            model: nn.Module = factory(**arguments)
+            model: nn.Module = _called(factory, arguments)
         return model
 
     names = frozenset((*_parameters_of(factory), *hidden_parameters))

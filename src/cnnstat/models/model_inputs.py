@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -188,6 +189,10 @@ def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
     previous = batch_of(loaded)
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
+    if batch_size > sys.maxsize:
+        raise UsageError(
+            f"a batch of {batch_size} is larger than any memory", hint="--batch-size 128"
+        )
     if previous is None:
         raise UsageError(
             f"the inputs of {loaded.spec} have no dimension that could be a batch",

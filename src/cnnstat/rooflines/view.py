@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ..analysis.layer_table import to_depth
 from ..analysis.results import labelled
-from ..analysis.roles import LAYOUT
+from ..analysis.roles import HIDDEN
 from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
 from ..inputs import format_shape
@@ -87,7 +87,7 @@ def _self_work(layer: LayerWork) -> Work:
 def _is_shown(layer: LayerWork, options: Options) -> bool:
     if layer.kind == "module":
         return True
-    is_relevant = layer.type not in LAYOUT or layer.seconds > 0
+    is_relevant = layer.type not in HIDDEN or layer.seconds > 0
     return options.ops == "all" or (options.ops == "auto" and is_relevant)
 
 

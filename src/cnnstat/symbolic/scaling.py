@@ -30,7 +30,7 @@ from .results import FIGURES, FormulaTotals, GrowthRate, ScalePoint, Scaling, Se
 from .symbolic_model import SymbolicModel, format_values
 
 _USUAL_NAMES = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
-"""Names of the dimensions of an input, by its rank."""
+"""Names of the dimensions of an input, by its rank; of others only the first has one."""
 _DOUBLINGS = (0.5, 1, 2, 4)
 
 
@@ -70,7 +70,9 @@ def _input_of(model: str, spec: InputSpec | None, arguments: Any) -> InputSpec:
             raise UsageError(f"{model} has no one input to vary", hint="--input 1,3,H,W")
         name, spec = pairs[0]
         spec = InputSpec(tuple(spec.shape), str(spec.dtype).removeprefix("torch."), name)
-    usual = _USUAL_NAMES.get(len(spec.shape), "")
+    if not spec.shape:
+        raise UsageError(f"{model}: the input has no dimension to vary", hint="--input 1,3,H,W")
+    usual = _USUAL_NAMES.get(len(spec.shape), "N")
     return InputSpec(spec.shape, spec.dtype, spec.name, tuple(enumerate(usual)))
 
 

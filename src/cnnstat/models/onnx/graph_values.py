@@ -36,6 +36,11 @@ _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLi
            "Multinomial", "Bernoulli"}  # fmt: skip
 
 
+_MOST_SOURCES = 256
+"""A chain of constants may add a stored tensor at each node. Those that a constant leaves out are
+parameters of the graph itself, in no row."""
+
+
 @dataclass
 class Values:
     """The values of a graph and the nodes that run, in order.
@@ -209,7 +214,7 @@ class Values:
             for source in operand.sources if operand else ():
                 if use != "data":
                     self.uses.note(source, use)
-                if use in ("data", "weight"):
+                if use in ("data", "weight") and len(sources) < _MOST_SOURCES:
                     sources[source] = None
         arrays = evaluated(node, inputs, outputs, self.opsets)
         for index, (name, value) in enumerate(zip(node.output, outputs, strict=True)):

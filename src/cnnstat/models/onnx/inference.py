@@ -172,6 +172,9 @@ def unsafe_attribute(node: onnx.NodeProto, values: Mapping[str, Value | None]) -
     rank = 64  # of an operand of unknown shape
     if first is not None and first.type and first.type.tensor_type.HasField("shape"):
         rank = len(first.type.tensor_type.shape.dim)
+        order = attributes.get("perm")
+        if order is not None and sorted(order.ints) != list(range(rank)):
+            return f"perm is {list(order.ints)}, the input has {rank} dimensions"
     axis, batched = attributes.get("axis"), attributes.get("batch_dims")
     if axis is not None and not -rank - 1 <= axis.i <= rank:
         return f"the axis {axis.i} of {rank} dimensions"

@@ -17,6 +17,7 @@ from .inference import Resolved
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 UNKNOWN = "Scope"  # the type of a module of unknown class
+_DEEPEST = 200  # modules inside one another; what a name has beyond is no path of modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def place_of(node: Resolved) -> Place:
     scopes = _from_metadata(node)
     if scopes is not None:
         return Place((*outer, *scopes), op.lower())
-    *around, label = [part for part in node.name.split("/") if part] or [""]
+    *around, label = [part for part in node.name.split("/", _DEEPEST) if part] or [""]
     path, before, found = "", "", []
     for part in around:
         # a child of a Sequential repeats the name of its parent: block/block.0
@@ -59,9 +60,8 @@ def _from_metadata(node: Resolved) -> tuple[Scope, ...] | None:
     except (KeyError, ValueError, SyntaxError):
         return None
     # The first is the model, the last the operator.
-    return tuple(
-        Scope(path, type_name) for path, type_name in zip(paths[1:-1], classes[1:-1], strict=False)
-    )
+    pairs = zip(paths[1:-1][:_DEEPEST], classes[1:-1], strict=False)
+    return tuple(Scope(path, type_name) for path, type_name in pairs)
 
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")

@@ -39,9 +39,7 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
         _set(fields, cls, plain, argument, value)
     _check_counts(fields, f"transformers:{name}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about fields that newer versions name otherwise
-            config = cls.from_dict(fields)
+        config = _built(cls, fields)
     except Exception as error:  # each class validates its fields in its own way
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(
@@ -51,6 +49,12 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
     if "use_cache" not in arguments:
         _without_cache(config)
     return config
+
+
+def _built(cls: Any, fields: dict[str, Any]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about fields that newer versions name otherwise
+        return cls.from_dict(fields)
 
 
 _LIMITS = {"layers": 10_000, "n_layer": 10_000, "depth": 10_000, "num_blocks": 10_000,
@@ -141,7 +145,7 @@ def _unknown_type(name: str, known: list[str]) -> UsageError:
 def _plain(cls: Any, fields: Mapping[str, Any]) -> Any:
     """The configuration without arguments, to look up its fields; the class if it is invalid."""
     try:
-        return cls.from_dict(copy.deepcopy(dict(fields)))
+        return _built(cls, copy.deepcopy(dict(fields)))
     except Exception:  # some are invalid without arguments
         return cls
 

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
@@ -201,21 +202,32 @@ _ORIGINAL = "_cnnstat_original"
 
 @contextmanager
 def threads_inside(context: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Run the threads that this thread starts each inside a context of its own.
+    """Run what this thread has other threads do, each task inside a context of its own.
 
-    `context` is called in this thread, when it starts one.
+    These are threads that it starts, and tasks that it submits to the threads of an executor.
+    `context` is called in this thread.
     """
-    original = threading.Thread.start
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
-    def start(thread: threading.Thread) -> None:
-        run, around = thread.run, context()
+    def start_inside(thread: threading.Thread) -> None:
+        thread.run = _inside(context(), thread.run)  # type: ignore[method-assign]  # as a subclass
+        start(thread)
 
-        def run_inside() -> None:
-            with around:
-                run()
+    def submit_inside(
+        executor: ThreadPoolExecutor, task: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        return submit(executor, _inside(context(), task), *args, **kwargs)
 
-        thread.run = run_inside  # type: ignore[method-assign]  # as a subclass would
-        original(thread)
-
-    with replaced_here(threading.Thread, "start", start):
+    with (
+        replaced_here(threading.Thread, "start", start_inside),
+        replaced_here(ThreadPoolExecutor, "submit", submit_inside),
+    ):
         yield
+
+
+def _inside(context: AbstractContextManager[Any], task: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with context:
+            return task(*args, **kwargs)
+
+    return run

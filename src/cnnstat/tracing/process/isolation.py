@@ -38,14 +38,17 @@ def isolated() -> Iterator[None]:
             stack.enter_context(without_modes())
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
-        outer, _current.contexts = _current.contexts, stack
-        stack.callback(setattr, _current, "contexts", outer)
+        for name, value in (("contexts", stack), ("had_group", _has_process_group())):
+            stack.callback(setattr, _current, name, getattr(_current, name))
+            setattr(_current, name, value)
+        stack.callback(end_process_group)
         stack.enter_context(_failures_of_the_model())
         yield
 
 
 class _Current(threading.local):
     contexts: ExitStack | None = None
+    had_group = True  # outside of an analysis, groups are the user's
 
 
 _current = _Current()
@@ -57,18 +60,36 @@ def at_the_end(action: Callable[[], None]) -> None:
         _current.contexts.callback(action)
 
 
+def end_process_group() -> None:
+    """End the process group of torch.distributed that the model's code initialised.
+
+    A process has only one, so code that is run again cannot initialise it a second time.
+    """
+    if _has_process_group() and not _current.had_group:
+        torch.distributed.destroy_process_group()
+
+
+def _has_process_group() -> bool:
+    distributed: Any = sys.modules.get("torch.distributed.distributed_c10d")
+    return distributed is not None and bool(distributed.is_initialized())
+
+
 @contextmanager
 def _failures_of_the_model() -> Iterator[None]:
     """Make a ModelError of what the model's code raises where nothing else expects it.
 
     Any access to a model may run its code: `__getattr__`, `__eq__`, `train()`, properties.
     """
+    path = sys.path.copy()
     try:
         yield
     except (CnnstatError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:
         place = raising_line(error)
+        if isinstance(error, ImportError) and not set(path) <= set(sys.path):
+            reason = f"something is then missing: {format_exception(error)}"
+            raise ModelError("the code of the model removes entries of sys.path", reason) from error
         if isinstance(error, Exception) and not place:
             raise  # a fault of cnnstat; but cnnstat does not raise SystemExit
         raise ModelError("the code of the model fails", *place, format_exception(error)) from error

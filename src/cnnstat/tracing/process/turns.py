@@ -4,7 +4,7 @@ Building and running a model changes what all threads share: attributes of torch
 kernels, `sys.path`, whatever the model's code sets. So analyses of several threads take turns.
 Threads that run a model of their own meanwhile need no turn: `replaced_here` leaves them alone.
 
-A model may itself call cnnstat, in the thread of its run or in one that it starts and waits for.
+A model may itself call cnnstat, in the thread of its run or in others that it waits for.
 These get turns inside the turn of the run, or both would wait for each other.
 """
 
@@ -66,8 +66,11 @@ def _current() -> _Turn:
 
 @contextmanager
 def _inside(turn: _Turn) -> Iterator[None]:
-    _here.turn = turn
-    yield
+    before, _here.turn = _here.turn, turn
+    try:
+        yield
+    finally:
+        _here.turn = before  # a thread of an executor goes on to other tasks
 
 
 def _forget_turns() -> None:

@@ -24,7 +24,7 @@ from ...inputs import InputSpec
 from ...units import format_bytes
 from ..meta_device.autocast_regions import autocast_regions
 from ..meta_device.libraries import without_value_reads
-from ..process.global_state import SEED
+from ..process.global_state import SEED, replaced
 from .copies import data_copy, meta_copy, placed_copy
 
 
@@ -77,20 +77,21 @@ META = Lane("meta", _on_meta, _unchanged, meta_copy, _without_data)
 
 def fake_lane() -> Lane:
     """A lane for one run: fake tensors belong to their mode."""
-    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+    from torch._subclasses import fake_tensor
 
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    mode = fake_tensor.FakeTensorMode(allow_non_fake_inputs=True)
     cpu = torch.device("cpu")  # never cuda: a build without it aborts the process
 
     def placed(tensor: Tensor) -> Tensor:
-        return FakeTensor(mode, tensor.detach(), cpu)
+        return fake_tensor.FakeTensor(mode, tensor.detach(), cpu)
 
     def copy(model: nn.Module) -> nn.Module:
         return placed_copy(model, placed)
 
     @contextmanager
     def context() -> Iterator[None]:
-        with without_value_reads(), mode:
+        # An operator that fails in a thread of the model is logged with its stack.
+        with without_value_reads(), replaced(fake_tensor.log, "disabled", True), mode:
             yield
 
     return Lane("fake", lambda value: placed(_on_meta(value)), copy, copy, context)

@@ -22,8 +22,8 @@ from ..recording.recorder import Recorder
 def noting_threads(recorder: Recorder) -> Iterator[None]:
     """Notify the recorder of operators and modules that other threads run meanwhile.
 
-    An operator that no module runs is noticed in a thread that the run itself starts, not in one
-    that was there before.
+    An operator that no module runs is noticed in threads that the run starts and in executors, not
+    in another thread that was there before.
     """
     original = nn.Module.__call__
 
