@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf
+from operator import itemgetter
+from typing import Any
 
 from ..inputs import InputSpec
 from ..trace.records import Failure
 from .changes import Change, Proposal, Situation
 from .edits import proposals_for
+from .effects import effects_of
 from .subjects import Outcome, SourceSubject, Subject
+from .weights import EFFECT, MISLEADING, total
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
@@ -80,7 +84,7 @@ class Search:
         first.
         """
         assert outcome.failure is not None
-        fixes: list[Fixed] = []
+        fixes: list[tuple[float, Change, Outcome]] = []
         advances: list[tuple[Proposal, Outcome]] = []
         fixed: set[object] = set()
         tried_texts = tried_inputs = 0
@@ -103,13 +107,29 @@ class Search:
                 break
             result = self.subject.run(before.and_then(proposal.change))
             if result.failure is None:
-                fixes.append((proposal.change, result))
-                best = min(best, proposal.cost)
-                fixed.add(place)
+                cost = proposal.cost + self._effects(before, proposal.change, outcome, result)
+                if cost < MISLEADING:
+                    fixes.append((cost, proposal.change, result))
+                    best = min(best, cost)
+                    fixed.add(place)
             elif result.failure.progress > outcome.failure.progress:
                 advances.append((proposal, result))
         advances.sort(key=_by_progress)
-        return fixes[:_FIXES], advances
+        fixes.sort(key=itemgetter(0))
+        shown = [fix[1:] for fix in fixes if fix[0] <= best + _WORTH_SHOWING]
+        return shown[:_FIXES], advances
+
+    def _effects(self, before: Change, change: Change, outcome: Outcome, result: Outcome) -> float:
+        """The bits of what a fix does to the network."""
+        assert outcome.failure is not None
+        assert result.trace is not None
+        both = before.and_then(change)
+        inputs = self.subject.inputs if both.inputs is None else both.inputs
+
+        def runs_on(others: tuple[Any, ...]) -> bool:
+            return self.subject.run(both.and_then(Change(inputs=others))).failure is None
+
+        return total(EFFECT, effects_of(change, result.trace, outcome.failure, inputs, runs_on))
 
     def _situation(self, before: Change, outcome: Outcome) -> Situation:
         assert outcome.failure is not None

@@ -60,6 +60,7 @@ class Outcome:
         sized: the tensors that constructors created from numbers; likewise.
         signature: of the model's `forward`.
         sizes: the larger numbers that occur in the texts more than once; likewise.
+        trace: of a run to its end.
     """
 
     failure: Failure | None
@@ -69,6 +70,7 @@ class Outcome:
     sized: tuple[Sized, ...] = ()
     signature: str = ""
     sizes: tuple[int, ...] = ()
+    trace: Trace | None = None
 
     @property
     def sites(self) -> dict[str, Frame]:
@@ -125,7 +127,9 @@ class Subject:
         try:
             # On meta too: what a `forward` creates without a device is on that of its parameters.
             with torch.device("meta"):
-                trace(model, inputs, named, config, recorder_class=recorder_class, on_return=note)
+                run = trace(
+                    model, inputs, named, config, recorder_class=recorder_class, on_return=note
+                )
         except LaneError as error:
             if watched or with_data is None:
                 return self._failed(error, signature)
@@ -135,11 +139,11 @@ class Subject:
                 run = trace_on_lanes(model, builders, inputs, named, replace(config, lane="cpu"))
             except ModelError:
                 return self._failed(error, signature)
-            return Outcome(None, tuple(out.shape for out in run.calls[0].outputs), {}, {}, (),
-                           signature)  # fmt: skip
+            shapes = tuple(out.shape for out in run.calls[0].outputs)
+            return Outcome(None, shapes, signature=signature, trace=run)
         except ModelError as error:
             return self._failed(error, signature)
-        return Outcome(None, tuple(output), signature=signature)
+        return Outcome(None, tuple(output), signature=signature, trace=run)
 
     def _failed(self, error: ModelError, signature: str) -> Outcome:
         failure = error.failure or self._without_a_run(error.__cause__ or error)

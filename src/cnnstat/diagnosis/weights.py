@@ -227,3 +227,25 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(0.3, lambda e: e.is_short_view, "rows of fewer than 8 elements are rare"),
     Weight(0.1, lambda e: e.width_surprisal, "a number may be a width"),
 )
+
+
+# What a fix does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """The properties of the network that an edit leaves, as the run with it shows."""
+
+    over_the_sides: bool = False
+    mixes_the_batch: bool = False
+    fixes_the_batch: bool = False
+
+
+EFFECT: tuple[Weight[Effects], ...] = (
+    Weight(20.0, lambda e: e.over_the_sides, "the columns of a map are no features"),
+    Weight(20.0, lambda e: e.mixes_the_batch, "a row of the output is of one example"),
+    Weight(3.0, lambda e: e.fixes_the_batch, "the last batch of a data set is smaller"),
+)
+
+MISLEADING = 12.0
+"""Edits of at least these bits are not shown: with them it runs, and is not what was meant."""

@@ -1,0 +1,120 @@
+"""What a fix does to the network, as the run with it shows.
+
+Edits that all make a model run differ in what it computes then: a linear layer may run over the
+columns of a map, rows of several examples may be one, the batch may be a number of the source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from operator import mul
+from typing import Any
+
+from ..inputs import InputSpec
+from ..operators.convolution import Convolution
+from ..operators.joins import Cat
+from ..operators.pooling import AdaptivePool, Pool
+from ..operators.registry import Trait, traits_of, view_of
+from ..results import Shape
+from ..trace.records import Call, Failure, Op, TensorSpec, Trace
+from .changes import Change
+from .weights import Effects
+
+_OF_FEATURES = {"Linear", "LayerNorm", "RMSNorm", "LSTM", "GRU", "RNN", "MultiheadAttention"}
+_KEEPING = Trait.ELEMENTWISE | Trait.NORM
+_IMAGE = 4  # axes
+
+
+def effects_of(
+    change: Change, run: Trace, failure: Failure, inputs: Sequence[Any],
+    runs_on: Callable[[tuple[Any, ...]], bool],
+) -> Effects:  # fmt: skip
+    """Of a change with which `run` ended well and without which `failure` happened.
+
+    `inputs` are the positional ones of the run; `runs_on` is whether it runs on others.
+    """
+    shapes = [value.shape for value in inputs if isinstance(value, InputSpec)]
+    batches = {shape[0] for shape in shapes if shape}
+    return Effects(
+        over_the_sides=_runs_over_sides(run, failure),
+        mixes_the_batch=bool(shapes) and _mixes_the_batch(run, shapes),
+        fixes_the_batch=len(shapes) == len(inputs) and bool(_numbers_of(change) & batches)
+        and not runs_on(tuple(replace(x, shape=(2 * x.shape[0], *x.shape[1:])) for x in inputs)),
+    )  # fmt: skip
+
+
+def _numbers_of(change: Change) -> set[int]:
+    """The numbers that are written newly."""
+    found = {int(n) for r in change.replacements for n in re.findall(r"\b\d+\b", r.text)}
+    return found | {value for value in change.arguments.values() if isinstance(value, int)}
+
+
+# The batch
+
+
+def _mixes_the_batch(run: Trace, inputs: Sequence[Shape]) -> bool:
+    """Whether no output has the batch as an axis or as a part of its first one.
+
+    The batch may be the second axis of sequences; N·T rows are one for each token.
+    """
+    rows = {size for shape in inputs for size in (*shape[:2], *accumulate(shape[:2], mul))}
+    batches = {shape[0] for shape in inputs if shape}
+    outputs = [out.shape for out in run.calls[0].outputs if out.shape] if run.calls else []
+    return bool(outputs) and not any(
+        shape[0] in rows or batches & set(shape) for shape in outputs
+    )  # fmt: skip
+
+
+# Features
+
+
+def _runs_over_sides(run: Trace, failure: Failure) -> bool:
+    """Whether a layer of features that failed before, or was not reached, gets a map, whose last
+    axis is a side.
+    """
+    reached = {call.path for call in failure.trace.calls if call.outputs}
+    first_ops: dict[int, int] = {}
+    for number, op in enumerate(run.ops):
+        first_ops.setdefault(op.call, number)
+    return any(
+        is_map(call.inputs[0], run, first_ops.get(call.index, len(run.ops)))
+        for call in run.calls
+        if _is_of_features(call) and call.inputs and call.path not in reached
+    )
+
+
+def _is_of_features(call: Call) -> bool:
+    if call.module is None or call.module.base not in _OF_FEATURES:
+        return False
+    shape = call.module.settings.get("normalized_shape", ())
+    return not isinstance(shape, tuple) or len(shape) < 2  # (channels, *sides) are of a map
+
+
+def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
+    """Whether the last axis of a tensor is a side, as behind a convolution.
+
+    `until` is the number of the first operator that reads the tensor.
+    """
+    axes = len(spec.shape)
+    if axes < 3:
+        return False
+    for op in reversed(run.ops[:until]):
+        if all(out.value != spec.value for out in op.outputs):
+            continue
+        view = view_of(op)
+        if isinstance(view, Convolution | Pool | AdaptivePool):
+            return True
+        source = next((x for x in op.inputs if x.parameter is None and len(x.shape) == axes), None)
+        keeps = bool(traits_of(op.name) & _KEEPING) or isinstance(view, Cat) or _pools(op)
+        if source is None or not keeps:
+            return False
+        spec = source
+    return axes >= _IMAGE and any(given.tensor.value == spec.value for given in run.inputs)
+
+
+def _pools(op: Op) -> bool:
+    """Global pooling is a mean that keeps its axes."""
+    return op.name == "aten.mean"
