@@ -169,24 +169,17 @@ def _mended(program: Program, faults: list[dict[str, Any]]) -> list[tuple[str, P
 
 def with_fix(program: Program, fix: dict[str, Any]) -> Program | None:
     """The program with a fix of the record, as a reader would carry it out."""
-    edit, instead, place = fix["edit"], fix["instead_of"], fix["source"]
-    if place is None and edit.startswith("input "):
-        return replace(program, options=_with_input(program.options, edit))
-    if place is None or instead is None:
-        return None
-    source: str | None = program.source
-    edits = [(int(e["source"].split(":")[1]), e["instead_of"], e["edit"])
-             for e in (fix, *fix.get("also", ()))]  # fmt: skip
-    for line, old, new in sorted(edits, reverse=True):  # so that the places before remain valid
-        source = _replaced_once(source, line, old, new) if source is not None else None
-    return None if source is None else replace(program, source=source)
-
-
-def _replaced_once(source: str, line: int, old: str, new: str) -> str | None:
-    """With the text at or behind a line replaced; None if it is not there."""
-    lines = source.split("\n")
-    before, here = lines[: line - 1], "\n".join(lines[line - 1 :])
-    return "\n".join([*before, here.replace(old, new, 1)]) if old in here else None
+    edit = fix["edit"]
+    if not fix["edits"]:
+        of_input = edit.startswith("input ")
+        return replace(program, options=_with_input(program.options, edit)) if of_input else None
+    lines = program.source.split("\n")
+    for change in sorted(fix["edits"], key=lambda change: -change["line"]):
+        first, before = change["line"] - 1, change["before"]
+        if lines[first : first + len(before)] != before:
+            return None
+        lines[first : first + len(before)] = change["after"]
+    return replace(program, source="\n".join(lines))
 
 
 def _with_input(options: str, edit: str) -> str:

@@ -112,7 +112,7 @@ def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
         if source is None or not keeps:
             return False
         spec = source
-    return axes >= _IMAGE and any(given.tensor.value == spec.value for given in run.inputs)
+    return axes >= _IMAGE and any(x.tensor.value == spec.value for x in run.inputs)
 
 
 def _pools(op: Op) -> bool:
