@@ -10,22 +10,40 @@ from ..trace.records import Call, Frame
 from .changes import Situation
 from .literals import Literal
 from .source_text import Replacement, span_of
-from .syntax import Code, argument, arguments_of, code_of, name_of_called
+from .syntax import Code, Evaluated, argument, arguments_of, code_of, name_of_called
 from .uses import uses_of
+
+_KEEPING_SHAPE = {
+    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Identity", "ReLU", "GELU", "SiLU", "ELU",
+    "LeakyReLU", "Tanh", "Sigmoid",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FailingCode:
-    """An expression of the user's source that failed.
+    """An expression of the user's source that failed, or the statement of an `+=`.
 
     `entered` is the module that it calls, None if it calls none; `failed` the innermost call inside
-    it, which is the same if the user calls the layer itself.
+    it, which is the same if the user calls the layer itself. `before` are the layers that it ran.
     """
 
     code: Code
-    node: ast.expr
+    node: Evaluated
     entered: Call | None
     failed: Call | None
+    before: tuple[Call, ...] = ()
+
+    def is_same_input(self, call: Call) -> bool:
+        """Whether the argument of the expression is what a call inside it gets, but for layers that
+        keep its shape.
+        """
+        entered = self.entered
+        if entered is None or not entered.inputs or not call.inputs:
+            return False
+        if entered.inputs[0].value == call.inputs[0].value:
+            return True
+        are_passed = all(c.module and c.module.base in _KEEPING_SHAPE for c in self.before)
+        return are_passed and entered.inputs[0].shape == call.inputs[0].shape
 
     @property
     def function(self) -> ast.FunctionDef | None:
@@ -62,7 +80,11 @@ def failing_code(situation: Situation) -> FailingCode | None:
          frames[-1]), None
     )  # fmt: skip
     failed = failure.calls[-1] if failure.calls else None
-    return FailingCode(code, node, entered, failed)
+    before = tuple(
+        call for call in failure.trace.calls
+        if entered is not None and call.index > entered.index and call.index not in failure.open
+    )  # fmt: skip
+    return FailingCode(code, node, entered, failed, before)
 
 
 def _innermost(situation: Situation, frames: tuple[Frame, ...]) -> Frame | None:

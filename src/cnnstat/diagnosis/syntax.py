@@ -17,6 +17,7 @@ from .literals import Span
 from .source_text import Replacement, piece, span_of
 
 N = TypeVar("N", bound=ast.AST)
+Evaluated = ast.expr | ast.AugAssign
 _PRIMARY = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Tuple)
 _FUNCTIONAL = "torch.nn.functional"
 
@@ -38,11 +39,11 @@ class Code:
 
     # Nodes
 
-    def at(self, frame: Frame) -> ast.expr | None:
-        """The expression that a frame evaluates."""
+    def at(self, frame: Frame) -> Evaluated | None:
+        """The expression that a frame evaluates, or the statement of an `+=`."""
         end = (frame.end_line, frame.end_column)
-        ending = [
-            node for node in ast.walk(self.tree) if isinstance(node, ast.expr)
+        ending: list[Evaluated] = [
+            node for node in ast.walk(self.tree) if isinstance(node, ast.expr | ast.AugAssign)
             and (node.end_lineno, node.end_col_offset) == end
         ]  # fmt: skip
         exact = [n for n in ending if (n.lineno, n.col_offset) == (frame.line, frame.column)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
-from .calls import layers_not_created, lists_called, lists_of_arguments
+from .calls import layers_not_created, lists_called, lists_of_arguments, missing_layers
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
 from .joined_tensors import joined_tensors
@@ -21,6 +21,7 @@ from .names_in_arguments import names_in_arguments
 from .numbers_in_code import function_literals, local_literals
 from .other_inputs import other_inputs
 from .rearranged_inputs import rearranged_inputs
+from .recurrent_states import recurrent_states
 from .returned_values import first_of_several, missing_returns
 from .unwritten_settings import unwritten_settings
 
@@ -28,7 +29,9 @@ Kind = Callable[[Situation], Iterable[Proposal]]
 
 INSERTIONS: tuple[Kind, ...] = (
     rearranged_inputs, reshapes, squeezes, conversions, joined_tensors,
+    recurrent_states,
     first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
+    missing_layers,
 )  # fmt: skip
 OF_SOURCE: tuple[Kind, ...] = (
     constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,

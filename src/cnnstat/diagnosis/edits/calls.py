@@ -162,6 +162,19 @@ def _loop(site: FailingCode) -> Iterator[Proposal]:
     yield _proposal(Prior.LOOP, site.code.replacement(statement, text))
 
 
+def missing_layers(situation: Situation) -> Iterator[Proposal]:
+    """`nn.Identity()` in the place of a None among layers."""
+    if situation.failure.error != "TypeError":
+        return
+    for file, text in situation.texts.items():
+        code = code_of(file, text)
+        name = code.layer("Identity")
+        for call in code.calls_of("Sequential", code.tree) if name else ():
+            for none in nodes(call, ast.Constant):
+                if none.value is None and not isinstance(code.parents[none], ast.keyword):
+                    yield _proposal(Prior.IDENTITY, code.replacement(none, f"{name}()"))
+
+
 # Lists of arguments
 
 
@@ -179,6 +192,12 @@ def lists_of_arguments(situation: Situation) -> Iterator[Proposal]:
         if tensors == written[: len(tensors)]:
             yield _proposal(Prior.BRACKETS, code.inserted_before(tensors[0], "["),
                             code.inserted_behind(tensors[-1], "]"))  # fmt: skip
+    elif len(written) > 1 and site.entered is not None and code.named("torch.cat"):
+        if site.entered.module is not None and site.entered.module.base == "Sequential":
+            opening = f"{code.named('torch.cat')}(["
+            for axis in (1, -1):
+                yield _proposal(Prior.JOINED_INPUTS, code.inserted_before(written[0], opening),
+                                code.inserted_behind(written[-1], f"], {axis})"))  # fmt: skip
     elif len(written) == 1 and not isinstance(written[0], ast.Starred | ast.Constant):
         star = "*(" if isinstance(written[0], ast.GeneratorExp) else "*"
         end = ")" if isinstance(written[0], ast.GeneratorExp) else ""

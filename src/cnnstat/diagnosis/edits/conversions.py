@@ -41,6 +41,8 @@ def _operands(site: FailingCode) -> list[ast.expr]:
     node = site.node
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
+    if isinstance(node, ast.AugAssign):
+        return [node.value]
     if site.entered is None and isinstance(node, ast.Call):
         several = [n for n in arguments_of(node)[:2] if not isinstance(n, ast.Constant)]
         return [*([site.operand] if site.operand else []), *several]

@@ -63,9 +63,11 @@ Operand = tuple[ast.expr, TensorSpec]
 
 def _operands(site: FailingCode) -> list[ast.expr]:
     """The expressions of the tensors that are joined."""
-    node: ast.AST = site.node
+    node = site.node
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
+    if isinstance(node, ast.AugAssign):
+        return [node.target, node.value]
     if not isinstance(node, ast.Call):
         return []
     written = arguments_of(node)
@@ -85,6 +87,7 @@ def _proposal(prior: Prior, *replacements: Replacement) -> Proposal:
 
 
 def _transposed(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
+    """For a product of rows with rows."""
     (left, a), (right, b) = pairs
     if min(len(a.shape), len(b.shape)) < 2 or any(_is_transposed(node) for node, _ in pairs):
         return
@@ -110,7 +113,7 @@ def _with_axes(code: Code, pairs: Sequence[Operand], is_cat: bool) -> Iterator[P
         if not 0 < missing <= 2 or not spec.shape or (is_cat and missing > 1):
             continue
         for places in combinations(range(len(longest)), missing):
-            if not _aligned(spec.shape, longest, places, is_cat):
+            if not _aligned(spec.shape, longest, places, is_cat) or _is_assigned(code, node):
                 continue
             yield _proposal(Prior.BROADCAST_AXIS, code.wrapped(node, "", _index(places, longest)))
 
@@ -135,19 +138,34 @@ def _index(places: tuple[int, ...], longest: Shape) -> str:
 
 def _resized(code: Code, pairs: Sequence[Operand], joined: int | None) -> Iterator[Proposal]:
     """The maps of later branches interpolated to the sides of the first."""
+    rank = len(pairs[0][1].shape)
+    function = code.function("interpolate")
+    if rank not in (3, 4) or function is None or (joined is not None and joined % rank != 1):
+        return
+    if joined is None and len({spec.shape[1] for _, spec in pairs}) > 1:
+        return
     (reference, spec), *others = pairs
-    if len(spec.shape) not in (3, 4) or not is_simple(reference):
+    largest = max((spec for _, spec in pairs), key=lambda spec: spec.shape[2:])
+    smallest = min((spec for _, spec in pairs), key=lambda spec: spec.shape[2:])
+    factor = largest.shape[2] // max(1, smallest.shape[2])
+    if factor > 1:  # a smaller scale, not a rounded side: to the sides of the largest
+        (reference, spec), *others = sorted(pairs, key=lambda pair: pair[1] is not largest)
+    different = [(node, other) for node, other in others if other.shape[2:] != spec.shape[2:]]
+    if is_simple(reference):
+        size = f"size={code.text_of(reference)}.shape[2:]"
+    elif all(s.shape[2:] == tuple(n // factor for n in spec.shape[2:]) for _, s in different):
+        size = f"scale_factor={factor}"
+    else:
         return
-    function = code.function("interpolate") or code.named("torch.nn.functional.interpolate")
-    if function is None or (joined is not None and joined % len(spec.shape) != 1):
-        return
-    sides = spec.shape[2:]
-    different = [node for node, other in others if other.shape[2:] != sides]
-    same_channels = all(other.shape[1] == spec.shape[1] for _, other in others)
-    if not different or (joined is None and not same_channels):
-        return
-    size = f", size={code.text_of(reference)}.shape[2:])"
-    yield _proposal(Prior.RESIZED, *(code.wrapped(n, f"{function}(", size) for n in different))
+    if different and not any(_is_assigned(code, node) for node, _ in different):
+        replacements = [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
+        yield _proposal(Prior.RESIZED, *replacements)
+
+
+def _is_assigned(code: Code, node: ast.expr) -> bool:
+    """Whether it is the left side of an `+=`, which cannot be another expression."""
+    above = code.parents[node]
+    return isinstance(above, ast.AugAssign) and above.target is node
 
 
 # A projection
@@ -168,6 +186,8 @@ def _projected(
     )
     last = None if init is None else _last_layer(init)
     if stride is None or cls is None or init is None or last is None or site.function is init:
+        return
+    if _is_assigned(code, node):
         return
     layer = code.layer(f"Conv{len(x.shape) - 2}d") if len(x.shape) > 2 else code.layer("Linear")
     if layer is None:

@@ -6,6 +6,7 @@ the same is inserted. Where the run goes on with a map, the axes are moved back 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -134,7 +135,7 @@ def _of_vectors(shape: Shape, module: Module, _: bool) -> Iterator[Rearrangement
         ones = ", 1" * axes
         yield Rearrangement(f"[:, :{nones}]", (n, features, *(1,) * axes), Prior.FORGOTTEN_AXIS,
                             layers=(f"Unflatten(1, ({features}{ones}))",))  # fmt: skip
-    elif features % channels == 0:
+    elif features % channels == 0 and (channels > 1 or axes > 1):
         side = round((features // channels) ** (1 / axes))
         if side**axes * channels == features:
             sizes = (channels, *(side,) * axes)
@@ -162,8 +163,10 @@ def _of_sequences(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearra
 
 def _of_maps(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearrangement]:
     n, a, b, c = shape
-    if is_map:
-        yield Rearrangement(".permute(0, 2, 3, 1)", (n, b, c, a), Prior.MOVED_AND_BACK,
+    if is_map and b * c > 1:
+        is_linear = module.base == "Linear"
+        prior = Prior.LINEAR_PER_POSITION if is_linear else Prior.MOVED_AND_BACK
+        yield Rearrangement(".permute(0, 2, 3, 1)", (n, b, c, a), prior,
                             back=".permute(0, 3, 1, 2)")  # fmt: skip
     else:  # the channels of a map that a layer made are first already
         yield Rearrangement(".permute(0, 3, 1, 2)", (n, c, a, b), Prior.MOVED_AXIS_IN_CODE)
@@ -201,10 +204,10 @@ def _proposals(
 ) -> Iterator[Proposal]:  # fmt: skip
     """`further` replacements belong to the same edit."""
     features = Features(prior=rearrangement.prior)
-    in_forward = () if site is None else _in_forward(site, call, rearrangement)
-    if in_forward:
-        yield Proposal(Change(replacements=(*in_forward, *further)), features)
-    if not rearrangement.layers:
+    in_forward = [] if site is None else list(_in_forward(site, call, rearrangement))
+    for replacements in in_forward:
+        yield Proposal(Change(replacements=(*replacements, *further)), features)
+    if in_forward or not rearrangement.layers:
         return
     found = layer_in_sequence(situation, call.path)
     if found is None:
@@ -216,27 +219,30 @@ def _proposals(
     texts = [f"{name}({layer.partition('(')[2]}"
              for name, layer in zip(names, rearrangement.layers, strict=True)]  # fmt: skip
     insertion = inserted_layers(code, element, *texts)
-    features = Features(prior=rearrangement.prior, is_elsewhere=bool(in_forward))
     yield Proposal(Change(replacements=(insertion, *further)), features)
 
 
 def _in_forward(
     site: FailingCode, call: Call, rearrangement: Rearrangement
-) -> tuple[Replacement, ...]:
-    """The argument of the call wrapped; empty if the layer gets another input than that."""
-    entered, operand, code = site.entered, site.operand, site.code
-    if entered is None or operand is None or not entered.inputs:
-        return ()
-    if entered.inputs[0].shape != call.inputs[0].shape:
-        return ()
+) -> Iterator[tuple[Replacement, ...]]:
+    """The argument of the call wrapped; nothing if the layer gets another input than that."""
+    operand, code, node = site.operand, site.code, site.node
+    if operand is None or not site.is_same_input(call) or not isinstance(node, ast.Call):
+        return
     before, after = _in_style(code, rearrangement.text)
     wrapped = code.wrapped(operand, before, after)
     if not rearrangement.back:
-        return (wrapped,)
+        yield (wrapped,)
+        return
     if _OPERAND in rearrangement.back and not is_simple(operand):
-        return ()
+        return
     back = rearrangement.back.replace(_OPERAND, code.text_of(operand))
-    return wrapped, code.inserted_behind(site.node, back)
+    yield wrapped, code.inserted_behind(node, back)
+    # `self.second(self.first(x))`: the axes are moved back behind all of it.
+    outer = code.statement(node)
+    value = outer.value if isinstance(outer, ast.Assign | ast.Return) else None
+    if isinstance(value, ast.Call) and value is not node:
+        yield wrapped, code.inserted_behind(value, back)
 
 
 def _in_style(code: Code, text: str) -> tuple[str, str]:

@@ -108,8 +108,8 @@ def _of_operand(situation: Situation) -> Iterator[Proposal]:
     if site is None or site.operand is None or not failure.open:
         return
     value = _first_argument(failure.arguments.get(failure.open[-1]))
-    for item in _items(value):
-        yield from _proposal(Prior.ITEM, site.code.wrapped(site.operand, "", item))
+    for item, prior in _items(value):
+        yield from _proposal(prior, site.code.wrapped(site.operand, "", item))
 
 
 def _first_argument(arguments: Any) -> Any:
@@ -123,14 +123,15 @@ def _first_argument(arguments: Any) -> Any:
     return None
 
 
-def _items(value: Any) -> Iterator[str]:
+def _items(value: Any) -> Iterator[tuple[str, Prior]]:
     if isinstance(value, dict):
-        yield from (f'["{name}"]' for name, item in value.items() if isinstance(item, TensorSpec))
+        tensors = [name for name, item in value.items() if isinstance(item, TensorSpec)]
+        yield from ((f'["{name}"]', Prior.ITEM) for name in tensors)
     elif isinstance(value, tuple) and value:
-        nested = isinstance(value[0], tuple)
-        yield "[0][0]" if nested else "[0]"
-        if isinstance(value[0], TensorSpec) and len(value[0].shape) == 3:
-            yield "[0][-1]"  # the last layer of the states of an LSTM
+        yield "[0][0]" if isinstance(value[0], tuple) else "[0]", Prior.ITEM
+        shapes = [item.shape for item in value if isinstance(item, TensorSpec)]
+        if len(shapes) == len(value) == 2 and len(shapes[0]) == 3 and shapes[0] == shapes[1]:
+            yield "[0][-1]", Prior.LAST_STATE
 
 
 # None

@@ -1,0 +1,41 @@
+"""The states of a recurrent layer: a pair for an LSTM, each with an axis of layers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..changes import Change, Proposal, Situation
+from ..failing_code import failing_code
+from ..syntax import Code, arguments_of, is_simple
+from ..weights import Features, Prior
+
+
+def recurrent_states(situation: Situation) -> Iterator[Proposal]:
+    """Another form of the states in the call of the layer that failed."""
+    failure, site = situation.failure, failing_code(situation)
+    call = failure.calls[-1] if failure.calls else None
+    if call is None or call.module is None or site is None or not isinstance(site.node, ast.Call):
+        return
+    written = arguments_of(site.node)
+    if call.module.base not in ("RNN", "LSTM", "GRU") or len(written) < 2 or not call.inputs:
+        return
+    state, x, *states = written[1], *call.inputs
+    if states and len(states[0].shape) == len(x.shape) - 1:
+        yield _proposal(site.code, state, _with_axis(site.code, state))
+    if call.module.base == "LSTM" and len(states) == 1 and is_simple(state):
+        text = site.code.text_of(state)
+        yield _proposal(site.code, state, f"({text}, {text})")
+    elif call.module.base != "LSTM" and isinstance(state, ast.Tuple) and len(states) == 2:
+        yield _proposal(site.code, state, site.code.text_of(state.elts[0]))
+
+
+def _proposal(code: Code, node: ast.expr, text: str) -> Proposal:
+    change = Change(replacements=(code.replacement(node, text),))
+    return Proposal(change, Features(prior=Prior.STATES))
+
+
+def _with_axis(code: Code, state: ast.expr) -> str:
+    if isinstance(state, ast.Tuple):
+        return f"({', '.join(_with_axis(code, item) for item in state.elts)})"
+    return code.wrapped(state, "", ".unsqueeze(0)").text
