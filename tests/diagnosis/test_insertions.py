@@ -1,0 +1,62 @@
+"""Edits that insert or wrap text: which comes first, and that each does what it says.
+
+The files in `insertions/` say it in their heads: the first suggestion of each error, its other
+places, and the output with it. All suggestions are written into copies that run in plain PyTorch.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import cnnstat
+from cnnstat.diagnosis.line_edits import with_edits
+from cnnstat.inputs import parse_input
+from cnnstat.models.torchvision_import import make_importable
+
+FILES = sorted((Path(__file__).parent / "insertions").glob("*.py"))
+
+
+def faults_of(file: Path):
+    with pytest.raises(cnnstat.ModelError) as caught:
+        cnnstat.analyze(f"{file}:Net")
+    assert caught.value.diagnosis is not None, caught.value
+    return caught.value.diagnosis.errors
+
+
+def executed(text: str, example: str | None = None):
+    """The shape of the output on the CPU, without anything of cnnstat's."""
+    make_importable()  # torchvision, whose operators may not fit this torch
+    names: dict = {"__name__": "inserted"}
+    exec(compile(text, "inserted.py", "exec"), names)
+    made = names["Net"]
+    model = made if isinstance(made, nn.Module) else made()
+    spec = parse_input(example or names["example_input"])
+    with torch.no_grad():
+        result = model.eval()(torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)))
+    return tuple(result.shape)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_what_comes_first_and_that_all_suggestions_work(file: Path):
+    text = file.read_text()
+    with pytest.raises(Exception):  # noqa: B017, PT011  # whatever torch raises for the mistake
+        executed(text)
+    faults = faults_of(file)
+    first = [fault.fixes[0] for fault in faults]
+    edits = [edit.edit.split("\n")[0] for fix in first for edit in (fix, *fix.also)]
+    assert edits == re.findall(r"^(?:fix|and): (.*)$", text, re.MULTILINE)
+    output = re.findall(r"^output: (.*)$", text, re.MULTILINE)
+    assert ["×".join(map(str, shape)) for shape in first[-1].output] == output
+    for fault in faults[:-1]:
+        text = with_edits(text, fault.fixes[0].edits)
+    for fix in faults[-1].fixes:
+        if fix.edits:
+            assert (executed(with_edits(text, fix.edits)),) == fix.output
+        else:
+            example = fix.edit.removeprefix("input ").replace("×", ",").replace(" of ", ":")
+            assert (executed(text, example),) == fix.output
