@@ -267,10 +267,10 @@ def test_the_report_names_the_read():
 
 
 def test_a_model_too_large_to_repeat_may_depend_on_its_values():
-    from cnnstat.tracing.user_code import value_reads
+    from cnnstat.tracing.user_code import value_effects
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(value_reads, "_MAX_MACS", 0)
+        patch.setattr(value_effects, "_MAX_MACS", 0)
         analysis = analysis_of(scaled)
     assert not analysis.totals.exact
     assert effects(analysis) == {"item": None}

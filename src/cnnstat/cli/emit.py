@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
 from .model_code import running_models
+from .output_files import check_writable, write_files
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -58,7 +57,7 @@ def destination(format: Format | None, file: Path | None) -> Destination:
             f"--output {file}: its extension tells no format", f"known: {known}",
             hint="add --format table|markdown|csv|json|latex|html|github",
         )  # fmt: skip
-    _check_writable(file)
+    check_writable(file)
     return Destination(chosen, file)
 
 
@@ -135,55 +134,6 @@ def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options | No
         emit(diagnosis, to, options)
     elif to.file is None and diagnosis.layers:
         emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
-
-
-def write_files(files: dict[Path, str]) -> None:
-    """Write all files or none: all are written under other names before any is renamed."""
-    drafts: dict[Path, Path] = {}
-    try:
-        for file, text in files.items():
-            if file.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "it is a directory")
-            if file.exists() and not file.is_file():  # write into a pipe or a device
-                file.write_text(text, encoding="utf-8", newline="")
-                continue
-            target = file.resolve()  # replace the target of a link, not the link
-            # a long name would be too long with a suffix
-            handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}-", dir=target.parent)
-            drafts[target] = Path(name)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
-                draft.write(text)
-            mode = target.stat().st_mode if target.exists() else 0o666 & ~_umask()
-            drafts[target].chmod(mode & 0o7777)
-        for file, written in drafts.items():
-            os.replace(written, file)
-    except OSError as error:
-        raise OutputError(f"cannot write {file}", error.strerror or str(error)) from error
-    finally:
-        for written in drafts.values():
-            written.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _check_writable(file: Path) -> None:
-    folder = file.parent
-    try:
-        file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:  # a name that is too long, a link to itself
-        raise OutputError(f"cannot write {file}", error.strerror or str(error)) from error
-    if not folder.is_dir():
-        raise OutputError(
-            f"cannot write {file}", f"there is no directory {folder}", hint=f"mkdir -p {folder}"
-        )
-    if not os.access(folder, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
-        raise OutputError(f"cannot write {file}", "permission denied")
 
 
 def _print(text: str, format: Format) -> None:

@@ -18,6 +18,7 @@ import typer
 
 from ..errors import ModelError, UsageError
 from ..escaping import visible
+from .output_files import write_files
 from .problems import print_problems
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def write_fix(error: ModelError, number: int) -> None:
         ModelError: a file has changed since it was read.
         OutputError: a file cannot be written.
     """
-    from .emit import write_files
-
     print_problems(error, offers_fix=False)
     texts = _changed_files(_chosen(error.diagnosis, number))
     for file, (before, after) in texts.items():

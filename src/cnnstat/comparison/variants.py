@@ -16,7 +16,8 @@ from ..choices import Mode
 from ..errors import ModelError, PassedThrough
 from ..run_config import RunConfig
 from ..trace.records import Trace
-from ..tracing.recording.recorder import Observer, OpenCall
+from ..tracing.recording.open_calls import OpenCall
+from ..tracing.recording.recorder import Observer
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.trace import trace
 

@@ -23,7 +23,8 @@ from torch.autograd.function import FunctionCtx
 from ...errors import ModelPhase
 from ...trace.records import Backward, Module, Op
 from ..structure.containers import output_tensors
-from .recorder import OpenCall, Recorder
+from .open_calls import OpenCall
+from .recorder import Recorder
 
 NUMBERS_NODES = hasattr(torch._C, "_current_autograd_node") and hasattr(
     torch._C._autograd, "_get_sequence_nr"

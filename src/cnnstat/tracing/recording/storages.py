@@ -19,7 +19,8 @@ from ...trace.step_records import Operator, Phase, Place, Storage, StorageKind
 from ..structure.containers import tensors_among
 from ..structure.sparse import storage_of, stored_in
 from .backward import BackwardRecorder
-from .recorder import OpenCall, storage_key
+from .open_calls import OpenCall
+from .tensor_records import storage_key
 
 _NOWHERE = Place("", "")
 _BEFORE_THE_STEP = -1

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...trace.records import Frame, Kind, Module
 from ..places import frames_above
-from .recorder import OpenCall, Recorder
+from .open_calls import OpenCall
+from .recorder import Recorder
 
 
 class Watcher(Recorder):

@@ -17,7 +17,8 @@ from ...operators.user_rules import shape_rule_of
 from ..meta_device.memory_formats import lay_out
 from ..meta_device.meta_rules import DTYPE_CHECKS, LARGEST, READING_CONSTANTS, SHAPE_CHECKS
 from ..process.global_state import SEED
-from ..recording.recorder import Attempt, Recorder
+from ..recording.open_calls import Attempt
+from ..recording.recorder import Recorder
 from ..structure.containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from ..structure.sparse import is_sparse
 from ..user_code.scripted import ScriptedRows

@@ -24,7 +24,8 @@ from ...operators.linear import PLACES
 from ...trace.records import About, Failure, Op, Trace
 from ..meta_device.meta_rules import Refused
 from ..places import frames_of, is_model_source, local_integers, raising_line
-from ..recording.recorder import Attempt, OpenCall, Recorder
+from ..recording.open_calls import Attempt, OpenCall
+from ..recording.recorder import Recorder
 from ..structure.containers import rebuilt, tensors_among
 from .lanes import Lane
 

@@ -17,7 +17,8 @@ from ...trace.records import About, Trace
 from ...units import format_bytes
 from ..process.global_state import preserve_rng_state, seeded_generators
 from ..structure.modules import parameters_of
-from ..user_code.value_reads import ValueReads, with_effects
+from ..user_code.value_effects import with_effects
+from ..user_code.value_reads import ValueReads
 from .lanes import META, Lane, available_bytes, cpu_lane, fake_lane
 from .trace import trace
 

@@ -19,7 +19,8 @@ from ..meta_device.memory_formats import attention_layout
 from ..process.class_state import class_state_preserved
 from ..process.global_state import modes_preserved, preserve_rng_state, slow_attention
 from ..process.isolation import process_preserved
-from ..recording.recorder import Observer, OpenCall, Recorder
+from ..recording.open_calls import OpenCall
+from ..recording.recorder import Observer, Recorder
 from ..structure.containers import clone_inputs, complete, map_inputs, tensors_among
 from ..structure.modules import (
     class_name,
@@ -31,7 +32,8 @@ from ..structure.modules import (
 )
 from ..structure.packed import packed_weights
 from ..user_code.created_modules import parameter_record, path_in, with_created
-from ..user_code.value_reads import NEED_DATA, ValueReads
+from ..user_code.value_origins import NEED_DATA
+from ..user_code.value_reads import ValueReads
 from .copies import substitutes_in
 from .dispatch import Operators
 from .lanes import META, Lane

@@ -25,7 +25,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from ...trace.records import Bound, ControlFlow
 from ..process.global_state import replaced_here
-from ..recording.recorder import OpenCall, Recorder
+from ..recording.open_calls import OpenCall
+from ..recording.recorder import Recorder
 from .known_values import KnownValues
 
 _NO_BLOCKS = 2**30  # the size of the one block of an attention without mask

@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from ...operators.registry import Trait, traits_of
 from ...trace.records import Op, TensorSpec
-from ..recording.recorder import MOST_KNOWN, Recorder
+from ..recording.recorder import Recorder
+from ..recording.tensor_records import MOST_KNOWN
 from ..structure.containers import rebuilt
 
 _RANDOM = ("rand", "bernoulli", "normal", "uniform", "exponential", "multinomial", "dropout")

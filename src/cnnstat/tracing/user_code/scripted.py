@@ -13,7 +13,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..recording.recorder import OpenCall, Recorder, storage_key
+from ..recording.open_calls import OpenCall
+from ..recording.recorder import Recorder
+from ..recording.tensor_records import storage_key
 from ..structure.containers import tensors_among
 from ..structure.modules import modules_of
 

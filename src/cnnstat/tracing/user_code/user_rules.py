@@ -21,7 +21,8 @@ from ...operators.user_rules import (
     checked_amount,
     checked_shapes,
 )
-from ..recording.recorder import OpenCall, Recorder
+from ..recording.open_calls import OpenCall
+from ..recording.recorder import Recorder
 from ..structure.containers import tensors_among
 
 
