@@ -90,12 +90,13 @@ def last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def layer_sites(situation: Situation) -> list[LayerSite]:
-    """The calls that create the layers which have run, in their order."""
+def layer_sites(situation: Situation, reached: bool = True) -> list[LayerSite]:
+    """The calls that create the layers which have run, in their order; or those of all layers."""
     failure = situation.failure
     found: dict[Frame, list[Module]] = {}
     scopes: dict[Frame, Scope] = {}
-    for path in dict.fromkeys(call.path for call in failure.trace.calls if call.module):
+    paths = [call.path for call in failure.trace.calls if call.module]
+    for path in dict.fromkeys(paths) if reached else failure.trace.modules:
         if path not in failure.trace.modules or not situation.scopes.get(path):
             continue
         scope = situation.scopes[path][0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import inf
 from operator import itemgetter
 from typing import Any
@@ -13,6 +14,9 @@ from ..trace.records import Failure
 from .changes import Change, Proposal, Situation
 from .edits import proposals_for
 from .effects import effects_of
+from .literals import plain
+from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
+from .source_text import Replacement, place_before
 from .subjects import Outcome, SourceSubject, Subject
 from .weights import EFFECT, MISLEADING, total
 
@@ -21,6 +25,7 @@ _TRIALS = 60  # runs for one error
 _SECONDS = 6.0  # of the processor's time, for all of a diagnosis
 _ERRORS = 8
 _WORTH_SHOWING = 2.5  # bits more than the best fix, at most
+_PLACES = 3  # of the source that one fix changes
 _BRANCHES = 2  # assumptions that are followed for one error
 
 Fixed = tuple[Change, Outcome]
@@ -44,9 +49,11 @@ class Found:
 class Search:
     """A depth-first search over errors.
 
-    A change that makes the model run to its end is a fix. Where none does, the model has several
-    errors: the change that lets the run come furthest is assumed to be the fix of the first, and
-    the search goes on from the next failure. It is discarded if that cannot be fixed either.
+    A change that makes the model run to its end is a fix. Where none does, the change that lets the
+    run come furthest is assumed, and the search goes on from the next failure. That is another
+    error of the user's if the assumed change leaves what flows out of the failed call as the source
+    has it. Otherwise the change itself may have caused it: then both are one fix in several places.
+    The assumption is discarded if the next failure cannot be fixed either.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -60,22 +67,34 @@ class Search:
             return [Found(before, outcome, tuple(fixes))], True
         if depth < _ERRORS:
             for proposal, _ in advances[:_BRANCHES]:
-                # Later replacements refer to the text that results from this one.
-                after = before.and_then(proposal.change).with_texts_replaced(outcome.texts)
-                watched = self.subject.run(after, watched=True)
-                if watched.failure is None:
-                    continue
-                errors, all_fixed = self.errors(after, watched, depth + 1)
-                if not all_fixed:
-                    continue
-                assumed = proposal.change
-                if _change_inputs_only([assumed, *(fix[0] for fix in errors[0].fixes[:1])]):
-                    # Each input replaces the one before, so the last fixes both errors.
-                    both = [fix for fix in errors[0].fixes if fix[0].inputs is not None]
-                    return [Found(before, outcome, tuple(both)), *errors[1:]], True
-                final = errors[-1].fixes[0][1]
-                return [Found(before, outcome, ((assumed, final),)), *errors], True
+                errors = self._assuming(proposal.change, before, outcome, depth)
+                if errors:
+                    return errors, True
         return [Found(before, outcome, ())], False
+
+    def _assuming(
+        self, assumed: Change, before: Change, outcome: Outcome, depth: int
+    ) -> list[Found]:
+        """The errors if `assumed` is the fix of the first; none if they cannot be fixed."""
+        # Later replacements refer to the text that results from this one.
+        after = before.and_then(assumed).with_texts_replaced(outcome.texts)
+        watched = self.subject.run(after, watched=True)
+        if watched.failure is None:
+            return []
+        errors, all_fixed = self.errors(after, watched, depth + 1)
+        if not all_fixed:
+            return []
+        fixes = errors[0].fixes
+        if _change_inputs_only([assumed, *(fix[0] for fix in fixes[:1])]):
+            # Each input replaces the one before, so the last fixes both errors.
+            both = [fix for fix in fixes if fix[0].inputs is not None]
+            return [Found(before, outcome, tuple(both)), *errors[1:]]
+        if not _is_independent(outcome, watched):
+            joined = [(change, end) for fix, end in fixes
+                      if (change := together(assumed, fix, outcome.texts)) is not None]  # fmt: skip
+            return [Found(before, outcome, tuple(joined))] if joined and not errors[1:] else []
+        final = errors[-1].fixes[0][1]
+        return [Found(before, outcome, ((assumed, final),)), *errors]
 
     def _try_all(
         self, before: Change, outcome: Outcome
@@ -149,6 +168,53 @@ class Search:
 
 def _change_inputs_only(changes: list[Change]) -> bool:
     return all(change.inputs is not None for change in changes)
+
+
+def _is_independent(before: Outcome, after: Outcome) -> bool:
+    """Whether a change leaves what flows out of the failed call as the source has it.
+
+    The size of its input may change, and how its operands come to it. Then what fails behind it is
+    no consequence of the change.
+    """
+    failure, later = before.failure, after.failure
+    assert failure is not None
+    assert later is not None
+    if not failure.calls:
+        return True
+    failed = failure.calls[-1]
+    again = next((call for call in later.trace.calls
+                  if (call.path, call.call) == (failed.path, failed.call)), None)  # fmt: skip
+    if failed.module is None:
+        # A sum has the shape of one operand, which the source chose.
+        return again is not None and any(
+            out.shape == x.shape for out in again.outputs for x in failed.inputs
+        )
+    modules = later.trace.modules
+    return not any(
+        plain(module.settings.get(name)) != plain(value)
+        for path, old in failure.trace.modules.items()
+        if (module := modules.get(path)) is not None
+        for name, value in old.settings.items() if name in CHOSEN_SIZES | WINDOW_SETTINGS
+    )  # fmt: skip
+
+
+def together(first: Change, second: Change, texts: Mapping[str, str]) -> Change | None:
+    """One change of several places; None if it is not that, or of too many.
+
+    `second` refers to the sources with `first`, which refers to `texts`.
+    """
+    if len(first.replacements) + len(second.replacements) > _PLACES:
+        return None
+    if not first.replacements or not second.replacements:
+        return None
+    moved = []
+    for replacement in second.replacements:
+        file = replacement.span.file
+        span = place_before(replacement.span, first.replacements, texts[file])
+        if span is None:
+            return None
+        moved.append(Replacement(span, replacement.text))
+    return replace(first, replacements=(*first.replacements, *moved))
 
 
 def _by_progress(advance: tuple[Proposal, Outcome]) -> tuple[float, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from ..trace.records import Frame
@@ -39,19 +41,43 @@ def lines_of(text: str) -> list[str]:
 
 def replaced(text: str, replacements: Iterable[Replacement]) -> str:
     """The source with the replacements, which may not overlap."""
-    lines = [line.encode() for line in lines_of(text)]
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
-    source = b"".join(lines)
+    source = b"".join(line.encode() for line in lines_of(text))
+    starts = _starts(text)
     # From the end, so that the places before a replacement remain valid.
     order = sorted(replacements, key=lambda r: (r.span.line, r.span.column), reverse=True)
     for replacement in order:
-        span = replacement.span
-        begin = starts[span.line - 1] + span.column
-        end = starts[span.end_line - 1] + span.end_column
+        begin, end = _offsets(starts, replacement.span)
         source = source[:begin] + replacement.text.encode() + source[end:]
     return source.decode()
+
+
+def _starts(text: str) -> list[int]:
+    """The offset of each line in bytes."""
+    return [0, *accumulate(len(line.encode()) for line in lines_of(text))]
+
+
+def _offsets(starts: list[int], span: Span) -> tuple[int, int]:
+    return starts[span.line - 1] + span.column, starts[span.end_line - 1] + span.end_column
+
+
+def place_before(span: Span, replacements: Iterable[Replacement], text: str) -> Span | None:
+    """Where a piece of the source with the replacements was in `text`; None inside of one."""
+    here = [r for r in replacements if r.span.file == span.file]
+    starts = _starts(text)
+    begin, end = _offsets(_starts(replaced(text, here)), span)
+    moved = 0
+    for replacement in sorted(here, key=lambda r: (r.span.line, r.span.column)):
+        old_begin, old_end = _offsets(starts, replacement.span)
+        new_end = old_begin + moved + len(replacement.text.encode())
+        if end <= old_begin + moved:
+            break
+        if begin < new_end:
+            return None
+        moved = new_end - old_end
+    lines = [bisect_right(starts, offset - moved) for offset in (begin, end)]
+    columns = [offset - moved - starts[line - 1]
+               for offset, line in zip((begin, end), lines, strict=True)]  # fmt: skip
+    return Span(span.file, lines[0], columns[0], lines[1], columns[1])
 
 
 def piece(text: str, span: Span) -> str:
@@ -79,8 +105,13 @@ def _calls_in(text: str) -> dict[tuple[int, int, int | None, int | None], ast.Ca
 
 def call_at(text: str, frame: Frame) -> ast.Call | None:
     """The call that a frame is in; None if it is in no call, as in an operator."""
-    place = frame.line, frame.column, frame.end_line, frame.end_column
-    return _calls_in(text).get(place)
+    calls = _calls_in(text)
+    end = frame.end_line, frame.end_column
+    exact = calls.get((frame.line, frame.column, *end))
+    if exact is not None:
+        return exact
+    # The place of a call of a method on a line of its own begins at the method's name.
+    return next((call for place, call in calls.items() if place[2:] == end), None)
 
 
 def positional(call: ast.Call) -> list[ast.expr]:

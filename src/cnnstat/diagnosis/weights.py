@@ -126,6 +126,9 @@ class Prior(Enum):
     BATCH_FIRST = -0.2, "most code has the batch first, and most layers of sequences do not"
     WIDTHS_OF_ATTENTION = -0.2, "keys of another width than the queries need kdim and vdim"
 
+    VIEW_AND_LAYER = -0.4, "both follow from the map; who wrote its size twice changes both"
+    STATE_BY_INPUT = 0.0, "a state has the batch of the input and the rows of the layer"
+    STATE_BY_NUMBER = 0.2, "its number of rows or its width, and no size of the input"
     LAYER_CLASS = -0.4, "BatchNorm2d behind a linear layer: its input has another number of axes"
     MAP_OF_NAME = -0.5, "the channels of a flattened map are a name, and its sides were forgotten"
     TWICE_A_NAME = -0.2, "both directions, or two parts that are concatenated"

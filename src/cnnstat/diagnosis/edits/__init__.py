@@ -23,6 +23,8 @@ from .other_inputs import other_inputs
 from .rearranged_inputs import rearranged_inputs
 from .recurrent_states import recurrent_states
 from .returned_values import first_of_several, missing_returns
+from .several_places import view_and_layer
+from .tensor_sizes import states_of_recurrent_layers
 from .unwritten_settings import unwritten_settings
 
 Kind = Callable[[Situation], Iterable[Proposal]]
@@ -33,11 +35,12 @@ INSERTIONS: tuple[Kind, ...] = (
     first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
     missing_layers,
 )  # fmt: skip
-OF_SOURCE: tuple[Kind, ...] = (
-    constant_arguments, setting_literals, function_literals, flattened_sides, local_literals,
-    unwritten_settings, layer_classes, names_in_arguments,
-    *INSERTIONS,
+SETTINGS: tuple[Kind, ...] = (
+    constant_arguments, setting_literals, flattened_sides,
+    unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
+    states_of_recurrent_layers,
 )  # fmt: skip
+OF_SOURCE: tuple[Kind, ...] = (*SETTINGS, function_literals, local_literals, *INSERTIONS)
 OF_LAYERS: tuple[Kind, ...] = (layer_settings, classes_of_layers)
 OF_INPUTS: tuple[Kind, ...] = (other_inputs,)
 
