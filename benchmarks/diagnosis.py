@@ -76,8 +76,8 @@ def _in_a_call(outer: ast.AST, inner: ast.AST) -> bool:
 
 def break_one(network: Network, chosen: random.Random) -> Broken:
     constant, argument = chosen.choice(arguments_of(network.source))
-    was = int(constant.value)  # type: ignore[arg-type]
-    sizes = [int(c.value) for c, _ in arguments_of(network.source)]  # type: ignore[arg-type]
+    was = int(constant.value)  # type: ignore[arg-type]  # a number
+    sizes = [int(c.value) for c, _ in arguments_of(network.source)]  # type: ignore[arg-type]  # likewise
     now = was
     while now == was or now < 0:
         way = chosen.choice(("near", "near", "double", "half", "other"))
@@ -127,7 +127,7 @@ def verdict(broken: Broken, folder: Path, number: int) -> tuple[str, str]:
 
 def restores(broken: Broken, fix: object) -> bool:
     """Whether a fix puts back the value of the argument that was broken."""
-    edit, instead, source = fix.edit, fix.instead_of, fix.source  # type: ignore[attr-defined]
+    edit, instead, source = fix.edit, fix.instead_of, fix.source  # type: ignore[attr-defined]  # a Fix
     if source is None or int(source.rpartition(":")[2]) != broken.line:
         return False
     good = broken.network.source.split("\n")[broken.line - 1]
@@ -144,7 +144,7 @@ def _values(line: str) -> str:
         def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
             try:
                 return ast.Constant(eval(ast.unparse(node), {"__builtins__": {}}))
-            except Exception:
+            except Exception:  # it is no arithmetic
                 return node
 
     try:

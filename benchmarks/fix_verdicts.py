@@ -236,7 +236,7 @@ def executed(program: Program) -> Run:
             inputs = _inputs(program, names)
             torch.manual_seed(0)
             outputs = _tensors(_called(model, inputs))
-        except Exception as error:
+        except Exception as error:  # the verdict
             frames = traceback.extract_tb(error.__traceback__)
             numbers = [frame.lineno or 0 for frame in frames if frame.filename == filename]
             line = error.lineno if isinstance(error, SyntaxError) else numbers[-1:]
@@ -244,7 +244,7 @@ def executed(program: Program) -> Run:
         try:
             torch.manual_seed(0)
             doubled = _tensors(_called(model, [torch.cat([x, x]) for x in inputs]))
-        except Exception:
+        except Exception:  # the batch is part of the model
             doubled = None
     shapes = tuple(tuple(x.shape) for x in inputs)
     return Run(shapes, outputs, 0, doubled, _windows(model))

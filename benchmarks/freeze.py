@@ -175,7 +175,7 @@ def forked(action: Callable[[], int]) -> int:
         status = action()
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:
+    except BaseException:  # a case may raise anything; it is printed
         traceback.print_exc()
         sys.stderr.flush()
     finally:
@@ -186,8 +186,8 @@ def redirect(out: int, err: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole case
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole case
 
 
 # Running all

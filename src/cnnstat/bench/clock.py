@@ -57,7 +57,7 @@ def _difference(before: float, after: float) -> float:
 
 def _event() -> Any:
     # torch declares no types for its events
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch declares no types
     event.record()
     return event
 

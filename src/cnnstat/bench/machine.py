@@ -97,7 +97,7 @@ def peak(device: torch.device) -> tuple[int | None, Any]:
 def memory_in_use() -> int | None:
     """Allocated bytes on the GPU if it is used, else the RSS of the process."""
     # torch declares no types for it
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch declares no types
         return torch.cuda.memory_allocated()
     return process_memory("VmRSS")
 

@@ -53,9 +53,9 @@ def running_models() -> Iterator[None]:
     with _printing_to_stderr():
         try:
             yield
-        except Exception:
+        except Exception:  # of cnnstat's callers, who report it
             raise
-        except BaseException as error:
+        except BaseException as error:  # the model's code may raise anything
             from ..tracing.places import raising_line  # what comes from a model has imported torch
 
             place = raising_line(error)

@@ -64,11 +64,11 @@ def noting_creations() -> Iterator[None]:
         original(module, *args, **kwargs)
 
     # Patched because every module calls it, whichever constructors its class defines.
-    nn.Module.__init__ = init  # type: ignore[method-assign, assignment]
+    nn.Module.__init__ = init  # type: ignore[method-assign, assignment]  # it takes any arguments
     try:
         yield
     finally:
-        nn.Module.__init__ = original  # type: ignore[method-assign]
+        nn.Module.__init__ = original  # type: ignore[method-assign]  # as before
 
 
 def scopes_of(module: nn.Module) -> tuple[Scope, ...]:

@@ -79,7 +79,7 @@ def _postponed() -> Iterator[None]:
     sys.meta_path.insert(0, finder)
     try:
         yield
-    except BaseException:
+    except BaseException:  # raised again
         sys.meta_path.remove(finder)
         raise
     if is_postponed():

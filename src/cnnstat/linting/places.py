@@ -106,7 +106,7 @@ class Places:
         recorders: list[Watcher] = []
 
         def watcher(*args: object, **kwargs: object) -> Watcher:
-            recorders.append(Watcher(*args, **kwargs))  # type: ignore[arg-type]
+            recorders.append(Watcher(*args, **kwargs))  # type: ignore[arg-type]  # passed on
             return recorders[-1]
 
         # if another lane ran it, the calls up to where this one fails have their places

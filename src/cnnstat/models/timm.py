@@ -40,7 +40,7 @@ def load(
     chosen = {"model_name": name, "pretrained": False, **arguments}
     try:
         model = construct(timm.create_model, chosen)
-    except Exception as error:
+    except Exception as error:  # constructors raise anything
         raise construction_error(spec, arguments, format_error(error)) from error
     inputs, keywords = inputs_or_default(_default_input(model, arguments), inputs, named, spec)
     build = builders(timm.create_model, chosen, "in_chans", "num_classes")

@@ -79,7 +79,7 @@ def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders
         except (ValueError, TypeError):  # the arguments contradict the weights
             published = plain
             model = construct(factory, plain)
-    except Exception as error:
+    except Exception as error:  # constructors raise anything
         raise construction_error(spec, arguments, format_error(error)) from error
     return model, builders(factory, published, "num_classes"), _default_inputs(model, weights)
 

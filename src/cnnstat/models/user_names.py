@@ -135,7 +135,7 @@ def _import_all(project: Project) -> None:
         try:
             with on_sys_path(project.folder):
                 import_place(place)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             _imported.discard(key)
             if isinstance(error, CnnstatError):
                 error.details = (*error.details, f"it is listed in {project.place}.import")

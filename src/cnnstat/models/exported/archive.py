@@ -86,7 +86,7 @@ def _explained(spec: str) -> Iterator[None]:
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"{spec} is no torch.export archive", reason) from error
-    except Exception as error:
+    except Exception as error:  # the content is anybody's
         raise ModelError(
             f"{spec} does not fit the schema of torch.export's programs",
             f"{type(error).__name__}: {error}",

@@ -96,7 +96,7 @@ def _skip_class_list() -> None:
     # Its __init__ builds the list with a function of transformers.utils. A package without contents
     # lets that module be imported first, to replace the function before the real __init__ runs.
     sys.modules["transformers"] = importlib.util.module_from_spec(spec)
-    sys.modules["transformers"].__version__ = importlib.metadata.version("transformers")  # type: ignore[attr-defined]
+    sys.modules["transformers"].__version__ = importlib.metadata.version("transformers")  # type: ignore[attr-defined]  # a lazy module
     listing: Any = importlib.import_module("transformers.utils.import_utils")
     original = listing.define_import_structure
 

@@ -85,7 +85,7 @@ def _failures_of_the_model() -> Iterator[None]:
         yield
     except (CnnstatError, *NOT_OF_THE_MODEL):
         raise
-    except BaseException as error:
+    except BaseException as error:  # the model's code may raise anything
         place = raising_line(error)
         if isinstance(error, ImportError) and not set(path) <= set(sys.path):
             reason = f"something is then missing: {format_exception(error)}"

@@ -168,7 +168,7 @@ class _Copying:
     def _tensor(self, tensor: Tensor) -> Tensor:
         if is_lazy(tensor):
             lazy_class: Any = type(tensor)
-            return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]
+            return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]  # a subclass of Tensor
         if tensor.layout is not torch.strided:
             copied = tensor.detach().to(self.device)
             if copied.device == tensor.device:
@@ -193,5 +193,5 @@ class _Copying:
                     storage.nbytes(), device="meta"
                 )
             else:
-                self.memo[key] = storage.cpu().clone()  # type: ignore[no-untyped-call]
+                self.memo[key] = storage.cpu().clone()  # type: ignore[no-untyped-call]  # torch declares no types
         return self.memo[key]

@@ -42,7 +42,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         kernels: Mapping[str, Kernel] | None = None,
     ) -> None:
         """`kernels` come before those of `fast_meta`; both run without data only."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch declares no types
         self.kernels: Mapping[str, Kernel] = {**fast_meta.shape_kernels(), **(kernels or {})}
         self.recorder = recorder
         self.lane = lane

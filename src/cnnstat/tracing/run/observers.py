@@ -67,7 +67,7 @@ def recording(
                 result = run_by_rule(rule, call, recorder, module, args, kwargs, original)
             if call.parent is None:
                 result = complete(result)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             recorder.close(call, error)
             raise
         with torch._C.DisableTorchFunction():
@@ -184,7 +184,7 @@ class Functions(TorchFunctionMode):
         call = recorder.open_function(name, (args, kwargs))
         try:
             result = run(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             recorder.close(call, error)
             raise
         recorder.close(call, result)

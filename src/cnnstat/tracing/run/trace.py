@@ -230,7 +230,7 @@ def _called(model: nn.Module, args: Any, kwargs: Any, recorder: Recorder) -> Any
     call = recorder.open_root(model, (args, kwargs))
     try:
         result = complete(model(*args, **kwargs))
-    except BaseException as error:
+    except BaseException as error:  # raised again
         recorder.close(call, error)
         raise
     recorder.close(call, result)

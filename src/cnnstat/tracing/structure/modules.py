@@ -106,7 +106,7 @@ def describe_module(module: nn.Module, path: str, *aliases: str) -> Module:
         if name != "training" and not name.startswith("_") and _is_setting(value)
     }
     is_quantised = cls.__module__.startswith(_QUANTISED)  # both have a class Linear
-    name = str(module._get_name()) if is_quantised else cls.__name__  # type: ignore[no-untyped-call]
+    name = str(module._get_name()) if is_quantised else cls.__name__  # type: ignore[no-untyped-call]  # torch declares no types
     return Module(path, name, base.__name__, settings, cls is base, aliases)
 
 

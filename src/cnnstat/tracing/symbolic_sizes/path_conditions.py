@@ -58,13 +58,13 @@ class Path:
 
     def _record(self, relation: str, number: Expr) -> None:
         if relation in ("<", "<="):
-            relation, number = _FLIPPED[relation], -number  # type: ignore[assignment]
+            relation, number = _FLIPPED[relation], -number  # type: ignore[assignment]  # an Expr
         if relation == ">":
-            relation, number = ">=", number - 1  # type: ignore[assignment]
+            relation, number = ">=", number - 1  # type: ignore[assignment]  # an Expr
         if (relation, number) in self._recorded:
             return
         self._recorded.add((relation, number))
-        self.conditions.append(Condition(relation, number, self.place()))  # type: ignore[arg-type]
+        self.conditions.append(Condition(relation, number, self.place()))  # type: ignore[arg-type]  # one of the Literal
         if relation == ">=":
             rest = number - number.constant
             if isinstance(rest, Expr):

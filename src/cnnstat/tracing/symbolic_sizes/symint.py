@@ -43,7 +43,7 @@ class _SymNode:
     @property
     def expr(self) -> Any:
         """torch reads it to find sizes that depend on values; none does."""
-        import sympy  # type: ignore[import-untyped]
+        import sympy  # type: ignore[import-untyped]  # it declares no types
 
         return sympy.sympify(self.hint)
 

@@ -66,7 +66,7 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         form = attention_form(device, q, k, v, attn_mask, dropout_p, enable_gqa)
         forms.add(form)
         if form == "flash" and q.shape[1] != k.shape[1]:
-            return _GroupedFlash.apply(q, k, v)  # type: ignore[no-any-return, no-untyped-call]
+            return _GroupedFlash.apply(q, k, v)  # type: ignore[no-any-return, no-untyped-call]  # torch declares no types
         mask = _as_numbers(attn_mask, q)
         if form == "flash" or (form == "efficient" and device == "cpu"):
             fused = _aten._scaled_dot_product_flash_attention_for_cpu

@@ -130,7 +130,7 @@ class HigherOrder:
         try:
             with self.active:
                 result = body(call)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             recorder.close(call, error)
             raise
         recorder.close(call, result)

@@ -45,7 +45,7 @@ def scripted_copy(module: nn.Module, placed: Callable[[Tensor], Tensor]) -> list
                     copies[key] = placed(tensor)
         weights = getattr(original, "_flat_weights", None)  # of a recurrent layer, once more
         if weights:
-            setattr(clone, "_flat_weights", [placed(weight) for weight in weights])  # noqa: B010
+            setattr(clone, "_flat_weights", [placed(weight) for weight in weights])  # noqa: B010  # mypy: no attribute of Module
     return [clone for _, clone in pairs]
 
 
