@@ -45,6 +45,20 @@ class PassedThrough(BaseException):
 
 
 NOT_OF_THE_MODEL = (KeyboardInterrupt, PassedThrough)
+
+
+def hides_interrupt(error: BaseException) -> bool:
+    """Whether code raised the error while it handled a KeyboardInterrupt, as a `finally` may do."""
+    seen: set[int] = set()
+    step: BaseException | None = error
+    while step is not None and id(step) not in seen:
+        seen.add(id(step))
+        if isinstance(step, KeyboardInterrupt):
+            return True
+        step = step.__context__
+    return False
+
+
 """What passes through a run and is no failure of the model. All else that its code raises is one:
 SystemExit and GeneratorExit too."""
 

@@ -521,6 +521,7 @@ REFUSED = [  # (what is in the file, options, status, what is said)
     (lambda: Path("model.onnx").write_bytes(bytes(range(256))), "", 1, ["no ONNX model"]),
     (lambda: Path("model.onnx").mkdir(), "", 1, ["is a directory"]),
     (lambda: None, "", 1, ["there is no file model.onnx"]),
+    (lambda: Path("model.onnx").symlink_to("model.onnx"), "", 1, ["a link that leads to no file"]),
 ]
 
 

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnstat
 from cnnstat.errors import ModelError, UsageError
+from cnnstat.models.construction import construct
 from cnnstat.tracing.process.isolation import isolated
 from tests.networks import Function, With
 
@@ -438,6 +439,22 @@ def test_a_keyboard_interrupt_passes_through():
     model = Function(lambda x: raising(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         cnnstat.analyze(model, (2, 3))
+
+
+def _replacing_an_interrupt(x=None):
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise ValueError("cannot close the file")
+
+
+@pytest.mark.parametrize("place", ["forward", "constructor"])
+def test_a_keyboard_interrupt_that_code_replaces(place):
+    with pytest.raises(KeyboardInterrupt):
+        if place == "forward":
+            cnnstat.analyze(Function(_replacing_an_interrupt), (2, 3))
+        else:
+            construct(_replacing_an_interrupt, {})
 
 
 def _overriding(**methods):

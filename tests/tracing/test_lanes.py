@@ -283,3 +283,9 @@ def test_a_transposed_convolution_is_refused_where_torch_refuses_it(
             cnnstat.analyze(layer, (1, 2, 5, 5))
     else:
         assert cnnstat.analyze(layer, (1, 2, 5, 5)).layers[0].outputs == (tuple(real),)
+
+
+@pytest.mark.parametrize("size", [2**62, 10**25])
+def test_an_input_that_no_tensor_can_have(size):
+    with pytest.raises(ModelError, match="is larger than any memory"):
+        cnnstat.analyze(nn.Linear(4, 4), (size, size, 4))

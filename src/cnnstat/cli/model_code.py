@@ -39,8 +39,16 @@ def _report(failure: Any) -> None:
 
 
 def _interrupt(*_: object) -> NoReturn:
+    global _interrupts
+    _interrupts += 1
+    if _interrupts > _MOST_INTERRUPTS:
+        os._exit(130)
     _interrupted.set()
     raise KeyboardInterrupt
+
+
+_interrupts = 0
+_MOST_INTERRUPTS = 2  # that code may catch
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from ..errors import NOT_OF_THE_MODEL, ModelError, message_of
+from ..errors import NOT_OF_THE_MODEL, ModelError, hides_interrupt, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
 from ..tracing.process.class_state import ClassState
 from ..tracing.process.global_state import preserve_rng_state
@@ -142,6 +142,8 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         except NOT_OF_THE_MODEL:
             raise
         except BaseException as error:  # a constructor may raise anything
+            if hides_interrupt(error):
+                raise KeyboardInterrupt from error
             before.restore()
             description = f"{type(error).__name__}: {message_of(error)}"
             # the same error twice, and not for a tensor on `meta`: missing values are not its cause

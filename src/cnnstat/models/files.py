@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import ModelError, UsageError
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.lane_selection import Builders
 from .loaded import Loaded, Recorded
+from .suggestions import check_exists
 
 SUPPORTED = (".pt2", ".onnx")
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".torchscript", ".ptl")
@@ -53,10 +54,7 @@ def _check(spec: str) -> None:
     path, kind = Path(spec), Path(spec).suffix.lower()
     if os.path.isdir(path):  # unlike Path.is_dir, it answers for names that no file can have
         raise ModelError(f"{spec} is a directory, not a file")
-    if not os.path.isfile(path):
-        siblings = path.parent.glob(f"*{kind}") if os.path.isdir(path.parent) else ()
-        close = nearest(path.name, [file.name for file in siblings])
-        raise ModelError(f"there is no file {spec}", *filter(None, [close]))
+    check_exists(path)
     if kind in SUPPORTED:
         return
     # Unpickling a file can execute any code in it, so pickles are refused, never loaded.

@@ -9,7 +9,6 @@ import builtins
 import functools
 import importlib
 import importlib.util
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import CnnstatError, ModelError, closest, message_of, nearest
+from ..errors import CnnstatError, ModelError, closest, message_of
 from ..fast_meta import import_rules
 from ..tracing.places import marked_line, shown_path
 from ..tracing.process.global_state import preserve_rng_state
@@ -26,7 +25,7 @@ from ..tracing.process.isolation import at_the_end
 from . import torchvision_import as vision_operators
 from .import_path import on_sys_path
 from .model_sources import SOURCES
-from .suggestions import missing_comma, suggestions
+from .suggestions import check_exists, missing_comma, suggestions
 
 
 def import_place(place: str, name: str = "") -> ModuleType:
@@ -106,10 +105,7 @@ def _import_file(path: Path) -> ModuleType:
         ModelError: there is no such file.
         BaseException: whatever its code raises.
     """
-    if not os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
-        siblings = path.parent.glob("*.py") if os.path.isdir(path.parent) else ()
-        close = nearest(path.name, [file.name for file in siblings])
-        raise ModelError(f"there is no file {path}", *filter(None, [close]))
+    check_exists(path)
     levels = _levels_of_relative_imports(path)
     return _import_member(path.resolve(), levels) if levels else _import_script(path)
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import io
 import keyword
+import os
 import tokenize
 from collections.abc import Iterator
 from itertools import islice
@@ -13,9 +14,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import nearest
+from ..errors import ModelError, nearest
 
 _MAX_SUGGESTIONS = 8
+
+
+def check_exists(path: Path) -> None:
+    """Raise ModelError unless the file exists; others of its kind with a similar name are named."""
+    if os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
+        return
+    if os.path.lexists(path):
+        is_link = os.path.islink(path)
+        raise ModelError(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
+    siblings = path.parent.glob(f"*{path.suffix}") if os.path.isdir(path.parent) else ()
+    close = nearest(path.name, [file.name for file in siblings])
+    raise ModelError(f"there is no file {path}", *filter(None, [close]))
 
 
 def suggestions(error: BaseException, file: str | None) -> list[str]:

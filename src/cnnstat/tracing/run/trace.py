@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ...errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception
+from ...errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception, hides_interrupt
 from ...run_config import DEFAULT, RunConfig
 from ...trace.records import Backward, Parameter, Trace, TracedInput
 from ..meta_device.memory_formats import attention_layout
@@ -73,7 +73,7 @@ def trace(
     try:
         args = map_inputs(tuple(inputs), lane.place)
         kwargs = map_inputs(dict(named_inputs or {}), lane.place)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # TypeError: a size of more than 64 bits
         shown = ", ".join(str(value) for value in inputs)
         raise ModelError(f"the input {shown} is larger than any memory") from error
     try:
@@ -217,6 +217,8 @@ def _run(
     except (ModelError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:  # the model's code may raise anything
+        if hides_interrupt(error):
+            raise KeyboardInterrupt from error
         from .failures import explain
 
         raise explain(error, recorder, lane) from error
