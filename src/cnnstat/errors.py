@@ -103,6 +103,7 @@ class ModelError(CnnstatError):
     failure: Any = None
     phase: ModelPhase | None = None
     unfit: Unfit = "model"
+    calls: tuple[tuple[str, int], ...] = ()
     diagnosis: Any = None
     further: tuple[str, ...] = ()
     context: tuple[str, ...] = ()

@@ -34,14 +34,55 @@ _DRAWING = ("rand", "normal", "uniform", "bernoulli", "multinomial", "poisson", 
             "trunc_normal", "log_normal", "cauchy", "geometric", "dropout")  # fmt: skip
 
 
+_observers: list[Callable[[Tensor | None], None]] = []
+
+
+@contextmanager
+def initializations_observed(observer: Callable[[Tensor | None], None]) -> Iterator[None]:
+    """Call `observer` with each tensor whose initialisation is left out, which would write it.
+
+    It is called with None where constructors run in a way that does not show these tensors.
+    """
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def _observe(tensor: Tensor | None) -> None:
+    for observer in _observers:
+        observer(tensor)
+
+
 class WithoutInitialization(TorchFunctionMode):
     """Make `torch.nn.init` do nothing; initialisation is most of the time of construction."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__module__", "") == "torch.nn.init":
+            _observe(None)
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
+
+
+_SMALL = 4096  # elements
+
+
+class _WithoutFills(WithoutInitialization):
+    """Likewise for tensors that are filled with numbers, unless they are small."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in _FILLS and args and isinstance(args[0], Tensor):
+            by_numbers = not any(isinstance(arg, Tensor) for arg in args[1:])
+            if by_numbers and args[0].numel() > _SMALL:
+                return args[0]
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def without_fills() -> AbstractContextManager[Any]:
+    """Constructors inside leave the memory of parameters as it is, which costs no time."""
+    return _WithoutFills()
 
 
 class WithoutData(TorchFunctionMode):
@@ -57,8 +98,11 @@ class WithoutData(TorchFunctionMode):
         if func in _FACTORIES and kwargs.get("device") is None:
             kwargs["device"] = "meta"
         elif getattr(func, "__module__", "") == "torch.nn.init":
-            return args[0] if args else kwargs["tensor"]
+            tensor = args[0] if args else kwargs["tensor"]
+            _observe(tensor)
+            return tensor
         elif getattr(func, "__name__", "") in _FILLS and _fills_meta(args):
+            _observe(args[0])
             return args[0]
         try:
             result = func(*args, **kwargs)

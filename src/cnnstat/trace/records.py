@@ -293,6 +293,8 @@ class About(Flag):
     ONE_VALUE = auto()  # a batch norm in training on one value per channel
     DTYPES = auto()
     GRADIENTS = auto()  # the model computes gradients, and none are recorded
+    IN_PLACE = auto()  # something was changed in place that a gradient needs
+    DEVICES = auto()  # operands on several devices
 
 
 @dataclass(frozen=True, slots=True)

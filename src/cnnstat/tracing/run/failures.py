@@ -33,6 +33,8 @@ _NO_DATA = re.compile(r"\bmeta\b|\bfake|data.?dependent|tensor subclass", re.IGN
 _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory")
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
 _NO_GRADIENTS = "does not require grad"
+_IN_PLACE = re.compile(r"\bin-?place\b")
+_DEVICES = re.compile(r"\bsame device\b|\bexpected device\b")
 _ONE_VALUE = "more than 1 value per channel"  # a batch norm's, in training
 # Functions that neither compute a shape nor compare any.
 _NOT_ABOUT_SHAPES = {
@@ -51,6 +53,7 @@ def explain(error: BaseException, recorder: Recorder, lane: Lane) -> ModelError:
     """The error for an exception; a LaneError if another lane might help."""
     explained = _explained(error, recorder, lane)
     explained.phase = recorder.phase
+    explained.calls = tuple((call.path, call.call) for call in recorder.failed_calls)
     return explained
 
 
@@ -141,6 +144,10 @@ def about(error: BaseException) -> About:
         found |= About.GRADIENTS
     if _ONE_VALUE in text:
         found |= About.ONE_VALUE
+    if _IN_PLACE.search(text):
+        found |= About.IN_PLACE
+    if _DEVICES.search(text):
+        found |= About.DEVICES
     if any(word in text.lower() for word in _DTYPE_WORDS):
         found |= About.DTYPES
     return found

@@ -1,0 +1,91 @@
+"""Parameters that a constructor never writes: whatever was in memory is their first value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..diagnosis.subjects import quietly
+from ..models.construction import initializations_observed
+from ..models.loaded import Loaded
+from ..operators.registry import Trait, traits_of
+from ..tracing.recording.recorder import storage_key
+from ..tracing.structure.modules import paths_of
+from .runs import NotRun
+
+
+def uninitialized_parameters(loaded: Loaded) -> Iterator[tuple[str, str, int]]:
+    """Path of the module, name and elements of each parameter that its constructor never writes.
+
+    Raises:
+        NotRun: the constructor reads values, so it runs in a way that does not show it.
+    """
+    writes = _Writes()
+    hook = register_module_parameter_registration_hook(writes.register)
+    try:
+        with quietly(), initializations_observed(writes.observe), writes:
+            model = loaded.builders.without_data()
+    finally:
+        hook.remove()
+    if not writes.is_complete:
+        raise NotRun("the constructor", "it reads the values of tensors")
+    for path, module in paths_of(model):
+        for name, parameter in module._parameters.items():
+            key = writes.registered.get((id(module), name))
+            if parameter is None or is_lazy(parameter) or key is None:
+                continue
+            was_moved = parameter.is_meta and key not in writes.on_meta
+            is_same = was_moved or storage_key(parameter) == key
+            if is_same and key in writes.empty and key not in writes.written:
+                yield path, name, parameter.numel()
+
+
+class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
+    """Notes which storages are created without values, and which are written."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.empty: dict[int, Tensor] = {}  # they stay alive, so that no other gets their identity
+        self.on_meta: set[int] = set()
+        self.written: set[int] = set()
+        self.registered: dict[tuple[int, str], int] = {}
+        self.is_complete = True
+        self._modules: list[nn.Module] = []  # likewise
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = str(func.name()).replace("::", ".").split(".")
+        if Trait.UNWRITTEN in traits_of(".".join(name[:2])) and isinstance(result, Tensor):
+            self.empty[storage_key(result)] = result
+            if result.is_meta:
+                self.on_meta.add(storage_key(result))
+        if func._schema.is_mutable:
+            for argument, value in zip(func._schema.arguments, args, strict=False):
+                if argument.alias_info is not None and argument.alias_info.is_write:
+                    self._write(value)
+            for value in (kwargs or {}).values():  # `out=`
+                self._write(value)
+        return result
+
+    def _write(self, value: Any) -> None:
+        for tensor in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(tensor, Tensor):
+                self.written.add(storage_key(tensor))
+
+    def observe(self, tensor: Tensor | None) -> None:
+        if isinstance(tensor, Tensor):
+            self._write(tensor)
+        else:
+            self.is_complete = False
+
+    def register(self, module: nn.Module, name: str, parameter: Any) -> None:
+        if isinstance(parameter, Tensor) and not is_lazy(parameter):
+            self._modules.append(module)
+            self.registered[id(module), name] = storage_key(parameter)
+            if parameter.is_meta:
+                self.on_meta.add(storage_key(parameter))

@@ -1,0 +1,75 @@
+"""CN102: tensors that stay on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...models.loaded import Loaded
+from ..moving import left_behind
+from ..registry import Hit, Page, rule
+from ..runs import NotRun, Runs
+
+_NOT_MOVED = Page(
+    what="A tensor stays on the CPU when the model and its inputs are moved to another device.",
+    why='The model runs on the CPU, and on a GPU it stops with "Expected all tensors to be on the '
+    'same device". A plain attribute is not moved by `.to(device)`, and `torch.zeros(…)` in '
+    "`forward` creates a tensor on the CPU unless it gets a `device`.",
+    fires="""\
+import torch
+from torch import nn
+
+example_input = (2, 10, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.positions = torch.randn(10, 16)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.head(x + self.positions)
+""",
+    quiet="""\
+import torch
+from torch import nn
+
+example_input = (2, 10, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("positions", torch.randn(10, 16))
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.head(x + self.positions)
+""",
+    decided="The model is built on the CPU, without initialising its weights, moved with "
+    '`.to("meta")` and run on inputs there. An operator with operands on both devices ends the '
+    "run, as on a GPU. What the code does where it names `cuda` is left out.",
+    wrong="A model that is never meant to leave the CPU.",
+)
+
+
+@rule("CN102", "not-moved", "error", _NOT_MOVED)
+def not_moved(runs: Runs) -> Iterator[Hit]:
+    loaded = runs.loaded
+    if not isinstance(loaded, Loaded):
+        raise NotRun("moved to another device", "it is a graph that is not run")
+    if runs.eval.unregistered:
+        raise NotRun("moved to another device", "layers that no module registers stay behind")
+    found = left_behind(loaded)
+    if found is not None:
+        attribute = found.attribute
+        yield Hit(
+            path=attribute or found.path,
+            message="`{attribute}` stays on the CPU when the model moves: it is a plain attribute"
+            if attribute
+            else "{operator} gets a tensor on the CPU when the model moves: forward creates it "
+            "without a device",
+            values={"attribute": attribute, "operator": found.operator},
+            place=found.frame,
+            attribute="" if attribute else found.operator,
+        )
