@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,12 +12,15 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..diagnosis.subjects import quietly
-from ..models.construction import initializations_observed
+from ..models.construction import functions_observed
 from ..models.loaded import Loaded
 from ..operators.registry import Trait, traits_of
 from ..tracing.recording.recorder import storage_key
 from ..tracing.structure.modules import paths_of
 from .runs import NotRun
+
+_EMPTY = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
+_WRITES = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__"}
 
 
 def uninitialized_parameters(loaded: Loaded) -> Iterator[tuple[str, str, int]]:
@@ -28,7 +32,7 @@ def uninitialized_parameters(loaded: Loaded) -> Iterator[tuple[str, str, int]]:
     writes = _Writes()
     hook = register_module_parameter_registration_hook(writes.register)
     try:
-        with quietly(), initializations_observed(writes.observe), writes:
+        with quietly(), functions_observed(writes.observe), _init_observed(writes), writes:
             model = loaded.builders.without_data()
     finally:
         hook.remove()
@@ -45,6 +49,25 @@ def uninitialized_parameters(loaded: Loaded) -> Iterator[tuple[str, str, int]]:
                 yield path, name, parameter.numel()
 
 
+@contextmanager
+def _init_observed(writes: _Writes) -> Iterator[None]:
+    """Note what `torch.nn.init` writes where it would return at once, for a tensor on `meta`."""
+    before = {name: f for name, f in vars(nn.init).items() if name.startswith("_no_grad_")}
+
+    def noting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            writes.write(tensor)
+            return function(tensor, *args, **kwargs)
+
+        return noted
+
+    vars(nn.init).update({name: noting(function) for name, function in before.items()})
+    try:
+        yield
+    finally:
+        vars(nn.init).update(before)
+
+
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Notes which storages are created without values, and which are written."""
 
@@ -58,30 +81,35 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch decl
         self._modules: list[nn.Module] = []  # likewise
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """On the CPU: `torch.Tensor(3, 4)` is no function. On `meta` kernels call each other."""
         result = func(*args, **(kwargs or {}))
-        name = str(func.name()).replace("::", ".").split(".")
-        if Trait.UNWRITTEN in traits_of(".".join(name[:2])) and isinstance(result, Tensor):
+        name = ".".join(str(func.name()).replace("::", ".").split(".")[:2])
+        if isinstance(result, Tensor) and result.is_cpu and Trait.UNWRITTEN in traits_of(name):
             self.empty[storage_key(result)] = result
-            if result.is_meta:
-                self.on_meta.add(storage_key(result))
         if func._schema.is_mutable:
             for argument, value in zip(func._schema.arguments, args, strict=False):
                 if argument.alias_info is not None and argument.alias_info.is_write:
-                    self._write(value)
-            for value in (kwargs or {}).values():  # `out=`
-                self._write(value)
+                    self.write(value)
+            self.write(tuple((kwargs or {}).values()))  # `out=`
         return result
 
-    def _write(self, value: Any) -> None:
+    def observe(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        if func is None:
+            self.is_complete = False
+            return
+        name = getattr(func, "__name__", "")
+        if name in _EMPTY and isinstance(result, Tensor) and result.is_meta:
+            self.empty[storage_key(result)] = result
+            self.on_meta.add(storage_key(result))
+        in_place = name.endswith("_") and not name.startswith("__") and name != "requires_grad_"
+        if in_place or name in _WRITES:
+            self.write(args[:1])
+        self.write(kwargs.get("out"))
+
+    def write(self, value: Any) -> None:
         for tensor in value if isinstance(value, list | tuple) else (value,):
             if isinstance(tensor, Tensor):
                 self.written.add(storage_key(tensor))
-
-    def observe(self, tensor: Tensor | None) -> None:
-        if isinstance(tensor, Tensor):
-            self._write(tensor)
-        else:
-            self.is_complete = False
 
     def register(self, module: nn.Module, name: str, parameter: Any) -> None:
         if isinstance(parameter, Tensor) and not is_lazy(parameter):

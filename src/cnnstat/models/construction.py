@@ -34,14 +34,16 @@ _DRAWING = ("rand", "normal", "uniform", "bernoulli", "multinomial", "poisson", 
             "trunc_normal", "log_normal", "cauchy", "geometric", "dropout")  # fmt: skip
 
 
-_observers: list[Callable[[Tensor | None], None]] = []
+Observer = Callable[[Callable[..., Any] | None, Any, Any, Any], None]
+"""Called with a function of torch's, its arguments and its result."""
+_observers: list[Observer] = []
 
 
 @contextmanager
-def initializations_observed(observer: Callable[[Tensor | None], None]) -> Iterator[None]:
-    """Call `observer` with each tensor whose initialisation is left out, which would write it.
+def functions_observed(observer: Observer) -> Iterator[None]:
+    """Call `observer` with the functions that constructors call, left out or not.
 
-    It is called with None where constructors run in a way that does not show these tensors.
+    It is called with None if they run in a way that does not show these.
     """
     _observers.append(observer)
     try:
@@ -50,9 +52,11 @@ def initializations_observed(observer: Callable[[Tensor | None], None]) -> Itera
         _observers.remove(observer)
 
 
-def _observe(tensor: Tensor | None) -> None:
+def _observe(
+    func: Callable[..., Any] | None, args: Any = (), kwargs: Any = None, result: Any = None
+) -> None:
     for observer in _observers:
-        observer(tensor)
+        observer(func, args, kwargs or {}, result)
 
 
 class WithoutInitialization(TorchFunctionMode):
@@ -99,15 +103,16 @@ class WithoutData(TorchFunctionMode):
             kwargs["device"] = "meta"
         elif getattr(func, "__module__", "") == "torch.nn.init":
             tensor = args[0] if args else kwargs["tensor"]
-            _observe(tensor)
+            _observe(func, (tensor,))
             return tensor
         elif getattr(func, "__name__", "") in _FILLS and _fills_meta(args):
-            _observe(args[0])
+            _observe(func, args)
             return args[0]
         try:
             result = func(*args, **kwargs)
             if getattr(func, "__name__", "").startswith(_DRAWING):
                 self.has_drawn |= isinstance(result, Tensor) and not result.is_meta
+            _observe(func, args, kwargs, result)
             return result
         except RuntimeError:
             # A table from arange is on the CPU, its operand on meta: move both to meta. An in-place
