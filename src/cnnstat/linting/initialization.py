@@ -15,7 +15,7 @@ from ..diagnosis.subjects import quietly
 from ..models.construction import functions_observed
 from ..models.loaded import Loaded
 from ..operators.registry import Trait, traits_of
-from ..tracing.recording.recorder import storage_key
+from ..tracing.recording.tensor_records import storage_key
 from ..tracing.structure.modules import paths_of
 from .runs import NotRun
 

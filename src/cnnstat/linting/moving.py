@@ -24,7 +24,7 @@ from ..tracing.places import frames_of
 from ..tracing.process.class_state import class_state_preserved
 from ..tracing.process.global_state import modes_preserved, preserve_rng_state
 from ..tracing.process.isolation import process_preserved
-from ..tracing.recording.recorder import storage_key
+from ..tracing.recording.tensor_records import storage_key
 from ..tracing.run.failures import about
 from ..tracing.run.lanes import META
 from ..tracing.structure.containers import map_inputs, tensors_among
