@@ -14,7 +14,7 @@ from torch import nn
 import cnnstat
 from cnnstat.analysis.results import Analysis
 from cnnstat.cli.main import run
-from cnnstat.models.exported.nodes import _SIZE_FUNCTIONS
+from cnnstat.models.exported.functions import function_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -254,12 +254,12 @@ def test_refused_options(
 
 
 def test_a_power_of_sizes_ends() -> None:
-    power = _SIZE_FUNCTIONS["_operator.pow"]
+    power = function_of("_operator.pow")
     assert power(7, 2) == 49
     with pytest.raises(OverflowError):
         power(9**9, 9**9)
     with pytest.raises(OverflowError):
-        _SIZE_FUNCTIONS["_operator.lshift"](1, 10**9)
+        function_of("_operator.lshift")(1, 10**9)
 
 
 class Names(nn.Module):

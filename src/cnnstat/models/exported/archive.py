@@ -18,7 +18,8 @@ from ...errors import CnnstatError, ModelError
 from ...inputs import InputSpec
 from ...units import format_bytes
 from ..declared_inputs import resolve_inputs
-from .nodes import DTYPES, UnsupportedProgram
+from .functions import UnsupportedProgram
+from .nodes import DTYPES
 from .program import SCHEMA, Program, read_program
 from .shells import build
 

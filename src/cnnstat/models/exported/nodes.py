@@ -6,16 +6,13 @@ that runs graphs depending on values keeps them as arguments.
 
 from __future__ import annotations
 
-import math
-import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import torch
 
-from ...errors import ModelError
+from .functions import UnsupportedProgram, function_of, unknown_operator
 from .graph import Graph, Node, Ref, Scope, SubGraph, Weight
 
 Json = Mapping[str, Any]
@@ -30,74 +27,13 @@ DTYPES = {
 _MEMORY_FORMATS = {1: torch.contiguous_format, 2: torch.channels_last,
                    3: torch.channels_last_3d, 4: torch.preserve_format}  # fmt: skip
 _STRIDED, _KEYWORD = 7, 2
-_MAX_BITS = 128  # of a product of sizes; longer numbers are never computed
 
 
-def _power(base: Any, exponent: Any) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int):
-        _check_bits(base.bit_length() * abs(exponent))
-    return base**exponent
-
-
-def _shifted(number: int, by: int) -> int:
-    _check_bits(number.bit_length() + by)
-    return number << by
-
-
-def _product(a: Any, b: Any) -> Any:
-    product = a * b
-    if isinstance(product, int):
-        _check_bits(product.bit_length())
-    return product
-
-
-def _check_bits(bits: int) -> None:
-    if bits > _MAX_BITS:
-        raise OverflowError(f"a size of {bits} bits")
-
-
-# Arithmetic on sizes, as in torch's own reader (_SYM_OPS of torch/_export/serde/serialize.py).
-_SIZE_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{
-        f"_operator.{name}": getattr(operator, name)
-        for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "add", "sub", "floordiv",
-                     "mod", "truediv", "and_", "or_", "rshift")
-    },
-    "_operator.mul": _product,
-    "_operator.pow": _power,
-    "_operator.lshift": _shifted,
-    "math.trunc": math.trunc,
-    "math.floor": math.floor,
-    "math.ceil": math.ceil,
-    **{
-        f"torch.sym_{name}": getattr(torch, f"sym_{name}")
-        for name in ("not", "int", "float", "ite", "max", "min")
-    },
-    "torch._sym_sqrt": math.sqrt,
-    "torch.sym_sqrt": math.sqrt,
-    "torch.ops.aten.sym_size.int": lambda x, dim: x.shape[dim],
-    "torch.ops.aten.sym_numel.default": lambda x: x.numel(),
-    "torch.ops.aten.sym_stride.int": lambda x, dim: x.stride()[dim],
-    "torch.ops.aten.sym_storage_offset.default": lambda x: x.storage_offset(),
-}  # fmt: skip
-# What `torch.func.vmap` leaves in a program, of torch/_functorch/predispatch.py.
-_VMAP = {
-    f"torch._functorch.predispatch.{name}"
-    for name in ("lazy_load_decompositions", "_vmap_increment_nesting", "_vmap_decrement_nesting",
-                 "_add_batch_dim", "_remove_batch_dim")
-}  # fmt: skip
 # They assert what holds for every input of the exported sizes, and compute nothing.
 _CHECKS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range",
            "sym_constrain_range_for_size", "_check_is_size")  # fmt: skip
-# They read or write files, or run what is registered for tests and tools.
-_REFUSED = ("aten.from_file", "aten.save", "debugprims.", "debug_mode_ops.", "prim.", "profiler.",
-            "inductor.", "_test.", "static_runtime.", "export.")  # fmt: skip
 _INLINED = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
 """Higher-order operators that run one graph once, and the position of that argument."""
-
-
-class UnsupportedProgram(ModelError):
-    """The program contains something that cannot run on tensors without data."""
 
 
 class Reader:
@@ -138,7 +74,7 @@ class Reader:
                 (i["name"], self._argument(i["arg"], prefix), i.get("kind")) for i in node["inputs"]
             ]
             outputs = [_output(argument, prefix) for argument in node["outputs"]]
-            function = _SIZE_FUNCTIONS.get(target) or _operator(target)
+            function = function_of(target)
             several = len(getattr(getattr(function, "_schema", None), "returns", ())) > 1
             yield Node(
                 function,
@@ -177,7 +113,7 @@ class Reader:
         """An operator that runs the graphs among its arguments: `cond`, `while_loop`, `scan`."""
         operator = getattr(torch.ops.higher_order, name, None)
         if not isinstance(operator, torch._ops.HigherOrderOperator):
-            raise _unknown(f"higher_order.{name}")
+            raise unknown_operator(f"higher_order.{name}")
 
         def argument(value: Json) -> Any:
             called = value.get("as_graph")
@@ -259,36 +195,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 def _sparse() -> Any:
     raise UnsupportedProgram("it makes sparse tensors")
-
-
-def _operator(target: str) -> Callable[..., Any]:
-    """The overload `torch.ops.aten.add.Tensor`; only names in torch.ops are looked up."""
-    if target in _VMAP:
-        module, _, name = target.rpartition(".")
-        function: Callable[..., Any] = getattr(import_module(module), name)
-        return function
-    parts = target.split(".")
-    if ".".join(parts[2:]).startswith(_REFUSED):
-        raise UnsupportedProgram(f"it holds the operator {target}, which no model needs")
-    if parts[:2] == ["torch", "ops"] and len(parts) == 5:
-        if parts[2] == "torchvision":
-            from ..torchvision_import import torchvision
-
-            torchvision()
-        try:
-            found = getattr(getattr(getattr(torch.ops, parts[2]), parts[3]), parts[4])
-        except AttributeError:
-            found = None
-        if isinstance(found, torch._ops.OpOverload):
-            return found
-    raise _unknown("::".join(parts[2:4]) if len(parts) == 5 else target)
-
-
-def _unknown(shown: str) -> UnsupportedProgram:
-    return UnsupportedProgram(
-        f"it holds the operator {shown}, which torch does not know here",
-        "in Python, import the package that registers it, then cnnstat.analyze the file",
-    )
 
 
 def _scopes(text: str, around: tuple[Scope, ...]) -> tuple[Scope, ...]:

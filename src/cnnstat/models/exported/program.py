@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ..declared_inputs import DeclaredInput, DynamicSize
+from .functions import UnsupportedProgram
 from .graph import Graph, Node, Weight
-from .nodes import DTYPES, Json, Reader, UnsupportedProgram, names_in
+from .nodes import DTYPES, Json, Reader, names_in
 
 SCHEMA = 8
 
