@@ -97,7 +97,8 @@ class ModelError(CnnstatError):
 
     `diagnosis` has the place, the cause and fixes (a `diagnosis.results.Diagnosis`); None if there
     is not enough to derive them. `further` are the texts of the errors that follow after a fix,
-    `context` what a command adds to a diagnosis.
+    `context` what a command adds to a diagnosis. `advice` are those of the details that follow the
+    exception of a model that cannot be imported or built.
     """
 
     failure: Any = None
@@ -107,6 +108,7 @@ class ModelError(CnnstatError):
     diagnosis: Any = None
     further: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\nerror: ".join([super().__str__(), *self.further])

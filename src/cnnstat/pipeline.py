@@ -162,28 +162,33 @@ def model_of(loaded: Loaded | Recorded, class_name: str) -> Model:
 
 
 def _diagnosed_unbuilt(error: ModelError, request: ModelRequest) -> ModelError:
-    spec = request.model
-    if error.phase != "construction" or ":" not in spec:
+    """The error of a user-defined model that cannot be imported or built, with a diagnosis."""
+    if error.phase not in ("import", "construction") or error.diagnosis is not None:
         return error
-    from .diagnosis.diagnose import diagnose, unbuilt, with_diagnosis
+    from .diagnosis.diagnose import unbuilt
 
     inputs, named = tuple(request.inputs), dict(request.named_inputs)
+    spec = request.model
     loaded = unbuilt(spec, inputs, named, dict(request.arguments or {}))
-    found = diagnose(loaded, "eval", None, model_of(loaded, spec.rpartition(":")[2]), this_tool())
-    return error if found is None else with_diagnosis(error, found)
+    return _with_diagnosis(error, loaded, "eval", model_of(loaded, spec.rpartition(":")[2] or spec))
 
 
 def _diagnosed(error: ModelError, loaded: Loaded, mode: Mode) -> ModelError:
     """The error with a diagnosis, as far as one can be made."""
     # Imported here: a model that runs needs none of it.
-    from .diagnosis.diagnose import diagnose, is_diagnosed, with_diagnosis
+    from .diagnosis.diagnose import is_diagnosed
 
     if not is_diagnosed(error):
         return error
-    model = model_of(loaded, error.failure.trace.model)
+    return _with_diagnosis(error, loaded, mode, model_of(loaded, error.failure.trace.model))
+
+
+def _with_diagnosis(error: ModelError, loaded: Loaded, mode: Mode, model: Model) -> ModelError:
+    from .diagnosis.diagnose import diagnose, with_diagnosis
+
     try:
-        found = diagnose(loaded, mode, error.failure, model, this_tool())
+        found = diagnose(loaded, mode, error, model, this_tool())
     except Exception as fault:  # a fault of ours must not hide the model's error
         error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
         return error
-    return error if found is None else with_diagnosis(error, found)
+    return with_diagnosis(error, found)

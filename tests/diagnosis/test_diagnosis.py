@@ -560,8 +560,10 @@ def test_all_misspelt_names_are_told_at_once(monkeypatch, capsys):
     monkeypatch.chdir(BROKEN)
     assert run(["shapes", "nin_misspelt.py:Net"]) == 1
     told = capsys.readouterr().err
-    assert "nin_misspelt.py:10: nn.Conv2D(in_channels" in told
-    assert "\n                      ^^^^^^^^^\n" in told  # below nn.Conv2D
+    assert "--> nin_misspelt.py:10:9\n" in told
+    assert "10 | nn.Conv2D(in_channels" in told
+    assert "\n   | ^^^^^^^^^\n" in told  # below nn.Conv2D
+    assert "✓ traced to the end, output 1×10" in told  # with all four names replaced
     for line, name, meant in [
         (10, "Conv2D", "Conv2d"), (11, "ReLu", "ReLU"), (13, "Relu", "ReLU"),
         (23, "MaxPool2D", "MaxPool2d"),

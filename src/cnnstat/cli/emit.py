@@ -132,7 +132,7 @@ def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options | No
     """
     if to.format in ("json", "github") or (to.file is None and to.format != "table"):
         emit(diagnosis, to, options)
-    elif to.file is None and diagnosis.layers:
+    elif to.file is None and len(diagnosis.layers) > 1:
         emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
 
 

@@ -36,7 +36,7 @@ def print_problems(error: ModelError, offers_fix: bool = True) -> None:
         notes += _offer(error.diagnosis)
     lines = [line for note in notes for line in wrapped(message_text(note), width, 2, 4)]
     shown = "".join(f"  {line}\n" for line in lines)
-    above = "\n" if error.diagnosis.layers else ""
+    above = "\n" if len(error.diagnosis.layers) > 1 else ""
     typer.echo(f"{above}{text}{shown}", err=True, nl=False)
 
 

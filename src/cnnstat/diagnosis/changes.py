@@ -11,6 +11,7 @@ from ..trace.records import Failure
 from .creation import Scope, Sized
 from .literals import Span
 from .mismatch import Mismatch, mismatch_of
+from .raised import Raised
 from .source_text import Replacement, constant_argument_spans, replaced
 from .weights import EDIT, Features, total
 
@@ -93,6 +94,7 @@ class Situation:
         inputs: the positional inputs, if all of them are shapes.
         scopes: the calls that created each module, by its path, the innermost first.
         sized: the tensors that constructors created from numbers.
+        raised: what the exception is about.
     """
 
     failure: Failure
@@ -102,6 +104,7 @@ class Situation:
     inputs: tuple[Any, ...] = ()
     scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict)
     sized: tuple[Sized, ...] = ()
+    raised: Raised | None = None
 
     @cached_property
     def mismatch(self) -> Mismatch:

@@ -20,12 +20,12 @@ from ..errors import LaneError, ModelError, ShapeError
 from ..models.construction import copies_of
 from ..models.loaded import Loaded
 from ..render.problems import plain_lines
-from ..trace.records import About, Failure
+from ..trace.records import Failure, Frame
 from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
 from .line_edits import line_edits
 from .mismatch import mismatch_of
-from .naming import Places, settings_of
+from .naming import Places, message, settings_of
 from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
 from .subjects import Outcome, SourceSubject, Subject, subject_of
@@ -33,21 +33,13 @@ from .view import problem_of
 from .wording import wording
 
 
-def diagnose(
-    loaded: Loaded, mode: Mode, failure: Failure | None, model: Model, tool: Tool
-) -> Diagnosis | None:
+def diagnose(loaded: Loaded, mode: Mode, error: ModelError, model: Model, tool: Tool) -> Diagnosis:
     """Explain why a model does not run on its inputs, and find edits with which it runs.
 
-    `failure` is the record of its run; None if it could not be built. Returns None if nothing
-    can be added to the exception.
+    `error` is that of its run, its construction or the import of its file.
     """
     subject = subject_of(loaded, mode)
-    outcome = subject.run(watched=True)
-    if failure is None and (outcome.failure is None or outcome.failure.error not in _OF_THE_MODEL):
-        return None
-    errors = _errors(subject, outcome, failure)
-    if not any(error.fixes for error in errors) and not _is_explained(errors[0].failure):
-        return None
+    errors = _errors(subject, error)
     first = errors[0].failure
     return Diagnosis(
         tool=tool,
@@ -56,27 +48,28 @@ def diagnose(
         mode=mode,
         lane=first.trace.lane,
         layers=layers_of(first.trace) if first.trace.calls else (),
-        errors=tuple(_fault(error, subject) for error in errors),
+        errors=tuple(_fault(found, subject, error) for found in errors),
     )
 
 
-def _errors(subject: Subject, outcome: Outcome, failure: Failure | None) -> list[Found]:
-    if outcome.failure is None:  # it fails on another lane only
-        assert failure is not None
-        errors = [Found(NO_CHANGE, replace(outcome, failure=failure), ())]
-    else:
-        errors, all_fixed = Search(subject).errors(NO_CHANGE, outcome)
-        if not all_fixed:  # without a fix of the first, the others may follow from it
-            errors = errors[:1]
+def _errors(subject: Subject, error: ModelError) -> list[Found]:
+    outcome = subject.run(watched=True)
+    cause = error.__cause__ or error
+    failure = error.failure or subject.without_a_run(cause)
+    # It fails on another lane only, or it cannot be loaded again.
+    is_another = outcome.failure is None or (
+        error.failure is None and outcome.failure.error != failure.error
+    )
+    if is_another:
+        again = replace(outcome, failure=failure, cause=cause).described()
+        return [Found(NO_CHANGE, again, ())]
+    errors, all_fixed = Search(subject).errors(NO_CHANGE, outcome)
+    if not all_fixed:  # without a fix of the first, the others may follow from it
+        errors = errors[:1]
     return errors
 
 
-def _is_explained(failure: Failure) -> bool:
-    """Whether the explanation adds something to an exception that the model itself raised."""
-    return _what(failure) != "model" or About.FUNCTION in failure.about
-
-
-def _fault(error: Found, subject: Subject) -> Fault:
+def _fault(error: Found, subject: Subject, caught: ModelError) -> Fault:
     failure, sites = error.failure, error.outcome.sites
     root = subject.root if isinstance(subject, SourceSubject) else Path.cwd()
     places = Places(root, sites)
@@ -84,23 +77,51 @@ def _fault(error: Found, subject: Subject) -> Fault:
     got, expected = got_and_expected(failure)
     built = bool(failure.trace.calls)
     site = sites.get(call.path) if call and call.module else None
-    frame = failure.frames[-1] if failure.frames else site
+    frame = _frame(error) or site
+    not_built: Literal["import", "construction"] = (
+        "import" if caught.phase == "import" else "construction"
+    )
     return Fault(
         path=call.path if call else "",
         type=call.type if call else failure.trace.model,
         config=settings_of(call) if call else "",
-        what=_what(failure) if built else "construction",
+        what=_what(failure) if built else not_built,
+        headline=_headline(failure, caught),
         source=places.of_module(call) if built else places.of_failure(failure),
         called_from=places.of_failure(failure) if built else None,
         place=places.exact(frame, error.outcome.texts) if frame else None,
         exception=failure.error,
         got=got,
         expected=expected,
-        explanation=explanation(failure, places, error.outcome.signature),
+        explanation=_explained(error, places, caught),
         fixes=tuple(
             _fix(change, outcome, error, subject, places) for change, outcome in error.fixes
         ),
     )
+
+
+def _explained(error: Found, places: Places, caught: ModelError) -> tuple[str, ...]:
+    is_syntax = isinstance(caught.__cause__, SyntaxError)  # whose text is the headline
+    lines = [] if is_syntax else list(explanation(error.failure, places, error.outcome))
+    raised = error.outcome.raised
+    if raised is None or not raised.near or len(caught.advice) > 1:
+        lines += caught.advice
+    return tuple(lines)
+
+
+def _headline(failure: Failure, caught: ModelError) -> str:
+    """That of the caught error for a model that was not built, else empty."""
+    if failure.trace.calls or caught.phase not in ("import", "construction"):
+        return ""
+    return message(failure) if isinstance(caught.__cause__, SyntaxError) else caught.message
+
+
+def _frame(error: Found) -> Frame | None:
+    """The innermost place in the user's files, else in any source of the model."""
+    raised = error.outcome.raised
+    if raised is not None and raised.frame is not None:
+        return raised.frame
+    return error.failure.frames[-1] if error.failure.frames else None
 
 
 def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
@@ -120,8 +141,7 @@ def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, place
     return Fix(*first, True, outcome.output, also, edits)
 
 
-_OF_THE_MODEL = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError",
-                 "AttributeError", "NotImplementedError"}  # fmt: skip
+_OF_SIZES = {"AssertionError", "ValueError", "RuntimeError", "IndexError", "TypeError"}
 """The exceptions that a model raises for a shape that it does not take."""
 
 
@@ -134,18 +154,21 @@ def unbuilt(
 
 
 def is_diagnosed(error: ModelError) -> bool:
-    """Whether an error is about shapes or dtypes, so that a diagnosis can explain it."""
-    failure = error.failure
-    if failure is None or isinstance(error, LaneError) or error.phase == "forward with gradients":
-        return False
-    return failure.what != "model" or (failure.error in _OF_THE_MODEL and failure.op is None)
+    """Whether it is the run of the model that failed, rather than a lane or the backward pass."""
+    is_of_run = error.failure is not None and not isinstance(error, LaneError)
+    return is_of_run and error.phase != "forward with gradients"
 
 
-def with_diagnosis(error: ModelError, diagnosis: Diagnosis) -> ShapeError:
+def with_diagnosis(error: ModelError, diagnosis: Diagnosis) -> ModelError:
     """The error with the diagnosis attached and its report as the message."""
     problems = [problem_of(fault) for fault in diagnosis.errors]
     (headline, *lines), *others = [[p.headline, *plain_lines(p)] for p in problems]
-    described = ShapeError(headline, *lines, hint=error.hint)
+    is_about_sizes = diagnosis.errors[0].what in ("shapes", "dtypes") or (
+        diagnosis.errors[0].exception in _OF_SIZES and bool(diagnosis.errors[0].fixes)
+    )
+    kind = ShapeError if isinstance(error, ShapeError) or is_about_sizes else ModelError
+    described = kind(headline, *lines, hint=error.hint)
+    described.phase, described.unfit = error.phase, error.unfit
     described.diagnosis, described.failure = diagnosis, error.failure
     described.further = tuple("\n  ".join(lines) for lines in others)
     return described

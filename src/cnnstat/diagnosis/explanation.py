@@ -14,16 +14,18 @@ from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
-from .naming import Places, counted, first_line, name_of
+from .naming import Places, counted, first_line, message, name_of
 from .provenance import Provenance
+from .python_errors import reasons
+from .subjects import Outcome
 
 _UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
           "view": "elements per row", "product": "rows"}  # fmt: skip
 
 
-def explanation(failure: Failure, places: Places, signature: str = "") -> tuple[str, ...]:
-    """The lines below the headline of an error."""
-    return tuple(_Explanation(failure, places, signature).lines())
+def explanation(failure: Failure, places: Places, outcome: Outcome) -> tuple[str, ...]:
+    """The lines below the headline of an error; `outcome` is the run that failed."""
+    return tuple(_Explanation(failure, places, outcome).lines())
 
 
 def got_and_expected(failure: Failure) -> tuple[str | None, str | None]:
@@ -46,10 +48,10 @@ def _operands(failure: Failure) -> list[tuple[int, ...]]:
 
 
 class _Explanation:
-    def __init__(self, failure: Failure, places: Places, signature: str) -> None:
+    def __init__(self, failure: Failure, places: Places, outcome: Outcome) -> None:
         self.failure = failure
         self.places = places
-        self.signature = signature
+        self.outcome = outcome
         self.mismatch = mismatch_of(failure)
         self.provenance = Provenance(failure, places)
 
@@ -221,7 +223,7 @@ class _Explanation:
                 dtypes = {spec.dtype for spec in call.inputs} - {"float32"}
                 kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
                 yield f"input is {' and '.join(shapes)}{kind}"
-        who = "the model says" if failure.in_model or is_wrong_call else "torch says"
-        yield f"{who}: {first_line(failure)}"
-        if is_wrong_call and self.signature:
-            yield f"forward takes {self.signature}"
+        yield message(failure)
+        yield from reasons(failure, self.outcome, self.places)
+        if is_wrong_call and self.outcome.signature:
+            yield f"forward takes {self.outcome.signature}"

@@ -30,6 +30,22 @@ def first_line(failure: Failure) -> str:
     return f"{failure.error}: {message}" if failure.in_model else message
 
 
+def message(failure: Failure) -> str:
+    """The first line of the exception's message, and whose it is."""
+    line = first_line(failure).partition(_SIGNATURES)[0]
+    if failure.error in _OF_PYTHON:
+        return line if line.startswith(failure.error) else f"{failure.error}: {line}"
+    return f"{'the model says' if failure.in_model else 'torch says'}: {line}"
+
+
+_SIGNATURES = ", but expected one of"  # the list of signatures follows on other lines
+_OF_PYTHON = {
+    "AttributeError", "ImportError", "IndentationError", "IndexError", "KeyError",
+    "ModuleNotFoundError", "NameError", "NotImplementedError", "SyntaxError", "TabError",
+    "TypeError", "UnboundLocalError", "ZeroDivisionError",
+}  # fmt: skip
+
+
 def name_of(call: Call) -> str:
     """`features.3 (Conv2d 64→128 3×3)`, `cat()`."""
     if call.kind == "function":

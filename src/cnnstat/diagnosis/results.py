@@ -65,8 +65,9 @@ class Fix(Record, frozen=True):
 class Fault(Record, frozen=True, kw_only=True):
     """One place at which a model fails.
 
-    `source` is where the layer is made, `called_from` where it is called, each file and line
-    relative to the given file; None where it stands in no source. `place` is the innermost place in
+    `headline` is empty where it follows from `what`, `path` and `type`. `source` is where the layer
+    is made, `called_from` where it is called, each file and line relative to the given file; None
+    where it stands in no source. `place` is the innermost place in
     the model's source that the exception passed, else where the layer is made. `exception` is the
     class of the exception. `got` and `expected` are what the layer was given and what it takes,
     None where that is no size. `what` does not fit: shapes, dtypes, the model itself where it runs,
@@ -77,6 +78,7 @@ class Fault(Record, frozen=True, kw_only=True):
     type: str
     config: str
     what: Literal["shapes", "dtypes", "model", "construction", "import"]
+    headline: str = ""
     source: str | None
     called_from: str | None
     place: Place | None = None

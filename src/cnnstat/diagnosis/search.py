@@ -163,6 +163,7 @@ class Search:
             inputs if are_shapes else (),
             outcome.scopes,
             outcome.sized,
+            outcome.raised,
         )
 
 

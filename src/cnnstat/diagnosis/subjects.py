@@ -44,6 +44,7 @@ from .changes import NO_CHANGE, Change
 from .creation import NotingSizes, Scope, Sized, noting_creations, scopes_of
 from .literals import Literal as SourceLiteral
 from .literals import Span, plain, tracked
+from .raised import Raised, raised_by
 from .source_text import names_for, replaced, with_tracked_numbers
 
 
@@ -61,6 +62,8 @@ class Outcome:
         signature: of the model's `forward`.
         sizes: the larger numbers that occur in the texts more than once; likewise.
         trace: of a run to its end.
+        cause: the exception.
+        raised: what it is about; None unless the run was watched.
     """
 
     failure: Failure | None
@@ -71,6 +74,14 @@ class Outcome:
     signature: str = ""
     sizes: tuple[int, ...] = ()
     trace: Trace | None = None
+    cause: BaseException | None = None
+    raised: Raised | None = None
+
+    def described(self) -> Outcome:
+        """The same with what the exception is about."""
+        if self.cause is None:
+            return self
+        return replace(self, raised=raised_by(self.cause, self.texts))
 
     @property
     def sites(self) -> dict[str, Frame]:
@@ -104,10 +115,11 @@ class Subject:
         builders = self.loaded.builders
         with_data = builders.with_data
         with quietly():
-            return self._traced(
+            outcome = self._traced(
                 _adjusted(builders.without_data(), change), change, watched,
                 None if with_data is None else lambda: _adjusted(with_data(), change),
             )  # fmt: skip
+        return outcome.described() if watched else outcome
 
     def _traced(
         self, model: nn.Module, change: Change, watched: bool,
@@ -146,10 +158,10 @@ class Subject:
         return Outcome(None, tuple(output), signature=signature, trace=run)
 
     def _failed(self, error: ModelError, signature: str) -> Outcome:
-        failure = error.failure or self._without_a_run(error.__cause__ or error)
-        return Outcome(failure, signature=signature)
+        failure = error.failure or self.without_a_run(error.__cause__ or error)
+        return Outcome(failure, signature=signature, cause=error.__cause__ or error)
 
-    def _without_a_run(self, error: BaseException) -> Failure:
+    def without_a_run(self, error: BaseException) -> Failure:
         """The failure of a model that could not be built."""
         empty = Trace(self.loaded.spec, self.mode, "meta", (), 0, (), (), {}, ())
         frames, file = frames_of(error)
@@ -180,7 +192,9 @@ class SourceSubject(Subject):
             if here:
                 text = replaced(text, here)
             texts[file] = text
-            program = with_tracked_numbers(text, file, literals) if watched else ast.parse(text)
+            program = (
+                with_tracked_numbers(text, file, literals) if watched else ast.parse(text, file)
+            )
             return compile(program, file, "exec")
 
         names = names_for(literals) if watched else {}
@@ -203,11 +217,12 @@ class SourceSubject(Subject):
             except NOT_OF_THE_MODEL:
                 raise
             except BaseException as error:  # user code may raise anything
-                outcome = Outcome(self._without_a_run(error))
+                outcome = Outcome(self.without_a_run(error), cause=error)
         numbers = Counter(x.value for x in literals if isinstance(x.value, int) and x.value > 7)
         sizes = tuple(int(size) for size, count in numbers.items() if count > 1)
-        return replace(outcome, texts=texts, scopes=scopes, sized=tuple(sizes_noted.found),
-                       sizes=sizes)  # fmt: skip
+        outcome = replace(outcome, texts=texts, scopes=scopes, sized=tuple(sizes_noted.found),
+                          sizes=sizes)  # fmt: skip
+        return outcome.described() if watched else outcome
 
     def _complete_inputs(self, module: ModuleType, model: nn.Module) -> None:
         """Infer the inputs of a model that could not be built before from its file or from it."""

@@ -180,6 +180,10 @@ def keywords_of(call: ast.Call) -> dict[str, ast.expr]:
     return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
 
 
+def keyword_name(keyword: ast.keyword) -> str | None:
+    return keyword.arg
+
+
 def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     """An argument, by position or by name; None if it is not written or unpacked from a list."""
     by_name = keywords_of(call).get(name)
@@ -212,3 +216,8 @@ def without_docstring(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in body:
         if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             yield statement
+
+
+def lines_of_node(code: Code, node: ast.stmt) -> list[str]:
+    """The lines of a statement, without its decorators."""
+    return code.text.split("\n")[node.lineno - 1 : node.end_lineno]

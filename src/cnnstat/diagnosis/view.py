@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from ..analysis.layer_table import layer_table
 from ..inputs import format_shape
@@ -11,6 +12,8 @@ from ..render.options import Options
 from .results import Diagnosis, Fault, Fix, LineEdit, Place
 
 _TAB = 4
+_LONGEST_DIFF = 16
+_SIGNS: tuple[Literal["-", "+"], ...] = ("-", "+")
 _HEADLINES = {
     "shapes": "shapes don't fit at", "dtypes": "dtypes don't fit at", "model": "the model fails at",
     "construction": "the model cannot be built:", "import": "the file cannot be imported:",
@@ -27,7 +30,7 @@ def view(diagnosis: Diagnosis, options: Options) -> Report:
         (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in diagnosis.inputs
     )
     blocks: list[Block] = []
-    if diagnosis.layers:
+    if len(diagnosis.layers) > 1:  # more than the model itself
         blocks.append(layer_table(diagnosis.layers, None, options))
     blocks += [problem_of(fault) for fault in diagnosis.errors]
     title = diagnosis.model.spec + (f" on {inputs}" if inputs else "")
@@ -38,7 +41,7 @@ def problem_of(fault: Fault) -> Problem:
     """An error as a report shows it."""
     created = f"created at {fault.source}" if fault.called_from and fault.source else ""
     return Problem(
-        headline=f"{_HEADLINES[fault.what]} {_name(fault)}",
+        headline=fault.headline or f"{_HEADLINES[fault.what]} {_name(fault)}",
         excerpt=None if fault.place is None else _excerpt(fault.place, created),
         unplaced=f"at {fault.called_from or fault.source}" if fault.source else "",
         notes=fault.explanation,
@@ -93,11 +96,30 @@ def _diff(edits: tuple[LineEdit, ...]) -> Iterator[ChangedLine]:
     """The changed lines, without the indentation that all have."""
     texts = [text for edit in edits for text in (*edit.before, *edit.after) if text.strip()]
     indent = min((len(text) - len(text.lstrip()) for text in texts), default=0)
+    lines = [
+        ChangedLine(edit.line + offset, sign, text[indent:].expandtabs(_TAB))
+        for group in _adjacent(edits)
+        for sign in _SIGNS
+        for edit in group
+        for offset, text in enumerate(edit.before if sign == "-" else edit.after)
+    ]
+    yield from lines[:_LONGEST_DIFF]
+    if len(lines) > _LONGEST_DIFF:
+        more = len(lines) - _LONGEST_DIFF
+        yield ChangedLine(lines[_LONGEST_DIFF].line, " ", f"… {more} further lines")
+
+
+def _adjacent(edits: tuple[LineEdit, ...]) -> Iterator[list[LineEdit]]:
+    """The edits in groups whose lines follow one another in a file."""
+    group: list[LineEdit] = []
     for edit in edits:
-        for offset, text in enumerate(edit.before):
-            yield ChangedLine(edit.line + offset, "-", text[indent:].expandtabs(_TAB))
-        for offset, text in enumerate(edit.after):
-            yield ChangedLine(edit.line + offset, "+", text[indent:].expandtabs(_TAB))
+        if group:
+            last = group[-1]
+            if (edit.file, edit.line) != (last.file, last.line + len(last.before)):
+                yield group
+                group = []
+        group.append(edit)
+    yield group
 
 
 def _output(fix: Fix) -> str:

@@ -168,6 +168,14 @@ class Prior(Enum):
     JOINED_INPUTS = 0.3, "layers in a row take one tensor"
     STAR = -0.4, "the items of a list are the arguments"
 
+    MISSPELT = -1.0, "an existing name is close to the one that does not exist"
+    SELF = -1.1, "self. was forgotten where the attribute is read or assigned"
+    IMPORT = -1.0, "most files import this by the same name"
+    CLASS_DEFINITION = -0.8, "nn.Module asks for super().__init__(), self and a method forward"
+    TRAILING_COMMA = -0.9, "a comma at the end of a line makes a tuple"
+    SIZE_OF_AXIS = -1.0, "size is a method, shape is a tuple"
+    SYNTAX = -1.0, "with one more sign it parses"
+
     TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"
     BROADCAST_AXIS = -0.3, "weights for channels have no sides yet"
     RESIZED = 0.3, "maps of a decoder are resized to those of the encoder"

@@ -51,5 +51,6 @@ def _returned_by(function: InputFunction) -> CallArguments:
     except NOT_OF_THE_MODEL:
         raise
     except BaseException as error:  # the user's code may raise anything
-        raise ModelError(f"{place}:{name} returns no inputs", *reason_of(error, place)) from error
+        reason, advice = reason_of(error, place)
+        raise ModelError(f"{place}:{name} returns no inputs", *reason, *advice) from error
     return arguments_from(value)

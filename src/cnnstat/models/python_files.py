@@ -134,8 +134,9 @@ def _make(
     except (ModelError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:  # the user's code may raise anything
-        failed = construction_error(spec, arguments, *reason_of(error, file))
-        failed.phase = "construction"
+        reason, advice = reason_of(error, file)
+        failed = construction_error(spec, arguments, *reason, *advice)
+        failed.phase, failed.advice = "construction", tuple(advice)
         raise failed from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec} returns {type(model).__name__}, no nn.Module")

@@ -52,17 +52,22 @@ def import_place(place: str, name: str = "") -> ModuleType:
             [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
         )
         comma = missing_comma(error)
-        raise ModelError(
+        failed = ModelError(
             f"{_syntax_place(error, place)}{error.msg}",
             *marked,
             *filter(None, [comma]),
-        ) from error
+        )
+        failed.phase, failed.advice = "import", tuple(filter(None, [comma]))
+        raise failed from error
     except BaseException as error:  # a file may do anything, sys.exit() included
-        details = [*reason_of(error, place), *_misspelt_source(error, place, name)]
+        reason, advice = reason_of(error, place)
+        advice += _misspelt_source(error, place, name)
         if isinstance(error, SystemExit) and _parses_arguments(error):
-            details.append("it parses the command line, which has no arguments for it here: do "
-                           'that under if __name__ == "__main__"')  # fmt: skip
-        raise ModelError(f"{place} cannot be imported", *details) from error
+            advice.append("it parses the command line, which has no arguments for it here: do "
+                          'that under if __name__ == "__main__"')  # fmt: skip
+        failed = ModelError(f"{place} cannot be imported", *reason, *advice)
+        failed.phase, failed.advice = "import", tuple(advice)
+        raise failed from error
 
 
 _imported_once: dict[Path, ModuleType] = {}
@@ -205,8 +210,8 @@ def _misspelt_source(error: BaseException, place: str, name: str) -> list[str]:
     return [f"did you mean {source}:{name}?" for source in closest(place, SOURCES, cutoff=0.6)[:1]]
 
 
-def reason_of(error: BaseException, place: str) -> list[str]:
-    """The exception, and the innermost line of the user's code that raised it."""
+def reason_of(error: BaseException, place: str) -> tuple[list[str], list[str]]:
+    """The innermost line of the user's code that raised an exception and its text, and advice."""
     frames = traceback.extract_tb(error.__traceback__)
     of_user = [frame for frame in frames if Path(frame.filename).name == Path(place).name]
     if not of_user:  # a module by name, or code that it imports
@@ -215,5 +220,5 @@ def reason_of(error: BaseException, place: str) -> list[str]:
         ]
     reason = ": ".join(filter(None, [type(error).__name__, message_of(error)]))
     if not of_user:
-        return [reason, *suggestions(error, None)]
-    return [*marked_line(of_user[-1]), reason, *suggestions(error, of_user[-1].filename)]
+        return [reason], suggestions(error, None)
+    return [*marked_line(of_user[-1]), reason], suggestions(error, of_user[-1].filename)

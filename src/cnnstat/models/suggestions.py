@@ -7,14 +7,16 @@ import importlib
 import io
 import keyword
 import os
+import pkgutil
+import sys
 import tokenize
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import ModelError, nearest
+from ..errors import ModelError, closest, nearest
 
 _MAX_SUGGESTIONS = 8
 
@@ -41,15 +43,16 @@ def suggestions(error: BaseException, file: str | None) -> list[str]:
         else []
     )
     if len(found) > 1:
-        return [f"line {line}: {name} — {close}" for line, name, close in found]
-    close = _close_to(error)
-    return [close] if close else []
+        return [f"line {x.line}: {x.written} — {x.hint}" for x in found]
+    close = close_names(error)
+    return [f"did you mean {', '.join(close)}?"] if close else []
 
 
-def _close_to(error: BaseException) -> str:
+def close_names(error: BaseException) -> list[str]:
+    """Existing names close to the one that an exception is about, the closest first."""
     name = getattr(error, "name", None)
     if isinstance(error, AttributeError) and name and getattr(error, "obj", None) is not None:
-        return _near(name, _public(error.obj))
+        return _of_object(name, error.obj)
     if isinstance(error, NameError) and name:
         step = error.__traceback__
         known: set[str] = set()
@@ -57,40 +60,91 @@ def _close_to(error: BaseException) -> str:
             known = {*step.tb_frame.f_locals, *step.tb_frame.f_globals}
             step = step.tb_next
         known |= set(keyword.kwlist)
-        return _near(name, sorted(n for n in known if not n.startswith("__")))
+        return _near(name, sorted(n for n in known if not n.startswith("_") and n != name))
     if isinstance(error, ImportError) and "cannot import name" in str(error) and error.name:
         missing = str(error).split("'")[1]
         try:
             return _near(missing, _public(importlib.import_module(error.name)))
         except Exception:  # a module that cannot be imported has no names to suggest
-            return ""
-    return ""
+            return []
+    if isinstance(error, ModuleNotFoundError) and name:
+        return _modules_near(name)
+    return []
 
 
-def _near(name: str, known: list[str]) -> str:
-    """A hint with the closest known names; only one if it differs in case alone."""
+def _of_object(name: str, owner: Any) -> list[str]:
+    """Those that the model's own code gave the object come first."""
+    if isinstance(owner, ModuleType):
+        return _near(name, _public(owner))
+    parts = ("_modules", "_parameters", "_buffers")
+    fields = getattr(owner, "__dict__", {})
+    set_by_user = [key for part in parts for key in fields.get(part) or ()]
+    set_by_user += [key for key in fields if not key.startswith("_") and key != "training"]
+    return list(dict.fromkeys([*_near(name, set_by_user), *_near(name, _public(owner), 0.7)]))
+
+
+def _modules_near(name: str) -> list[str]:
+    """Modules that can be imported in the place of a missing one."""
+    parent, _, last = name.rpartition(".")
+    if not parent:
+        known = {m.name for m in pkgutil.iter_modules()} | set(sys.stdlib_module_names)
+        return _near(last, sorted(n for n in known if not n.startswith("_")), 0.75)
+    package = sys.modules.get(parent)
+    paths = getattr(package, "__path__", None)
+    return [] if paths is None else [
+        f"{parent}.{near}" for near in _near(last, [m.name for m in pkgutil.iter_modules(paths)])
+    ]  # fmt: skip
+
+
+def _near(name: str, known: list[str], cutoff: float = 0.5) -> list[str]:
+    """The closest known names; only one if it differs in case alone."""
     same = [other for other in known if other.lower() == name.lower()]
-    return f"did you mean {same[0]}?" if same else nearest(name, known)
+    return same[:1] or closest(name, known, cutoff)
 
 
 def _public(value: Any) -> list[str]:
     return [name for name in dir(value) if not name.startswith("_")]
 
 
-def _misspelt(path: Path) -> Iterator[tuple[int, str, str]]:
-    """(line, name, hint) of every attribute that does not exist in its imported module."""
+class Misspelt(NamedTuple):
+    """An attribute that does not exist in its module, as written; `near` are existing names."""
+
+    line: int
+    column: int
+    written: str
+    near: list[str]
+    module: str
+
+    @property
+    def hint(self) -> str:
+        if not self.near:
+            return f"{self.module} has no such name"
+        return f"did you mean {', '.join(self.near)}?"
+
+
+def _misspelt(path: Path) -> Iterator[Misspelt]:
     try:
-        program = ast.parse(path.read_text(encoding="utf-8"))
+        yield from misspelt_in(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         return
+
+
+def misspelt_in(text: str) -> Iterator[Misspelt]:
+    """Every attribute in a source that does not exist in its module, which the source imports.
+
+    The column is that of the attribute's end, in bytes from 0.
+    """
+    program = ast.parse(text)
     modules = dict(_imported(program))
     for node in ast.walk(program):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         module = modules.get(node.value.id)
         if module is not None and not hasattr(module, node.attr):
-            close = _near(node.attr, _public(module)) or f"{module.__name__} has no such name"
-            yield node.lineno, f"{node.value.id}.{node.attr}", close
+            written = f"{node.value.id}.{node.attr}"
+            near = _near(node.attr, _public(module))
+            end = node.end_col_offset or 0
+            yield Misspelt(node.end_lineno or node.lineno, end, written, near, module.__name__)
 
 
 def _imported(program: ast.Module) -> Iterator[tuple[str, ModuleType]]:

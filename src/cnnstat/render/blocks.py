@@ -139,7 +139,7 @@ class ChangedLine:
     """A line of a small diff; `line` is its number in the file before the change."""
 
     line: int
-    sign: Literal["-", "+"]
+    sign: Literal["-", "+", " "]
     text: str
 
 

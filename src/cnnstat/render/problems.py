@@ -22,7 +22,7 @@ from .text_pictures import StyledLine
 _INDENT = "  "
 _LEAST_ROOM = 20
 _MARK, _FRAME, _PROOF, _LABEL = "bold red", "blue", "green", "bold green"
-_SIGNS = {"-": "red", "+": "green"}
+_SIGNS = {"-": "red", "+": "green", " ": "dim"}
 
 
 def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:

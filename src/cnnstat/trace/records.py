@@ -295,6 +295,11 @@ class About(Flag):
     GRADIENTS = auto()  # the model computes gradients, and none are recorded
     IN_PLACE = auto()  # something was changed in place that a gradient needs
     DEVICES = auto()  # operands on several devices
+    UNINITIALIZED = auto()  # an nn.Module whose constructor did not run
+    SUPER = auto()  # the arguments of super()
+    TUPLE = auto()  # a tuple in the place of something else
+    METHOD_INDEXED = auto()  # a method in the place of what it returns
+    SIZES_CALLED = auto()  # a shape in the place of a method
 
 
 @dataclass(frozen=True, slots=True)

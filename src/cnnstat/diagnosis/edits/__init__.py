@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 
 from ..changes import Proposal, Situation
 from .calls import layers_not_created, lists_called, lists_of_arguments, missing_layers
+from .class_definitions import class_definitions
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
 from .joined_tensors import joined_tensors
 from .layer_classes import classes_of_layers, layer_classes
 from .layer_settings import layer_settings, setting_literals
 from .layouts import reshapes, squeezes
+from .misspelt_names import misspelt_names
 from .names_in_arguments import names_in_arguments
 from .numbers_in_code import function_literals, local_literals
 from .other_inputs import other_inputs
@@ -24,6 +26,8 @@ from .rearranged_inputs import rearranged_inputs
 from .recurrent_states import recurrent_states
 from .returned_values import first_of_several, missing_returns
 from .several_places import view_and_layer
+from .size_of_axis import sizes_of_axes
+from .syntax_errors import syntax_errors
 from .tensor_sizes import states_of_recurrent_layers
 from .unwritten_settings import unwritten_settings
 
@@ -40,19 +44,39 @@ SETTINGS: tuple[Kind, ...] = (
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
     states_of_recurrent_layers,
 )  # fmt: skip
-OF_SOURCE: tuple[Kind, ...] = (*SETTINGS, function_literals, local_literals, *INSERTIONS)
+OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes)
+OF_SOURCE: tuple[Kind, ...] = (
+    *SETTINGS, function_literals, local_literals, *INSERTIONS, *OF_CODE,
+)  # fmt: skip
 OF_LAYERS: tuple[Kind, ...] = (layer_settings, classes_of_layers)
 OF_INPUTS: tuple[Kind, ...] = (other_inputs,)
 
 
 def proposals_for(situation: Situation) -> list[Proposal]:
     """The proposals of all kinds, the least cost first."""
-    kinds = {"source": OF_SOURCE, "layers": OF_LAYERS, "nothing": ()}[situation.editable]
     found = [
-        proposal for kind in (*kinds, *OF_INPUTS) for proposal in kind(situation)
+        proposal for kind in _kinds(situation) for proposal in kind(situation)
         if not _is_part_of_constant(proposal, situation)
     ]  # fmt: skip
     return sorted(found, key=lambda proposal: proposal.cost)
+
+
+def _kinds(situation: Situation) -> tuple[Kind, ...]:
+    """Those that may apply: no other number mends a name that does not exist."""
+    error = situation.failure.error
+    if error in _OF_PARSER:
+        return (syntax_errors,) if situation.editable == "source" else ()
+    if error in _OF_NAMES:
+        return (*OF_CODE, *INSERTIONS) if situation.editable == "source" else ()
+    kinds = {"source": OF_SOURCE, "layers": OF_LAYERS, "nothing": ()}[situation.editable]
+    return (*kinds, *OF_INPUTS)
+
+
+_OF_PARSER = {"SyntaxError", "IndentationError", "TabError"}
+_OF_NAMES = {
+    "NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "AttributeError",
+    "NotImplementedError",
+}  # fmt: skip
 
 
 def _is_part_of_constant(proposal: Proposal, situation: Situation) -> bool:

@@ -140,6 +140,9 @@ def about(error: BaseException) -> About:
     if isinstance(error, TypeError):
         for flag, words in _OF_A_CALL.items():
             found |= flag if words in text else About.NOTHING
+    if isinstance(error, TypeError | AttributeError):
+        for flag, several in _OF_PYTHON.items():
+            found |= flag if any(words in text for words in several) else About.NOTHING
     if _NO_GRADIENTS in text:
         found |= About.GRADIENTS
     if _ONE_VALUE in text:
@@ -155,6 +158,16 @@ def about(error: BaseException) -> About:
 
 _OF_A_CALL = {
     About.FUNCTION: "()", About.FORWARD: "forward()", About.NUMBER_OF_INPUTS: "positional argument",
+}  # fmt: skip
+_OF_PYTHON = {
+    About.UNINITIALIZED: (
+        "Module.__init__() call", "attribute '_modules'", "attribute '_parameters'",
+        "attribute '_buffers'", "attribute '_forward_hooks'",
+    ),
+    About.SUPER: ("super(type", "super():"),
+    About.TUPLE: ("tuple",),
+    About.METHOD_INDEXED: ("method' object is not subscriptable", "method' and"),
+    About.SIZES_CALLED: ("'torch.Size' object is not callable",),
 }  # fmt: skip
 _DTYPE_WORDS = ("dtype", "float", "long", "int", "type", "scalar")
 

@@ -1,0 +1,224 @@
+"""Reasons for exceptions of Python, from the source of the model and the values that it had."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..trace.records import About, Call, Failure
+from .class_syntax import (
+    class_named,
+    functions_without_self,
+    method_named,
+    methods_misnamed,
+    nested_methods,
+    statements_with_comma,
+    wrong_constructors,
+)
+from .literals import plain
+from .naming import Places, name_of
+from .raised import Raised, WrongType
+from .subjects import Outcome
+from .syntax import Code, code_of, nodes
+
+_TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}
+
+
+def reasons(failure: Failure, outcome: Outcome, places: Places) -> Iterator[str]:
+    """Sentences below the text of an exception; none where nothing is known beyond it."""
+    yield from dict.fromkeys(_Reasons(failure, outcome, places).all())
+
+
+@dataclass(frozen=True)
+class _Reasons:
+    failure: Failure
+    outcome: Outcome
+    places: Places
+
+    @property
+    def raised(self) -> Raised:
+        return self.outcome.raised or Raised(None)
+
+    def all(self) -> Iterator[str]:
+        raised, error = self.raised, self.failure.error
+        if raised.near:
+            yield f"did you mean {_either(raised.near)}?"
+        if error in ("AttributeError", "TypeError", "NotImplementedError", "NameError"):
+            for code in self._codes():
+                yield from self._of_classes(code)
+                yield from self._of_commas(code)
+            yield from self._of_missing()
+        if error == "TypeError":
+            yield from self._of_arguments()
+        if error == "ModuleNotFoundError" and raised.missing and "." not in raised.missing:
+            yield f"{raised.missing} is not installed in this environment"
+
+    def _codes(self) -> Iterator[Code]:
+        for file, text in self.outcome.texts.items():
+            try:
+                ast.parse(text)
+            except (SyntaxError, ValueError, RecursionError):
+                continue
+            yield code_of(file, text)
+
+    def _at(self, code: Code, node: ast.stmt) -> str:
+        return self.places.named(code.file, node.lineno)
+
+    # The definition of the class
+
+    def _of_classes(self, code: Code) -> Iterator[str]:
+        about, error = self.failure.about, self.failure.error
+        if About.UNINITIALIZED in about:
+            for constructor, wrong in wrong_constructors(code):
+                what = "has no parentheses" if isinstance(wrong, ast.Attribute) else "is missing"
+                where = f"{self._class_of(code, constructor)}.__init__"
+                yield f"super().__init__() {what} in {where} at {self._at(code, constructor)}"
+        if About.SUPER in about:
+            for _, wrong in wrong_constructors(code):
+                if wrong is not None:
+                    yield f"{code.text_of(wrong)} names another class: write super().__init__()"
+        if error in ("AttributeError", "NotImplementedError"):
+            for function, name in methods_misnamed(code):
+                at = self._at(code, function)
+                yield f"{function.name} at {at} is never called: should it be {name}?"
+        if error in ("AttributeError", "NotImplementedError", "TypeError"):
+            for function, cls in nested_methods(code):
+                yield (
+                    f"{function.name} at {self._at(code, function)} is inside of another method: "
+                    f"it is indented too far to be a method of {cls.name}"
+                )
+        if error in ("TypeError", "NameError"):
+            for function in functions_without_self(code):
+                if About.NUMBER_OF_INPUTS in about or self.raised.missing == "self":
+                    yield f"{function.name} at {self._at(code, function)} has no parameter self"
+        if error == "NotImplementedError" and self.failure.calls:
+            yield from self._without_forward(code, self.failure.calls[-1])
+
+    def _without_forward(self, code: Code, call: Call) -> Iterator[str]:
+        if call.type in ("ModuleList", "ModuleDict"):
+            yield f"a {call.type} is a container that cannot be called: call its layers in a loop"
+            return
+        cls = class_named(code, call.type)
+        others = {f.name for f, _ in (*nested_methods(code), *methods_misnamed(code))}
+        if cls is not None and method_named(cls, "forward") is None and not others:
+            yield f"class {cls.name} at {self._at(code, cls)} defines no method forward"
+
+    def _class_of(self, code: Code, node: ast.AST) -> str:
+        cls = code.around(node, ast.ClassDef)
+        return cls.name if cls else "the class"
+
+    def _of_commas(self, code: Code) -> Iterator[str]:
+        if About.TUPLE not in self.failure.about:
+            return
+        for statement in statements_with_comma(code):
+            assert statement.value is not None
+            target = code.text_of(statement).partition("=")[0].strip()
+            what = "the value returned" if isinstance(statement, ast.Return) else target
+            yield f"{what} is a tuple: {self._at(code, statement)} ends with a comma"
+
+    # Names
+
+    def _of_missing(self) -> Iterator[str]:
+        name = self.raised.missing
+        if not name or name in _FIELDS_OF_MODULE:
+            return
+        for code in self._codes():
+            for cls in nodes(code.tree, ast.ClassDef):
+                attributes = [
+                    a for a in nodes(cls, ast.Attribute)
+                    if a.attr == name and isinstance(a.ctx, ast.Store)
+                ]  # fmt: skip
+                stores = [
+                    n for n in nodes(cls, ast.Name)
+                    if n.id == name and isinstance(n.ctx, ast.Store)
+                ]  # fmt: skip
+                if self.failure.error == "AttributeError" and cls.name == self.raised.holder:
+                    yield from self._of_assignments(code, name, attributes, stores)
+                elif self.failure.error == "NameError" and attributes:
+                    yield f"{name} is an attribute of {cls.name}: self.{name}"
+
+    def _of_assignments(
+        self, code: Code, name: str, attributes: list[ast.Attribute], stores: list[ast.Name]
+    ) -> Iterator[str]:
+        if attributes:
+            function = code.around(attributes[0], ast.FunctionDef)
+            at = self._at(code, code.statement(attributes[0]))
+            inside = f" in {function.name}" if function else ""
+            yield f"self.{name} is assigned{inside} at {at}, which has not run before this line"
+        elif stores:
+            at = self._at(code, code.statement(stores[0]))
+            yield f"{name} at {at} is a variable, not an attribute: self. is missing"
+        elif not self.raised.near:
+            yield f"nothing in the class assigns self.{name}"
+
+    # Arguments
+
+    def _of_arguments(self) -> Iterator[str]:
+        for wrong in self.raised.wrong_types:
+            if _is_number(wrong.actual) and _is_number(wrong.expected) and "float" in wrong.actual:
+                shown = self._shown(wrong)
+                yield f"{wrong.argument} is {shown}: it must be {_plain(wrong.expected)}"
+            elif wrong.expected.startswith(("Tensor", "tuple of Tensors")):
+                yield from self._of_value(wrong.function, wrong.actual)
+        if About.METHOD_INDEXED in self.failure.about:
+            yield "a method is called with parentheses: x.size(0), or x.shape[0]"
+        if About.SIZES_CALLED in self.failure.about:
+            yield "shape is a tuple of sizes: x.shape[0], or x.size(0)"
+
+    def _of_value(self, function: str, got: str) -> Iterator[str]:
+        """What a value is that is no tensor, and where it comes from."""
+        if got == "Tensor":
+            if function in ("cat", "stack", "concat"):
+                yield f"{function} takes one list of tensors: torch.{function}([a, b], dim=…)"
+            return
+        previous = self._last_called()
+        if got == "tuple" and previous is not None and previous.module is not None:
+            if previous.module.base in _TUPLES:
+                yield f"{name_of(previous)} returns a tuple: its output and its states"
+            elif len(previous.outputs) > 1:
+                yield f"{name_of(previous)} returns a tuple of {len(previous.outputs)} tensors"
+        elif got == "NoneType":
+            yield "the value is None" + (
+                f": {name_of(previous)} returns nothing"
+                if previous and not previous.outputs
+                else ""
+            )
+        elif got in vars(nn):
+            yield (
+                f"the value is a {got}, a layer and not its output: nn.{got}(…) creates a layer, "
+                f"nn.{got}()(x) calls it"
+            )
+        else:
+            yield f"the value is a {got}"
+
+    def _last_called(self) -> Call | None:
+        """The call that returned last before the failing one, beside or around it."""
+        open_calls = set(self.failure.open)
+        done = [call for call in self.failure.trace.calls if call.index not in open_calls]
+        failed = self.failure.calls[-1] if self.failure.calls else None
+        siblings = [c for c in done if failed is None or c.parent == failed.parent]
+        found = siblings or done
+        return found[-1] if found else None
+
+    def _shown(self, wrong: WrongType) -> str:
+        call = self.failure.calls[-1] if self.failure.calls else None
+        value = call.module.settings.get(wrong.argument) if call and call.module else None
+        return f"{plain(value)}, a {wrong.actual}" if value is not None else f"a {wrong.actual}"
+
+
+_FIELDS_OF_MODULE = {"_modules", "_parameters", "_buffers", "_forward_hooks"}
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _is_number(kind: str) -> bool:
+    return "int" in kind or "float" in kind
+
+
+def _plain(kind: str) -> str:
+    return {"int": "an int", "tuple of ints": "a tuple of ints"}.get(kind, kind)
