@@ -45,7 +45,7 @@ def regroupings(runs: Runs) -> Iterator[Regrouped]:
     for number, op in enumerate(runs.flow.ops):
         if not isinstance(view_of(op), Reshape) or number not in runs.flow.from_inputs:
             continue
-        if not _is_read(runs.flow, number) or _is_shift(runs.flow, number):
+        if _is_undone(runs.flow, number) or _is_shift(runs.flow, number):
             continue
         shapes = [_shapes(flow, number) for flow in flows]
         old, new = shapes[0]
@@ -65,19 +65,25 @@ def _shapes(flow: Flow, number: int) -> tuple[Shape, Shape]:
 
 
 def origin(flow: Flow, number: int) -> TensorSpec:
-    """What a view shows, behind the views and copies before it."""
+    """What a view shows, behind the copies before it and the views that flatten.
+
+    A view of other axes between them says what they mean: windows of 8×7 that become 56 rows may
+    then be split into 7×8.
+    """
     tensor = flow.ops[number].inputs[0]
     while (source := flow.source(number, tensor)) is not None and (
-        is_regrouping(flow.ops[source]) or flow.is_unchanged(source)
+        (is_regrouping(flow.ops[source]) and len(tensor.shape) < 3) or flow.is_unchanged(source)
     ):
         number, tensor = source, flow.ops[source].inputs[0]
     return tensor
 
 
-def _is_read(flow: Flow, number: int) -> bool:
-    """Whether an operator computes something of a view, or the model returns it."""
-    readers = flow.readers(number)
-    return number in flow.returned or any(not is_regrouping(flow.ops[r]) for r in readers)
+def _is_undone(flow: Flow, number: int) -> bool:
+    """Whether all that reads a view is a view of the shape that it had before."""
+    before = flow.ops[number].inputs[0].shape
+    readers = [flow.ops[reader] for reader in flow.readers(number)]
+    back = all(is_regrouping(op) and op.outputs[0].shape == before for op in readers)
+    return back and number not in flow.returned
 
 
 def _is_shift(flow: Flow, number: int) -> bool:
