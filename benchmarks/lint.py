@@ -153,7 +153,7 @@ def report(lines: list[dict[str, Any]]) -> Iterator[str]:
             fired[code][line["set"]] += 1
         for finding in line["findings"]:
             levels[finding["code"]][finding["severity"]] += 1
-        undecided.update(line["undecided"])
+        undecided.update(line["undecided"].keys())
     yield "| rule | " + " | ".join(f"{s} ({sizes[s]})" for s in sets) + " | undecided | findings |"
     yield "|---|" + "---:|" * (len(sets) + 2)
     for code, rule in sorted(RULES.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -13,6 +13,7 @@ from ..operators.views import Reshape
 from ..results import Shape
 from ..trace.records import TensorSpec
 from .axes import changes_order, cuts_across, keeps_together
+from .batches import Batches
 from .flow import Flow, is_regrouping
 from .runs import NotRun, Runs
 
@@ -22,15 +23,16 @@ class Regrouped:
     """A view, or views of a view, of something that an operator computed.
 
     Attributes:
-        number: of the operator, in the run on the inputs of the user.
-        old, new: the shapes in that run.
+        path, call: of the call in which it runs.
+        old, new: the shapes, in the run on the inputs of the user if it has the same operators.
         is_cut: whether it cuts across axes.
         is_swapped: whether it has the sizes of a transposition, in every run.
         cuts_batch: whether one of the axes that it cuts across is the batch.
         splits_rows: whether it splits the features of an example into several rows.
     """
 
-    number: int
+    path: str
+    call: int
     old: Shape
     new: Shape
     is_cut: bool = False
@@ -40,27 +42,33 @@ class Regrouped:
 
 
 def regroupings(runs: Runs) -> Iterator[Regrouped]:
-    """Every view of something that depends on the input, and that an operator then reads."""
-    flows = runs.flows
-    for number, op in enumerate(runs.flow.ops):
-        if not isinstance(view_of(op), Reshape) or number not in runs.flow.from_inputs:
+    """Every view of something that depends on the input, in all runs with the same operators."""
+    try:
+        batches, (flow, _) = runs.batch_pair, runs.batch_flows
+    except NotRun:
+        batches, flow = None, runs.flow
+    others = () if batches is None else runs.batch_flows
+    flows = [other for other in (runs.flow, *others) if other.is_like(flow)]
+    for number, op in enumerate(flow.ops):
+        if not isinstance(view_of(op), Reshape) or number not in flow.from_inputs:
             continue
-        if _is_undone(runs.flow, number) or _is_shift(runs.flow, number):
+        if _is_undone(flow, number) or _is_shift(flow, number):
             continue
-        shapes = [_shapes(flow, number) for flow in flows]
+        shapes = [_shapes(other, number) for other in flows]
         old, new = shapes[0]
         if prod(old) != prod(new):  # another dtype
             continue
         is_cut = any(cuts_across(*pair) for pair in shapes)
         yield Regrouped(
-            number, old, new, is_cut,
+            *flow.place(number), old, new, is_cut,
             is_swapped=not is_cut and all(changes_order(*pair) for pair in shapes),
-            cuts_batch=is_cut and _cuts_batch(runs, number),
-            splits_rows=_splits_rows(runs, number),
+            cuts_batch=is_cut and batches is not None and _cuts_batch(batches, shapes[-2:]),
+            splits_rows=batches is not None and _splits_rows(batches, shapes[-2:]),
         )  # fmt: skip
 
 
 def _shapes(flow: Flow, number: int) -> tuple[Shape, Shape]:
+    """The shapes before and after a view."""
     return origin(flow, number).shape, flow.ops[number].outputs[0].shape
 
 
@@ -96,16 +104,13 @@ def _is_shift(flow: Flow, number: int) -> bool:
     return isinstance(view, Pad)
 
 
-def _cuts_batch(runs: Runs, number: int) -> bool:
-    try:
-        batches = runs.batch_pair
-    except NotRun:
-        return False
-    small, large = (origin(flow, number).shape for flow in runs.batch_flows)
+def _cuts_batch(batches: Batches, shapes: Sequence[tuple[Shape, Shape]]) -> bool:
+    """Whether a view divides the elements of an example; `shapes` on the two batch sizes."""
+    (small, new), (large, _) = shapes
     axes = batches.axes_of(small, large)
     if len(axes) != 1:
         return False
-    axis, new = axes[0], batches.small.ops[number].outputs[0].shape
+    axis = axes[0]
     behind = prod(small[axis + 1 :])
     # Of an axis that the batch was merged into, the elements of an example are taken for the inner.
     inner = behind * (small[axis] // batches.sizes[0])
@@ -113,14 +118,9 @@ def _cuts_batch(runs: Runs, number: int) -> bool:
     return not (keeps_together(inner, new) and keeps_together(outer, new))
 
 
-def _splits_rows(runs: Runs, number: int) -> bool:
-    try:
-        batches = runs.batch_pair
-    except NotRun:
+def _splits_rows(batches: Batches, shapes: Sequence[tuple[Shape, Shape]]) -> bool:
+    (small, new), (large, new_large) = shapes
+    if batches.axes_of(small, large) != (0,) or batches.axes_of(new, new_large) != (0,):
         return False
-    small, large = (origin(flow, number) for flow in runs.batch_flows)
-    out = batches.small.ops[number].outputs[0].shape
-    if batches.axes_of(small.shape, large.shape) != (0,) or batches.output_axes(number) != (0,):
-        return False
-    merged_only = small.shape[len(small.shape) - len(out) + 1 :] == out[1:]
-    return small.shape[0] == batches.sizes[0] != out[0] and not merged_only
+    only_merged = small[len(small) - len(new) + 1 :] == new[1:]
+    return small[0] == batches.sizes[0] != new[0] and not only_merged

@@ -137,14 +137,6 @@ class Runs:
         """The data flow on each of two batch sizes."""
         return Flow(self.batch_pair.small), Flow(self.batch_pair.large)
 
-    @cached_property
-    def flows(self) -> tuple[Flow, ...]:
-        """The data flow in eval mode, and on other batches where the operators are the same."""
-        try:
-            return (self.flow, *(f for f in self.batch_flows if self.flow.is_like(f)))
-        except NotRun:
-            return (self.flow,)
-
     def shape_of(self, number: int) -> Shape | None:
         """The shape of the first operand of an operator of `batch_pair`, on the user's inputs."""
         aligned = self.flow.is_like(self.batch_flows[0])

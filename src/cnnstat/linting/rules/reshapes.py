@@ -10,7 +10,7 @@ from ...errors import ShapeError
 from ...inputs import format_shape
 from ...operators.registry import view_of
 from ...operators.views import Reshape, Unsqueeze
-from ...trace.records import Failure, Op, Trace
+from ...trace.records import Failure, Trace
 from ..axes import keeps_together
 from ..registry import Edit, Hit, Page, rule
 from ..regroupings import Regrouped, regroupings
@@ -70,15 +70,14 @@ class Net(nn.Module):
 def scrambling_reshape(runs: Runs) -> Iterator[Hit]:
     for view in regroupings(runs):
         if view.is_cut and not view.cuts_batch:
-            yield _hit(runs, view, "{old} as {new} cuts across axes: permute them first")
+            yield _hit(view, "{old} as {new} cuts across axes: permute them first")
         elif view.is_swapped:
-            yield _hit(runs, view, "{old} as {new} transposes nothing: permute the axes", "warning")
+            yield _hit(view, "{old} as {new} transposes nothing: permute the axes", "warning")
 
 
-def _hit(runs: Runs, view: Regrouped, message: str, severity: Severity | None = None) -> Hit:
-    path, call = runs.flow.place(view.number)
+def _hit(view: Regrouped, message: str, severity: Severity | None = None) -> Hit:
     return Hit(
-        path=path, call=call, at="called", message=message, severity=severity,
+        path=view.path, call=view.call, at="called", message=message, severity=severity,
         values={"old": format_shape(view.old), "new": format_shape(view.new)},
     )  # fmt: skip
 
@@ -130,34 +129,31 @@ def reshape_mixes_batch(runs: Runs) -> Iterator[Hit]:
     fix = "{at}: {old} becomes {new}: rows of several examples; keep the batch with .flatten(1)"
     failed = _failed_view(runs)
     if failed is not None:
-        number, op = failed
-        old, new = op.inputs[0].shape, op.outputs[0].shape
-        if old and not keeps_together(prod(old[1:]), new):
-            yield _hit(runs, Regrouped(number, old, new), fix)
+        if failed.cuts_batch:
+            yield _hit(failed, fix)
         return
     views = list(regroupings(runs))
     for view in views:
         if view.cuts_batch:
-            yield _hit(runs, view, fix)
+            yield _hit(view, fix)
     if not any(view.cuts_batch for view in views) and _has_more_rows(runs):
         for view in views:
             if view.splits_rows:
                 message = "{at}: {old} becomes {new}: several rows an example, up to the output"
-                yield _hit(runs, view, message, "warning")
+                yield _hit(view, message, "warning")
 
 
-def _failed_view(runs: Runs) -> tuple[int, Op] | None:
-    """The view at which other batches fail, with its number, as it is on the batch of the user."""
+def _failed_view(runs: Runs) -> Regrouped | None:
+    """The view at which other batches fail, as it is on the batch of the user."""
     failure = batch_failure(runs)
     if failure is None or not failure.calls:
         return None
-    failed = failure.calls[-1]
+    failed = failure.calls[-1].path, failure.calls[-1].call
     for number, op in enumerate(runs.flow.ops):
-        call = runs.eval.calls[op.call]
-        if (call.path, call.call) == (failed.path, failed.call) and isinstance(
-            view_of(op), Reshape
-        ):
-            return number, op
+        if runs.flow.place(number) == failed and isinstance(view_of(op), Reshape):
+            old, new = op.inputs[0].shape, op.outputs[0].shape
+            cuts_batch = bool(old) and not keeps_together(prod(old[1:]), new)
+            return Regrouped(*failed, old, new, cuts_batch=cuts_batch)
     return None
 
 
@@ -219,7 +215,8 @@ def batch_size_fixed(runs: Runs) -> Iterator[Hit]:
     failure = batch_failure(runs)
     if failure is None or len(inputs) != 1 or len(inputs[0].tensor.shape) < 3:
         return
-    if not failure.calls or is_unbatched(runs.eval) or _failed_view_mixes(runs):
+    view = _failed_view(runs)
+    if not failure.calls or is_unbatched(runs.eval) or (view is not None and view.cuts_batch):
         return
     call = failure.calls[-1]
     yield Hit(
@@ -228,14 +225,6 @@ def batch_size_fixed(runs: Runs) -> Iterator[Hit]:
         values={"batch": inputs[0].tensor.shape[0]},
         fix=Edit(text="x.size(0) for the batch size"),
     )  # fmt: skip
-
-
-def _failed_view_mixes(runs: Runs) -> bool:
-    failed = _failed_view(runs)
-    if failed is None:
-        return False
-    old, new = failed[1].inputs[0].shape, failed[1].outputs[0].shape
-    return bool(old) and not keeps_together(prod(old[1:]), new)
 
 
 def is_unbatched(trace: Trace) -> bool:
