@@ -134,19 +134,21 @@ class Code:
         """Lines, with the indentation of a statement, in front of it."""
         decorators = getattr(statement, "decorator_list", None)
         first = decorators[0].lineno if decorators else statement.lineno
-        return self._lines_at(first, statement.col_offset, lines)
+        return self._lines_at(first, self.indentation(statement), lines)
 
     def line_after(self, statement: ast.stmt, lines: str) -> Replacement | None:
         """Likewise behind it; None at the end of a file without a last line break."""
         assert statement.end_lineno is not None
         if statement.end_lineno >= len(self.text.split("\n")):
             return None
-        return self._lines_at(statement.end_lineno + 1, statement.col_offset, lines)
+        return self._lines_at(statement.end_lineno + 1, self.indentation(statement), lines)
 
-    def _lines_at(self, number: int, indentation: int, lines: str) -> Replacement:
-        indented = "".join(
-            " " * indentation * bool(line) + line + "\n" for line in lines.split("\n")
-        )
+    def indentation(self, statement: ast.stmt) -> str:
+        line = self.text.split("\n")[statement.lineno - 1]
+        return line[: len(line) - len(line.lstrip())]
+
+    def _lines_at(self, number: int, indentation: str, lines: str) -> Replacement:
+        indented = "".join(f"{indentation * bool(line)}{line}\n" for line in lines.split("\n"))
         return Replacement(Span(self.file, number, 0, number, 0), indented)
 
 

@@ -150,7 +150,7 @@ def _loop(site: FailingCode) -> Iterator[Proposal]:
     if not isinstance(operand, ast.Name) or len(arguments_of(site.node)) != 1:
         return
     layers, x = site.code.text_of(site.node.func), operand.id
-    indentation = " " * statement.col_offset
+    indentation = site.code.indentation(statement)
     is_return = isinstance(statement, ast.Return) and statement.value is site.node
     name = x if is_return else assigned_name(statement, site.node)
     if name is None:

@@ -53,7 +53,9 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     # The branch with more calls is the one that is resized: the other one goes past it.
     provenance = Provenance(situation.failure, Places(Path(), {}))
     pairs.sort(key=lambda pair: len(provenance.calls_before(pair[1])))
-    yield from _resized(site.code, pairs, view.dim if isinstance(view, Cat) else None)
+    prior = Prior.RESIZED_ROUNDED if _rounds_down(situation) else Prior.RESIZED
+    for replacements in _resized(site.code, pairs, view.dim if isinstance(view, Cat) else None):
+        yield _proposal(prior, *replacements)
     if not is_cat:
         yield from _projected(situation, site, pairs[0], pairs[1])
 
@@ -136,7 +138,9 @@ def _index(places: tuple[int, ...], longest: Shape) -> str:
 # Another size
 
 
-def _resized(code: Code, pairs: Sequence[Operand], joined: int | None) -> Iterator[Proposal]:
+def _resized(
+    code: Code, pairs: Sequence[Operand], joined: int | None
+) -> Iterator[list[Replacement]]:
     """The maps of later branches interpolated to the sides of the first."""
     rank = len(pairs[0][1].shape)
     function = code.function("interpolate")
@@ -158,8 +162,17 @@ def _resized(code: Code, pairs: Sequence[Operand], joined: int | None) -> Iterat
     else:
         return
     if different and not any(_is_assigned(code, node) for node, _ in different):
-        replacements = [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
-        yield _proposal(Prior.RESIZED, *replacements)
+        yield [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
+
+
+def _rounds_down(situation: Situation) -> bool:
+    """Whether maps are pooled and exactly doubled, so that only even sides return to their size."""
+    modules = [call.module for call in situation.failure.trace.calls if call.module]
+    doubling = [module for module in modules if module.base.startswith("ConvTranspose")]
+    is_doubled = any(module.base == "Upsample" for module in modules) or bool(doubling)
+    return is_doubled and all(
+        plain(m.settings["kernel_size"]) == plain(m.settings["stride"]) for m in doubling
+    )
 
 
 def _is_assigned(code: Code, node: ast.expr) -> bool:

@@ -68,7 +68,7 @@ def _of_call(code: Code, node: ast.Call, call: Call) -> Iterator[Proposal]:
     statement = code.statement(node)
     name = assigned_name(statement, node)
     assert call.module is not None
-    if name is not None and call.module.base in _PAIRS:
+    if name is not None and (call.module.base in _PAIRS or len(call.outputs) == 2):
         target = statement.targets[0]  # type: ignore[attr-defined]  # an assignment, as it has a name
         yield from _proposal(Prior.UNPACKED, code.replacement(target, f"{name}, _"))
     else:
