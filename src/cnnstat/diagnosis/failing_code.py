@@ -10,13 +10,24 @@ from ..trace.records import Call, Frame
 from .changes import Situation
 from .literals import Literal
 from .source_text import Replacement, span_of
-from .syntax import Code, Evaluated, argument, arguments_of, code_of, name_of_called
+from .syntax import (
+    Code,
+    Evaluated,
+    argument,
+    arguments_of,
+    code_of,
+    keywords_of,
+    name_of_called,
+)
 from .uses import uses_of
 
 _KEEPING_SHAPE = {
     "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Identity", "ReLU", "GELU", "SiLU", "ELU",
     "LeakyReLU", "Tanh", "Sigmoid",
 }  # fmt: skip
+
+
+_ADDING = {"append", "add_module"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,9 @@ class FailingCode:
         keep its shape.
         """
         entered = self.entered
-        if entered is None or not entered.inputs or not call.inputs:
+        if entered is None:
+            return call is self.failed and call.module is None
+        if not entered.inputs or not call.inputs:
             return False
         if entered.inputs[0].value == call.inputs[0].value:
             return True
@@ -51,7 +64,11 @@ class FailingCode:
 
     @property
     def operand(self) -> ast.expr | None:
-        """The first argument of the failing call, or the object of a method."""
+        """The first argument of the failing call, the object of a method, or the left operand."""
+        if isinstance(self.node, ast.BinOp):
+            return self.node.left
+        if isinstance(self.node, ast.Attribute):
+            return self.node.value
         if not isinstance(self.node, ast.Call):
             return None
         if self.entered is None and isinstance(self.node.func, ast.Attribute):
@@ -60,7 +77,7 @@ class FailingCode:
             )
             if is_method:
                 return self.node.func.value
-        first = arguments_of(self.node)[:1]
+        first = [*arguments_of(self.node), *keywords_of(self.node).values()][:1]
         return None if not first or isinstance(first[0], ast.Starred) else first[0]
 
 
@@ -115,7 +132,8 @@ def creations(situation: Situation, path: str) -> Iterator[tuple[Code, ast.Call]
 def layer_in_sequence(situation: Situation, path: str) -> tuple[Code, ast.expr] | None:
     """The element of a list or of the arguments of a call that creates a layer of a Sequential.
 
-    It is the pair of a name and a layer in `OrderedDict([("fc", nn.Linear(3, 4))])`.
+    It is the pair of a name and a layer in `OrderedDict([("fc", nn.Linear(3, 4))])`, and the call
+    of `append` or `add_module` where the layer is added by that.
     """
     parent = situation.failure.trace.modules.get(path.rpartition(".")[0])
     if parent is None or parent.base != "Sequential":
@@ -125,22 +143,32 @@ def layer_in_sequence(situation: Situation, path: str) -> tuple[Code, ast.expr] 
         above = code.parents[element]
         if isinstance(above, ast.Tuple) and isinstance(above.elts[0], ast.Constant):
             element, above = above, code.parents[above]
-        is_argument = isinstance(above, ast.Call) and element in arguments_of(above)
-        is_sequence = isinstance(above, ast.Call) and name_of_called(above) != "append"
-        if isinstance(above, ast.List) or (is_argument and is_sequence):
+        if isinstance(above, ast.List):
             return code, element
+        if isinstance(above, ast.Call) and element in arguments_of(above):
+            return code, above if name_of_called(above) in _ADDING else element
     return None
 
 
 def inserted_layers(code: Code, element: ast.expr, *layers: str) -> Replacement:
     """Layers in front of another one of a list, each on a line of its own where that is."""
+    if isinstance(element, ast.Call) and name_of_called(element) in _ADDING:
+        added = (_named(layer) if name_of_called(element) == "add_module" else layer
+                 for layer in layers)  # fmt: skip
+        called = code.text_of(element.func)
+        statement = code.statement(element)
+        return code.line_before(statement, "\n".join(f"{called}({layer})" for layer in added))
     if isinstance(element, ast.Tuple):
-        names = (layer.partition("(")[0].rpartition(".")[2].lower() for layer in layers)
-        layers = tuple(f'("{name}", {layer})' for name, layer in zip(names, layers, strict=True))
+        layers = tuple(f"({_named(layer)})" for layer in layers)
     line = code.text.split("\n")[element.lineno - 1].encode()
     before = line[: element.col_offset].decode()
     between = f",\n{before}" if not before.strip() else ", "
     return code.inserted_before(element, "".join(f"{layer}{between}" for layer in layers))
+
+
+def _named(layer: str) -> str:
+    """`"flatten", nn.Flatten()`"""
+    return f'"{layer.partition("(")[0].rpartition(".")[2].lower()}", {layer}'
 
 
 def size_replaced(

@@ -100,6 +100,16 @@ class Code:
         """`nn.Flatten` for "Flatten"."""
         return self.named(f"torch.nn.{name}")
 
+    def layer_and_import(self, name: str) -> tuple[str, tuple[Replacement, ...]] | None:
+        """Likewise; the name is added to `from torch.nn import …` where the file has only that."""
+        written = self.layer(name)
+        if written is not None:
+            return written, ()
+        for node in self.tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module == "torch.nn" and not node.level:
+                return name, (self.inserted_behind(node.names[-1], f", {name}"),)
+        return None
+
     def function(self, name: str) -> str | None:
         """`F.pad` for "pad"."""
         return self.named(f"{_FUNCTIONAL}.{name}")
@@ -113,6 +123,8 @@ class Code:
         """An expression between two texts; before one that begins with a dot it is in parentheses
         where necessary.
         """
+        if not before and isinstance(node, _PRIMARY) and node.lineno != node.end_lineno:
+            return self.inserted_behind(node, after)  # so that one line is shown
         text = self.text_of(node)
         if after[:1] in (".", "[") and not before and not isinstance(node, _PRIMARY):
             text = f"({text})"
@@ -125,7 +137,7 @@ class Code:
             Span(self.file, place.line, place.column, place.line, place.column), text
         )
 
-    def inserted_behind(self, node: ast.expr, text: str) -> Replacement:
+    def inserted_behind(self, node: ast.AST, text: str) -> Replacement:
         place = span_of(node, self.file)
         line, column = place.end_line, place.end_column
         return Replacement(Span(self.file, line, column, line, column), text)

@@ -136,10 +136,15 @@ def _sequential(situation: Situation, site: FailingCode, attribute: str) -> Iter
 def _as_sequential(code: Code, call: ast.Call, name: str) -> Iterator[Replacement]:
     yield code.replacement(call.func, name)
     for layers in arguments_of(call)[:1]:
-        is_generator = isinstance(layers, ast.GeneratorExp)
-        text = code.text_of(layers).strip()
-        bare = is_generator and not text.startswith("(")
-        yield code.wrapped(layers, "*(" if bare else "*", ")" if bare else "")
+        yield unpacked(code, layers)
+
+
+def unpacked(code: Code, node: ast.expr) -> Replacement:
+    """The items of an argument as arguments, a generator in parentheses of its own."""
+    text, above = code.text_of(node), code.parents[node]
+    # The only argument, it has the parentheses of the call.
+    is_only = isinstance(node, ast.GeneratorExp) and code.text_of(above).endswith(text)
+    return code.replacement(node, f"(*{text})" if is_only else f"*{text}")
 
 
 def _loop(site: FailingCode) -> Iterator[Proposal]:
@@ -150,16 +155,16 @@ def _loop(site: FailingCode) -> Iterator[Proposal]:
     if not isinstance(operand, ast.Name) or len(arguments_of(site.node)) != 1:
         return
     layers, x = site.code.text_of(site.node.func), operand.id
-    indentation = site.code.indentation(statement)
-    is_return = isinstance(statement, ast.Return) and statement.value is site.node
-    name = x if is_return else assigned_name(statement, site.node)
-    if name is None:
-        return
-    lines = [] if name == x else [f"{name} = {x}"]
-    lines += [f"for layer in {layers}:", f"    {name} = layer({name})"]
-    lines += [f"return {name}"] * is_return
-    text = f"\n{indentation}".join(lines)
-    yield _proposal(Prior.LOOP, site.code.replacement(statement, text))
+    name = assigned_name(statement, site.node)
+    before = [f"{name} = {x}"] * (name not in (None, x))
+    name = name or x
+    loop = [*before, f"for layer in {layers}:", f"    {name} = layer({name})"]
+    if assigned_name(statement, site.node) is None:  # a part of a statement, which follows
+        yield _proposal(Prior.LOOP, site.code.replacement(site.node, name),
+                        site.code.line_before(statement, "\n".join(loop)))  # fmt: skip
+    else:
+        text = f"\n{site.code.indentation(statement)}".join(loop)
+        yield _proposal(Prior.LOOP, site.code.replacement(statement, text))
 
 
 def missing_layers(situation: Situation) -> Iterator[Proposal]:
@@ -199,6 +204,4 @@ def lists_of_arguments(situation: Situation) -> Iterator[Proposal]:
                 yield _proposal(Prior.JOINED_INPUTS, code.inserted_before(written[0], opening),
                                 code.inserted_behind(written[-1], f"], {axis})"))  # fmt: skip
     elif len(written) == 1 and not isinstance(written[0], ast.Starred | ast.Constant):
-        star = "*(" if isinstance(written[0], ast.GeneratorExp) else "*"
-        end = ")" if isinstance(written[0], ast.GeneratorExp) else ""
-        yield _proposal(Prior.STAR, code.wrapped(written[0], star, end))
+        yield _proposal(Prior.STAR, unpacked(code, written[0]))

@@ -97,12 +97,13 @@ def _inside_parameter(value: ast.expr) -> ast.expr:
 
 
 def _without_conversion(situation: Situation) -> Iterator[Proposal]:
-    """The code without a `.double()` or `.half()` of layers or tensors."""
+    """The code without a `.double()` or `.half()` of layers or tensors, or with `.float()`."""
     dtypes = {spec.dtype for op in _last(situation) for spec in op.inputs}
     for file, text in situation.texts.items():
         code = code_of(file, text)
         for method, dtype in _WIDER.items():
             for call in code.calls_of(method, code.tree) if dtype in dtypes else ():
                 if isinstance(call.func, ast.Attribute) and not arguments_of(call):
-                    bare = code.text_of(call.func.value)
+                    is_statement = isinstance(code.parents[call], ast.Expr)
+                    bare = code.text_of(call.func.value) + ".float()" * is_statement
                     yield _proposal(code.replacement(call, bare), Prior.CREATED_WITH_DTYPE)

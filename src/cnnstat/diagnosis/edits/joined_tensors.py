@@ -14,40 +14,42 @@ from pathlib import Path
 from ...operators.joins import Cat
 from ...operators.registry import view_of
 from ...results import Shape
-from ...trace.records import Call, TensorSpec
+from ...trace.records import TensorSpec
 from ..changes import Change, Proposal, Situation
-from ..failing_code import FailingCode, creations, failing_code
+from ..failing_code import FailingCode, failing_code
 from ..literals import plain
 from ..naming import Places
 from ..provenance import Provenance
 from ..source_text import Replacement
-from ..syntax import Code, argument, arguments_of, is_simple, name_of_called, nodes
+from ..syntax import Code, arguments_of, is_simple, name_of_called, nodes
 from ..weights import Features, Prior
+from .shortcuts import Operand, is_assigned, projected
 
-_STRIDES = range(1, 9)
-_NAMES = ("shortcut", "downsample", "projection", "shortcut_projection")
+_KINDS = ("broadcast", "join", "product")
 
 
 def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     """For `a + b`, `a * b`, `a @ b` and `torch.cat([a, b])`."""
-    site, op = failing_code(situation), situation.failure.op
-    if (
-        site is None
-        or op is None
-        or situation.mismatch.kind not in ("broadcast", "join", "product")
-    ):
+    site, failure = failing_code(situation), situation.failure
+    kind, op = situation.mismatch.kind, failure.op
+    is_checked = kind == "other" and op is None and failure.what == "shapes"
+    if site is None or not failure.calls or not (is_checked or kind in _KINDS):
         return
-    view = view_of(op)
+    view = None if op is None else view_of(op)
     is_cat = isinstance(view, Cat)
-    specs = list(view.tensors) if isinstance(view, Cat) else list(op.inputs[:2])
+    specs = list(view.tensors) if isinstance(view, Cat) else _two_tensors(situation)
     written = _operands(site)
     if len(written) != len(specs) or len(specs) < 2:
         return
     pairs = list(zip(written, specs, strict=True))
-    if situation.mismatch.kind == "product":
+    if kind == "product":
         yield from _transposed(site.code, pairs)
         return
     yield from _with_axes(site.code, pairs, is_cat)
+    if is_cat:
+        yield from _of_fewer_axes(site.code, pairs)
+    else:
+        yield from _swapped(site.code, pairs)
     if len({len(spec.shape) for spec in specs}) > 1:
         return
     # The branch with more calls is the one that is resized: the other one goes past it.
@@ -57,10 +59,13 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     for replacements in _resized(site.code, pairs, view.dim if isinstance(view, Cat) else None):
         yield _proposal(prior, *replacements)
     if not is_cat:
-        yield from _projected(situation, site, pairs[0], pairs[1])
+        yield from projected(situation, site, pairs[0], pairs[1])
 
 
-Operand = tuple[ast.expr, TensorSpec]
+def _two_tensors(situation: Situation) -> list[TensorSpec]:
+    """The operands of a refused operator or, as in a loss, of a function that checks them."""
+    op, call = situation.failure.op, situation.failure.calls[-1]
+    return list((op.inputs if op is not None else call.inputs)[:2])
 
 
 def _operands(site: FailingCode) -> list[ast.expr]:
@@ -115,9 +120,31 @@ def _with_axes(code: Code, pairs: Sequence[Operand], is_cat: bool) -> Iterator[P
         if not 0 < missing <= 2 or not spec.shape or (is_cat and missing > 1):
             continue
         for places in combinations(range(len(longest)), missing):
-            if not _aligned(spec.shape, longest, places, is_cat) or _is_assigned(code, node):
+            if not _aligned(spec.shape, longest, places, is_cat) or is_assigned(code, node):
                 continue
             yield _proposal(Prior.BROADCAST_AXIS, code.wrapped(node, "", _index(places, longest)))
+
+
+def _of_fewer_axes(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
+    """Maps flattened for a `cat` with vectors, or as tokens for one with a sequence."""
+    fewest = min((spec.shape for _, spec in pairs), key=len)
+    longer = [(node, spec) for node, spec in pairs if len(spec.shape) > len(fewest)]
+    if longer and len(fewest) == 2:
+        yield _proposal(Prior.FLATTENED, *(code.wrapped(n, "", ".flatten(1)") for n, _ in longer))
+    if longer and len(fewest) == 3 and all(spec.shape[1] == fewest[2] for _, spec in longer):
+        text = ".flatten(2).transpose(1, 2)"
+        yield _proposal(Prior.TOKENS, *(code.wrapped(n, "", text) for n, _ in longer))
+
+
+def _swapped(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
+    """The batch and the steps of a sequence exchanged in one tensor, where the other has both."""
+    for (node, spec), (_, other) in (pairs, pairs[::-1]):
+        shape, target = spec.shape, other.shape
+        if len(shape) != len(target) or len(shape) < 3 or is_assigned(code, node):
+            continue
+        swapped = (shape[1], shape[0], *shape[2:])
+        if 1 in shape[:2] and all(a in (1, b) for a, b in zip(swapped, target, strict=True)):
+            yield _proposal(Prior.TRANSPOSED, code.wrapped(node, "", ".transpose(0, 1)"))
 
 
 def _aligned(shape: Shape, longest: Shape, places: tuple[int, ...], is_cat: bool) -> bool:
@@ -161,7 +188,7 @@ def _resized(
         size = f"scale_factor={factor}"
     else:
         return
-    if different and not any(_is_assigned(code, node) for node, _ in different):
+    if different and not any(is_assigned(code, node) for node, _ in different):
         yield [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
 
 
@@ -173,110 +200,3 @@ def _rounds_down(situation: Situation) -> bool:
     return is_doubled and all(
         plain(m.settings["kernel_size"]) == plain(m.settings["stride"]) for m in doubling
     )
-
-
-def _is_assigned(code: Code, node: ast.expr) -> bool:
-    """Whether it is the left side of an `+=`, which cannot be another expression."""
-    above = code.parents[node]
-    return isinstance(above, ast.AugAssign) and above.target is node
-
-
-# A projection
-
-
-def _projected(
-    situation: Situation, site: FailingCode, shortcut: Operand, branch: Operand
-) -> Iterator[Proposal]:
-    """A convolution of 1×1 on the shortcut: created in `__init__`, called in `forward`."""
-    (node, x), (_, y) = shortcut, branch
-    stride = _stride(x.shape, y.shape)
-    code = site.code
-    cls = code.around(node, ast.ClassDef)
-    init = (
-        next((f for f in nodes(cls, ast.FunctionDef) if f.name == "__init__"), None)
-        if cls
-        else None
-    )
-    last = None if init is None else _last_layer(init)
-    if stride is None or cls is None or init is None or last is None or site.function is init:
-        return
-    if _is_assigned(code, node):
-        return
-    layer = code.layer(f"Conv{len(x.shape) - 2}d") if len(x.shape) > 2 else code.layer("Linear")
-    if layer is None:
-        return
-    written = _written_sizes(situation, code, x, y, stride)
-    arguments = [written["in"], written["out"]]
-    if len(x.shape) > 2:
-        arguments += ["1", written["stride"]] if stride > 1 else ["1"]
-    name = next(n for n in _NAMES if f"self.{n}" not in code.text_of(cls))
-    created = code.line_after(last, f"self.{name} = {layer}({', '.join(arguments)})")
-    if created is not None:
-        called = code.replacement(node, f"self.{name}({code.text_of(node)})")
-        yield _proposal(Prior.PROJECTED, called, created)
-
-
-def _stride(shape: Shape, target: Shape) -> int | None:
-    """The stride with which a kernel of 1 makes the sides of the target."""
-    if len(shape) != len(target) or shape[0] != target[0] or len(shape) not in (2, 3, 4):
-        return None
-    for stride in _STRIDES:
-        if all((a - 1) // stride + 1 == b for a, b in zip(shape[2:], target[2:], strict=True)):
-            return stride if stride > 1 or shape[1] != target[1] else None
-    return None
-
-
-def _last_layer(init: ast.FunctionDef) -> ast.stmt | None:
-    """The last statement of a constructor that assigns to an attribute."""
-    found = [
-        statement for statement in init.body if isinstance(statement, ast.Assign)
-        and isinstance(statement.targets[0], ast.Attribute)
-    ]  # fmt: skip
-    return found[-1] if found else None
-
-
-def _written_sizes(
-    situation: Situation, code: Code, x: TensorSpec, y: TensorSpec, stride: int
-) -> dict[str, str]:
-    """The sizes of the projection as the layers of the branch have them in the source."""
-    failed = situation.failure.calls[-1]
-    siblings = [
-        call for call in situation.failure.trace.calls
-        if call.parent == failed.parent and call.module is not None
-    ]  # fmt: skip
-    found = {"in": str(x.shape[1]), "out": str(y.shape[1]), "stride": str(stride)}
-    sizes = {
-        "in": ("in_channels", "in_features", 0, x.shape[1]),
-        "out": ("out_channels", "out_features", 1, y.shape[1]),
-        "stride": ("stride", "stride", 3, stride),
-    }
-    for part, (name, other, position, value) in sizes.items():
-        for call in siblings:
-            text = _written(situation, code, call, {name, other}, position, value)
-            if text is not None:
-                found[part] = text
-                break
-    return found
-
-
-def _written(
-    situation: Situation, code: Code, call: Call, names: set[str], position: int, value: int
-) -> str | None:
-    """The text of an argument with which a layer is created, if it has this value."""
-    assert call.module is not None
-    settings = {n: plain(v) for n, v in call.module.settings.items() if n in names}
-    if not any(v == value or v == (value,) * len(_tuple(v)) for v in settings.values()):
-        return None
-    for created_in, node in creations(situation, call.path):
-        if created_in is not code or name_of_called(node) != call.module.base:
-            return None
-        for name in settings:
-            written = argument(node, position, name)
-            if written is not None and is_simple(written):
-                return code.text_of(written)
-        return None
-    return None
-
-
-def _tuple(value: object) -> tuple[object, ...]:
-    return value if isinstance(value, tuple) else ()

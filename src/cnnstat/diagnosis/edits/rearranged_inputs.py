@@ -61,15 +61,24 @@ def rearranged_inputs(situation: Situation) -> Iterator[Proposal]:
     """Other axes for the input of the layer that failed, where the layer then accepts it."""
     failure = situation.failure
     call = failure.calls[-1] if failure.calls else None
-    if call is None or call.module is None or not call.inputs:
+    module = None if call is None else call.module or _product(situation)
+    if call is None or module is None or not call.inputs:
         return
     shape = call.inputs[0].shape
     site = failing_code(situation)
-    for rearrangement in _rearrangements(shape, call.module, _is_map(failure, call)):
-        if accepts(call.module, rearrangement.after):
+    for rearrangement in _rearrangements(shape, module, _is_map(failure, call)):
+        if accepts(module, rearrangement.after):
             yield from _proposals(situation, site, call, rearrangement, ())
-    if call.module.base == "Linear" and len(shape) > 2 and not accepts(call.module, shape):
+    if call.module and module.base == "Linear" and len(shape) > 2 and not accepts(module, shape):
         yield from _flattened_with_size(situation, site, call)
+
+
+def _product(situation: Situation) -> Module | None:
+    """A product with a parameter, as the linear layer that it is."""
+    mismatch = situation.mismatch
+    if mismatch.kind != "features" or not mismatch.expected:
+        return None
+    return Module("", "Linear", "Linear", {"in_features": mismatch.expected})
 
 
 def accepts(module: Module, shape: Shape) -> bool:
@@ -174,7 +183,7 @@ def _of_maps(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearrangeme
     if module.base == "Linear" and is_map:
         pool = ("AdaptiveAvgPool2d(1)", "Flatten()")
         yield Rearrangement(".mean((2, 3))", (n, a), Prior.POOLED, layers=pool)
-    if module.base in ("LSTM", "GRU", "RNN", "MultiheadAttention", "Linear", "LayerNorm"):
+    if module.base in ("LSTM", "GRU", "RNN", "MultiheadAttention", "LayerNorm"):
         yield Rearrangement(".flatten(2).transpose(1, 2)", (n, b * c, a), Prior.TOKENS)
         yield Rearrangement(".flatten(1, 2).transpose(1, 2)", (n, c, a * b), Prior.TOKENS)
     for axis in (1, 2, 3):
@@ -213,11 +222,14 @@ def _proposals(
     if found is None:
         return
     code, element = found
-    names = [code.layer(layer.partition("(")[0]) for layer in rearrangement.layers]
-    if None in names:
-        return
-    texts = [f"{name}({layer.partition('(')[2]}"
-             for name, layer in zip(names, rearrangement.layers, strict=True)]  # fmt: skip
+    texts: list[str] = []
+    for layer in rearrangement.layers:
+        name, _, settings = layer.partition("(")
+        known = code.layer_and_import(name)
+        if known is None:
+            return
+        texts.append(f"{known[0]}({settings}")
+        further += known[1]
     insertion = inserted_layers(code, element, *texts)
     yield Proposal(Change(replacements=(insertion, *further)), features)
 
@@ -227,21 +239,23 @@ def _in_forward(
 ) -> Iterator[tuple[Replacement, ...]]:
     """The argument of the call wrapped; nothing if the layer gets another input than that."""
     operand, code, node = site.operand, site.code, site.node
-    if operand is None or not site.is_same_input(call) or not isinstance(node, ast.Call):
+    if operand is None or not site.is_same_input(call):
         return
     before, after = _in_style(code, rearrangement.text)
     wrapped = code.wrapped(operand, before, after)
     if not rearrangement.back:
         yield (wrapped,)
         return
-    if _OPERAND in rearrangement.back and not is_simple(operand):
+    is_known = _OPERAND not in rearrangement.back or is_simple(operand)
+    if not is_known or not isinstance(node, ast.Call):
         return
     back = rearrangement.back.replace(_OPERAND, code.text_of(operand))
     yield wrapped, code.inserted_behind(node, back)
     # `self.second(self.first(x))`: the axes are moved back behind all of it.
     outer = code.statement(node)
     value = outer.value if isinstance(outer, ast.Assign | ast.Return) else None
-    if isinstance(value, ast.Call) and value is not node:
+    is_linear = call.module is not None and call.module.base == "Linear"
+    if is_linear and isinstance(value, ast.Call) and value is not node:
         yield wrapped, code.inserted_behind(value, back)
 
 

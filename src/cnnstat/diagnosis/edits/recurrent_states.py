@@ -26,8 +26,10 @@ def recurrent_states(situation: Situation) -> Iterator[Proposal]:
     if call.module.base == "LSTM" and len(states) == 1 and is_simple(state):
         text = site.code.text_of(state)
         yield _proposal(site.code, state, f"({text}, {text})")
-    elif call.module.base != "LSTM" and isinstance(state, ast.Tuple) and len(states) == 2:
-        yield _proposal(site.code, state, site.code.text_of(state.elts[0]))
+    elif call.module.base != "LSTM" and len(states) == 2:
+        written_out = isinstance(state, ast.Tuple)
+        first = state.elts[0] if isinstance(state, ast.Tuple) else state
+        yield _proposal(site.code, state, site.code.text_of(first) + "[0]" * (not written_out))
 
 
 def _proposal(code: Code, node: ast.expr, text: str) -> Proposal:

@@ -46,7 +46,7 @@ def first_of_several(situation: Situation) -> Iterator[Proposal]:
     failure = situation.failure
     if failure.error not in ("TypeError", "AttributeError", "ValueError"):
         return
-    several = [c for c in failure.trace.calls if c.module is not None and _returns_pair(c)]
+    several = [c for c in failure.trace.calls if _returns_pair(c)]
     for call in several[: -_RECENT - 1 : -1]:
         found = called_from(situation, call)
         yield from _in_sequence(situation, call)
@@ -60,15 +60,14 @@ def _parent(call: Call) -> str:
 
 
 def _returns_pair(call: Call) -> bool:
-    assert call.module is not None
-    return call.module.base in _PAIRS or len(call.outputs) > 1
+    return len(call.outputs) > 1 or (call.module is not None and call.module.base in _PAIRS)
 
 
 def _of_call(code: Code, node: ast.Call, call: Call) -> Iterator[Proposal]:
     statement = code.statement(node)
     name = assigned_name(statement, node)
-    assert call.module is not None
-    if name is not None and (call.module.base in _PAIRS or len(call.outputs) == 2):
+    is_pair = call.module is not None and call.module.base in _PAIRS
+    if name is not None and (is_pair or len(call.outputs) == 2):
         target = statement.targets[0]  # type: ignore[attr-defined]  # an assignment, as it has a name
         yield from _proposal(Prior.UNPACKED, code.replacement(target, f"{name}, _"))
     else:
@@ -106,6 +105,9 @@ def _of_operand(situation: Situation) -> Iterator[Proposal]:
     """An item of a tuple or dict that the failing call got."""
     site, failure = failing_code(situation), situation.failure
     if site is None or site.operand is None or not failure.open:
+        return
+    if isinstance(site.node, ast.Attribute):  # 'tuple' object has no attribute …
+        yield from _proposal(Prior.ITEM, site.code.wrapped(site.operand, "", "[0]"))
         return
     value = _first_argument(failure.arguments.get(failure.open[-1]))
     for item, prior in _items(value):
@@ -145,7 +147,7 @@ def missing_returns(situation: Situation) -> Iterator[Proposal]:
         code = code_of(file, text)
         for function in nodes(code.tree, ast.FunctionDef):
             if function.name != "__init__" and not _returns_something(function):
-                yield from _returning(code, function.body[-1])
+                yield from _returning(code, function)
 
 
 def _returns_something(function: ast.FunctionDef) -> bool:
@@ -153,15 +155,16 @@ def _returns_something(function: ast.FunctionDef) -> bool:
     return bool(found or nodes(function, ast.Yield))
 
 
-def _returning(code: Code, last: ast.stmt) -> Iterator[Proposal]:
+def _returning(code: Code, function: ast.FunctionDef) -> Iterator[Proposal]:
     """The value of the last statement returned, or else the name that was assigned last."""
+    last = function.body[-1]
     name = assigned_name(last)
     if isinstance(last, ast.Assign) and name is not None:
         returned = f"return {code.text_of(last.value)}"
         yield from _proposal(Prior.RETURN, code.replacement(last, returned))
-    elif isinstance(last, ast.Expr) and isinstance(last.value, ast.Call | ast.BinOp):
+        return
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call | ast.BinOp):
         yield from _proposal(Prior.RETURN, code.inserted_before(last.value, "return "))
-    else:
-        names = [n for s in nodes(last, ast.stmt) if (n := assigned_name(s)) is not None]
-        if names:
-            yield from _proposal(Prior.RETURN, code.line_after(last, f"return {names[-1]}"))
+    names = [n for s in nodes(function, ast.stmt) if (n := assigned_name(s)) is not None]
+    if names:
+        yield from _proposal(Prior.RETURN, code.line_after(last, f"return {names[-1]}"))
