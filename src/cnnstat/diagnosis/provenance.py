@@ -13,7 +13,7 @@ from ..results import Shape
 from ..trace.records import Call, Failure, Op, TensorSpec
 from .naming import Places, name_of
 
-_LAYOUT_CALLS = ("view", "reshape", "transpose", "permute", "contiguous", "flatten", "unsqueeze")
+LAYOUT_CALLS = ("view", "reshape", "transpose", "permute", "contiguous", "flatten", "unsqueeze")
 
 
 class Provenance:
@@ -140,7 +140,7 @@ class Provenance:
         failed = self.failure.open[-1:] or (-1,)
         if op is not None and call is not None:
             # What the failed call itself computed first is no origin for a reader either.
-            is_passed_over = call.index == failed[0] or call.type in _LAYOUT_CALLS
+            is_passed_over = call.index == failed[0] or call.type in LAYOUT_CALLS
             source = _source(op)
             if is_passed_over and source is not None:
                 return self.origin(source, op)

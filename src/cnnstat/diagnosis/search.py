@@ -10,11 +10,13 @@ from operator import itemgetter
 from typing import Any
 
 from ..inputs import InputSpec
+from ..operators.registry import Trait, traits_of
 from ..trace.records import Failure
 from .changes import Change, Proposal, Situation
 from .edits import proposals_for
 from .effects import effects_of
 from .literals import plain
+from .provenance import LAYOUT_CALLS
 from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
 from .source_text import Replacement, place_before
 from .subjects import Outcome, SourceSubject, Subject
@@ -221,5 +223,8 @@ def together(first: Change, second: Change, texts: Mapping[str, str]) -> Change 
 def _by_progress(advance: tuple[Proposal, Outcome]) -> tuple[float, float]:
     proposal, outcome = advance
     assert outcome.failure is not None
-    calls, ops = outcome.failure.progress
+    trace = outcome.failure.trace
+    # A change of axes that an edit inserts brings the run no further.
+    calls = sum(call.type not in LAYOUT_CALLS for call in trace.calls)
+    ops = sum(Trait.LAYOUT not in traits_of(op.name) for op in trace.ops)
     return -(calls * 1_000_000 + ops), proposal.cost

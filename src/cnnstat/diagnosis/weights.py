@@ -179,6 +179,7 @@ class Prior(Enum):
     TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"
     BROADCAST_AXIS = -0.3, "weights for channels have no sides yet"
     RESIZED_ROUNDED = -1.0, "sides are halved, rounded down, and doubled: any size runs then"
+    RESCALED = 0.8, "an upper level of a pyramid has half the sides"
     RESIZED = 0.3, "maps of a decoder are resized to those of the encoder"
     PROJECTED = -0.3, "a shortcut past layers that change the size has a layer of 1×1"
 

@@ -1,6 +1,6 @@
 """A pooling layer returns indices too.
 
-fix: x = self.pool(self.c1(x))[0]
+fix: x, _ = self.pool(self.c1(x))
 output: 2×8×8×8
 """
 

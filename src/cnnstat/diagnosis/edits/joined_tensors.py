@@ -57,7 +57,8 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     pairs.sort(key=lambda pair: len(provenance.calls_before(pair[1])))
     prior = Prior.RESIZED_ROUNDED if _rounds_down(situation) else Prior.RESIZED
     for replacements in _resized(site.code, pairs, view.dim if isinstance(view, Cat) else None):
-        yield _proposal(prior, *replacements)
+        is_scaled = _scale([spec for _, spec in pairs]) > 1
+        yield _proposal(Prior.RESCALED if is_scaled else prior, *replacements)
     if not is_cat:
         yield from projected(situation, site, pairs[0], pairs[1])
 
@@ -177,9 +178,8 @@ def _resized(
         return
     (reference, spec), *others = pairs
     largest = max((spec for _, spec in pairs), key=lambda spec: spec.shape[2:])
-    smallest = min((spec for _, spec in pairs), key=lambda spec: spec.shape[2:])
-    factor = largest.shape[2] // max(1, smallest.shape[2])
-    if factor > 1:  # a smaller scale, not a rounded side: to the sides of the largest
+    factor = _scale([spec for _, spec in pairs])
+    if factor > 1:  # to the sides of the largest
         (reference, spec), *others = sorted(pairs, key=lambda pair: pair[1] is not largest)
     different = [(node, other) for node, other in others if other.shape[2:] != spec.shape[2:]]
     if is_simple(reference):
@@ -190,6 +190,12 @@ def _resized(
         return
     if different and not any(is_assigned(code, node) for node, _ in different):
         yield [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
+
+
+def _scale(specs: Sequence[TensorSpec]) -> int:
+    """How many times the smallest map fits into the largest: 1 if a side was only rounded."""
+    sides = [spec.shape[2] for spec in specs if len(spec.shape) > 2]
+    return max(sides, default=1) // max(1, min(sides, default=1))
 
 
 def _rounds_down(situation: Situation) -> bool:

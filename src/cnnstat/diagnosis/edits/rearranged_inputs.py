@@ -156,9 +156,11 @@ def _of_vectors(shape: Shape, module: Module, _: bool) -> Iterator[Rearrangement
 def _of_sequences(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearrangement]:
     n, length, width = shape
     moved = (n, width, length)
-    if not is_map or not module.base.startswith("Conv"):
-        yield Rearrangement(".transpose(1, 2)", moved, Prior.MOVED_AXIS_IN_CODE)
-    yield Rearrangement(".transpose(1, 2)", moved, Prior.MOVED_AND_BACK, back=".transpose(1, 2)")
+    is_first = module.base.startswith(("Conv", "BatchNorm", "InstanceNorm", "GroupNorm"))
+    if width > 1 and not (is_map and is_first):
+        text = ".transpose(1, 2)"
+        yield Rearrangement(text, moved, Prior.MOVED_AXIS_IN_CODE)
+        yield Rearrangement(text, moved, Prior.MOVED_AND_BACK, back=text)
     yield Rearrangement(".unsqueeze(1)", (n, 1, length, width), Prior.FORGOTTEN_AXIS)
     yield Rearrangement(".unsqueeze(0)", (1, n, length, width), Prior.BATCH_AXIS_IN_CODE)
     if is_map and module.base == "Linear":
@@ -172,12 +174,12 @@ def _of_sequences(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearra
 
 def _of_maps(shape: Shape, module: Module, is_map: bool) -> Iterator[Rearrangement]:
     n, a, b, c = shape
-    if is_map and b * c > 1:
+    if is_map and b * c > 1 and module.base in ("LayerNorm", "Linear"):
         is_linear = module.base == "Linear"
         prior = Prior.LINEAR_PER_POSITION if is_linear else Prior.MOVED_AND_BACK
         yield Rearrangement(".permute(0, 2, 3, 1)", (n, b, c, a), prior,
                             back=".permute(0, 3, 1, 2)")  # fmt: skip
-    else:  # the channels of a map that a layer made are first already
+    if not is_map:  # the channels of a map that a layer made are first already
         yield Rearrangement(".permute(0, 3, 1, 2)", (n, c, a, b), Prior.MOVED_AXIS_IN_CODE)
     yield Rearrangement(".unsqueeze(1)", (n, 1, a, b, c), Prior.FORGOTTEN_AXIS)
     if module.base == "Linear" and is_map:
