@@ -20,7 +20,7 @@ from .python_errors import reasons
 from .subjects import Outcome
 
 _UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
-          "view": "elements per row", "product": "rows"}  # fmt: skip
+          "view": "elements per row", "product": "rows", "indices": "rows"}  # fmt: skip
 
 
 def explanation(failure: Failure, places: Places, outcome: Outcome) -> tuple[str, ...]:
@@ -60,6 +60,7 @@ class _Explanation:
             "features": self._sizes, "channels": self._sizes, "join": self._join,
             "broadcast": self._broadcast, "window": self._window, "view": self._view,
             "product": self._product, "dims": self._dims, "dtype": self._dtype,
+            "indices": self._indices,
         }  # fmt: skip
         kind = kinds.get(self.mismatch.kind)
         lines = [] if kind is None else list(kind())
@@ -212,6 +213,20 @@ class _Explanation:
         x = self.mismatch.operand
         assert x is not None
         yield f"input is {format_shape(x.shape)} of {x.dtype}, the layer takes indices: int64"
+
+    def _indices(self) -> Iterator[str]:
+        m = self.mismatch
+        assert m.operand is not None
+        index, rows = self.failure.index, m.expected
+        if index is not None and index < 0:
+            yield f"an index is {index}, and the rows of a table count from 0"
+        else:
+            yield f"the largest index is {index}, the table has {counted(rows, 'rows')}: 0 to " + (
+                str((rows or 0) - 1)
+            )
+        yield f"the indices, {format_shape(m.operand.shape)}, come from " + (
+            self.provenance.origin(m.operand)
+        )
 
     def _other(self) -> Iterator[str]:
         """The input, and the message of the exception."""

@@ -21,7 +21,7 @@ from .replay import INPUT_AXES
 
 Kind = Literal[
     "features", "channels", "join", "broadcast", "window", "view", "product", "dims", "dtype",
-    "other",
+    "indices", "other",
 ]  # fmt: skip
 
 
@@ -49,7 +49,18 @@ OTHER = Mismatch("other", None)
 def mismatch_of(failure: Failure) -> Mismatch:
     """What does not fit in a failed run; kind "other" where the operands do not show it."""
     found = None if failure.op is None else _of_op(failure.op)
+    if failure.index is not None and failure.op is not None:
+        return _of_indices(failure.op, failure.index)
     return _of_dimensions(failure) or found or _of_layer(failure) or OTHER
+
+
+def _of_indices(op: Op, index: int) -> Mismatch:
+    """A look-up of an index that the table does not have."""
+    table, *others = op.inputs
+    indices = others[0] if others else table
+    rows = table.shape[0] if table.shape else 1
+    pairs = ((rows, index + 1),) if index >= rows else ()
+    return Mismatch("indices", indices, rows, index + 1, pairs)
 
 
 def _of_dimensions(failure: Failure) -> Mismatch | None:

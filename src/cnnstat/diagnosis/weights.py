@@ -194,6 +194,7 @@ class Prior(Enum):
     MOVED_AXIS = 1.2, "channels are last, and their number does not fit"
     INPUT_SIZE = 1.5, "another number of channels or features"
     FLATTENED_INPUT = 2.0, "the model takes vectors"
+    INPUT_LENGTH = 1.2, "a sequence is longer than the table of positions"
     INPUT_SIDES = 2.0, "an image of another size"
     NUMBER_OF_INPUTS = 0.5, "forward takes more or fewer"
 

@@ -22,6 +22,7 @@ from ..tracing.process.isolation import at_the_end, end_process_group
 from ..tracing.run.copies import data_copy, meta_copy
 from ..tracing.run.dispatch import on_one_device
 from ..tracing.run.lane_selection import Builders
+from ..tracing.structure.known_indices import with_indices
 from ..tracing.structure.module_tree import check_tree
 from ..tracing.structure.modules import modules_of
 from ..tracing.user_code.compilation import user_code
@@ -225,7 +226,7 @@ def _move_to_meta(model: nn.Module) -> None:
                 if tensor is None or tensor.is_meta or is_lazy(tensor):
                     continue
                 if id(tensor) not in moved:
-                    on_meta = tensor.detach().to("meta")
+                    on_meta = with_indices(tensor.detach().to("meta"), tensor)
                     if isinstance(tensor, nn.Parameter):
                         on_meta = nn.Parameter(on_meta, requires_grad=tensor.requires_grad)
                     moved[id(tensor)] = on_meta

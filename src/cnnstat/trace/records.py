@@ -313,7 +313,7 @@ class Failure:
     exception was raised there rather than inside torch. `locals` are the integers among the locals
     of the innermost functions. `what` does not fit: "shapes" or "dtypes"; "model" if the model
     itself is at fault. `called_at` and `arguments` are the stack and the arguments of each call, if
-    a `Watcher` recorded them.
+    a `Watcher` recorded them. `index` is the one that a look-up does not have in its table.
     """
 
     trace: Trace
@@ -328,6 +328,7 @@ class Failure:
     called_at: dict[int, tuple[Frame, ...]] = field(default_factory=dict)
     arguments: dict[int, Any] = field(default_factory=dict)
     about: About = About.NOTHING
+    index: int | None = None
 
     @property
     def calls(self) -> tuple[Call, ...]:

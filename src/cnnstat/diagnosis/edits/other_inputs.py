@@ -56,8 +56,20 @@ def _changed(
         return
     for shape, prior in _axes(situation, spec.shape):
         yield replace(spec, shape=shape), Features(prior=prior)
+    for shape in _lengths(situation, spec.shape):
+        yield replace(spec, shape=shape), Features(prior=Prior.INPUT_LENGTH)
     for shape, features in _sides(situation, value, spec.shape):
         yield replace(spec, shape=shape), features
+
+
+def _lengths(situation: Situation, shape: Shape) -> Iterator[Shape]:
+    """Sequences as long as a table of positions."""
+    if situation.mismatch.kind in ("indices", "broadcast"):
+        for one, other in situation.mismatch.pairs:
+            for axis in range(1, len(shape)) if len(shape) < 4 else ():
+                for rows, length in ((one, other), (other, one)):
+                    if shape[axis] == length and 0 < rows < length:
+                        yield (*shape[:axis], rows, *shape[axis + 1 :])
 
 
 def _reaches(failure: Failure, value: int) -> bool:

@@ -29,6 +29,14 @@ class Refused(RuntimeError):  # torch's class for this: models catch it
         self.what = what
 
 
+class OutOfRange(Refused, IndexError):  # torch raises an IndexError
+    """A look-up of an index that its table does not have."""
+
+    def __init__(self, index: int, rows: int) -> None:
+        super().__init__("shapes", f"index {index} is out of range for a table of {rows} rows")
+        self.index = index
+
+
 def _same_dtype(*positions: int) -> Callable[[Any], None]:
     def check(args: Any) -> None:
         tensors = [args[p] for p in positions if isinstance(args[p], Tensor)]

@@ -17,6 +17,7 @@ from ...errors import LaneError, ModelError
 from ...trace.records import TensorSpec
 from ...units import format_bytes
 from ..structure.containers import PLAIN, PLAIN_TENSORS, tensors_among
+from ..structure.known_indices import indices_of
 from ..structure.packed import packed_tensors
 from ..structure.sparse import is_sparse, storage_of, stored_in
 
@@ -42,6 +43,7 @@ class TensorRecords:
         self._newest: dict[int, TensorSpec] = {}  # by storage
         self._storages: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self.constants: dict[int, tuple[int, Tensor]] = {}  # with the position then
+        self.indices: dict[int, Tensor] = {}
 
     @property
     def position(self) -> int:
@@ -108,6 +110,12 @@ class TensorRecords:
         if isinstance(size, int) and size <= MOST_KNOWN:
             known = torch.as_tensor(data, dtype=tensor.dtype, device="cpu").clone()
             self.constants[self.spec(tensor).value] = self.position, known
+
+    def note_indices(self, tensor: Tensor) -> None:
+        """Record the integers of a tensor that has lost its data, if they are known."""
+        known = None if is_lazy(tensor) else indices_of(tensor)
+        if known is not None:
+            self.indices[self.spec(tensor).value] = known
 
     def note_constants(self, tensors: Any) -> None:
         """Record the values of the tensors with data, in a run without."""

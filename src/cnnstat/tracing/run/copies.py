@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ...errors import NOT_OF_THE_MODEL
+from ..structure.known_indices import with_indices
 from ..structure.modules import is_scripted, modules_of
 from ..user_code.compilation import module_in
 from ..user_code.scripted import scripted_copy
@@ -182,7 +183,7 @@ class _Copying:
         there = self.placed(empty)
         if isinstance(tensor, nn.Parameter):
             return nn.Parameter(there, requires_grad=tensor.requires_grad)
-        return there.requires_grad_(tensor.requires_grad)
+        return with_indices(there.requires_grad_(tensor.requires_grad), tensor)
 
     def _storage(self, tensor: Tensor) -> Any:
         storage = tensor.untyped_storage()

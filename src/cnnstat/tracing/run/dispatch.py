@@ -21,6 +21,7 @@ from ..recording.open_calls import Attempt
 from ..recording.recorder import Recorder
 from ..structure.containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from ..structure.sparse import is_sparse
+from ..user_code.index_values import IndexValues
 from ..user_code.scripted import ScriptedRows
 from ..user_code.user_rules import flop_formula_of, kernel_of
 from .lanes import Lane
@@ -52,6 +53,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         self._formulas: dict[Any, Callable[..., Any]] = {}
         self._modules = len(sys.modules)
         self._scripted = ScriptedRows(recorder)
+        self._indices = IndexValues(recorder)
         self._in_script = False
         self._seed = torch.initial_seed()
         self._random_state: Tensor | None = None
@@ -100,6 +102,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         recorder.attempt = Attempt(func, name, args, kwargs, innermost)
         if not self.lane.has_data:
             self._check(name, args)
+            self._indices.check(name, recorded_args)
         result = NotImplemented if fast is None else fast(*args, **kwargs)
         if result is NotImplemented:
             result = run(*args, **kwargs)

@@ -22,7 +22,7 @@ from ...inputs import InputSpec, format_shape
 from ...operators.convolution import in_channels
 from ...operators.linear import PLACES
 from ...trace.records import About, Failure, Op, Trace
-from ..meta_device.meta_rules import Refused
+from ..meta_device.meta_rules import OutOfRange, Refused
 from ..places import frames_of, is_model_source, local_integers, raising_line
 from ..recording.open_calls import Attempt, OpenCall
 from ..recording.recorder import Recorder
@@ -130,6 +130,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
         getattr(recorder, "called_at", {}),
         getattr(recorder, "arguments", {}),
         about(cause),
+        cause.index if isinstance(cause, OutOfRange) else None,
     )
 
 

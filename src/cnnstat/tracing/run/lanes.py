@@ -25,6 +25,7 @@ from ...units import format_bytes
 from ..meta_device.autocast_regions import autocast_regions
 from ..meta_device.libraries import without_value_reads
 from ..process.global_state import SEED, replaced
+from ..structure.known_indices import with_indices
 from .copies import data_copy, meta_copy, placed_copy
 
 
@@ -59,7 +60,7 @@ class Lane:
 def _on_meta(value: InputSpec | Tensor) -> Tensor:
     if isinstance(value, InputSpec):
         return torch.empty(value.shape, dtype=getattr(torch, value.dtype), device="meta")
-    return torch.empty_like(value, device="meta", requires_grad=False)
+    return with_indices(torch.empty_like(value, device="meta", requires_grad=False), value)
 
 
 def _unchanged(model: nn.Module) -> nn.Module:

@@ -121,6 +121,7 @@ def _recorded(
     parameters = tuple(_parameters(model, recorder))
     for tensor in tensors_among((subject.args, subject.kwargs)):
         recorder.track(tensor)
+        recorder.note_indices(tensor)
     input_bytes = recorder.live_bytes
     traced_inputs = tuple(_recorded_inputs(recorder, subject.args, subject.kwargs))
 
@@ -268,6 +269,7 @@ def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
             continue
         name, *aliases = names[key]
         recorder.register_parameter(name, tensor)
+        recorder.note_indices(tensor)
         yield parameter_record(name, tuple(aliases), tensor, buffer)
     for name, owner, tensor in packed_weights(model):
         yield replace(parameter_record(name, (), tensor, buffer=False), owner=owner)

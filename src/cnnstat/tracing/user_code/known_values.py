@@ -30,10 +30,14 @@ class Unknown(Exception):
 class KnownValues:
     """The values of small tensors of a run, as far as its record determines them."""
 
-    def __init__(self, recorder: Recorder, has_data: bool) -> None:
-        """`has_data`: whether all tensors of the run have data, and not constants alone."""
+    def __init__(self, recorder: Recorder, has_data: bool, most: int = MOST_KNOWN) -> None:
+        """`has_data`: whether all tensors of the run have data, and not constants alone.
+
+        `most` are the elements up to which the values of a tensor are computed.
+        """
         self.recorder = recorder
         self.has_data = has_data
+        self.most = most
         self._writers: dict[int, list[int]] = {}  # the operators that wrote each value
         self._read = 0
         self._computed: dict[tuple[int, int], Tensor] = {}
@@ -83,7 +87,7 @@ class KnownValues:
 
     def _value(self, spec: TensorSpec, before: int) -> Tensor:
         size: Any = spec.numel  # perhaps symbolic
-        if not isinstance(size, int) or size > MOST_KNOWN:
+        if not isinstance(size, int) or size > self.most:
             raise Unknown
         index = self._writer(spec, before)
         position, constant = self.recorder.constants.get(spec.value, (-1, None))
