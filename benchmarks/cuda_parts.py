@@ -565,6 +565,52 @@ def machine(scale: Scale) -> Iterator[Row]:
     }  # fmt: skip
 
 
+# (j) Latency
+
+
+def latency(scale: Scale) -> Iterator[Row]:
+    """`cnnstat latency` and torch.utils.benchmark in turns, on networks with the same weights."""
+    precisions = ("fp32", "bf16-true") if scale.on_cuda and not scale.quick else ("fp32",)
+    sizes = (1, 64) if scale.on_cuda else (1, 2)
+    for name, precision, batch in product(scale.models, precisions, sizes):
+        rounds = [timed(name, precision, batch, scale) for _ in range(3)]
+        middle = sorted(rounds, key=lambda row: row["ratio"])[1]
+        ratios = [row["ratio"] for row in rounds]
+        yield {"model": name, "precision": precision, "batch": batch, **middle,
+               "least": min(ratios), "most": max(ratios)}  # fmt: skip
+
+
+def timed(name: str, precision: str, batch: int, scale: Scale) -> Row:
+    """One turn of both: runs that wait for each other, and on a GPU runs that do not."""
+    from torch.utils.benchmark import Timer
+
+    dtype = torch.bfloat16 if precision == "bf16-true" else torch.float32
+    network = NETWORKS[name]().eval().to(scale.device, dtype)
+    images = torch.rand(batch, *SHAPES[name], device=scale.device, dtype=dtype)
+    with torch.inference_mode(), products_in("fp32"):
+        timer = Timer("network(images)", globals={"network": network, "images": images})
+        timer.timeit(10)
+        queued = timer.blocked_autorange(min_run_time=0.3).median
+        single = median(timer.timeit(1).median for _ in range(max(10, round(0.3 / queued))))
+    del network
+    release(scale.device)
+    result = cnnstat.latency(
+        f"{SPECS}:{name}", inputs=[(batch, *SHAPES[name])], precision=precision,
+        device=scale.device, seconds=1.0,
+    )  # fmt: skip
+    row = result.rows[0]
+    found = row.latency
+    own = found.back_to_back or found.quartiles
+    return {
+        "timer": queued, "queued": own.median, "ratio": own.median / queued,
+        "single": single, "latency": found.quartiles.median,
+        "single_ratio": found.quartiles.median / single,
+        "p99": found.p99, "rate": found.examples_per_second, "runs": found.runs,
+        "precise": found.precision, "memory": row.memory_bytes, "predicted": row.predicted_bytes,
+        "bound": row.bound_seconds,
+    }  # fmt: skip
+
+
 PARTS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "memory": memory,
     "throughput": throughput,
@@ -575,4 +621,5 @@ PARTS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "fitting": fitting,
     "commands": commands,
     "timm": timm_protocol,
+    "latency": latency,
 }

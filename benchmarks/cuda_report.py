@@ -9,6 +9,7 @@ from typing import Any
 Row = dict[str, Any]
 Part = dict[str, Any]
 NEAR = 0.05  # how far a predicted peak may be from the measured one
+LIKE = 0.03  # how far a latency may be from that of torch.utils.benchmark
 SAME = 0.02  # how far `bench` may be below a loop by hand
 
 
@@ -109,6 +110,11 @@ def as_fast(rows: list[Row]) -> str:
     return f"{within} of {len(rows)} at least {100 * (1 - SAME):.0f} % of the loop by hand"
 
 
+def alike(rows: list[Row]) -> str:
+    within = sum(abs(row["ratio"] - 1) <= LIKE for row in rows)
+    return f"{within} of {len(rows)} within {100 * LIKE:.0f} % of the timer"
+
+
 def below(rows: list[Row]) -> str:
     within = sum(row["bound"] <= row["measured"] for row in rows)
     shares = sorted(row["reached"] for row in rows)
@@ -201,6 +207,23 @@ SECTIONS: dict[str, Section] = {
         (Column("Network", "model"), Column("Batch", "batch"), Column("timm, img/s", "timm", rate),
          Column("bench, img/s", "bench", rate), Column("Ratio", "ratio", "{:.3f}".format),
          Column("MFU", "mfu", percent)),
+    ),
+    "latency": Section(
+        "Latency beside torch.utils.benchmark", 150,
+        "`cnnstat latency` and `torch.utils.benchmark.Timer` in turns, three each, on networks "
+        "built alike; the middle ratio. *Queued*: runs that do not wait for each other "
+        "(`blocked_autorange`); *single*: each waited for (`timeit(1)`).",
+        (Column("Network", "model"), Column("Precision", "precision"), Column("Batch", "batch"),
+         Column("Timer queued, ms", "timer", milliseconds),
+         Column("cnnstat, ms", "queued", milliseconds),
+         Column("Ratio", "ratio", "{:.3f}".format), Column("Least", "least", "{:.3f}".format),
+         Column("Most", "most", "{:.3f}".format),
+         Column("Timer single, ms", "single", milliseconds),
+         Column("cnnstat, ms", "latency", milliseconds),
+         Column("Ratio", "single_ratio", "{:.3f}".format),
+         Column("Bound, ms", "bound", milliseconds), Column("Memory, MiB", "memory", mib),
+         Column("Predicted, MiB", "predicted", mib)),
+        alike,
     ),
 }  # fmt: skip
 

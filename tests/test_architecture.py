@@ -30,6 +30,7 @@ FLOORS = [
     ("pipeline",),
     ("comparison", "memory_usage", "rooflines", "verification"),
     ("bench", "symbolic"),
+    ("inference",),
     ("api",),
     ("cli", "__main__"),
     ("__init__",),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compare,
         explain,
         formulas,
+        latency,
         lint,
         list_devices,
         list_models,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .comparison.results import Comparison
     from .errors import CnnstatError, ModelError, ShapeError, UsageError
     from .explanation.results import Explanation
+    from .inference.results import Latencies
     from .inputs import InputSpec
     from .linting.results import Lint
     from .memory_usage.results import Memory
@@ -53,6 +55,7 @@ __all__ = [
     "Formulas",
     "InputSpec",
     "Inputs",
+    "Latencies",
     "Lint",
     "Memory",
     "ModelError",
@@ -66,6 +69,7 @@ __all__ = [
     "compare",
     "explain",
     "formulas",
+    "latency",
     "lint",
     "list_devices",
     "list_models",
@@ -92,6 +96,7 @@ _HOMES = {
     "Formulas": "symbolic.results",
     "InputSpec": "inputs",
     "Inputs": "call_arguments",
+    "Latencies": "inference.results",
     "Lint": "linting.results",
     "Memory": "memory_usage.results",
     "Roofline": "rooflines.results",

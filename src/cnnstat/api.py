@@ -32,14 +32,18 @@ if TYPE_CHECKING:
     from .choices import (
         DeviceKind,
         LaneName,
+        LatencyPrecision,
         Loss,
         MemoryPrecision,
         Mode,
         OptimizerName,
         RooflinePrecision,
+        TrainingDevice,
     )
     from .comparison.results import Comparison
     from .explanation.results import Explanation
+    from .inference.measuring import Watch as LatencyWatch
+    from .inference.results import Latencies
     from .linting.results import Lint
     from .memory_usage.results import Memory
     from .models.results import Listing
@@ -455,6 +459,65 @@ def measure(
     from .bench.job import measure_models
 
     return measure_models(models, input, arguments, output, watch, protocol)
+
+
+def latency(
+    *models: str | nn.Module,
+    inputs: Sequence[Any] = (),
+    named_inputs: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    batch_size: int | Sequence[int] = (),
+    precision: LatencyPrecision | Sequence[LatencyPrecision] = "fp32",
+    threads: int | Sequence[int] = (),
+    device: TrainingDevice = "auto",
+    compile: bool = False,
+    channels_last: bool = False,
+    layers: bool = False,
+    seconds: float = 10.0,
+    device_peaks: str | None = None,
+    watch: LatencyWatch | None = None,
+) -> Latencies:
+    """Measure the latency and throughput of inference, in eval mode without gradients.
+
+    Every model is measured in every combination of precisions, threads and batch sizes. The rows of
+    one batch size are measured in turns, so that their ratios are fair.
+
+    Args:
+        models: specs, as for `analyze`, or modules, which are copied.
+        inputs: positional inputs of all models, as `analyze` takes them; by default each model's
+            own. Where only shapes are provided, they are random numbers, and ones for integers.
+        named_inputs: inputs passed by keyword.
+        arguments: the models' constructor arguments, for specs.
+        batch_size: one or several; by default that of the inputs.
+        precision: one or several of "fp32", "tf32", "bf16" and "fp16" (autocast), "bf16-true" and
+            "fp16-true" (all parameters and inputs).
+        threads: of the CPU's operators, one or several; by default those of torch.
+        device: "auto", "cpu", "cuda" or "mps".
+        compile: whether to use torch.compile.
+        channels_last: whether images and weights are stored with the channels last.
+        layers: whether to time each layer too.
+        seconds: the most that one row may take. It is done earlier when its median is known to
+            ±1 %.
+        device_peaks: for the roofline's bound, as `--device-peaks`; by default those of a known
+            GPU.
+        watch: called as the measurement goes on.
+
+    Raises:
+        UsageError: an argument cannot be understood.
+        ModelError: a model cannot be built or run, or there is no such device.
+    """
+    from .inference.measuring import measure_latency
+    from .inference.results import Settings
+
+    def several(values: Any) -> tuple[Any, ...]:
+        return (values,) if isinstance(values, int | str) else tuple(values)
+
+    settings = Settings(
+        batch_sizes=several(batch_size), precisions=several(precision), threads=several(threads),
+        device=device, compile=compile, channels_last=channels_last, layers=layers,
+        seconds=seconds, device_peaks=device_peaks,
+    )  # fmt: skip
+    return measure_latency(models, inputs, named_inputs or {}, arguments, settings, watch)
 
 
 def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:

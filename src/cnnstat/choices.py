@@ -28,7 +28,7 @@ DeviceKind = Literal["cuda", "cpu"]
 """Devices with known kernels, memory and peak throughput."""
 DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
-"""Devices on which `bench` trains; `auto` is the fastest one available."""
+"""Devices on which `bench` and `latency` run; `auto` is the fastest one available."""
 
 Schedule = Literal["constant", "cosine", "step"]
 """Learning rate schedules."""
@@ -103,20 +103,21 @@ def _joined(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-Command = Literal["bench", "memory", "roofline"]
+Command = Literal["bench", "latency", "memory", "roofline"]
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
 class Precision:
-    """A precision of training, and the commands that support it.
+    """A precision of training or inference, and the commands that support it.
 
     `parameters` is the dtype of parameters, gradients and optimizer state. `autocast` is the lower
     dtype of `torch.autocast`, None without it. `fabric` is its name in Lightning Fabric. `tf32`:
     matrix products round fp32 to TF32.
 
-    `bench` trains in it, and `memory` tracks the tensors of such a run. `roofline` assumes the
-    lower dtype for all products and floating-point tensors of a step, which gives a lower bound.
+    `bench` and `latency` run in it, and `memory` tracks the tensors of such a run. `roofline`
+    assumes the lower dtype for all products and floating-point tensors of a step, which gives a
+    lower bound.
     """
 
     commands: tuple[Command, ...]
@@ -141,13 +142,15 @@ class Precision:
 
 
 PRECISIONS: dict[str, Precision] = {
-    "fp32": Precision(("bench", "memory", "roofline"), "float32", fabric="32-true"),
-    "tf32": Precision(("bench", "roofline"), "float32", fabric="32-true", tf32=True),
-    "bf16": Precision(("bench", "memory", "roofline"), "float32", "bfloat16", "bf16-mixed"),
+    "fp32": Precision(("bench", "latency", "memory", "roofline"), "float32", fabric="32-true"),
+    "tf32": Precision(("bench", "latency", "roofline"), "float32", fabric="32-true", tf32=True),
+    "bf16": Precision(
+        ("bench", "latency", "memory", "roofline"), "float32", "bfloat16", "bf16-mixed"
+    ),
     # with the loss scaled, or gradients would vanish
-    "fp16": Precision(("bench", "memory", "roofline"), "float32", "float16", "16-mixed"),
-    "bf16-true": Precision(("memory",), "bfloat16"),
-    "fp16-true": Precision(("memory",), "float16"),
+    "fp16": Precision(("bench", "latency", "memory", "roofline"), "float32", "float16", "16-mixed"),
+    "bf16-true": Precision(("latency", "memory"), "bfloat16"),
+    "fp16-true": Precision(("latency", "memory"), "float16"),
     "fp64": Precision(("roofline",), "float64"),
 }
 
@@ -160,11 +163,13 @@ def precisions_of(command: Command) -> tuple[str, ...]:
 if TYPE_CHECKING:
     OptimizerName = str
     BenchPrecision = str
+    LatencyPrecision = str
     MemoryPrecision = str
     RooflinePrecision = str
 else:
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     BenchPrecision = Literal[precisions_of("bench")]
+    LatencyPrecision = Literal[precisions_of("latency")]
     MemoryPrecision = Literal[precisions_of("memory")]
     RooflinePrecision = Literal[precisions_of("roofline")]
 

@@ -63,6 +63,7 @@ KINDS = {
     "diagnosis": Kind("diagnosis.results:Diagnosis", "diagnosis.view:view"),
     "explanation": Kind("explanation.results:Explanation", "explanation.view:view"),
     "formulas": Kind("symbolic.results:Formulas", "symbolic.view:view"),
+    "latency": Kind("inference.results:Latencies", "inference.view:view"),
     "lint": Kind("linting.results:Lint", "linting.view:view"),
     "listing": Kind("models.results:Listing", "models.view:view"),
     "memory": Kind("memory_usage.results:Memory", "memory_usage.view:view"),

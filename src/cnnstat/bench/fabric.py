@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..choices import PRECISIONS, BenchPrecision
+from ..choices import PRECISIONS, TrainingDevice
 from ..errors import ModelError, UsageError
 from .machine import import_extra
 from .results import Protocol
@@ -27,14 +27,14 @@ def launched(protocol: Protocol) -> Iterator[Any]:
     fabric_package = import_extra("lightning_fabric", "to train")
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    kind = device_kind(protocol)
+    kind = device_kind(protocol.device, protocol.precision)
     count, here = processes()
     fabric = fabric_package.Fabric(
         accelerator=kind, devices=here, num_nodes=max(1, count // here),
         strategy="ddp" if is_distributed() else "auto",
         precision=PRECISIONS[protocol.precision].fabric,
     )  # fmt: skip
-    with _matmul_precision(protocol.precision):
+    with matmul_precision(protocol.precision):
         fabric.launch()
         try:
             yield fabric
@@ -43,7 +43,7 @@ def launched(protocol: Protocol) -> Iterator[Any]:
                 torch.distributed.destroy_process_group()
 
 
-def device_kind(protocol: Protocol) -> str:
+def device_kind(device: TrainingDevice, precision: str) -> str:
     """`cpu`, `cuda` or `mps`; for `auto` the fastest available.
 
     Raises:
@@ -51,16 +51,14 @@ def device_kind(protocol: Protocol) -> str:
         ModelError: the device does not exist.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind = protocol.device
+    kind: str = device
     if kind == "auto":
         kind = "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
     if not available.get(kind, True):
         built = f"this torch ({torch.__version__}) sees no {kind} device"
         raise ModelError(f"there is no {kind} device", built, hint="--device auto")
-    if kind == "cpu" and protocol.precision in ("tf32", "fp16"):
-        raise UsageError(
-            f"--precision {protocol.precision} is for GPUs", hint="--precision fp32 or bf16"
-        )
+    if kind == "cpu" and precision in ("tf32", "fp16"):
+        raise UsageError(f"--precision {precision} is for GPUs", hint="--precision fp32 or bf16")
     return kind
 
 
@@ -86,7 +84,7 @@ def is_first_process() -> bool:
 
 
 @contextmanager
-def _matmul_precision(precision: BenchPrecision) -> Iterator[None]:
+def matmul_precision(precision: str) -> Iterator[None]:
     """Allow TF32 only if it is chosen: torch rounds convolutions on a GPU to it by default."""
     cudnn: Any = torch.backends.cudnn
     before = torch.get_float32_matmul_precision(), cudnn.allow_tf32

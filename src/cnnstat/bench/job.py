@@ -45,7 +45,7 @@ def measure_models(
     sizes = () if input is None else (str(parse_sizes(input, "bench")),)
     job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
     _check(job)
-    peaks_of(chosen, None)  # raises if they cannot be parsed
+    peaks_of(chosen.device_peaks, [chosen.precision], None)  # raises if they cannot be parsed
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None and is_first_process():
         folder.check_new()

@@ -52,7 +52,10 @@ def largest_batch(job: Job, processes: tuple[int, int]) -> int:
         UsageError: memory cannot be limited here.
         ModelError: no size fits, or the models cannot be trained.
     """
-    if device_kind(job.protocol) == "cpu" and not Path("/proc/self/statm").exists():
+    if (
+        device_kind(job.protocol.device, job.protocol.precision) == "cpu"
+        and not Path("/proc/self/statm").exists()
+    ):
         raise UsageError(
             "--batch-size auto needs Linux on a CPU: elsewhere memory cannot be limited",
             hint="--batch-size 128",

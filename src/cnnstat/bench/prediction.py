@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 
 from ..choices import PRECISIONS
@@ -21,19 +23,22 @@ from .results import Prediction, Protocol
 from .trainable import TrainableModel
 
 
-def peaks_of(protocol: Protocol, device_name: str | None) -> Device | None:
+def peaks_of(
+    option: str | None, precisions: Iterable[str], device_name: str | None
+) -> Device | None:
     """The peak throughput of `--device-peaks`, else that of a known GPU; None without either.
 
     Args:
+        option: the text of `--device-peaks`.
         device_name: the driver's name of the GPU, None for another device.
 
     Raises:
-        UsageError: `--device-peaks` is malformed, or has no peak at the precision.
+        UsageError: `--device-peaks` is malformed, or has no peak at one of the precisions.
     """
-    option = protocol.device_peaks
     if option is not None:
         found = find_device(None, option) if "=" in option else find_device(option)
-        peak_of(found, protocol.precision)
+        for precision in precisions:
+            peak_of(found, precision)
         return found
     try:
         return None if device_name is None else device_named(device_name)
@@ -50,7 +55,7 @@ def predicted(
     The time is a lower bound and excludes the loss; the memory is that of eager operators.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    peaks = peaks_of(protocol, name)
+    peaks = peaks_of(protocol.device_peaks, [protocol.precision], name)
     training = not protocol.inference
     run = run_model(with_batch(trainable.loaded, protocol.batch_size), RunConfig(training=training))
     totals = run.analysis.totals

@@ -25,16 +25,17 @@ GUESSING = 0.05
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles, by linear interpolation between the sorted values."""
+    """Median and quartiles."""
     ordered = sorted(values)
+    return Spread(*(percentile(ordered, share) for share in (0.25, 0.5, 0.75)))
 
-    def quantile(share: float) -> float:
-        place = share * (len(ordered) - 1)
-        low = int(place)
-        high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
-    return Spread(quantile(0.25), quantile(0.5), quantile(0.75))
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """By linear interpolation between sorted values."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 def warmup(seconds: Sequence[float]) -> int | None:

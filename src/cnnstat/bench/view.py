@@ -35,7 +35,10 @@ def view(result: Benchmark, options: Options) -> Report:
         blocks.append(split)
     if any(run.prediction is not None for run in result.runs):
         blocks.append(_predicted(result))
-    blocks += [_layers(run, run.layers) for run in result.runs if run.layers is not None]
+    blocks += [
+        layers_table(run.layers, f"Layers of {run.model.spec}, batch {run.batch_size}")
+        for run in result.runs if run.layers is not None
+    ]  # fmt: skip
     if any(run.epochs for run in result.runs):
         blocks += [_epochs(result), _curves(result)]
     blocks.append(_conditions(result))
@@ -134,8 +137,8 @@ def _predicted(result: Benchmark) -> Table:
     return Table(columns, tuple(rows), "Predicted beside measured")
 
 
-def _layers(run: Run, times: LayerTimes) -> Table:
-    """The slowest layers first; the title has the overhead of the hooks."""
+def layers_table(times: LayerTimes, title: str) -> Table:
+    """The slowest layers first; the title gets the overhead of the hooks."""
     trained = any(layer.backward is not None for layer in times.layers)
     columns = [
         Column("layer", "Layer", False, shrinks=True),
@@ -150,8 +153,7 @@ def _layers(run: Run, times: LayerTimes) -> Table:
         cells += _spread_cells(layer.backward) if trained else ()
         rows.append(Row((*cells, Cell(layer.both / times.hooked.median, "share"))))
     cost = f"{100 * times.overhead:+.1f} %".replace("-", "−")
-    title = f"Layers of {run.model.spec}, batch {run.batch_size}; timing them costs {cost}"
-    return Table(tuple(columns), tuple(rows), title)
+    return Table(tuple(columns), tuple(rows), f"{title}; timing them costs {cost}")
 
 
 def _spread_columns(key: str, title: str) -> tuple[Column, Column]:

@@ -21,6 +21,7 @@ from . import (
     compare,
     devices,
     explain,
+    latency,
     lint,
     list_models,
     memory,
@@ -45,6 +46,7 @@ app.command("scale", short_help="How costs grow with a size or an argument.")(sc
 app.command("memory", short_help="What training will hold on a device, before it.")(memory.command)
 app.command("roofline", short_help="What a step takes at least on a device.")(roofline.command)
 app.command("devices", short_help="Peaks of devices, stated or measured.")(devices.command)
+app.command("latency", short_help="Inference, timed: latency and throughput.")(latency.command)
 app.command("bench", short_help="Train it for real: accuracy, speed, memory.")(bench.command)
 app.command("verify", short_help="What other counters say, and why it differs.")(verify.command)
 
@@ -66,7 +68,7 @@ def options(
     """Tell what a neural network is and what it costs before anyone trains it.
 
     Nothing is downloaded and no weights are read: models run once, on tensors that have a shape
-    and no data. Only bench trains, and fetches the data that is named.
+    and no data. Only latency and bench run them for real, and bench fetches the data that is named.
     """
 
 

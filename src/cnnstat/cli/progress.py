@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,12 +14,14 @@ from rich.progress import Progress as Bar
 
 from ..bench.results import Epoch, Step
 from ..fast_meta import fast_torch_import
+from ..inference.results import Stage
 from ..units import format_bytes
 from .model_code import running_models
 
 if TYPE_CHECKING:
-    from ..bench.results import Benchmark
-    from ..bench.runner import Started, Watch
+    from ..bench.runner import Started
+
+T = TypeVar("T")
 
 _SMOOTHING = 0.1  # weight of a new step in the moving average of examples per second
 
@@ -48,10 +50,14 @@ class Progress:
     ) -> None:  # fmt: skip
         self.bar.stop()
 
-    def watch(self, event: Started | Step | Epoch | str) -> None:
-        """Show an event of the training. A text is a note."""
+    def watch(self, event: Started | Step | Epoch | Stage | str) -> None:
+        """Show an event of a training or measurement. A text is a note."""
         if isinstance(event, str):
             typer.echo(f"note: {event}", err=True)
+        elif isinstance(event, Stage):
+            if self.task is None:
+                self.task = self.bar.add_task("", total=1.0, figures="")
+            self.bar.update(self.task, completed=event.share, figures=event.what)
         elif isinstance(event, Step):
             self._step(event)
         elif not isinstance(event, Epoch):
@@ -88,8 +94,8 @@ def _memory() -> int | None:
     return memory_in_use()
 
 
-def watched(call: Callable[[Watch], Benchmark]) -> Benchmark:
-    """Call a function that trains and show its progress. Models print to standard error."""
+def watched(call: Callable[[Callable[[Any], None]], T]) -> T:
+    """Call a function that runs models, and show its progress. Models print to standard error."""
     with running_models(), fast_torch_import(postponing=False):
         from ..bench.fabric import is_first_process
 
