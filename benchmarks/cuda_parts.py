@@ -590,13 +590,13 @@ def timed(name: str, precision: str, batch: int, scale: Scale) -> Row:
     with torch.inference_mode(), products_in("fp32"):
         timer = Timer("network(images)", globals={"network": network, "images": images})
         timer.timeit(10)
-        queued = timer.blocked_autorange(min_run_time=0.3).median
-        single = median(timer.timeit(1).median for _ in range(max(10, round(0.3 / queued))))
+        queued = timer.blocked_autorange(min_run_time=0.2).median
+        single = median(timer.timeit(1).median for _ in range(max(10, round(0.2 / queued))))
     del network
     release(scale.device)
     result = cnnstat.latency(
         f"{SPECS}:{name}", inputs=[(batch, *SHAPES[name])], precision=precision,
-        device=scale.device, seconds=1.0,
+        device=scale.device, seconds=0.6,
     )  # fmt: skip
     row = result.rows[0]
     found = row.latency

@@ -46,6 +46,9 @@ class Session:
             optimizer.load_state_dict(state["optimizer"])
             fabric.strategy.precision.load_state_dict(state["precision"])
         if protocol.compile:
+            # of the models of one class that were compiled before; beyond eight, torch would run
+            # the next uncompiled
+            torch.compiler.reset()
             model = torch.compile(model)
         self.model: Any
         self.optimizer: Any

@@ -42,8 +42,8 @@ from ..rooflines.bounds import roofline_of
 from ..rooflines.results import Device
 from ..rooflines.target import Target
 from ..run_config import ModelRequest, RunConfig
-from ..tracing.lanes import available_bytes
-from ..tracing.turns import one_at_a_time
+from ..tracing.process.turns import one_at_a_time
+from ..tracing.run.lanes import available_bytes
 from ..units import format_bytes
 from .results import Latencies, Latency, Measurement, Relative, Settings, Stage
 from .samples import is_precise, latency_of, relative
@@ -99,6 +99,8 @@ def _checked(settings: Settings, models: Sequence[Any]) -> str:
     if not models:
         raise UsageError("latency takes at least one model", hint="cnnstat latency resnet18")
     check_choice("device", settings.device, get_args(TrainingDevice))
+    if not settings.precisions:
+        raise UsageError("a precision is missing", hint="--precision fp32,bf16")
     for precision in settings.precisions:
         check_choice("precision", precision, precisions_of("latency"))
     for name, values in (("--batch-size", settings.batch_sizes), ("--threads", settings.threads)):

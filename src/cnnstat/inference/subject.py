@@ -18,9 +18,9 @@ from ..choices import PRECISIONS, LatencyPrecision
 from ..errors import ModelError
 from ..inputs import InputSpec
 from ..models.loaded import Loaded
-from ..tracing.containers import map_inputs
-from ..tracing.lanes import cpu_lane
-from ..tracing.modules import named_tensors
+from ..tracing.run.lanes import cpu_lane
+from ..tracing.structure.containers import map_inputs
+from ..tracing.structure.modules import named_tensors
 
 _DYNAMO_LIMITS = {"recompile_limit": 64, "fail_on_recompile_limit_hit": True}
 """Beyond its limit, torch.compile would run the model uncompiled without an error."""
@@ -133,9 +133,9 @@ class Subject:
         before = torch.cuda.memory_allocated(device)
         self.run()
         self.synchronize()
-        return torch.cuda.max_memory_allocated(device) - before + self._own_bytes()
+        return torch.cuda.max_memory_allocated(device) - before + self._weight_bytes()
 
-    def _own_bytes(self) -> int:
+    def _weight_bytes(self) -> int:
         """Bytes of weights, buffers and inputs, each storage once."""
         tensors = [tensor for _, tensor, _ in named_tensors(self.plain)]
         map_inputs((self.inputs, self.named), tensors.append)  # type: ignore[arg-type]  # its result is not used

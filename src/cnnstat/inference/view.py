@@ -60,7 +60,7 @@ def _table(result: Latencies) -> Table:
     on_gpu = any(row.memory_bytes is not None for row in rows)
     compared = any(row.relative is not None for row in rows)
     columns = [
-        *([Column("model", "Model", False, merged=True)] if _varies(rows, "model") else []),
+        Column("model", "Model", False, merged=True),
         *([Column("precision", "Precision", False)] if _varies(rows, "precision") else []),
         *([Column("threads", "Threads")] if _varies(rows, "threads") else []),
         Column("batch_size", "Batch"),
