@@ -209,7 +209,7 @@ SECTIONS: dict[str, Section] = {
          Column("MFU", "mfu", percent)),
     ),
     "latency": Section(
-        "Latency beside torch.utils.benchmark", 100,
+        "Latency beside torch.utils.benchmark", 90,
         "`cnnstat latency` and `torch.utils.benchmark.Timer` in turns, three each, on networks "
         "built alike; the middle ratio. *Queued*: runs that do not wait for each other "
         "(`blocked_autorange`); *single*: each waited for (`timeit(1)`).",
