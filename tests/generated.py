@@ -15,6 +15,8 @@ from rich.text import Text
 import cnnstat
 from cnnstat.analysis.results import Tool
 from cnnstat.cli.main import run
+from cnnstat.linting.pages import index_of, page_of
+from cnnstat.linting.rules import RULES
 from cnnstat.render import render
 from cnnstat.render.json import schema
 
@@ -24,7 +26,7 @@ TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no f
 
 def files() -> dict[Path, str]:
     """The content of every generated file."""
-    return {**_reports(), **_pictures(), **_schema(), **_diagnoses()}
+    return {**_reports(), **_pictures(), **_schema(), **_diagnoses(), **_rules()}
 
 
 def _reports() -> dict[Path, str]:
@@ -59,6 +61,13 @@ def _pictures() -> dict[Path, str]:
 def _schema() -> dict[Path, str]:
     path = ROOT / "src" / "cnnstat" / "render" / "schema" / "results.schema.json"
     return {path: json.dumps(schema(), indent=2) + "\n"}
+
+
+def _rules() -> dict[Path, str]:
+    """A page for each rule of `lint`, and the list of them."""
+    folder = ROOT / "docs" / "rules"
+    pages = {folder / f"{code}.md": page_of(rule) for code, rule in RULES.items()}
+    return {folder / "README.md": index_of(RULES.values()), **pages}
 
 
 BROKEN = ROOT / "examples" / "broken"

@@ -180,7 +180,9 @@ RENAMED = {"model": {"model"}, "models": {"models"}, "input": {"input", "inputs"
            "arg": {"arguments"}, "fsdp_unit": {"fsdp_units"}, "on": {"device"}}  # fmt: skip
 REPORT = {"format", "output", "strict"}
 """They decide where the result goes, and the exit status."""
-OTHER_FUNCTIONS = {"shapes": {"object"}, "devices": {"measure"}, "bench": {"resume"}}
+OTHER_FUNCTIONS = {"shapes": {"object"}, "devices": {"measure"},
+                   "bench": {"resume"},
+                   "lint": {"fail_on", "all", "explain"}}  # fmt: skip
 """They add notes to the result, or choose another public function."""
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .models import saved
+from .results import read_result
 from .run_config import ModelRequest, RunConfig
 
 if TYPE_CHECKING:
@@ -162,9 +163,10 @@ def verify(
 def lint(
     model: str | nn.Module,
     *inputs: Any,
-    select: Sequence[str] = ("CN",),
+    select: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     loss: Loss | None = None,
+    baseline: str | Path | None = None,
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Lint:
@@ -177,24 +179,32 @@ def lint(
 
     Args:
         model, inputs, named_inputs, arguments: as for `analyze`.
-        select, ignore: codes of rules or their beginnings, `"CN1"`; the longest that fits a rule
-            decides. Rules that are off by default are selected by their full code only.
-        loss: of the training, for the rules about the output.
+        select: codes of rules or their beginnings, `"CN1"`; the longest that fits a rule decides.
+            Optional rules are selected by their full code. By default those of
+            `[tool.cnnstat.lint]` in pyproject.toml, or all that are not optional.
+        ignore: codes or beginnings, in addition to those of the settings.
+        loss: of the training, "cross-entropy" or "bce-logits", for the rules about the output.
+        baseline: a file that `cnnstat lint --format json` wrote, whose findings are left out.
 
     Raises:
-        UsageError: a code is unknown, or the spec or an input cannot be understood.
+        UsageError: a code or a setting is unknown, or the spec or an input cannot be understood.
         ModelError: the model cannot be built or run; ShapeError if its shapes don't fit.
     """
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: linting needs the model itself")
-    from .linting.linter import LintConfig
+    from .linting.settings import config_of
+
+    config = config_of(select, ignore, loss)
+    known = None
+    if baseline is not None:
+        hint = "cnnstat lint MODEL --output baseline.json"
+        known = read_result(baseline, "lint", UsageError, "baseline", hint)
     from .pipeline import lint_model
     from .tracing.process.isolation import isolated
 
-    config = LintConfig(tuple(select), tuple(ignore), loss=loss)
     request = ModelRequest(model, inputs, named_inputs, arguments, "cnnstat.lint(model, {})")
     with isolated():
-        return lint_model(request, config)
+        return lint_model(request, config, known)
 
 
 def compare(

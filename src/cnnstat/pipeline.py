@@ -33,8 +33,8 @@ from .tracing.user_code.compilation import module_in
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .linting.linter import LintConfig
     from .linting.results import Lint
+    from .linting.settings import LintConfig
 
 
 @dataclass(frozen=True)
@@ -129,18 +129,19 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
 
 
 @one_at_a_time()
-def lint_model(request: ModelRequest, config: LintConfig) -> Lint:
-    """Check a model by the rules of `linting/`.
+def lint_model(request: ModelRequest, config: LintConfig, known: Lint | None = None) -> Lint:
+    """Check a model by the rules of `linting/`, without the findings that are known.
 
     Raises:
         ModelError: it cannot be built, or does not run in eval mode.
     """
-    from .linting.linter import lint_loaded
+    from .linting.linter import lint_loaded, without_known
 
     loaded = load_model(request)
     model = model_of(loaded, _class_of(loaded))
     try:
-        return lint_loaded(loaded, config, model, this_tool())
+        result = lint_loaded(loaded, config, model, this_tool())
+        return result if known is None else without_known(result, known)
     except ModelError as error:
         if isinstance(loaded, Recorded):
             raise

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 import typer
@@ -33,11 +33,11 @@ _R = TypeVar("_R")
 class Destination:
     """The format of a result and its file, None for standard output."""
 
-    format: Format
+    format: Format | Literal["sarif"]
     file: Path | None
 
 
-def destination(format: Format | None, file: Path | None) -> Destination:
+def destination(format: Format | Literal["sarif"] | None, file: Path | None) -> Destination:
     """Choose the format and check that the file can be written, before any work is done.
 
     Raises:
@@ -136,7 +136,7 @@ def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options | No
         emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
 
 
-def _print(text: str, format: Format) -> None:
+def _print(text: str, format: str) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output", "it is closed")
@@ -153,7 +153,7 @@ def _print(text: str, format: Format) -> None:
         # a reader that left early, as in `cnnstat list | head -3`, is no error
 
 
-def _encodable(text: str, format: Format, encoding: str) -> str:
+def _encodable(text: str, format: str, encoding: str) -> str:
     """The text in characters of the encoding: HTML and JSON have spellings for all others."""
     try:
         text.encode(encoding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 
 from ..choices import Severity
 from ..trace.records import Module
@@ -27,6 +28,12 @@ class Group:
     @property
     def paths(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(hit.path for hit in self.hits))
+
+    @property
+    def where(self) -> str:
+        """The paths as text, empty if the message names them."""
+        fields = {name for _, name, _, _ in Formatter().parse(self.hits[0].message)}
+        return "" if "at" in fields else folded(self.paths)
 
     @property
     def params(self) -> int:

@@ -3,68 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+
+from msgspec import structs
 
 from ..analysis.results import Model, Tool
-from ..choices import SEVERITIES, Loss, Severity
+from ..choices import SEVERITIES
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import described_inputs
 from ..trace.records import Frame
+from .fixes import verified
 from .folding import Group, groups
 from .places import Places, source_at
-from .registry import Hit, Rule
-from .results import Finding, Lint, Linted, Undecided
+from .registry import Hit
+from .results import Finding, Lint, Linted, Repair, Undecided
 from .rules import RULES
 from .runs import NotRun, Runs
-
-
-@dataclass(frozen=True)
-class LintConfig:
-    """Which rules are checked, and what is known of the model's use.
-
-    Attributes:
-        select, ignore: prefixes of codes; the longest that fits a code decides.
-        severity: other severities, by code.
-        loss: of the training; None if unknown.
-        batch_axis: of the inputs; None if they have none.
-    """
-
-    select: tuple[str, ...] = ("CN",)
-    ignore: tuple[str, ...] = ()
-    severity: Mapping[str, Severity] = field(default_factory=dict)
-    loss: Loss | None = None
-    batch_axis: int | None = 0
-
-    @property
-    def rules(self) -> list[Rule]:
-        """The rules to check, by code."""
-        return [rule for _, rule in sorted(RULES.items()) if self._is_on(rule)]
-
-    def _is_on(self, rule: Rule) -> bool:
-        on = _longest(self.select, rule.code)
-        off = _longest(self.ignore, rule.code)
-        if rule.is_optional:
-            return rule.code in self.select and off < len(rule.code)
-        return on > off
-
-
-def _longest(prefixes: Sequence[str], code: str) -> int:
-    """The length of the longest of the prefixes that a code has, -1 without one."""
-    return max((len(p) for p in prefixes if code.startswith(p)), default=-1)
+from .settings import SELF_CHECK, LintConfig
+from .silencing import Comment, comments_in
 
 
 def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, tool: Tool) -> Lint:
     """Check a model.
 
     Raises:
-        ModelError: it does not run in eval mode.
+        UsageError: a code of the settings fits no rule.
+        ModelError: the model does not run in eval mode.
     """
+    config = config.for_model(model.spec)
+    rules = config.chosen(RULES)
     runs = Runs(loaded, loss=config.loss, batch_axis=config.batch_axis)
     runs.require_eval()
     found: list[Group] = []
     undecided: list[Undecided] = []
-    for rule in config.rules:
+    for rule in rules:
         hits: list[Hit] = []
         try:
             hits.extend(rule.check(runs))
@@ -73,18 +45,41 @@ def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, too
             undecided.append(Undecided(model.spec, rule.code, reason))
         found += groups(rule, hits, runs.modules, runs.eval.model, config.severity.get(rule.code))
     places = Places(loaded)
-    findings = [_finding(group, places, model.spec) for group in found]
+    comments = comments_in(places.files)
+    shown = [group for group in found if not _is_silenced(group, comments, places)]
+    findings = [_finding(group, places, model.spec, loaded) for group in shown]
+    if any(rule.code == SELF_CHECK for rule in rules):
+        decided = {rule.code for rule in rules} - {item.code for item in undecided}
+        unused = groups(
+            RULES[SELF_CHECK], _unused(comments, decided), runs.modules, runs.eval.model,
+            config.severity.get(SELF_CHECK),
+        )  # fmt: skip
+        findings += [_finding(group, places, model.spec, loaded) for group in unused]
     findings.sort(key=_order)
     inputs = described_inputs(loaded) if isinstance(loaded, Loaded) else ()
     linted = Linted(model=model, inputs=inputs, lane=runs.eval.lane)
     return Lint(
         tool=tool, models=(linted,), findings=tuple(findings), undecided=tuple(undecided),
-        rules=tuple(rule.code for rule in config.rules),
+        rules=tuple(rule.code for rule in rules), ignored=len(found) - len(shown),
     )  # fmt: skip
 
 
-def _finding(group: Group, places: Places, spec: str) -> Finding:
+def without_known(lint: Lint, baseline: Lint) -> Lint:
+    """Without the findings of an earlier lint: as many of each identity as it has."""
+    left = [finding.identity for finding in baseline.findings]
+    new = []
+    for finding in lint.findings:
+        if finding.identity in left:
+            left.remove(finding.identity)
+        else:
+            new.append(finding)
+    known = len(lint.findings) - len(new)
+    return structs.replace(lint, findings=tuple(new), known=known)
+
+
+def _finding(group: Group, places: Places, spec: str, loaded: Loaded | Recorded) -> Finding:
     shown, call_site = _shown(group, places)
+    edits = [hit.fix for hit in group.hits if hit.fix is not None]
     return Finding(
         code=group.rule.code,
         name=group.rule.name,
@@ -92,6 +87,7 @@ def _finding(group: Group, places: Places, spec: str) -> Finding:
         message=group.text,
         model=spec,
         paths=group.paths,
+        where=group.where,
         class_name=group.owner_class,
         attribute=group.attribute,
         params=group.params,
@@ -99,7 +95,7 @@ def _finding(group: Group, places: Places, spec: str) -> Finding:
         source=source_at(shown) if shown else None,
         called_from=_line(call_site) if call_site else None,
         remarks=group.hits[0].remarks,
-        fix=None,
+        fix=Repair(edits[0].text, verified(edits, places, loaded)) if edits else None,
         identity=_identity(group),
     )
 
@@ -107,9 +103,9 @@ def _finding(group: Group, places: Places, spec: str) -> Finding:
 def _shown(group: Group, places: Places) -> tuple[Frame | None, Frame | None]:
     """The place to show, and where it is called from if that is another line."""
     hit = group.hits[0]
-    called = places.called(hit.path, hit.call)
     if hit.place is not None and places.is_known(hit.place.file):
         return hit.place, None
+    called = places.called(hit.path, hit.call)
     if hit.at == "called" and called:
         return called[0], next((f for f in called[1:] if f.line != called[0].line), None)
     return _creation(group, places), called[0] if called else None
@@ -131,6 +127,51 @@ def _creation(group: Group, places: Places) -> Frame | None:
 def _line(frame: Frame) -> str:
     source = source_at(frame)
     return f"{source.file}:{source.line}"
+
+
+def _is_silenced(group: Group, comments: Sequence[Comment], places: Places) -> bool:
+    """Whether a comment silences a finding; every one that does is used."""
+    if not comments:
+        return False
+    frames = list(_silencing_frames(group, places))
+    silencing = [comment for comment in comments if comment.silences(group.rule.code, frames)]
+    return bool(silencing)
+
+
+def _silencing_frames(group: Group, places: Places) -> Iterator[Frame]:
+    """The places at which a comment silences a finding."""
+    for hit in group.hits:
+        yield from places.created(hit.path)
+        yield from places.called(hit.path, hit.call)
+        if hit.place is not None:
+            yield hit.place
+    for frame in (places.assigned(group.owner, group.attribute), places.class_line(group.owner)):
+        if frame is not None:
+            yield frame
+
+
+def _unused(comments: Sequence[Comment], decided: set[str]) -> Iterator[Hit]:
+    for comment in comments:
+        unused = [
+            code for code in comment.codes
+            if code not in comment.used and not _is_open(code, decided)
+        ]  # fmt: skip
+        if unused or not comment.codes:
+            yield Hit(
+                path="",
+                message="the comment silences no finding of {codes}"
+                if comment.codes
+                else "the comment names no rule, and silences none",
+                values={"codes": ", ".join(unused)},
+                place=comment.frame,
+                attribute=f"{comment.frame.file}:{', '.join(comment.codes)}",
+            )
+
+
+def _is_open(code: str, decided: set[str]) -> bool:
+    """Whether a rule that a code names was not checked, or could not be decided."""
+    named = {known for known in RULES if known.startswith(code)}
+    return bool(named - decided)
 
 
 def _identity(group: Group) -> str:

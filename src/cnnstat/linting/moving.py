@@ -29,6 +29,7 @@ from ..tracing.run.failures import about
 from ..tracing.run.lanes import META
 from ..tracing.structure.containers import map_inputs, tensors_among
 from ..tracing.structure.modules import parameters_of, paths_of, set_training
+from ..tracing.structure.unregistered import module_lists
 from .runs import NotRun
 
 _LARGEST = 4 * 2**30
@@ -106,6 +107,9 @@ def _moved(loaded: Loaded) -> nn.Module:
             with without_fills():
                 model = build()
             with _same_parameters():
+                for listed in module_lists(model):  # what CN101 reports
+                    for module in listed.modules:
+                        module.to("meta")
                 return model.to("meta")
         except NOT_OF_THE_MODEL:
             raise

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..choices import Mode
 from ..diagnosis.creation import noting_creations, scopes_of
+from ..diagnosis.literals import Span
 from ..diagnosis.subjects import quietly
 from ..errors import ModelError
 from ..models.loaded import Loaded, Recorded
@@ -27,7 +28,7 @@ from ..tracing.recording.watcher import Watcher
 from ..tracing.run.trace import trace
 from ..tracing.structure.modules import paths_of
 from .results import SourceLine
-from .source_code import assignment_of, class_line, file_of
+from .source_code import assignment_of, class_line, file_of, value_of
 
 Stack = tuple[Frame, ...]
 """Places in the user's source, the innermost first."""
@@ -54,6 +55,11 @@ class Places:
             if frame := assignment_of(cls, attribute):
                 return frame
         return None
+
+    def value(self, owner: str, attribute: str) -> Span | None:
+        """The expression that a method of the module at `owner` assigns to an attribute."""
+        found = (value_of(cls, attribute) for cls in self._classes(owner))
+        return next(filter(None, found), None)
 
     def class_line(self, owner: str) -> Frame | None:
         """`class Net(nn.Module):` of the module at `owner`."""

@@ -11,6 +11,7 @@ from ..trace.records import Frame
 
 if TYPE_CHECKING:
     from ..diagnosis.changes import Change
+    from .places import Places
     from .runs import Runs
 
 
@@ -34,12 +35,16 @@ class Page:
     wrong: str
 
 
+Plan = Callable[["Places"], "Change | None"]
+"""A change that needs places of the source; None where there is none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A change that would mend it, shown only if the model then runs to its end."""
+    """What would mend it. With a change, it is marked as verified if the model then runs."""
 
     text: str
-    change: Change | None = None
+    change: Change | Plan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

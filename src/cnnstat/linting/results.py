@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import structs
+
 from ..analysis.results import Input, Model, Tool
 from ..choices import Severity
 from ..results import Record, Result
@@ -31,7 +33,8 @@ class Repair(Record, frozen=True):
 class Finding(Record, frozen=True, kw_only=True):
     """One mistake: a rule, a class of the model and the attribute of it that is concerned.
 
-    `model` is the spec. `paths` are all layers or calls that it is about, as in the layer table.
+    `model` is the spec. `paths` are all layers or calls that it is about, as in the layer table,
+    `where` is a short text for them, empty if the message has it.
     `params` and `macs` are those at stake, all paths together. `source` is the place to look at,
     None for a model without source of the user's; `called_from` is where the model calls it, if
     that is another place. `identity` stays the same when lines move.
@@ -43,6 +46,7 @@ class Finding(Record, frozen=True, kw_only=True):
     message: str
     model: str
     paths: tuple[str, ...]
+    where: str
     class_name: str
     attribute: str
     params: int
@@ -85,3 +89,14 @@ class Lint(Result, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     ignored: int = 0
     known: int = 0
+
+    def __add__(self, other: Lint) -> Lint:
+        """The results of both, for other models by the same rules."""
+        return structs.replace(
+            self,
+            models=(*self.models, *other.models),
+            findings=(*self.findings, *other.findings),
+            undecided=(*self.undecided, *other.undecided),
+            ignored=self.ignored + other.ignored,
+            known=self.known + other.known,
+        )

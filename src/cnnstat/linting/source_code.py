@@ -9,6 +9,8 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from ..diagnosis.literals import Span
+from ..diagnosis.source_text import span_of
 from ..trace.records import Frame
 
 
@@ -32,18 +34,31 @@ def class_line(cls: type) -> Frame | None:
 
 def assignment_of(cls: type, attribute: str) -> Frame | None:
     """The first statement of a class that assigns `self.attribute`; that of `__init__` first."""
+    for function, statement, target in _assigning(cls, attribute):
+        end = statement.end_lineno or target.lineno
+        return Frame(
+            file_of(cls) or "", function, target.lineno, target.col_offset, end,
+            statement.end_col_offset or 0,
+        )  # fmt: skip
+    return None
+
+
+def value_of(cls: type, attribute: str) -> Span | None:
+    """The expression that is assigned there; None if it is one of several targets."""
+    for _, statement, target in _assigning(cls, attribute):
+        is_plain = isinstance(statement, ast.Assign) and statement.targets == [target]
+        return span_of(statement.value, file_of(cls) or "") if is_plain else None  # type: ignore[attr-defined]
+    return None
+
+
+def _assigning(cls: type, attribute: str) -> Iterator[tuple[str, ast.stmt, ast.Attribute]]:
     node = _definition(cls)
-    if node is None:
-        return None
-    methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+    methods = [item for item in node.body if isinstance(item, ast.FunctionDef)] if node else []
     methods.sort(key=lambda method: method.name != "__init__")
     for method in methods:
         for statement, target in _assignments(method):
             if target.attr == attribute:
-                return Frame(file_of(cls) or "", method.name, target.lineno, target.col_offset,
-                             statement.end_lineno or target.lineno,
-                             statement.end_col_offset or 0)  # fmt: skip
-    return None
+                yield method.name, statement, target
 
 
 def _assignments(method: ast.FunctionDef) -> Iterator[tuple[ast.stmt, ast.Attribute]]:

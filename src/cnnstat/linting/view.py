@@ -1,4 +1,4 @@
-"""What is shown of a lint: each finding as rustc shows an error, then the sums."""
+"""What is shown of a lint: each finding as a problem with its source, then the sums."""
 
 from __future__ import annotations
 
@@ -7,73 +7,86 @@ from collections.abc import Iterator
 
 from ..choices import SEVERITIES
 from ..inputs import format_shape
-from ..render.blocks import Block, Report, Text
+from ..render.blocks import Block, Excerpt, Problem, Remedy, Report, Text
 from ..render.options import Options
-from .folding import folded
 from .results import Finding, Lint, SourceLine
+
+_TAB = 4
 
 
 def view(lint: Lint, options: Options) -> Report:
     """The report of a lint."""
-    blocks: list[Block] = [Text(tuple(finding_lines(finding))) for finding in lint.findings]
-    blocks.append(Text(tuple(summary_lines(lint))))
+    several = len(lint.models) > 1
+    blocks: list[Block] = [problem_of(finding, several) for finding in lint.findings]
+    blocks.append(Text(tuple(_summary(lint))))
     return Report("", tuple(blocks))
 
 
-def finding_lines(finding: Finding) -> Iterator[str]:
-    """`file:line:col: error[CN101] unregistered-module: …`, the source, where, and a fix."""
-    yield f"{place_of(finding)}: {headline(finding)}"
-    margin = ""
-    if finding.source is not None:
-        margin = " " * len(str(finding.source.line))
-        yield from _excerpt(finding.source, margin)
-    yield from (f"{margin} = {text}" for text in details(finding))
+def problem_of(finding: Finding, several: bool = False) -> Problem:
+    """A finding as a report shows it; `several`: whether the report is on several models."""
+    notes = tuple(_where(finding, several))
+    placed = finding.source is not None
+    return Problem(
+        headline=finding.message,
+        excerpt=_excerpt(finding.source) if finding.source else None,
+        unplaced="" if placed or notes else f"in {finding.model}",
+        notes=(*notes, *finding.remarks),
+        remedies=() if finding.fix is None else (_remedy(finding),),
+        level=finding.severity,
+        rule=(finding.code, finding.name),
+        identity=finding.identity,
+    )
 
 
-def headline(finding: Finding) -> str:
-    return f"{finding.severity}[{finding.code}] {finding.name}: {finding.message}"
+def _where(finding: Finding, several: bool) -> Iterator[str]:
+    """The layers or calls, unless the line of source says it, and where they are called."""
+    is_clear = finding.where in ("", finding.attribute if finding.source else "")
+    called = f"called from {finding.called_from}" if finding.called_from else ""
+    at = "" if is_clear else f"at {finding.where}"
+    model = f"in {finding.model}" if several or finding.source is None else ""
+    if parts := [part for part in (at, called, model) if part]:
+        yield ", ".join(parts)
 
 
-def place_of(finding: Finding) -> str:
-    source = finding.source
-    return f"{source.file}:{source.line}:{source.column}" if source else finding.model
+def _excerpt(source: SourceLine) -> Excerpt:
+    # tabs as spaces, with the columns moved
+    before = source.text[: source.column - 1].expandtabs(_TAB)
+    marked = source.text[: source.end_column - 1].expandtabs(_TAB)
+    return Excerpt(source.file, source.line, source.column, "", source.text.expandtabs(_TAB),
+                   len(before), len(marked))  # fmt: skip
 
 
-def details(finding: Finding) -> Iterator[str]:
-    """Which layers, what else there is to know, and the fix."""
-    where = folded(finding.paths)
-    called = f", called from {finding.called_from}" if finding.called_from else ""
-    if where or called:
-        yield f"at {where or finding.class_name}{called}"
-    yield from finding.remarks
-    if finding.fix is not None:
-        proof = "  ✓ traced to the end" if finding.fix.verified else ""
-        yield f"fix: {finding.fix.text}{proof}"
+def _remedy(finding: Finding) -> Remedy:
+    assert finding.fix is not None
+    proof = "✓ traced to the end" if finding.fix.verified else ""
+    label = "fix" if finding.fix.verified else "help"
+    return Remedy(label, (finding.fix.text,), (), proof)
 
 
-def _excerpt(source: SourceLine, margin: str) -> Iterator[str]:
-    carets = "^" * max(1, source.end_column - source.column)
-    yield f"{margin} |"
-    yield f"{source.line} | {source.text}"
-    yield f"{margin} | {' ' * (source.column - 1)}{carets}"
-
-
-def summary_lines(lint: Lint) -> Iterator[str]:
-    """The number of findings, on what they are based, and what could not be decided."""
+def _summary(lint: Lint) -> Iterator[str]:
+    """The number of findings, what they are based on, and what could not be decided."""
     counts = Counter(finding.severity for finding in lint.findings)
     by_severity = ", ".join(_counted(counts[s], s) for s in SEVERITIES if counts[s])
     total = _counted(len(lint.findings), "finding") if lint.findings else "no findings"
-    inputs = " and ".join(
-        ", ".join(format_shape(i.shape) for i in model.inputs) for model in lint.models
-    )
+    left_out = [
+        _counted(number, noun) for number, noun in
+        ((lint.ignored, "ignored"), (lint.known, "in the baseline")) if number
+    ]  # fmt: skip
+    yield "; ".join([f"{total}: {by_severity}" if by_severity else total, *left_out])
     rules = _counted(len(lint.rules), "rule")
-    yield f"{total}{f': {by_severity}' if by_severity else ''}. {rules} on {inputs}"
+    for linted in lint.models:
+        shapes = ", ".join(
+            (f"{i.name}=" if i.name else "") + format_shape(i.shape) for i in linted.inputs
+        )
+        yield f"{linted.model.spec}: {rules}{f' on {shapes}' if shapes else ''}"
     reasons: dict[str, list[str]] = {}
     for rule in lint.undecided:
-        reasons.setdefault(rule.reason, []).append(rule.code)
+        model = f"{rule.model}, " if len(lint.models) > 1 else ""
+        reasons.setdefault(model + rule.reason, []).append(rule.code)
     for reason, codes in reasons.items():
         yield f"undecided: {', '.join(codes)} ({reason})"
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = noun in ("finding", "error", "warning", "hint", "rule") and number != 1
+    return f"{number:,} {noun}{'s' if plural else ''}"

@@ -54,12 +54,16 @@ class UserModel:
 
 @dataclass(frozen=True)
 class Project:
-    """The table `[tool.cnnstat]`; `folder` has its pyproject.toml, `place` names it in messages."""
+    """The table `[tool.cnnstat]`; `folder` has its pyproject.toml, `place` names it in messages.
+
+    `lint` is the table of that name as it is: `linting/settings.py` reads it.
+    """
 
     folder: Path | None = None
     place: str = ""
     models: Mapping[str, UserModel] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
+    lint: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_project() -> Project:
@@ -97,7 +101,7 @@ def _table_of(file: Path) -> Any:
 
 def _project(folder: Path, table: Any) -> Project:
     place = f"{_shown(folder / 'pyproject.toml')}: tool.cnnstat"
-    _check_keys(place, table, ("import", "models"))
+    _check_keys(place, table, ("import", "lint", "models"))
     models = _checked(f"{place}.models", table.get("models", {}), dict, "a table")
     imports = _checked(f"{place}.import", table.get("import", []), list, "a list of modules")
     for entry in imports:
@@ -108,6 +112,7 @@ def _project(folder: Path, table: Any) -> Project:
         {name: _user_model(f"{place}.models.{name}", name, value, folder)
          for name, value in models.items()},
         tuple(_rooted(entry, folder) for entry in imports),
+        _checked(f"{place}.lint", table.get("lint", {}), dict, "a table"),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import UsageError
 from .options import EXTENSIONS, Format, Options
@@ -46,7 +46,7 @@ def report_of(result: Result, options: Options | None = None) -> Report:
 
 def render(
     result: Result,
-    format: Format,
+    format: Format | Literal["sarif"],
     options: Options | None = None,
     *,
     width: int | None = None,
@@ -77,6 +77,10 @@ def render(
         from .github import workflow_commands
 
         return Document(workflow_commands(report), {})
+    if format == "sarif":
+        from .sarif import sarif
+
+        return Document(sarif(report), {})
     if format == "svg":
         return _svg(report, linked_from)
     from . import latex, markup

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, Literal
 
+from ..choices import Severity
 from ..escaping import is_visible, visible
 from ..inputs import format_shape
 from ..units import (
@@ -160,7 +161,8 @@ class Remedy:
 class Problem:
     """An error: a headline, its place in the source, its reasons, and what mends it.
 
-    `unplaced` is what is known of the place without an excerpt of the source.
+    `unplaced` is what is known of the place without an excerpt of the source, `rule` the code and
+    name of the rule of `lint` that found it; `identity` stays the same when lines move.
     """
 
     headline: str
@@ -168,6 +170,14 @@ class Problem:
     unplaced: str
     notes: tuple[str, ...]
     remedies: tuple[Remedy, ...]
+    level: Severity = "error"
+    rule: tuple[str, str] | None = None
+    identity: str = ""
+
+    @property
+    def label(self) -> str:
+        """`error`, or `warning[CN105] unused-parameters`."""
+        return self.level if self.rule is None else f"{self.level}[{self.rule[0]}] {self.rule[1]}"
 
 
 @dataclass(frozen=True, slots=True)

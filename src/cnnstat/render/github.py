@@ -7,6 +7,7 @@ from .problems import plain_lines
 
 _IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _IN_PROPERTY = {**_IN_MESSAGE, ":": "%3A", ",": "%2C"}
+_COMMANDS = {"error": "error", "warning": "warning", "hint": "notice"}
 
 
 def workflow_commands(report: Report) -> str:
@@ -15,7 +16,8 @@ def workflow_commands(report: Report) -> str:
 
 
 def _annotation(problem: Problem) -> str:
-    properties = {"title": problem.headline}
+    title = problem.headline if problem.rule is None else " ".join(problem.rule)
+    properties = {"title": title}
     if problem.excerpt is not None:
         excerpt = problem.excerpt
         properties = {
@@ -24,7 +26,9 @@ def _annotation(problem: Problem) -> str:
         }  # fmt: skip
     shown = ",".join(f"{name}={_escaped(text, _IN_PROPERTY)}" for name, text in properties.items())
     lines = plain_lines(problem, with_excerpt=False)
-    return f"::error {shown}::{_escaped(chr(10).join(lines), _IN_MESSAGE)}\n"
+    if problem.rule is not None:
+        lines = [problem.headline, *lines]
+    return f"::{_COMMANDS[problem.level]} {shown}::{_escaped(chr(10).join(lines), _IN_MESSAGE)}\n"
 
 
 def _escaped(text: str, signs: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
 
     A picture without a file is drawn as text.
     """
-    parts = [f"# {_markdown_text(report.title)}"]
+    parts = [f"# {_markdown_text(report.title)}"] if report.title else []
     for block in report.blocks:
         parts += _markdown_block(block, pictures or {})
     return "\n\n".join(parts) + "\n"

@@ -22,13 +22,15 @@ from .text_pictures import StyledLine
 _INDENT = "  "
 _LEAST_ROOM = 20
 _MARK, _FRAME, _PROOF, _LABEL = "bold red", "blue", "green", "bold green"
+_LEVELS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
 _SIGNS = {"-": "red", "+": "green", " ": "dim"}
 
 
 def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
     """The problem as styled lines; `width` in characters, None for no limit."""
-    first, *rest = wrapped(problem.headline, width, len("error: "), len(_INDENT))
-    yield (("error", "bold red"), (f": {first}", "bold"))
+    label = problem.label
+    first, *rest = wrapped(problem.headline, width, len(label) + 2, len(_INDENT))
+    yield ((label, _LEVELS[problem.level]), (f": {first}", "bold"))
     yield from (((f"{_INDENT}{line}", "bold"),) for line in rest)
     yield from body_lines(problem, width)
 
@@ -101,7 +103,7 @@ def _cut(excerpt: Excerpt, room: int | None) -> tuple[str, int, int]:
 
 
 def _remedy(remedy: Remedy, width: int | None) -> Iterator[StyledLine]:
-    label = f"{remedy.label}:".ljust(5)
+    label = f"{remedy.label}: ".ljust(5)
     hanging = len(_INDENT) + len(label)
     joined = " ".join(remedy.pieces)
     fits = width is None or hanging + cells(joined) <= width
@@ -115,7 +117,8 @@ def _remedy(remedy: Remedy, width: int | None) -> Iterator[StyledLine]:
         yield ((head, _LABEL if not place else ""), (line, ""))
     for change in remedy.changes:
         yield from _changed(change, " " * hanging, width)
-    for line in wrapped(remedy.proof, width, hanging, hanging + 2, indented=True):
+    proof = remedy.proof
+    for line in wrapped(proof, width, hanging, hanging + 2, indented=True) if proof else ():
         yield ((" " * hanging, ""), (line, _PROOF))
 
 

@@ -34,6 +34,8 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
     lines; rich leaves the colour out where NO_COLOR is set.
     """
+    if not report.title:
+        return render_blocks(report.blocks, width, decorated)
     lines: list[StyledLine] = [((report.title, "bold"),)]
     for block in report.blocks:
         lines += _with_gap(_block(block, width, decorated))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...models.loaded import Loaded
-from ..moving import left_behind
-from ..registry import Hit, Page, rule
+from ..fixes import as_buffer
+from ..moving import LeftBehind, left_behind
+from ..registry import Edit, Hit, Page, rule
 from ..runs import NotRun, Runs
 
 _NOT_MOVED = Page(
@@ -58,8 +59,8 @@ def not_moved(runs: Runs) -> Iterator[Hit]:
     loaded = runs.loaded
     if not isinstance(loaded, Loaded):
         raise NotRun("moved to another device", "it is a graph that is not run")
-    if runs.eval.unregistered:
-        raise NotRun("moved to another device", "layers that no module registers stay behind")
+    if runs.eval.unregistered and runs.created_in_forward:
+        raise NotRun("moved to another device", "forward creates layers on the CPU")
     found = left_behind(loaded)
     if found is not None:
         attribute = found.attribute
@@ -71,5 +72,13 @@ def not_moved(runs: Runs) -> Iterator[Hit]:
             "without a device",
             values={"attribute": attribute, "operator": found.operator},
             place=found.frame,
+            fix=_moved_along(found),
             attribute="" if attribute else found.operator,
         )
+
+
+def _moved_along(found: LeftBehind) -> Edit:
+    if not found.attribute:
+        return Edit(text="device=x.device where it is created")
+    owner, _, name = found.attribute.rpartition(".")
+    return Edit(text=f'self.register_buffer("{name}", …)', change=as_buffer(owner, name))

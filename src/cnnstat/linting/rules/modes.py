@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ...operators.registry import Trait, is_in_place, traits_of
 from ...trace.records import About, Call, Trace
 from ...tracing.run.failures import about
-from ..registry import Hit, Page, rule
+from ..fixes import with_argument
+from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
 _MASKS = {"aten.bernoulli", "aten.bernoulli_", "aten.native_dropout"}
@@ -66,17 +67,18 @@ def dropout_in_eval(runs: Runs) -> Iterator[Hit]:
         yield Hit(
             path=call.path, call=call.call, at="called",
             message="{at} drops elements in eval mode too",
-            remarks=(_ALWAYS_ON.get(call.type, "training=self.training turns it off"),),
+            fix=_following_mode(call),
         )  # fmt: skip
 
 
-_ALWAYS_ON = {
-    "scaled_dot_product_attention": "dropout_p=p if self.training else 0.0 turns it off",
-    **dict.fromkeys(
-        ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
-        "a layer that __init__ creates follows the mode of the model",
-    ),
-}
+def _following_mode(call: Call) -> Edit:
+    if call.module is not None:
+        return Edit(text="create the layer in __init__, so that it follows the mode of the model")
+    if call.type == "scaled_dot_product_attention":
+        return Edit(text="dropout_p=p if self.training else 0.0")
+    argument = "training=self.training"
+    return Edit(text=argument, change=with_argument(call.path, call.call, argument))
+
 
 _RANDOM = Page(
     what="The output depends on random numbers in eval mode.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...tracing.structure.unregistered import module_lists
-from ..registry import Hit, Page, rule
+from ...tracing.structure.unregistered import ModuleContainer, module_lists
+from ..fixes import in_module_list
+from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
 _UNREGISTERED = Page(
@@ -67,6 +68,7 @@ def unregistered_module(runs: Runs) -> Iterator[Hit]:
             },
             params=found.params,
             severity=None if found.is_trainable else "hint",
+            fix=_registered(found),
         )  # fmt: skip
     listed = {type(module).__name__ for found in containers for module in found.modules}
     for layer in runs.eval.unregistered:
@@ -78,6 +80,14 @@ def unregistered_module(runs: Runs) -> Iterator[Hit]:
                 params=layer.params,
                 at="called",
             )
+
+
+def _registered(found: ModuleContainer) -> Edit | None:
+    if not found.modules or found.container not in ("list", "tuple", "dict"):
+        return None
+    container = "ModuleDict" if found.container == "dict" else "ModuleList"
+    text = f"self.{found.attribute} = nn.{container}(…)"
+    return Edit(text=text, change=in_module_list(found.owner, found.attribute, container))
 
 
 _CREATED = Page(
