@@ -25,7 +25,7 @@ from .changes import NO_CHANGE, Change
 from .explanation import explanation, got_and_expected
 from .line_edits import line_edits
 from .mismatch import mismatch_of
-from .naming import Places, message, settings_of
+from .naming import Places, settings_of
 from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
 from .subjects import Outcome, SourceSubject, Subject, subject_of
@@ -77,7 +77,7 @@ def _fault(error: Found, subject: Subject, caught: ModelError) -> Fault:
     got, expected = got_and_expected(failure)
     built = bool(failure.trace.calls)
     site = sites.get(call.path) if call and call.module else None
-    frame = _frame(error) or site
+    frame = _frame(error) or site or _edited(error)
     not_built: Literal["import", "construction"] = (
         "import" if caught.phase == "import" else "construction"
     )
@@ -113,7 +113,8 @@ def _headline(failure: Failure, caught: ModelError) -> str:
     """That of the caught error for a model that was not built, else empty."""
     if failure.trace.calls or caught.phase not in ("import", "construction"):
         return ""
-    return message(failure) if isinstance(caught.__cause__, SyntaxError) else caught.message
+    cause = caught.__cause__
+    return f"{failure.error}: {cause.msg}" if isinstance(cause, SyntaxError) else caught.message
 
 
 def _frame(error: Found) -> Frame | None:
@@ -124,11 +125,23 @@ def _frame(error: Found) -> Frame | None:
     return error.failure.frames[-1] if error.failure.frames else None
 
 
+def _edited(error: Found) -> Frame | None:
+    """The place that the first fix changes, for an exception that passed no line of the model."""
+    for change, _ in error.fixes[:1]:
+        for replacement in change.replacements[:1]:
+            s = replacement.span
+            return Frame(s.file, "", s.line, s.column, s.end_line, s.end_column)
+    return None
+
+
 def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
     """Decided from the operands where a layer raises the exception itself."""
     kind = mismatch_of(failure).kind
     if kind == "dtype":
         return "dtypes"
+    call = failure.calls[-1] if failure.calls else None
+    if failure.op is None and call is not None and call.module is not None and not call.inputs:
+        return "model"  # it got no tensor
     return "shapes" if failure.what == "model" and kind != "other" else failure.what
 
 

@@ -14,11 +14,12 @@ from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec
 from .mismatch import Mismatch, mismatch_of
-from .naming import Places, counted, first_line, message, name_of
+from .naming import Places, counted, message, name_of
 from .provenance import Provenance
 from .python_errors import reasons
 from .subjects import Outcome
 
+_RANKS = {"BatchNorm1d": "2 or 3"}
 _UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",
           "view": "elements per row", "product": "rows", "indices": "rows"}  # fmt: skip
 
@@ -184,13 +185,28 @@ class _Explanation:
         view = None if op is None else view_of(op)
         total = f"{format_shape(m.operand.shape)} has {m.actual:,} elements"
         if not isinstance(view, Reshape) or view.sizes is None:
-            yield f"{total}: {first_line(self.failure)}"
             return
         sizes = ", ".join(map(str, view.sizes))
         per_row = abs(prod(view.sizes))
+        if prod(m.operand.shape) == per_row or (
+            -1 in view.sizes and per_row and prod(m.operand.shape) % per_row == 0
+        ):
+            yield from self._strides(m.operand)
+            return
         what = f"no multiple of {per_row:,}" if -1 in view.sizes else f"({sizes}) has {per_row:,}"
         yield f"{total}, {what}"
         yield from self._origins(m.operand)
+
+    def _strides(self, operand: TensorSpec) -> Iterator[str]:
+        """For a view whose number of elements fits."""
+        shape = format_shape(operand.shape)
+        found = self.provenance.reordered_by(operand)
+        why = "" if found is None else f": {name_of(found[0])}{self.provenance.at(found[1])} "
+        yield (
+            f"the memory of {shape} is not in the order of its axes"
+            + (f"{why}changed only the strides" if why else "")
+        )
+        yield "view never copies: .reshape does, and so does .contiguous() before it"
 
     def _product(self) -> Iterator[str]:
         op = self.failure.op
@@ -207,12 +223,31 @@ class _Explanation:
         m = self.mismatch
         assert m.operand is not None
         shape = format_shape(m.operand.shape)
-        yield f"input is {shape}: {m.actual} dimensions, the layer takes {m.expected}"
+        call = self.failure.calls[-1] if self.failure.calls else None
+        expected = _RANKS.get(call.module.base, "") if call and call.module else ""
+        dims = counted(m.actual, "dimensions")
+        yield f"input is {shape}: {dims}, the layer takes {expected or m.expected}"
+        found = self.provenance.reranked_by(m.operand)
+        if found is None:
+            return
+        before = found[1].inputs[0].shape
+        shapes = f"{format_shape(m.operand.shape)} of {format_shape(before)}"
+        yield f"{name_of(found[0])}{self.provenance.at(found[1])} makes {shapes}"
+        if found[0].type == "squeeze" and before[:1] == (1,) and m.operand.shape[:1] != (1,):
+            yield "squeeze() without an axis removes the batch of one too"
 
     def _dtype(self) -> Iterator[str]:
         x = self.mismatch.operand
         assert x is not None
         yield f"input is {format_shape(x.shape)} of {x.dtype}, the layer takes indices: int64"
+        yield from self._dtype_origins([x])
+
+    def _dtype_origins(self, specs: Sequence[TensorSpec]) -> Iterator[str]:
+        """For the tensors that are no parameters of a layer."""
+        for spec in specs:
+            origin = self.provenance.dtype_from(spec)
+            if origin is not None:
+                yield f"{spec.dtype} comes from {origin}"
 
     def _indices(self) -> Iterator[str]:
         m = self.mismatch
@@ -239,6 +274,10 @@ class _Explanation:
                 kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
                 yield f"input is {' and '.join(shapes)}{kind}"
         yield message(failure)
+        if failure.what == "dtypes" and failure.op is not None:
+            operands = [spec for spec in failure.op.inputs if spec.parameter is None]
+            usual = {s.dtype for s in failure.op.inputs if s.parameter is not None} or {"float32"}
+            yield from self._dtype_origins([s for s in operands if s.dtype not in usual])
         yield from reasons(failure, self.outcome, self.places)
         if is_wrong_call and self.outcome.signature:
             yield f"forward takes {self.outcome.signature}"

@@ -16,6 +16,12 @@ from .naming import Places, name_of
 LAYOUT_CALLS = ("view", "reshape", "transpose", "permute", "contiguous", "flatten", "unsqueeze")
 
 
+_REORDERING = {
+    "permute", "transpose", "t", "T", "mT", "movedim", "swapaxes", "swapdims", "moveaxis", "expand",
+    "expand_as", "unfold",
+}  # fmt: skip
+
+
 class Provenance:
     """Follows tensors back through the operators of a failed run.
 
@@ -57,7 +63,18 @@ class Provenance:
                 break
             spec, op = source, self.op_behind(source, op)
         call = self.calls.get(op.call) if op else None
-        return "the input" if call is None else name_of(call)
+        return self.given_as(spec) if call is None else name_of(call)
+
+    def given_as(self, spec: TensorSpec) -> str:
+        """A tensor that no operator of the run returned: an input, a parameter, or another."""
+        for parameter in self.failure.trace.parameters:
+            if spec.parameter == parameter.name:
+                return f"the {'buffer' if parameter.buffer else 'parameter'} {parameter.name}"
+        inputs = self.failure.trace.inputs
+        names = [i.name for i in inputs if i.tensor.value == spec.value]
+        if names and names[0]:
+            return f"the input {names[0]}"
+        return "the input" if names else "a tensor that was created before the run"
 
     def sized_by(self, spec: TensorSpec, kind: str) -> str | None:
         """The layer that chose the number of channels or features of a tensor.
@@ -133,6 +150,44 @@ class Provenance:
                 found.append((call, source.shape[2:], spec.shape[2:]))
             spec = source
 
+    def reordered_by(self, spec: TensorSpec) -> tuple[Call, Op] | None:
+        """The last call on the way to a tensor that changed the order of its axes in memory."""
+        op = self.op_behind(spec)
+        while op is not None:
+            call, source = self.calls.get(op.call), _source(op)
+            if call is not None and call.type in _REORDERING:
+                return call, op
+            if source is None or call is None or call.type not in _LAYOUT_CALLS:
+                return None
+            op = self.op_behind(source, op)
+        return None
+
+    def reranked_by(self, spec: TensorSpec) -> tuple[Call, Op] | None:
+        """The last call on the way to a tensor that changed its number of axes."""
+        op = self.op_behind(spec)
+        while op is not None:
+            call, source = self.calls.get(op.call), _source(op)
+            if source is None or call is None:
+                return None
+            if len(source.shape) != len(spec.shape):
+                return call, op
+            op = self.op_behind(source, op)
+        return None
+
+    def dtype_from(self, spec: TensorSpec) -> str | None:
+        """Where the dtype of a tensor comes from: a buffer, an input, or a call that chose it."""
+        reader: Op | None = None
+        while True:
+            op = self.op_behind(spec, reader)
+            if op is None:
+                return self.given_as(spec)
+            same = [s for s in op.inputs if s.dtype == spec.dtype]
+            call = self.calls.get(op.call)
+            if not same:
+                return None if call is None else name_of(call) + self.at(op)
+            unlike = next((s for s in same if s.parameter is not None), same[0])
+            spec, reader = unlike, op
+
     def origin(self, spec: TensorSpec, reader: Op | None = None) -> str:
         """The call that computed a tensor, and its place; views are passed over."""
         op = self.op_behind(spec, reader)
@@ -145,7 +200,7 @@ class Provenance:
             if is_passed_over and source is not None:
                 return self.origin(source, op)
         if call is None:
-            return "the input"
+            return self.given_as(spec)
         place = self.places.of_module(call) or self.places.of_call(self.failure, call)
         return name_of(call) + (f" at {place}" if place else "")
 

@@ -22,7 +22,7 @@ from .literals import plain
 from .naming import Places, name_of
 from .raised import Raised, WrongType
 from .subjects import Outcome
-from .syntax import Code, code_of, nodes
+from .syntax import Code, arguments_of, code_of, last_name, nodes
 
 _TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}
 
@@ -53,6 +53,9 @@ class _Reasons:
             yield from self._of_missing()
         if error == "TypeError":
             yield from self._of_arguments()
+        call = self.failure.calls[-1] if self.failure.calls else None
+        if call is not None and call.module is not None and not call.inputs:
+            yield from self._of_uncalled_layers()
         if error == "ModuleNotFoundError" and raised.missing and "." not in raised.missing:
             yield f"{raised.missing} is not installed in this environment"
 
@@ -153,6 +156,21 @@ class _Reasons:
             yield f"{name} at {at} is a variable, not an attribute: self. is missing"
         elif not self.raised.near:
             yield f"nothing in the class assigns self.{name}"
+            if self.raised.known:
+                yield f"{self.raised.holder} has {', '.join(self.raised.known)}"
+
+    def _of_uncalled_layers(self) -> Iterator[str]:
+        """`nn.ReLU(x)` in a forward, where a layer got no tensor."""
+        for code in self._codes():
+            for function in nodes(code.tree, ast.FunctionDef):
+                for call in nodes(function, ast.Call) if function.name != "__init__" else ():
+                    above = code.parents[call]
+                    is_called = isinstance(above, ast.Call) and above.func is call
+                    name = last_name(call.func)
+                    if arguments_of(call) and not is_called and _is_layer(code, call.func, name):
+                        at = self._at(code, code.statement(call))
+                        written = f"{code.text_of(call)} at {at}"
+                        yield f"{written} creates a layer and does not call it: nn.{name}()(x) does"
 
     # Arguments
 
@@ -163,10 +181,35 @@ class _Reasons:
                 yield f"{wrong.argument} is {shown}: it must be {_plain(wrong.expected)}"
             elif wrong.expected.startswith(("Tensor", "tuple of Tensors")):
                 yield from self._of_value(wrong.function, wrong.actual)
+        if self.raised.signature and not self.raised.near:
+            yield f"it is {self.raised.signature}"
+        if About.WHOLE_NUMBER in self.failure.about and not self.raised.wrong_types:
+            yield "a size is a float, and must be an int: / makes a float, // does not"
+        if About.NOT_CALLABLE in self.failure.about:
+            yield from self._of_called()
         if About.METHOD_INDEXED in self.failure.about:
             yield "a method is called with parentheses: x.size(0), or x.shape[0]"
         if About.SIZES_CALLED in self.failure.about:
             yield "shape is a tuple of sizes: x.shape[0], or x.size(0)"
+
+    def _of_called(self) -> Iterator[str]:
+        """Where an attribute that is no function got its value."""
+        frame = self.raised.frame
+        for code in self._codes():
+            node = code.at(frame) if frame is not None and code.file == frame.file else None
+            cls = None if node is None else code.around(node, ast.ClassDef)
+            if not isinstance(node, ast.Call) or cls is None:
+                continue
+            name, commas = last_name(node.func), list(statements_with_comma(code))
+            for statement in nodes(cls, ast.Assign):
+                if any(code.text_of(t) == f"self.{name}" for t in statement.targets):
+                    value, at = code.text_of(statement.value), self._at(code, statement)
+                    if About.TUPLE in self.failure.about and statement in commas:
+                        continue
+                    kind = self.raised.holder
+                    what = "None" if kind == "NoneType" else f"of class {kind}"
+                    shown = f", {value}" if len(value) <= _LONGEST else ""
+                    yield f"self.{name} is {what}: it is assigned at {at}{shown}"
 
     def _of_value(self, function: str, got: str) -> Iterator[str]:
         """What a value is that is no tensor, and where it comes from."""
@@ -186,7 +229,7 @@ class _Reasons:
                 if previous and not previous.outputs
                 else ""
             )
-        elif got in vars(nn):
+        elif _is_module(got):
             yield (
                 f"the value is a {got}, a layer and not its output: nn.{got}(…) creates a layer, "
                 f"nn.{got}()(x) calls it"
@@ -209,7 +252,18 @@ class _Reasons:
         return f"{plain(value)}, a {wrong.actual}" if value is not None else f"a {wrong.actual}"
 
 
+_LONGEST = 50  # characters of a value that is shown
 _FIELDS_OF_MODULE = {"_modules", "_parameters", "_buffers", "_forward_hooks"}
+
+
+def _is_layer(code: Code, node: ast.expr, name: str) -> bool:
+    return _is_module(name) and code.text_of(node) == code.layer(name)
+
+
+def _is_module(name: str) -> bool:
+    """Whether a class of torch.nn has this name."""
+    cls = getattr(nn, name, None)
+    return isinstance(cls, type) and issubclass(cls, nn.Module)
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -18,17 +18,23 @@ from typing import Any
 from torch import nn
 
 from ..errors import closest
-from ..models.suggestions import close_names
+from ..models.suggestions import attributes_of, close_names
 from ..trace.records import Frame
 from ..tracing.places import frames_of
 from .syntax import code_of
 
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
+_ARGUMENTS = re.compile(
+    r"missing \d+ required|positional arguments? but|multiple values|unexpected keyword"
+)
+_NOT_CALLABLE = re.compile(r"^'([\w.]+)' object is not callable")
 _SUGGESTED = re.compile(r"[Dd]id you mean:? '([\w.]+)'\?")
 _REFUSED = re.compile(r"(\w+)\(\): argument '(\w+)' \(position \d+\) must be ([\w ]+), not (\w+)")
 _WRONG_TYPES = re.compile(r"invalid types: \((.*)\)")
 _SIGNATURE = re.compile(r"^ \* \((.*)\)$", re.MULTILINE)
 _MOST = 3
+_MOST_KNOWN = 8
+_COMMON = {"device", "dtype"}  # of all layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,10 @@ class Raised:
         frame: the innermost place in the model's source; None if it passed none.
         missing: the attribute, name, keyword or imported name that does not exist.
         near: existing names close to it, the closest first.
-        holder: the class of the object without the attribute; empty for other exceptions.
+        holder: the class of the object that lacks the attribute or cannot be called.
         wrong_types: arguments that a function of torch refuses.
+        known: attributes that the model's code gave the object, where none is near.
+        signature: of the function that does not accept the arguments of a call, with its name.
     """
 
     frame: Frame | None
@@ -61,6 +69,8 @@ class Raised:
     near: tuple[str, ...] = ()
     holder: str = ""
     wrong_types: tuple[WrongType, ...] = ()
+    signature: str = ""
+    known: tuple[str, ...] = ()
 
 
 def raised_by(error: BaseException, texts: Mapping[str, str]) -> Raised:
@@ -79,10 +89,16 @@ def raised_by(error: BaseException, texts: Mapping[str, str]) -> Raised:
         found = re.search(r"cannot import name '(\w+)'", str(error))
         missing = found[1] if found else missing
     suggested = [] if not missing else _suggestions_of_python(error)
-    holder = type(getattr(error, "obj", None)).__name__ if isinstance(error, AttributeError) else ""
+    called = _NOT_CALLABLE.search(str(error)) if isinstance(error, TypeError) else None
+    holder = called[1].rpartition(".")[2] if called else ""
+    if isinstance(error, AttributeError):
+        holder = type(getattr(error, "obj", None)).__name__
     names = tuple(dict.fromkeys([*suggested, *near]))[:_MOST]
     wrong_types = tuple(_wrong_types(str(error))) if isinstance(error, TypeError) else ()
-    return Raised(frame, missing, names, holder, wrong_types)
+    signature = _signature(error, frame, python, texts) if isinstance(error, TypeError) else ""
+    owner = getattr(error, "obj", None) if isinstance(error, AttributeError) else None
+    known = attributes_of(owner)[:_MOST_KNOWN] if isinstance(owner, nn.Module) and not near else []
+    return Raised(frame, missing, names, holder, wrong_types, signature, tuple(known))
 
 
 def _of_syntax(error: SyntaxError) -> Frame | None:
@@ -128,21 +144,48 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^()\[]*[)\]])", text)]
 
 
+def _signature(
+    error: TypeError, place: Frame | None, frame: FrameType | None, texts: Mapping[str, str]
+) -> str:
+    """`Linear(in_features, out_features, bias=True)`, if the call itself raised the exception."""
+    steps = [step for step, _ in traceback.walk_tb(error.__traceback__)]
+    if not _ARGUMENTS.search(str(error)) or not steps or steps[-1] is not frame:
+        return ""
+    name, called = _called(place, frame, texts)
+    parameters = _parameters(called)
+    shown = [p for p in parameters.values() if p.name not in _COMMON]
+    plain = (str(p.replace(annotation=p.empty)) for p in shown)
+    return f"{name}({', '.join(plain)})" if parameters else ""
+
+
 def _keywords(place: Frame | None, frame: FrameType | None, texts: Mapping[str, str]) -> list[str]:
     """The parameters of the function that a call with an unknown keyword names."""
+    _, called = _called(place, frame, texts)
+    return [name for name in _parameters(called) if name not in ("args", "kwargs")]
+
+
+def _called(
+    place: Frame | None, frame: FrameType | None, texts: Mapping[str, str]
+) -> tuple[str, Any]:
+    """The function that a call at a place names, with its name; None for other expressions."""
     if place is None or frame is None or place.file not in texts:
-        return []
-    node = code_of(place.file, texts[place.file]).at(place)
+        return "", None
+    code = code_of(place.file, texts[place.file])
+    node = code.at(place)
     if not isinstance(node, ast.Call):
-        return []
-    called = _object(node.func, {**frame.f_globals, **frame.f_locals})
+        return "", None
+    return code.text_of(node.func), _object(node.func, {**frame.f_globals, **frame.f_locals})
+
+
+def _parameters(called: Any) -> dict[str, inspect.Parameter]:
+    if isinstance(called, type) and issubclass(called, nn.RNNBase):
+        called = nn.RNNBase.__init__
     try:
-        parameters = inspect.signature(called).parameters
-        if isinstance(called, type) and issubclass(called, nn.RNNBase):
-            parameters = inspect.signature(nn.RNNBase.__init__).parameters
+        parameters = dict(inspect.signature(called).parameters)
     except (TypeError, ValueError):
-        return []
-    return [name for name in parameters if name not in ("self", "args", "kwargs")]
+        return {}
+    parameters.pop("self", None)
+    return parameters
 
 
 def _object(node: ast.expr, names: Mapping[str, Any]) -> Any:

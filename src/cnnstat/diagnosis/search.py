@@ -133,7 +133,7 @@ class Search:
                     fixes.append((cost, proposal.change, result))
                     best = min(best, cost)
                     fixed.add(place)
-            elif result.failure.progress > outcome.failure.progress:
+            elif _comes_further(result.failure, outcome.failure):
                 advances.append((proposal, result))
         advances.sort(key=_by_progress)
         fixes.sort(key=itemgetter(0))
@@ -167,6 +167,17 @@ class Search:
             outcome.sized,
             outcome.raised,
         )
+
+
+_OF_CODE = {"AttributeError", "NameError", "NotImplementedError", "TypeError"}
+
+
+def _comes_further(result: Failure, before: Failure) -> bool:
+    """Whether a run fails later; for errors of the code also elsewhere before the next layer."""
+    if result.progress != before.progress:
+        return result.progress > before.progress
+    are_of_code = {result.error, before.error} <= _OF_CODE
+    return are_of_code and bool(result.frames) and result.frames[-1:] != before.frames[-1:]
 
 
 def _change_inputs_only(changes: list[Change]) -> bool:

@@ -139,9 +139,16 @@ def span_of(node: ast.AST, file: str) -> Span:
 
 
 def shown_around(text: str, span: Span) -> Span:
-    """The smallest piece of source around `span` that a reader understands without the rest."""
+    """The smallest piece of source around `span` that a reader understands without the rest.
+
+    The line, if the source does not parse.
+    """
+    try:
+        tree = parsed(text)
+    except SyntaxError:
+        return _line_of(text, span)
     around = [
-        place for node in ast.walk(parsed(text)) if isinstance(node, _SHOWN)
+        place for node in ast.walk(tree) if isinstance(node, _SHOWN)
         and (place := span_of(node, span.file)).contains(span)
     ]  # fmt: skip
     around.sort(key=lambda place: len(piece(text, place)))

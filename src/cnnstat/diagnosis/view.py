@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from ..analysis.layer_table import layer_table
+from ..analysis.results import Layer
+from ..analysis.roles import HIDDEN
 from ..inputs import format_shape
 from ..render.blocks import Block, ChangedLine, Excerpt, Problem, Remedy, Report
 from ..render.options import Options
@@ -31,10 +34,21 @@ def view(diagnosis: Diagnosis, options: Options) -> Report:
     )
     blocks: list[Block] = []
     if len(diagnosis.layers) > 1:  # more than the model itself
-        blocks.append(layer_table(diagnosis.layers, None, options))
+        blocks.append(_layers(diagnosis.layers, options))
     blocks += [problem_of(fault) for fault in diagnosis.errors]
     title = diagnosis.model.spec + (f" on {inputs}" if inputs else "")
     return Report(title, tuple(blocks))
+
+
+def _layers(layers: tuple[Layer, ...], options: Options) -> Block:
+    """The table, with the functions of pure layout that change a shape: an error may follow."""
+    if options.ops == "auto":
+        layers = tuple(
+            x for x in layers
+            if x.kind == "module" or x.type not in HIDDEN or x.inputs[:1] != x.outputs[:1]
+        )  # fmt: skip
+        options = replace(options, ops="all")
+    return layer_table(layers, None, options)
 
 
 def problem_of(fault: Fault) -> Problem:
@@ -82,12 +96,13 @@ def _remedy(fix: Fix, fault: Fault, number: int) -> Remedy:
 
 
 def _needs_diff(fix: Fix) -> bool:
-    """Whether it changes more than one line, or inserts or deletes some."""
+    """Whether it changes more than one line, inserts or deletes some, or only their indentation."""
     if fix.source is None:
         return False
     return (
         bool(fix.also)
         or len(fix.edits) > 1
+        or not fix.edit.strip()
         or any((len(edit.before), len(edit.after)) != (1, 1) for edit in fix.edits)
     )
 

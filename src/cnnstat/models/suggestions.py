@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from ..errors import ModelError, closest, nearest
 
 _MAX_SUGGESTIONS = 8
+_SHORTEST = 2  # letters; most names are close to one so short
 
 
 def check_exists(path: Path) -> None:
@@ -59,8 +60,9 @@ def close_names(error: BaseException) -> list[str]:
         while step is not None:
             known = {*step.tb_frame.f_locals, *step.tb_frame.f_globals}
             step = step.tb_next
-        known |= set(keyword.kwlist)
-        return _near(name, sorted(n for n in known if not n.startswith("_") and n != name))
+        words = [word for word in keyword.kwlist if word.lower() == name.lower()]
+        others = sorted(n for n in known if not n.startswith("_") and n != name)
+        return words or (_near(name, others) if len(name) > _SHORTEST else [])
     if isinstance(error, ImportError) and "cannot import name" in str(error) and error.name:
         missing = str(error).split("'")[1]
         try:
@@ -76,11 +78,18 @@ def _of_object(name: str, owner: Any) -> list[str]:
     """Those that the model's own code gave the object come first."""
     if isinstance(owner, ModuleType):
         return _near(name, _public(owner))
-    parts = ("_modules", "_parameters", "_buffers")
+    near = [*_near(name, attributes_of(owner)), *_near(name, _public(owner), 0.7)]
+    return list(dict.fromkeys(near))
+
+
+def attributes_of(owner: Any) -> list[str]:
+    """The modules, parameters and other attributes that code set on an object."""
     fields = getattr(owner, "__dict__", {})
-    set_by_user = [key for part in parts for key in fields.get(part) or ()]
-    set_by_user += [key for key in fields if not key.startswith("_") and key != "training"]
-    return list(dict.fromkeys([*_near(name, set_by_user), *_near(name, _public(owner), 0.7)]))
+    found = [key for part in _PARTS_OF_MODULES for key in fields.get(part) or ()]
+    return found + [key for key in fields if not key.startswith("_") and key != "training"]
+
+
+_PARTS_OF_MODULES = ("_modules", "_parameters", "_buffers")
 
 
 def _modules_near(name: str) -> list[str]:

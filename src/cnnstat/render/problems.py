@@ -77,11 +77,10 @@ def _excerpt(excerpt: Excerpt, width: int | None) -> Iterator[StyledLine]:
     text, first, end = _cut(excerpt, None if width is None else width - len(gutter) - 3)
     yield ((f"{gutter} |", _FRAME),)
     yield ((f"{number:>{len(gutter)}} | ", _FRAME), (text, ""))
-    if end > first:
-        yield (
-            (f"{gutter} | ", _FRAME), (" " * cells(text[:first]), ""),
-            ("^" * max(1, cells(text[first:end])), _MARK),
-        )  # fmt: skip
+    yield (
+        (f"{gutter} | ", _FRAME), (" " * cells(text[:first]), ""),
+        ("^" * max(1, cells(text[first:end])), _MARK),
+    )  # fmt: skip
 
 
 def _cut(excerpt: Excerpt, room: int | None) -> tuple[str, int, int]:

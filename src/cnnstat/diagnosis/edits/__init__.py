@@ -30,6 +30,7 @@ from .size_of_axis import sizes_of_axes
 from .syntax_errors import syntax_errors
 from .tensor_sizes import states_of_recurrent_layers
 from .unwritten_settings import unwritten_settings
+from .whole_numbers import whole_numbers
 
 Kind = Callable[[Situation], Iterable[Proposal]]
 
@@ -44,7 +45,7 @@ SETTINGS: tuple[Kind, ...] = (
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
     states_of_recurrent_layers,
 )  # fmt: skip
-OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes)
+OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, whole_numbers)
 OF_SOURCE: tuple[Kind, ...] = (
     *SETTINGS, function_literals, local_literals, *INSERTIONS, *OF_CODE,
 )  # fmt: skip

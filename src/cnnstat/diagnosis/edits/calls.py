@@ -128,8 +128,11 @@ def _sequential(situation: Situation, site: FailingCode, attribute: str) -> Iter
         if isinstance(value, ast.Call) and name_of_called(value) == "ModuleList":
             yield _proposal(Prior.SEQUENTIAL, *_as_sequential(code, value, name))
             return
-        if isinstance(value, ast.List | ast.ListComp):
+        if isinstance(value, ast.List | ast.ListComp | ast.Tuple):
             yield _proposal(Prior.SEQUENTIAL, code.wrapped(value, f"{name}(*", ")"))
+            return
+        if isinstance(value, ast.Call) and name_of_called(value) == "OrderedDict":
+            yield _proposal(Prior.SEQUENTIAL, code.wrapped(value, f"{name}(", ")"))
             return
 
 

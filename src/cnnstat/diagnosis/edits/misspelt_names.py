@@ -94,6 +94,8 @@ def _places(code: Code, frame: Frame, raised: Raised) -> Iterator[Span]:
         for alias in statement.names:
             if alias.name == name and statement.lineno in _lines(frame):
                 yield _begin(code, alias, name)
+                used = nodes(code.tree, ast.Name) if alias.asname is None else []
+                yield from (span_of(n, code.file) for n in used if n.id == name)
         if statement.module == name and statement.lineno in _lines(frame):
             column = statement.col_offset + len("from ")
             yield Span(code.file, statement.lineno, column, statement.lineno, column + len(name))

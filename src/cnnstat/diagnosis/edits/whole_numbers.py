@@ -1,0 +1,33 @@
+"""A float in the place of a whole number: `width / 16` makes one, `width // 16` does not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..changes import Change, Proposal, Situation
+from ..failing_code import creations, failing_code
+from ..source_text import Replacement
+from ..syntax import Code, nodes
+from ..weights import Features, Prior
+
+
+def whole_numbers(situation: Situation) -> Iterator[Proposal]:
+    if situation.failure.error not in ("TypeError", "RuntimeError"):
+        return
+    failing = failing_code(situation)
+    places: list[tuple[Code, ast.AST]] = list(creations(situation, situation.failed_path))
+    if failing is not None:
+        places.append((failing.code, failing.node))
+    for code, node in places:
+        replacements = tuple(_whole(code, node))
+        if replacements:
+            features = Features(prior=Prior.WHOLE_NUMBER)
+            yield Proposal(Change(replacements=replacements), features)
+
+
+def _whole(code: Code, node: ast.AST) -> Iterator[Replacement]:
+    for division in nodes(node, ast.BinOp):
+        if isinstance(division.op, ast.Div):
+            left, right = code.text_of(division.left), code.text_of(division.right)
+            yield code.replacement(division, f"{left} // {right}")
