@@ -28,7 +28,7 @@ FLOORS = [
     ("diagnosis",),
     ("linting",),
     ("pipeline",),
-    ("comparison", "memory_usage", "rooflines", "verification"),
+    ("comparison", "memory_usage", "rooflines", "static_parameters", "verification"),
     ("bench", "symbolic"),
     ("inference",),
     ("api",),

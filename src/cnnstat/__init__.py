@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         measure,
         measure_device,
         memory,
+        parameters,
         read_analysis,
         register,
         register_module,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .linting.results import Lint
     from .memory_usage.results import Memory
     from .rooflines.results import Device, Devices, Roofline
+    from .static_parameters.results import Parameters
     from .symbolic.results import Formulas, Scaling
     from .verification.results import Verification
 
@@ -59,6 +61,7 @@ __all__ = [
     "Lint",
     "Memory",
     "ModelError",
+    "Parameters",
     "Roofline",
     "Scaling",
     "ShapeError",
@@ -76,6 +79,7 @@ __all__ = [
     "measure",
     "measure_device",
     "memory",
+    "parameters",
     "read_analysis",
     "register",
     "register_module",
@@ -99,6 +103,7 @@ _HOMES = {
     "Latencies": "inference.results",
     "Lint": "linting.results",
     "Memory": "memory_usage.results",
+    "Parameters": "static_parameters.results",
     "Roofline": "rooflines.results",
     "Scaling": "symbolic.results",
     "Verification": "verification.results",

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .models.user_names import Factory
     from .operators.user_rules import Amount, F
     from .rooflines.results import Device, Devices, Roofline
+    from .static_parameters.results import Parameters
     from .symbolic.results import Formulas, Scaling
     from .verification.results import Verification
 
@@ -96,6 +97,24 @@ def analyze(
     request = ModelRequest(model, inputs, named_inputs, arguments)
     with isolated():
         return run_model(load_model(request), config).analysis
+
+
+def parameters(model: str | nn.Module, *, arguments: Mapping[str, Any] | None = None) -> Parameters:
+    """Count the parameters of a model's modules, without running it: no input is needed.
+
+    `model` and `arguments` are those of `analyze`.
+
+    Raises:
+        UsageError: the spec cannot be understood, or names a graph.
+        ModelError: the model cannot be built.
+    """
+    if saved.is_saved(model):
+        raise UsageError(f"{model} is a saved analysis", hint=f"cnnstat shapes {model}")
+    from .static_parameters.counting import count_parameters
+    from .tracing.process.isolation import isolated
+
+    with isolated():
+        return count_parameters(ModelRequest(model, (), {}, arguments))
 
 
 def explain(

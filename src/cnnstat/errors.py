@@ -49,10 +49,10 @@ NOT_OF_THE_MODEL = (KeyboardInterrupt, PassedThrough)
 
 def hides_interrupt(error: BaseException) -> bool:
     """Whether code raised the error while it handled a KeyboardInterrupt, as a `finally` may do."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     step: BaseException | None = error
-    while step is not None and id(step) not in seen:
-        seen.add(id(step))
+    while step is not None and id(step) not in visited:
+        visited.add(id(step))
         if isinstance(step, KeyboardInterrupt):
             return True
         step = step.__context__
@@ -86,6 +86,12 @@ class UsageError(CnnstatError):
     """A command or a call cannot be understood."""
 
     exit_status = 2
+
+
+class InputMissing(UsageError):
+    """A model needs an input, and none can be guessed; `loaded` is the model without inputs."""
+
+    loaded: Any = None
 
 
 class ModelError(CnnstatError):

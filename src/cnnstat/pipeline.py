@@ -13,7 +13,7 @@ from torch import nn
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .choices import Mode
-from .errors import ModelError, UsageError
+from .errors import InputMissing, ModelError, UsageError
 from .fast_meta import gc_paused
 from .inputs import InputFunction, InputSpec
 from .linting.notes import notes_of
@@ -86,9 +86,11 @@ def _load(request: ModelRequest) -> Loaded | Recorded:
     if not positional and not named:
         example = known_inputs(model)
         if example is None:
-            raise UsageError(
+            missing = InputMissing(
                 f"{name} needs an input", hint=request.call.format(implied_input(model).shape)
             )
+            missing.loaded = Loaded(name, "object", meta_copy(model), copies_of(model), ())
+            raise missing
         positional, named = tuple(example.positional), example.named
     return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
 

@@ -67,6 +67,7 @@ KINDS = {
     "lint": Kind("linting.results:Lint", "linting.view:view"),
     "listing": Kind("models.results:Listing", "models.view:view"),
     "memory": Kind("memory_usage.results:Memory", "memory_usage.view:view"),
+    "parameters": Kind("static_parameters.results:Parameters", "static_parameters.view:view"),
     "roofline": Kind("rooflines.results:Roofline", "rooflines.view:view"),
     "scaling": Kind("symbolic.results:Scaling", "symbolic.scaling_view:view"),
     "verification": Kind("verification.results:Verification", "verification.view:view"),

@@ -127,7 +127,7 @@ REFUSALS = [  # (spec and options, status, what is said)
     ("own_modle.py:Net", 1, ["there is no file own_modle.py", "own_model.py"]),
     ("own_model.py:number", 1, ["is int"]),
     ("own_model.py:nothing", 1, ["returns NoneType"]),
-    ("own_model.py:Net", 2, ["needs an input", "--input 1,3,224,224", "example_input"]),
+    ("own_model.py:Net --strict", 2, ["needs an input", "--input 1,3,224,224", "example_input"]),
     ("own_model.py:Wide", 2, ["'width'", "it takes (width)"]),
     ("own_model.py:Net --arg widht=3", 2, ["'widht'", "it takes (width=16, classes=10)"]),
     ("own_model.py:Net --arg width=-3", 1, ["cannot be built with width=-3", "own_model.py:11"]),
@@ -268,7 +268,11 @@ def test_inputs_of_any_kind(folder: Path, capsys, line: str, macs: int) -> None:
     [
         ("Net -i inputs_of_own.py:brokn", 1, ["no function 'brokn'", "did you mean broken"]),
         ("Net -i inputs_of_own.py:broken", 1, ["returns no inputs", "ValueError: no data"]),
-        ("Several", 2, ["needs 2 inputs: forward takes x, mask", "--input x=SIZES --input mask="]),
+        (
+            "Several --strict",
+            2,
+            ["needs 2 inputs: forward takes x, mask", "--input x=SIZES --input mask="],
+        ),
         ("Net -i no_such.py:batch", 1, ["there is no file no_such.py"]),
         ("Net -i 2,4 -i mode=cat", 2, ["--input mode=cat:str"]),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..choices import LaneOrAuto
-from ..errors import UsageError
+from ..errors import InputMissing, UsageError
 from ..inputs import is_symbolic
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
@@ -86,7 +86,7 @@ def command(
     from ..analysis.layer_table import check_options
     from ..analysis.receptive_field import with_object_size
     from ..analysis.totals import require_exact
-    from ..api import analyze, formulas
+    from ..api import analyze, formulas, parameters
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
@@ -104,13 +104,19 @@ def command(
         analysis = result.example
     else:
         _check_saved(model, bool(specs or arguments or mode or training or lane != "auto"))
-        analysis = result_of(
-            lambda: analyze(
-                model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
-                training=training,
-            ),
-            to, shown, fix=fix,
-        )  # fmt: skip
+        try:
+            analysis = result_of(
+                lambda: analyze(
+                    model, *specs, arguments=arguments, mode=mode, lane=lane_of(lane),
+                    training=training,
+                ),
+                to, shown, fix=fix,
+            )  # fmt: skip
+        except InputMissing:
+            if strict or training or object is not None:
+                raise
+            emit(result_of(lambda: parameters(model, arguments=arguments), to, shown), to, shown)
+            return
         result = analysis if object is None else with_object_size(analysis, object)
     emit(result, to, shown)
     if strict:

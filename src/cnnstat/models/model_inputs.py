@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..analysis.results import Input
 from ..call_arguments import CallArguments, Inputs, parse_arguments
-from ..errors import LaneError, ModelError, UsageError
+from ..errors import InputMissing, LaneError, ModelError, UsageError
 from ..inputs import InputFunction, InputSpec
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.trace import trace
@@ -97,7 +97,7 @@ def default_inputs(spec: str, model: nn.Module, example: Any) -> CallArguments:
     """The inputs of a model where the user types none: its own example, else the first layer's.
 
     Raises:
-        UsageError: there is no example, and the first layer accepts any size.
+        InputMissing: there is no example, and the first layer accepts any size.
     """
     known = known_inputs(model, example)
     if known is not None:
@@ -105,14 +105,14 @@ def default_inputs(spec: str, model: nn.Module, example: Any) -> CallArguments:
     implied = implied_input(model)
     required = _required_inputs(model)
     if len(required) > 1:
-        raise UsageError(
+        raise InputMissing(
             f"{spec} needs {len(required)} inputs: forward takes {', '.join(required)}",
             "or name them in its file: example_input = {…}",
             hint=" ".join(f"--input {name}=SIZES" for name in required),
         )
     if implied.certain:
         return CallArguments([InputSpec(implied.shape)])
-    raise UsageError(
+    raise InputMissing(
         f"{spec} needs an input: its first layer takes any size",
         "or name one in its file: example_input = (…)",
         hint=f"--input {InputSpec(implied.shape)}",

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, nearest
+from ..errors import NOT_OF_THE_MODEL, InputMissing, ModelError, UsageError, nearest
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.lane_selection import Builders
 from ..tracing.structure.module_tree import check_tree
@@ -96,11 +96,17 @@ def loaded(
         UsageError, ModelError: as `load`.
     """
     model, build = _make(spec, named, arguments, file or spec.rpartition(":")[0])
-    keywords = dict(named_inputs)
-    if not inputs and not keywords:
+    loaded = Loaded(
+        spec, "python", model, build, tuple(inputs), dict(named_inputs), dict(arguments)
+    )
+    if loaded.inputs or loaded.named_inputs:
+        return loaded
+    try:
         default = default_inputs(spec, model, example)
-        inputs, keywords = default.positional, default.named
-    return Loaded(spec, "python", model, build, tuple(inputs), keywords, dict(arguments))
+    except InputMissing as missing:
+        missing.loaded = loaded
+        raise
+    return replace(loaded, inputs=tuple(default.positional), named_inputs=default.named)
 
 
 def _models_in(module: ModuleType) -> list[str]:

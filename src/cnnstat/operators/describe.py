@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from ..trace.records import Call, Op, TensorSpec
+from ..trace.records import Call, Module, Op, TensorSpec
 from .linear import Matmul
 from .registry import Trait, View, traits_of, view_of
 from .shape_rules import Window
@@ -82,6 +82,21 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
     if call.type.startswith(("adaptive_", "Adaptive")) and call.outputs:
         return "→" + "×".join(map(str, _spatial(call)))
     return ""
+
+
+def static_config(module: Module) -> str:
+    """The settings of a module that was not run; may be empty."""
+    settings = module.settings
+    try:
+        if module.base == "Linear":
+            return f"{settings['in_features']}→{settings['out_features']}"
+        if module.base.startswith("Conv"):
+            kernel, stride, dilation = (settings[n] for n in ("kernel_size", "stride", "dilation"))
+            return _strided(Window(kernel, stride, (0,) * len(kernel), dilation))
+        name = module.base if module.base in _BY_SETTINGS else module.type
+        return str(_BY_SETTINGS[name](settings)) if name in _BY_SETTINGS else ""
+    except (KeyError, TypeError, ValueError):  # a subclass may do without an attribute
+        return ""
 
 
 def _kinds(call: Call) -> tuple[str, ...]:

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import nn
 
 from ...errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception, hides_interrupt
 from ...run_config import DEFAULT, RunConfig
@@ -26,12 +25,10 @@ from ..structure.modules import (
     class_name,
     has_lazy_tensors,
     modules_by_id,
-    named_tensors,
     parameters_of,
     set_training,
 )
-from ..structure.packed import packed_weights
-from ..user_code.created_modules import parameter_record, path_in, with_created
+from ..user_code.created_modules import parameter_records, path_in, with_created
 from ..user_code.value_origins import NEED_DATA
 from ..user_code.value_reads import ValueReads
 from .copies import substitutes_in
@@ -258,18 +255,8 @@ def _recorded_inputs(
 
 
 def _parameters(model: nn.Module, recorder: Recorder) -> Iterator[Parameter]:
-    """Each parameter and buffer once, under its first name, with its other names."""
-    names: dict[int, list[str]] = {}
-    tensors: dict[int, tuple[Tensor, bool]] = {}
-    for name, tensor, buffer in named_tensors(model):
-        names.setdefault(id(tensor), []).append(name)
-        tensors.setdefault(id(tensor), (tensor, buffer))
-    for key, (tensor, buffer) in tensors.items():
-        if is_lazy(tensor):
-            continue
-        name, *aliases = names[key]
-        recorder.register_parameter(name, tensor)
-        recorder.note_indices(tensor)
-        yield parameter_record(name, tuple(aliases), tensor, buffer)
-    for name, owner, tensor in packed_weights(model):
-        yield replace(parameter_record(name, (), tensor, buffer=False), owner=owner)
+    for parameter, tensor in parameter_records(model):
+        if tensor is not None:
+            recorder.register_parameter(parameter.name, tensor)
+            recorder.note_indices(tensor)
+        yield parameter

@@ -18,6 +18,7 @@ from ...operators.registry import Trait, traits_of
 from ...trace.records import Op, Parameter, TensorSpec, Trace
 from ..recording.recorder import Recorder
 from ..structure.modules import named_tensors, paths_of
+from ..structure.packed import packed_weights
 from ..structure.sparse import stored_in
 
 
@@ -70,6 +71,25 @@ def with_created(trace: Trace, model: nn.Module, recorder: Recorder) -> Trace:
         ops=tuple(_named(trace.ops, names)),
         created=created,
     )
+
+
+def parameter_records(model: nn.Module) -> Iterator[tuple[Parameter, Tensor | None]]:
+    """Each parameter and buffer once, under its first name, with its other names.
+
+    The tensor is None for a packed weight, which the module does not register.
+    """
+    names: dict[int, list[str]] = {}
+    tensors: dict[int, tuple[Tensor, bool]] = {}
+    for name, tensor, buffer in named_tensors(model):
+        names.setdefault(id(tensor), []).append(name)
+        tensors.setdefault(id(tensor), (tensor, buffer))
+    for key, (tensor, buffer) in tensors.items():
+        if is_lazy(tensor):
+            continue
+        name, *aliases = names[key]
+        yield parameter_record(name, tuple(aliases), tensor, buffer), tensor
+    for name, owner, tensor in packed_weights(model):
+        yield replace(parameter_record(name, (), tensor, buffer=False), owner=owner), None
 
 
 def parameter_record(
