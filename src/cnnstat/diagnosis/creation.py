@@ -127,6 +127,8 @@ class NotingSizes(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in _FACTORIES and not any(isinstance(arg, Tensor) for arg in args):
             frame: FrameType | None = sys._getframe(1)
+            while frame is not None and frame.f_code.co_name == "__torch_function__":
+                frame = frame.f_back  # of the modes inside this one
             if frame is not None and is_model_source(frame.f_code.co_filename):
                 scope = Scope(place_of(frame.f_code, frame.f_lasti, frame.f_lineno),
                               numbers_in(frame))  # fmt: skip

@@ -24,8 +24,8 @@ from .weights import EFFECT, MISLEADING, total
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
-_SECONDS = 6.0  # of the processor's time, for all of a diagnosis
-_ERRORS = 8
+_SECONDS = 1.5  # of the processor's time, for all of a diagnosis
+_ERRORS = 4
 _WORTH_SHOWING = 2.5  # bits more than the best fix, at most
 _PLACES = 3  # of the source that one fix changes
 _BRANCHES = 2  # assumptions that are followed for one error
@@ -173,9 +173,14 @@ _OF_CODE = {"AttributeError", "NameError", "NotImplementedError", "TypeError"}
 
 
 def _comes_further(result: Failure, before: Failure) -> bool:
-    """Whether a run fails later; for errors of the code also elsewhere before the next layer."""
+    """Whether a run fails later; for errors of the code also elsewhere before the next layer.
+
+    A call that a change inserts in front of the same failure is no progress.
+    """
     if result.progress != before.progress:
-        return result.progress > before.progress
+        paths = [[call.path for call in failure.calls[-1:]] for failure in (result, before)]
+        is_same = paths[0] == paths[1] and result.reason == before.reason
+        return result.progress > before.progress and not is_same
     are_of_code = {result.error, before.error} <= _OF_CODE
     return are_of_code and bool(result.frames) and result.frames[-1:] != before.frames[-1:]
 

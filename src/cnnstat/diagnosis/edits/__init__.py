@@ -28,7 +28,9 @@ from .returned_values import first_of_several, missing_returns
 from .several_places import view_and_layer
 from .size_of_axis import sizes_of_axes
 from .syntax_errors import syntax_errors
+from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
+from .true_divisions import true_divisions
 from .unwritten_settings import unwritten_settings
 from .whole_numbers import whole_numbers
 
@@ -43,7 +45,7 @@ INSERTIONS: tuple[Kind, ...] = (
 SETTINGS: tuple[Kind, ...] = (
     constant_arguments, setting_literals, flattened_sides,
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
-    states_of_recurrent_layers,
+    states_of_recurrent_layers, sizes_of_tables, true_divisions,
 )  # fmt: skip
 OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, whole_numbers)
 OF_SOURCE: tuple[Kind, ...] = (
