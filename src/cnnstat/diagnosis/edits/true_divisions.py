@@ -26,11 +26,11 @@ def true_divisions(situation: Situation) -> Iterator[Proposal]:
             calls.append((situation.texts[frame.file], frame.file, node))
     for text, file, call in calls:
         for argument in (*positional(call), *by_name(call).values()):
-            for node in ast.walk(argument):
-                replacement = _replacement(node, text, file)
+            for part in ast.walk(argument):
+                replacement = _replacement(part, text, file)
                 if replacement is not None:
                     change = Change(replacements=(replacement,))
-                    yield Proposal(change, Features(prior=Prior.WHOLE_NUMBER))
+                    yield Proposal(change, Features(prior=Prior.INTEGER_DIVISION))
 
 
 def _replacement(node: ast.AST, text: str, file: str) -> Replacement | None:
