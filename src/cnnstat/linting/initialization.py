@@ -71,6 +71,10 @@ def _init_observed(writes: _Writes) -> Iterator[None]:
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Notes which storages are created without values, and which are written."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # see `Operators` in tracing/
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.empty: dict[int, Tensor] = {}  # they stay alive, so that no other gets their identity

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..diagnosis.subjects import quietly
 from ..errors import NOT_OF_THE_MODEL, format_exception
+from ..fast_meta import kernels_active
 from ..models.construction import without_fills
 from ..models.loaded import Loaded
 from ..trace.records import About, Frame
@@ -69,7 +70,7 @@ def left_behind(loaded: Loaded) -> LeftBehind | None:
         args = map_inputs(tuple(loaded.inputs), META.place)
         kwargs = map_inputs(dict(loaded.named_inputs), META.place)
         try:
-            with check:
+            with kernels_active(), check:
                 model(*args, **kwargs)
             return None
         except NOT_OF_THE_MODEL:
@@ -139,6 +140,10 @@ def _attributes(model: nn.Module) -> Iterator[tuple[int, str]]:
 
 class _OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
     """Refuses operands on several devices, as CUDA's kernels do; scalars may be on the CPU."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # see `Operators` in tracing/
 
     on_cpu = 0
     operator = ""
