@@ -63,9 +63,9 @@ class Provenance:
                 break
             spec, op = source, self.op_behind(source, op)
         call = self.calls.get(op.call) if op else None
-        return self.given_as(spec) if call is None else name_of(call)
+        return self.described(spec) if call is None else name_of(call)
 
-    def given_as(self, spec: TensorSpec) -> str:
+    def described(self, spec: TensorSpec) -> str:
         """A tensor that no operator of the run returned: an input, a parameter, or another."""
         for parameter in self.failure.trace.parameters:
             if spec.parameter == parameter.name:
@@ -157,7 +157,7 @@ class Provenance:
             call, source = self.calls.get(op.call), _source(op)
             if call is not None and call.type in _REORDERING:
                 return call, op
-            if source is None or call is None or call.type not in _LAYOUT_CALLS:
+            if source is None or call is None or call.type not in LAYOUT_CALLS:
                 return None
             op = self.op_behind(source, op)
         return None
@@ -180,7 +180,7 @@ class Provenance:
         while True:
             op = self.op_behind(spec, reader)
             if op is None:
-                return self.given_as(spec)
+                return self.described(spec)
             same = [s for s in op.inputs if s.dtype == spec.dtype]
             call = self.calls.get(op.call)
             if not same:
@@ -200,7 +200,7 @@ class Provenance:
             if is_passed_over and source is not None:
                 return self.origin(source, op)
         if call is None:
-            return self.given_as(spec)
+            return self.described(spec)
         place = self.places.of_module(call) or self.places.of_call(self.failure, call)
         return name_of(call) + (f" at {place}" if place else "")
 

@@ -183,7 +183,7 @@ class _Reasons:
                 yield from self._of_value(wrong.function, wrong.actual)
         if self.raised.signature and not self.raised.near:
             yield f"it is {self.raised.signature}"
-        if About.WHOLE_NUMBER in self.failure.about and not self.raised.wrong_types:
+        if About.FLOAT_SIZE in self.failure.about and not self.raised.wrong_types:
             yield "a size is a float, and must be an int: / makes a float, // does not"
         if About.NOT_CALLABLE in self.failure.about:
             yield from self._of_called()

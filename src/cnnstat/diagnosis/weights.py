@@ -177,7 +177,7 @@ class Prior(Enum):
     CLASS_DEFINITION = -0.8, "nn.Module asks for super().__init__(), self and a method forward"
     TRAILING_COMMA = -0.9, "a comma at the end of a line makes a tuple"
     SIZE_OF_AXIS = -1.0, "size is a method, shape is a tuple"
-    WHOLE_NUMBER = -0.9, "sizes are whole numbers, and / makes a float"
+    FLOAT_SIZE = -0.9, "sizes are whole numbers, and / makes a float"
     SYNTAX = -1.0, "with one more sign it parses"
 
     TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"

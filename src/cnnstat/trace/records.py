@@ -297,7 +297,7 @@ class About(Flag):
     DEVICES = auto()  # operands on several devices
     UNINITIALIZED = auto()  # an nn.Module whose constructor did not run
     SUPER = auto()  # the arguments of super()
-    WHOLE_NUMBER = auto()  # a float in the place of an int
+    FLOAT_SIZE = auto()  # a float in the place of an int
     NOT_CALLABLE = auto()  # a value that is called as a function
     TUPLE = auto()  # a tuple in the place of something else
     METHOD_INDEXED = auto()  # a method in the place of what it returns

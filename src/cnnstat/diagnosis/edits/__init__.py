@@ -14,6 +14,7 @@ from .calls import layers_not_created, lists_called, lists_of_arguments, missing
 from .class_definitions import class_definitions
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
+from .integer_division import integer_divisions
 from .joined_tensors import joined_tensors
 from .layer_classes import classes_of_layers, layer_classes
 from .layer_settings import layer_settings, setting_literals
@@ -32,7 +33,6 @@ from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
 from .true_divisions import true_divisions
 from .unwritten_settings import unwritten_settings
-from .whole_numbers import whole_numbers
 
 Kind = Callable[[Situation], Iterable[Proposal]]
 
@@ -47,7 +47,7 @@ SETTINGS: tuple[Kind, ...] = (
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
     states_of_recurrent_layers, sizes_of_tables, true_divisions,
 )  # fmt: skip
-OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, whole_numbers)
+OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, integer_divisions)
 OF_SOURCE: tuple[Kind, ...] = (
     *SETTINGS, function_literals, local_literals, *INSERTIONS, *OF_CODE,
 )  # fmt: skip

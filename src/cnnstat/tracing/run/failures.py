@@ -166,8 +166,10 @@ _OF_PYTHON = {
         "attribute '_buffers'", "attribute '_forward_hooks'",
     ),
     About.SUPER: ("super(type", "super():"),
-    About.WHOLE_NUMBER: ("but got float", "of type float", "tuple of ints, not float", "be int, not float",
-                         "float' object cannot be interpreted as an integer"),
+    About.FLOAT_SIZE: (
+        "but got float", "of type float", "tuple of ints, not float", "be int, not float",
+        "float' object cannot be interpreted as an integer",
+    ),
     About.NOT_CALLABLE: ("object is not callable",),
     About.TUPLE: ("tuple",),
     About.METHOD_INDEXED: ("method' object is not subscriptable", "method' and"),

@@ -12,7 +12,7 @@ from ..syntax import Code, nodes
 from ..weights import Features, Prior
 
 
-def whole_numbers(situation: Situation) -> Iterator[Proposal]:
+def integer_divisions(situation: Situation) -> Iterator[Proposal]:
     if situation.failure.error not in ("TypeError", "RuntimeError"):
         return
     failing = failing_code(situation)
@@ -20,13 +20,13 @@ def whole_numbers(situation: Situation) -> Iterator[Proposal]:
     if failing is not None:
         places.append((failing.code, failing.node))
     for code, node in places:
-        replacements = tuple(_whole(code, node))
+        replacements = tuple(_divisions(code, node))
         if replacements:
-            features = Features(prior=Prior.WHOLE_NUMBER)
+            features = Features(prior=Prior.FLOAT_SIZE)
             yield Proposal(Change(replacements=replacements), features)
 
 
-def _whole(code: Code, node: ast.AST) -> Iterator[Replacement]:
+def _divisions(code: Code, node: ast.AST) -> Iterator[Replacement]:
     for division in nodes(node, ast.BinOp):
         if isinstance(division.op, ast.Div):
             left, right = code.text_of(division.left), code.text_of(division.right)
