@@ -40,6 +40,7 @@ def effects_of(
     batches = {shape[0] for shape in shapes if shape}
     return Effects(
         over_the_sides=_runs_over_sides(run, failure),
+        classifies_positions=_classifies_positions(run, failure),
         mixes_the_batch=bool(shapes) and _mixes_the_batch(run, shapes),
         fixes_the_batch=len(shapes) == len(inputs) and bool(_numbers_of(change) & batches)
         and not runs_on(tuple(replace(x, shape=(2 * x.shape[0], *x.shape[1:])) for x in inputs)),
@@ -84,6 +85,15 @@ def _runs_over_sides(run: Trace, failure: Failure) -> bool:
         for call in run.calls
         if _is_of_features(call) and call.inputs and call.path not in reached
     )
+
+
+def _classifies_positions(run: Trace, failure: Failure) -> bool:
+    """Whether the output has the sides of a map on which a linear layer failed."""
+    call = failure.calls[-1] if failure.calls else None
+    if call is None or call.module is None or call.module.base != "Linear" or not call.inputs:
+        return False
+    is_image = len(call.inputs[0].shape) >= _IMAGE
+    return is_image and any(len(out.shape) >= _IMAGE for out in run.calls[0].outputs)
 
 
 def _is_of_features(call: Call) -> bool:

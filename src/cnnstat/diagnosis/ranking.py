@@ -73,6 +73,8 @@ def setting_features(
         becomes_pointwise=value == 1 < literal.value
         and any(use.name == "kernel_size" for use in uses),
         loses_padding=value == 0 and any(use.name == "padding" for use in uses),
+        gains_padding=literal.value == 0 and any(use.name == "padding" for use in uses),
+        changes_window=any(use.name in WINDOW_SETTINGS for use in uses),
         was_planned=follows and was_planned(failure, uses),
         is_chosen=not follows,
         change=relative_change(literal.value, value),

@@ -20,7 +20,7 @@ from .provenance import LAYOUT_CALLS
 from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
 from .source_text import Replacement, place_before
 from .subjects import Outcome, SourceSubject, Subject
-from .weights import EFFECT, MISLEADING, total
+from .weights import ALTERNATIVE, EFFECT, MISLEADING, total
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
@@ -105,7 +105,7 @@ class Search:
         first.
         """
         assert outcome.failure is not None
-        fixes: list[tuple[float, Change, Outcome]] = []
+        fixes: list[tuple[float, Proposal, Outcome]] = []
         advances: list[tuple[Proposal, Outcome]] = []
         fixed: set[object] = set()
         tried_texts = tried_inputs = 0
@@ -130,14 +130,17 @@ class Search:
             if result.failure is None:
                 cost = proposal.cost + self._effects(before, proposal.change, outcome, result)
                 if cost < MISLEADING:
-                    fixes.append((cost, proposal.change, result))
+                    fixes.append((cost, proposal, result))
                     best = min(best, cost)
                     fixed.add(place)
             elif _comes_further(result.failure, outcome.failure):
                 advances.append((proposal, result))
         advances.sort(key=_by_progress)
         fixes.sort(key=itemgetter(0))
-        shown = [fix[1:] for fix in fixes if fix[0] <= best + _WORTH_SHOWING]
+        shown = [
+            (proposal.change, result) for number, (cost, proposal, result) in enumerate(fixes)
+            if not number or cost + total(ALTERNATIVE, proposal.features) <= best + _WORTH_SHOWING
+        ]  # fmt: skip
         return shown[:_FIXES], advances
 
     def _effects(self, before: Change, change: Change, outcome: Outcome, result: Outcome) -> float:

@@ -218,6 +218,9 @@ class Features:
     further_places: int = 0  # of the source that change with it
     becomes_pointwise: bool = False
     loses_padding: bool = False
+    gains_padding: bool = False  # where 0 was written
+    overshoots: bool = False  # an output padding for a layer that multiplies the sides exactly
+    changes_window: bool = False
     was_planned: bool = False
     is_chosen: bool = False
     further_back: int = 0  # names in scope between the number and the failure
@@ -230,6 +233,12 @@ class Features:
     width_surprisal: float = 0.0
 
 
+OF_INPUTS = {
+    Prior.INPUT_SIZE, Prior.FLATTENED_INPUT, Prior.INPUT_SIDES, Prior.NUMBER_OF_INPUTS,
+    Prior.MOVED_AXIS,
+}  # fmt: skip
+"""Other inputs, of which many fit; not the axes that are usual."""
+
 EDIT: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.prior.bits, "some kinds of edits are more frequent"),
     Weight(1.0, lambda e: e.surprisal, "networks are like other networks"),
@@ -238,6 +247,8 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(0.3, lambda e: e.further_places, "it changes further places"),
     Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
     Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
+    Weight(0.6, lambda e: e.gains_padding, "nor does who wants it write that there is none"),
+    Weight(2.0, lambda e: e.overshoots, "other inputs, with even sides, would no longer fit"),
     Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),
     Weight(0.1, lambda e: e.is_chosen, "the size of an input follows, that of an output is chosen"),
     Weight(0.1, lambda e: e.further_back, "numbers near the failure have more to do with it"),
@@ -251,6 +262,13 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(0.1, lambda e: e.width_surprisal, "a number may be a width"),
 )
 
+ALTERNATIVE: tuple[Weight[Features], ...] = (
+    Weight(1.7, lambda e: e.changes_window, "kernels and strides are chosen, and not to fit"),
+    Weight(1.2, lambda e: e.prior in OF_INPUTS, "the input is what the model is for"),
+    Weight(1.0, lambda e: e.is_chosen, "widths are chosen, and not to fit"),
+)
+"""What is weighed as well before an edit is shown below a better one."""
+
 
 # What a fix does
 
@@ -262,11 +280,13 @@ class Effects:
     over_the_sides: bool = False
     mixes_the_batch: bool = False
     fixes_the_batch: bool = False
+    classifies_positions: bool = False
 
 
 EFFECT: tuple[Weight[Effects], ...] = (
     Weight(20.0, lambda e: e.over_the_sides, "the columns of a map are no features"),
     Weight(20.0, lambda e: e.mixes_the_batch, "a row of the output is of one example"),
+    Weight(3.0, lambda e: e.classifies_positions, "a classifier has one output for each example"),
     Weight(3.0, lambda e: e.fixes_the_batch, "the last batch of a data set is smaller"),
 )
 

@@ -34,6 +34,7 @@ def function_literals(situation: Situation) -> Iterator[Proposal]:
                     prior=Prior.FUNCTION_ARGUMENT,
                     is_elsewhere=not is_here,
                     change=relative_change(literal.value, value),
+                    changes_window="pool" in call.type,
                     is_short_view=call.type in ("view", "reshape") and value < 8,
                 )
                 yield Proposal(change_of((literal,), value), features)
