@@ -98,7 +98,7 @@ def mistakes(seed: int, count: int) -> Iterator[Mistake]:
     for kind, ways in KINDS.items():
         chosen = random.Random(f"{seed} {kind}")
         found: set[str] = set()
-        for _ in range(40 * count):
+        for _ in range(200 * count):
             if len(found) == count:
                 break
             source = chosen.choice(ARCHITECTURES)(chosen)

@@ -7,7 +7,7 @@ columns of a map, rows of several examples may be one, the batch may be a number
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from operator import mul
@@ -18,12 +18,14 @@ from ..operators.convolution import Convolution
 from ..operators.joins import Cat
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
+from ..operators.views import Permute, Transpose
 from ..results import Shape
-from ..trace.records import Call, Failure, Op, TensorSpec, Trace
+from ..trace.records import Call, Failure, Module, Op, TensorSpec, Trace
 from .changes import Change
 from .weights import Effects
 
 _OF_FEATURES = {"Linear", "LayerNorm", "RMSNorm", "LSTM", "GRU", "RNN", "MultiheadAttention"}
+_OF_CHANNELS = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm")
 _KEEPING = Trait.ELEMENTWISE | Trait.NORM
 _IMAGE = 4  # axes
 
@@ -39,7 +41,7 @@ def effects_of(
     shapes = [value.shape for value in inputs if isinstance(value, InputSpec)]
     batches = {shape[0] for shape in shapes if shape}
     return Effects(
-        over_the_sides=_runs_over_sides(run, failure),
+        over_the_sides=takes_sides(run, failure),
         classifies_positions=_classifies_positions(run, failure),
         mixes_the_batch=bool(shapes) and _mixes_the_batch(run, shapes),
         fixes_the_batch=len(shapes) == len(inputs) and bool(_numbers_of(change) & batches)
@@ -72,19 +74,53 @@ def _mixes_the_batch(run: Trace, inputs: Sequence[Shape]) -> bool:
 # Features
 
 
+def takes_sides(run: Trace, failure: Failure) -> bool:
+    """Whether a layer that failed before, or was not reached, takes the sides of a map for its
+    features or channels. The run may have failed.
+    """
+    return _runs_over_sides(run, failure) or _takes_sides_for_channels(run, failure)
+
+
 def _runs_over_sides(run: Trace, failure: Failure) -> bool:
-    """Whether a layer of features that failed before, or was not reached, gets a map, whose last
-    axis is a side.
+    """Whether a layer of features gets a map, whose last axis is a side."""
+    return any(
+        is_map(call.inputs[0], run, until) for call, until in _new_calls(run, failure)
+        if call.module is not None and _is_of_features(call.module)
+    )  # fmt: skip
+
+
+def _takes_sides_for_channels(run: Trace, failure: Failure) -> bool:
+    """Whether the axes of a map are moved before a layer that takes the channels second, where
+    they were.
+    """
+    for call, until in _new_calls(run, failure):
+        if call.module is None or not call.module.base.startswith(_OF_CHANNELS):
+            continue
+        value = call.inputs[0].value
+        number = next((n for n in reversed(range(until))
+                       if any(out.value == value for out in run.ops[n].outputs)), None)  # fmt: skip
+        op = None if number is None else run.ops[number]
+        if op is None or number is None or not isinstance(view_of(op), Permute | Transpose):
+            continue
+        source = op.inputs[0]
+        moves = source.shape[1:2] != op.outputs[0].shape[1:2]
+        is_input = any(x.tensor.value == source.value for x in run.inputs)
+        if moves and not is_input and is_map(source, run, number):
+            return True
+    return False
+
+
+def _new_calls(run: Trace, failure: Failure) -> Iterator[tuple[Call, int]]:
+    """The calls that failed before or were not reached, each with the number of its first
+    operator.
     """
     reached = {call.path for call in failure.trace.calls if call.outputs}
     first_ops: dict[int, int] = {}
     for number, op in enumerate(run.ops):
         first_ops.setdefault(op.call, number)
-    return any(
-        is_map(call.inputs[0], run, first_ops.get(call.index, len(run.ops)))
-        for call in run.calls
-        if _is_of_features(call) and call.inputs and call.path not in reached
-    )
+    for call in run.calls:
+        if call.inputs and call.path not in reached:
+            yield call, first_ops.get(call.index, len(run.ops))
 
 
 def _classifies_positions(run: Trace, failure: Failure) -> bool:
@@ -96,10 +132,10 @@ def _classifies_positions(run: Trace, failure: Failure) -> bool:
     return is_image and any(len(out.shape) >= _IMAGE for out in run.calls[0].outputs)
 
 
-def _is_of_features(call: Call) -> bool:
-    if call.module is None or call.module.base not in _OF_FEATURES:
+def _is_of_features(module: Module) -> bool:
+    if module.base not in _OF_FEATURES:
         return False
-    shape = call.module.settings.get("normalized_shape", ())
+    shape = module.settings.get("normalized_shape", ())
     return not isinstance(shape, tuple) or len(shape) < 2  # (channels, *sides) are of a map
 
 

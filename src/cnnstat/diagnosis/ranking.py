@@ -75,11 +75,28 @@ def setting_features(
         loses_padding=value == 0 and any(use.name == "padding" for use in uses),
         gains_padding=literal.value == 0 and any(use.name == "padding" for use in uses),
         changes_window=any(use.name in WINDOW_SETTINGS for use in uses),
+        overshoots=any(
+            multiplies_exactly(module.settings)
+            and not multiplies_exactly({**module.settings, **settings[path]})
+            for path, module in modules.items()
+            if "Transpose" in module.base
+        ),
         was_planned=follows and was_planned(failure, uses),
         is_chosen=not follows,
         change=relative_change(literal.value, value),
         is_undecided=is_undecided,
     )
+
+
+def multiplies_exactly(settings: Mapping[str, Any]) -> bool:
+    """Whether a transposed convolution makes s·n of n, without output padding."""
+    try:
+        kernel, stride, padding = (
+            number_in(settings[name]) for name in ("kernel_size", "stride", "padding")
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+    return kernel - 2 * padding == stride
 
 
 def relative_change(old: float, new: float) -> float:

@@ -126,7 +126,7 @@ class Prior(Enum):
     BATCH_FIRST = -0.2, "most code has the batch first, and most layers of sequences do not"
     WIDTHS_OF_ATTENTION = -0.2, "keys of another width than the queries need kdim and vdim"
 
-    VIEW_AND_LAYER = -0.4, "both follow from the map; who wrote its size twice changes both"
+    VIEW_AND_LAYER = -1.2, "both follow from the map; who wrote its size twice changes both"
     STATE_BY_INPUT = 0.0, "a state has the batch of the input and the rows of the layer"
     STATE_BY_NUMBER = 0.2, "its number of rows or its width, and no size of the input"
     INTEGER_DIVISION = -0.6, "a division gives a float, and sizes are integers"
@@ -219,7 +219,7 @@ class Features:
     becomes_pointwise: bool = False
     loses_padding: bool = False
     gains_padding: bool = False  # where 0 was written
-    overshoots: bool = False  # an output padding for a layer that multiplies the sides exactly
+    overshoots: bool = False  # a transposed convolution no longer multiplies the sides exactly
     changes_window: bool = False
     was_planned: bool = False
     is_chosen: bool = False
@@ -248,7 +248,7 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
     Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
     Weight(0.6, lambda e: e.gains_padding, "nor does who wants it write that there is none"),
-    Weight(2.0, lambda e: e.overshoots, "other inputs, with even sides, would no longer fit"),
+    Weight(2.0, lambda e: e.overshoots, "other inputs, of even sides, no longer fit"),
     Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),
     Weight(0.1, lambda e: e.is_chosen, "the size of an input follows, that of an output is chosen"),
     Weight(0.1, lambda e: e.further_back, "numbers near the failure have more to do with it"),

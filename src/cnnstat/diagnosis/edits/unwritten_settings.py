@@ -15,7 +15,7 @@ from ..changes import Change, Proposal, Situation
 from ..layer_sites import LayerSite, layer_sites
 from ..literals import plain
 from ..mismatch import Kind
-from ..ranking import layer_surprisal, style_of
+from ..ranking import layer_surprisal, multiplies_exactly, style_of
 from ..replay import fits
 from ..weights import Features, Prior
 
@@ -74,7 +74,8 @@ def _window_edit(
         is_elsewhere=situation.failed_path not in settings,
         further_layers=len(modules) - 1,
         further_places=len(sites) - 1,
-        overshoots=name == "output_padding" and any(map(_multiplies_exactly, modules)),
+        overshoots=name == "output_padding"
+        and any(multiplies_exactly(m.settings) for m in modules),
     )
     replacements = [r for site in sites for r in site.settings({name: str(value)})]
     yield Proposal(Change(replacements=tuple(replacements)), features, True)
@@ -103,14 +104,6 @@ def _window_settings(site: LayerSite) -> Iterator[tuple[str, Any]]:
         yield from (("stride", value) for value in ((1, 2) if is_pool else (2,)) if value != stride)
     if is_pool and "ceil_mode" not in site.written and "ceil_mode" in settings:
         yield "ceil_mode", True
-
-
-def _multiplies_exactly(module: Module) -> bool:
-    """Whether a transposed convolution makes s·n of n without output padding."""
-    kernel, stride, padding = (
-        _first(module.settings.get(name)) for name in ("kernel_size", "stride", "padding")
-    )
-    return None not in (kernel, stride, padding) and kernel - 2 * padding >= stride  # type: ignore
 
 
 def _first(setting: Any) -> int | None:
