@@ -41,7 +41,7 @@ def effects_of(
     shapes = [value.shape for value in inputs if isinstance(value, InputSpec)]
     batches = {shape[0] for shape in shapes if shape}
     return Effects(
-        over_the_sides=takes_sides(run, failure),
+        over_the_sides=uses_sides(run, failure),
         classifies_positions=_classifies_positions(run, failure),
         mixes_the_batch=bool(shapes) and _mixes_the_batch(run, shapes),
         fixes_the_batch=len(shapes) == len(inputs) and bool(_numbers_of(change) & batches)
@@ -74,11 +74,11 @@ def _mixes_the_batch(run: Trace, inputs: Sequence[Shape]) -> bool:
 # Features
 
 
-def takes_sides(run: Trace, failure: Failure) -> bool:
+def uses_sides(run: Trace, failure: Failure) -> bool:
     """Whether a layer that failed before, or was not reached, takes the sides of a map for its
     features or channels. The run may have failed.
     """
-    return _runs_over_sides(run, failure) or _takes_sides_for_channels(run, failure)
+    return _runs_over_sides(run, failure) or _uses_sides_as_channels(run, failure)
 
 
 def _runs_over_sides(run: Trace, failure: Failure) -> bool:
@@ -89,7 +89,7 @@ def _runs_over_sides(run: Trace, failure: Failure) -> bool:
     )  # fmt: skip
 
 
-def _takes_sides_for_channels(run: Trace, failure: Failure) -> bool:
+def _uses_sides_as_channels(run: Trace, failure: Failure) -> bool:
     """Whether the axes of a map are moved before a layer that takes the channels second, where
     they were.
     """
@@ -111,15 +111,13 @@ def _takes_sides_for_channels(run: Trace, failure: Failure) -> bool:
 
 
 def _new_calls(run: Trace, failure: Failure) -> Iterator[tuple[Call, int]]:
-    """The calls that failed before or were not reached, each with the number of its first
-    operator.
-    """
+    """The calls that succeed now, with the numbers of their first operators."""
     reached = {call.path for call in failure.trace.calls if call.outputs}
     first_ops: dict[int, int] = {}
     for number, op in enumerate(run.ops):
         first_ops.setdefault(op.call, number)
     for call in run.calls:
-        if call.inputs and call.path not in reached:
+        if call.inputs and call.outputs and call.path not in reached:
             yield call, first_ops.get(call.index, len(run.ops))
 
 

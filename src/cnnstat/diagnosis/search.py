@@ -14,7 +14,7 @@ from ..operators.registry import Trait, traits_of
 from ..trace.records import Failure
 from .changes import Change, Proposal, Situation
 from .edits import proposals_for
-from .effects import effects_of, takes_sides
+from .effects import effects_of, uses_sides
 from .literals import plain
 from .provenance import LAYOUT_CALLS
 from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
@@ -133,7 +133,7 @@ class Search:
                     fixes.append((cost, proposal, result))
                     best = min(best, cost)
                     fixed.add(place)
-            elif _comes_further(result.failure, outcome.failure) and not takes_sides(
+            elif _comes_further(result.failure, outcome.failure) and not uses_sides(
                 result.failure.trace, outcome.failure
             ):
                 advances.append((proposal, result))
