@@ -35,10 +35,14 @@ def executed(text: str, example: str | None = None):
     exec(compile(text, "inserted.py", "exec"), names)
     made = names["Net"]
     model = made if isinstance(made, nn.Module) else made()
-    spec = parse_input(example or names["example_input"])
+    texts = example or names["example_input"]
+    specs = [
+        parse_input(",".join(map(str, text)) if isinstance(text, tuple) else text)
+        for text in ([texts] if isinstance(texts, str) else texts)
+    ]
+    inputs = [torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs]
     with torch.no_grad():
-        result = model.eval()(torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)))
-    return tuple(result.shape)
+        return tuple(model.eval()(*inputs).shape)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

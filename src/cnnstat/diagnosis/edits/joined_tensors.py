@@ -138,13 +138,13 @@ def _of_fewer_axes(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
 
 
 def _swapped(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
-    """The batch and the steps of a sequence exchanged in one tensor, where the other has both."""
+    """The steps of a table, which are first, exchanged with its batch of 1: (L, 1, D)."""
     for (node, spec), (_, other) in (pairs, pairs[::-1]):
         shape, target = spec.shape, other.shape
         if len(shape) != len(target) or len(shape) < 3 or is_assigned(code, node):
             continue
         swapped = (shape[1], shape[0], *shape[2:])
-        if 1 in shape[:2] and all(a in (1, b) for a, b in zip(swapped, target, strict=True)):
+        if shape[1] == 1 and all(a in (1, b) for a, b in zip(swapped, target, strict=True)):
             yield _proposal(Prior.TRANSPOSED, code.wrapped(node, "", ".transpose(0, 1)"))
 
 
