@@ -54,7 +54,7 @@ class Net(nn.Module):
 """,
     decided="In eval mode the operand of the layer is the output of a convolution or pool in two "
     "dimensions, or an image that is an input, its axes in their order, and up to the output "
-    "follow only linear layers, norms and elementwise operators.",
+    "follow only linear layers, norms and elementwise operators. For an image it is a hint.",
     wrong="A model that maps the columns of each row on purpose, such as the frequencies of a "
     "spectrogram.",
 )
@@ -74,8 +74,9 @@ def linear_over_width(runs: Runs) -> Iterator[Hit]:
         if shape is None or shape[-1] != view.inner or not _reaches_output_as_it_is(flow, number):
             continue
         path, call = flow.place(number)
+        is_input = flow.before(number, view.a, lambda n: is_regrouping(flow.ops[n])) is None
         yield Hit(
-            path=path, call=call,
+            path=path, call=call, severity="hint" if is_input else None,
             message="{at} runs along the width of a map of {shape}; the output is {output}",
             values={
                 "shape": format_shape(shape),
