@@ -84,7 +84,7 @@ Check = Callable[["Runs"], Iterator[Hit]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`is_optional`: only on if selected by its full code."""
+    """`is_optional`: on only if its full code is selected, or, `about_loss`, if that is named."""
 
     code: str
     name: str
@@ -92,13 +92,20 @@ class Rule:
     page: Page
     check: Check
     is_optional: bool = False
+    about_loss: bool = False
 
 
 RULES: dict[str, Rule] = {}
 
 
 def rule(
-    code: str, name: str, severity: Severity, page: Page, *, optional: bool = False
+    code: str,
+    name: str,
+    severity: Severity,
+    page: Page,
+    *,
+    optional: bool = False,
+    about_loss: bool = False,
 ) -> Callable[[Check], Check]:
     """Register the decorated function: from the runs of a model to the places of a mistake.
 
@@ -110,7 +117,13 @@ def rule(
         if code in RULES or any(known.name == name for known in RULES.values()):
             raise ValueError(f"{code} {name} is registered twice")
         RULES[code] = Rule(
-            code=code, name=name, severity=severity, page=page, check=check, is_optional=optional
+            code=code,
+            name=name,
+            severity=severity,
+            page=page,
+            check=check,
+            is_optional=optional,
+            about_loss=about_loss,
         )
         return check
 

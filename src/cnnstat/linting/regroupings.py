@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from ..operators.joins import Cat
-from ..operators.parts import Pad
+from ..operators.parts import Pad, Slice
 from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..results import Shape
@@ -95,8 +95,13 @@ def _is_undone(flow: Flow, number: int) -> bool:
 
 
 def _is_shift(flow: Flow, number: int) -> bool:
-    """Whether a view is of something padded: it then shifts each row by its number."""
-    source = flow.before(number, flow.ops[number].inputs[0], lambda n: is_regrouping(flow.ops[n]))
+    """Whether a view is of something padded, or a slice of that: it shifts rows by their number."""
+
+    def passes(source: int) -> bool:
+        op = flow.ops[source]
+        return is_regrouping(op) or isinstance(view_of(op), Slice)
+
+    source = flow.before(number, flow.ops[number].inputs[0], passes)
     view = None if source is None else view_of(flow.ops[source])
     if isinstance(view, Cat) and source is not None:
         written = (flow.before(source, tensor) for tensor in view.tensors)

@@ -1,4 +1,4 @@
-"""CN302, CN303, CN307, CN310 and CN312: layers that do nothing, or not what they seem to do."""
+"""CN302, CN303, CN310 and CN312: layers that do nothing, or not what they seem to do."""
 
 from __future__ import annotations
 
@@ -164,61 +164,6 @@ def constant_softmax(runs: Runs) -> Iterator[Hit]:
             values={"shape": format_shape(view.x.shape if isinstance(view, Softmax)
                                           else view.key.shape)},
         )  # fmt: skip
-
-
-_RNN_DROPOUT = Page(
-    what="An LSTM, GRU or RNN of one layer has dropout.",
-    why="torch applies it between the layers of a stack, behind each but the last. With one layer "
-    "it does nothing.",
-    fires="""\
-from torch import nn
-
-example_input = (4, 20, 12)
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(12, 32, batch_first=True, dropout=0.3)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, x):
-        x, _ = self.lstm(x)
-        return self.head(x[:, -1])
-""",
-    quiet="""\
-from torch import nn
-
-example_input = (4, 20, 12)
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(12, 32, batch_first=True)
-        self.dropout = nn.Dropout(0.3)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, x):
-        x, _ = self.lstm(x)
-        return self.head(self.dropout(x[:, -1]))
-""",
-    decided="The settings of the layer.",
-    wrong="A number of layers that is an argument, with which others are built.",
-)
-
-
-@rule("CN307", "rnn-dropout-no-effect", "warning", _RNN_DROPOUT)
-def rnn_dropout(runs: Runs) -> Iterator[Hit]:
-    for module in runs.eval.modules.values():
-        settings = module.settings
-        rate = settings.get("dropout")
-        if module.base in ("LSTM", "GRU", "RNN") and rate and settings.get("num_layers") == 1:
-            yield Hit(
-                path=module.path,
-                message="dropout {rate} of {at}, which has one layer, does nothing",
-                values={"rate": rate}, fix=Edit(text="nn.Dropout on its output"),
-            )  # fmt: skip
 
 
 _RELU = Page(

@@ -1,4 +1,4 @@
-"""CN301, CN304–CN306, CN308 and CN309: norms, and what stands before them."""
+"""CN301, CN304, CN308 and CN309: norms, and what stands before them."""
 
 from __future__ import annotations
 
@@ -128,103 +128,6 @@ def constant_norm(runs: Runs) -> Iterator[Hit]:
                 message="{at} normalises single values of {shape}: it returns its bias",
                 values={"shape": format_shape(view.x.shape)},
             )  # fmt: skip
-
-
-_EPS = Page(
-    what="`eps` of a norm is 0.02 or more.",
-    why="The second argument of `nn.BatchNorm2d` is `eps`, not `momentum`: `BatchNorm2d(64, 0.8)` "
-    "adds 0.8 to the variance, and `BatchNorm2d(64, 64)` 64. Channels that vary less are hardly "
-    "normalised. The default is 0.00001.",
-    fires="""\
-from torch import nn
-
-example_input = (2, 3, 32, 32)
-
-
-class Net(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16, 0.8), nn.ReLU())
-""",
-    quiet="""\
-from torch import nn
-
-example_input = (2, 3, 32, 32)
-
-
-class Net(nn.Sequential):
-    def __init__(self):
-        super().__init__(
-            nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16, momentum=0.2), nn.ReLU()
-        )
-""",
-    decided="The settings of the norms of torch and of classes derived from them.",
-    wrong="An `eps` that a paper asks for.",
-)
-_NORMS = ("BatchNorm", "InstanceNorm", "SyncBatchNorm", "LayerNorm", "GroupNorm", "RMSNorm")
-
-
-@rule("CN305", "norm-eps", "warning", _EPS)
-def norm_eps(runs: Runs) -> Iterator[Hit]:
-    for module in runs.eval.modules.values():
-        eps = module.settings.get("eps")
-        if module.base.startswith(_NORMS) and isinstance(eps, int | float) and eps >= 0.02:
-            by_place = module.base.startswith(("BatchNorm", "InstanceNorm"))
-            yield Hit(
-                path=module.path,
-                message="eps of {at} is {eps}" + by_place * ": the second argument is no momentum",
-                values={"eps": f"{eps:g}"},
-                fix=Edit(text="momentum=… by its name") if by_place else None,
-            )  # fmt: skip
-
-
-_MOMENTUM = Page(
-    what="`momentum` of a batch norm is 0.5 or more, or 0.",
-    why="In torch it is the share of the new batch in the running mean, 0.1 by default; in "
-    "TensorFlow and Keras it is that of the old mean, 0.99. `momentum=0.99` in torch keeps 1 % of "
-    "the past, so that eval mode depends on the last batch; 0 keeps the first values, 0 and 1.",
-    fires="""\
-from torch import nn
-
-example_input = (2, 3, 32, 32)
-
-
-class Net(nn.Sequential):
-    def __init__(self):
-        super().__init__(
-            nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16, momentum=0.99), nn.ReLU()
-        )
-""",
-    quiet="""\
-from torch import nn
-
-example_input = (2, 3, 32, 32)
-
-
-class Net(nn.Sequential):
-    def __init__(self):
-        super().__init__(
-            nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16, momentum=0.01), nn.ReLU()
-        )
-""",
-    decided="The settings of batch norms with running statistics.",
-    wrong="A norm whose statistics are computed anew after training.",
-)
-
-
-@rule("CN306", "norm-momentum", "warning", _MOMENTUM)
-def norm_momentum(runs: Runs) -> Iterator[Hit]:
-    for module in runs.eval.modules.values():
-        share = module.settings.get("momentum")
-        keeps = module.settings.get("track_running_stats")
-        if not keeps or not isinstance(share, int | float) or 0 < share < 0.5:
-            continue
-        yield Hit(
-            path=module.path,
-            message="momentum {share} of {at} keeps {remaining} of the running mean at each batch: "
-            "it is the share of the new batch",
-            values={"share": f"{share:g}", "remaining": f"{1 - share:.0%}"},
-            fix=Edit(text=f"momentum={1 - share:g}") if share != 1 else None,
-        )  # fmt: skip
 
 
 _SINGLE = Page(
