@@ -76,7 +76,8 @@ class LintConfig:
 
     def _is_on(self, rule: Rule) -> bool:
         on, off = _longest(self.select, rule.code), _longest(self.ignore, rule.code)
-        if rule.is_optional and rule.code not in self.select:
+        by_loss = rule.about_loss and self.loss is not None
+        if rule.is_optional and not by_loss and rule.code not in self.select:
             return False
         return on > off
 
