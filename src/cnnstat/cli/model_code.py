@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -58,7 +60,7 @@ def running_models() -> Iterator[None]:
     Raises:
         ModelError: it raised SystemExit, KeyboardInterrupt or the like.
     """
-    with _printing_to_stderr():
+    with _printing_to_stderr(), _warnings_as_notes():
         try:
             yield
         except Exception:  # of cnnstat's callers, who report it
@@ -70,6 +72,31 @@ def running_models() -> Iterator[None]:
             if _interrupted.is_set() or not place:
                 raise
             raise ModelError("the model fails", *place, format_exception(error)) from error
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Print a warning of Python's as one note, rather than with a line of source below it."""
+    usual, warnings.showwarning = warnings.showwarning, _show_warning
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    from ..render.problems import wrapped
+
+    with suppress(OSError, ValueError):  # a file on another drive, or below a folder that is gone
+        relative = os.path.relpath(filename)
+        filename = filename if relative.startswith("..") else relative
+    note = f"note: {filename}:{lineno}: {category.__name__}: {message}"
+    width = shutil.get_terminal_size((100, 24)).columns
+    with suppress(OSError, ValueError):  # standard error is full or closed
+        typer.echo("\n".join(wrapped(message_text(note), width, 0, 2, indented=True)), err=True)
 
 
 @contextmanager

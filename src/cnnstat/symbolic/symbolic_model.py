@@ -158,10 +158,21 @@ class SymbolicModel:
             if subject.lane is not None:
                 subject._separate_sizes()
                 return subject
-        raise ModelError(
+        failed = ModelError(
             "no sizes were found at which the model runs", *list(errors.values())[:3],
             hint="--input with numbers, to see why",
         )  # fmt: skip
+        failed.diagnosis = subject._diagnosis()
+        failed.context = (failed.message,)
+        raise failed
+
+    def _diagnosis(self) -> Any:
+        """Why the model does not run at its first sizes; None if nothing shows it."""
+        try:
+            self._run(self.base, diagnosed=True)
+        except ModelError as error:
+            return error.diagnosis
+        return None
 
     def _lane_at(self, values: Mapping[str, int], errors: dict[str, str]) -> LaneName | None:
         try:
@@ -171,13 +182,15 @@ class SymbolicModel:
             return None
         return lane
 
-    def _run(self, values: Mapping[str, int]) -> ModelRun:
+    def _run(self, values: Mapping[str, int], diagnosed: bool = False) -> ModelRun:
         loaded = Loaded(
             self.loaded.spec, self.loaded.source, meta_copy(self.loaded.model),
             self.loaded.builders, at_sizes(self.inputs, values), at_sizes(self.named, values),
             self.loaded.arguments, self.loaded.mode,
         )  # fmt: skip
-        return run_model(loaded, RunConfig(self.mode, self.lane, diagnosed=False))
+        if diagnosed:  # fixes are tried in the source
+            loaded = replace(loaded, written=self.loaded.written)
+        return run_model(loaded, RunConfig(self.mode, self.lane, diagnosed=diagnosed))
 
     def trace_at(self, values: Mapping[str, int]) -> Trace:
         """The symbolic run that was made at these sizes."""
