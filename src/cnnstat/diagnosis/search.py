@@ -183,9 +183,8 @@ def _comes_further(result: Failure, before: Failure) -> bool:
     A call that a change inserts in front of the same failure is no progress.
     """
     if result.progress != before.progress:
-        paths = [[call.path for call in failure.calls[-1:]] for failure in (result, before)]
-        is_same = paths[0] == paths[1] and result.reason == before.reason
-        return result.progress > before.progress and not is_same
+        places = {(f.calls[-1].path if f.calls else "", f.reason) for f in (result, before)}
+        return result.progress > before.progress and len(places) == 2
     are_of_code = {result.error, before.error} <= _OF_CODE
     return are_of_code and bool(result.frames) and result.frames[-1:] != before.frames[-1:]
 
