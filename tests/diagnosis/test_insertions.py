@@ -1,6 +1,6 @@
-"""Edits that insert or wrap text: which comes first, and that each does what it says.
+"""Edits that insert text or set arguments: which comes first, and that each does what it says.
 
-The files in `insertions/` say it in their heads: the first suggestion of each error, its other
+The files in `insertions/` and `settings/` say it in their heads: the first suggestion of each error, its other
 places, and the output with it. All suggestions are written into copies that run in plain PyTorch.
 """
 
@@ -18,7 +18,8 @@ from cnnstat.diagnosis.line_edits import with_edits
 from cnnstat.inputs import parse_input
 from cnnstat.models.torchvision_import import make_importable
 
-FILES = sorted((Path(__file__).parent / "insertions").glob("*.py"))
+FOLDER = Path(__file__).parent
+FILES = sorted((*FOLDER.glob("insertions/*.py"), *FOLDER.glob("settings/*.py")))
 
 
 def faults_of(file: Path):

@@ -130,7 +130,7 @@ class Prior(Enum):
     STATE_BY_INPUT = 0.0, "a state has the batch of the input and the rows of the layer"
     STATE_BY_NUMBER = 0.2, "its number of rows or its width, and no size of the input"
     INTEGER_DIVISION = -0.6, "a division gives a float, and sizes are integers"
-    TABLE_BY_INPUT = 0.0, "a table of positions is as long as the input, an image as large"
+    TABLE_BY_INPUT = -0.5, "a table of positions is as long as the input, an image as large"
     TABLE_SIZE = 0.5, "another number with which the table has the size that fits"
     LAYER_CLASS = -0.4, "BatchNorm2d behind a linear layer: its input has another number of axes"
     MAP_OF_NAME = -0.5, "the channels of a flattened map are a name, and its sides were forgotten"

@@ -96,6 +96,8 @@ def _dtypes(failure: Failure, spec: InputSpec) -> Iterator[tuple[str, Features]]
 def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
     """Shapes with an axis added or moved, or with another number of channels."""
     failure, mismatch = situation.failure, situation.mismatch
+    if mismatch.kind == "indices":
+        return
     if About.ONE_VALUE in failure.about:
         yield (2, *shape[1:]), Prior.SECOND_EXAMPLE
     if _is_unbatched(failure, shape):

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...results import Shape
 from ...trace.records import Call, Failure, Frame, Module, TensorSpec
 from ..changes import Change, Proposal, Situation
-from ..literals import plain
+from ..literals import Literal, origin_of, plain
 from ..naming import Places
 from ..provenance import Provenance
 from ..source_text import Replacement, by_name, call_at, parsed, piece, positional, span_of
@@ -162,12 +162,16 @@ def _text_for(situation: Situation, call: Call, size: _Size, goal: int) -> str:
     batch = _batch(call)
     if goal == batch and found is not None:
         return found
-    if goal == 2 * size.value:
-        return f"2 * {size.text}"
     owner = next((c.module for c in reversed(situation.failure.calls[:-1]) if c.module), None)
+    assert call.module is not None
+    # An attribute that is the number of layers because both come from one literal.
+    origins = [origin_of(value) for value in call.module.settings.values()]
     for name, value in owner.settings.items() if owner is not None else ():
-        if plain(value) == goal and not isinstance(value, bool):
+        origin = origin_of(value)
+        if plain(value) == goal and isinstance(origin, Literal) and origin in origins:
             return f"self.{name}"
+    if goal == 2 * size.value and not isinstance(size.node, ast.Constant):
+        return f"2 * {size.text}"
     return str(goal)
 
 

@@ -158,6 +158,7 @@ def _widths_of_attention(situation: Situation, site: LayerSite) -> Iterator[Prop
     width = plain(site.modules[0].settings.get("embed_dim"))
     if query.shape[-1] != width or (key.shape[-1], value.shape[-1]) == (width, width):
         return
-    texts = {"kdim": str(key.shape[-1]), "vdim": str(value.shape[-1])}
+    widths = {"kdim": key.shape[-1], "vdim": value.shape[-1]}
+    texts = {name: str(size) for name, size in widths.items() if size != width}
     change = Change(replacements=site.settings(texts))
     yield Proposal(change, Features(prior=Prior.WIDTHS_OF_ATTENTION))
