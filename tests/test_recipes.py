@@ -184,7 +184,7 @@ REPORT = {"format", "output", "strict", "fix"}
 """They decide where the result goes, the exit status, and what becomes of a diagnosis."""
 OTHER_FUNCTIONS = {"shapes": {"object"}, "devices": {"measure"},
                    "bench": {"resume"},
-                   "lint": {"fail_on", "all", "explain"}}  # fmt: skip
+                   "lint": {"fail_on", "all", "explain", "models"}}  # fmt: skip
 """They add notes to the result, or choose another public function."""
 
 
