@@ -1,7 +1,8 @@
 """Edits that insert text or set arguments: which comes first, and that each does what it says.
 
-The files in `insertions/` and `settings/` say it in their heads: the first suggestion of each error, its other
-places, and the output with it. All suggestions are written into copies that run in plain PyTorch.
+The files in `insertions/` and `settings/` say it in their heads: the first suggestion of each
+error, its other places, and the output with it. All suggestions are written into copies that run
+in plain PyTorch.
 """
 
 from __future__ import annotations

@@ -307,6 +307,8 @@ def constructor_arguments(module: nn.Module, cls: type[nn.Module] | None = None)
     arguments: dict[str, Any] = {}
     for name, parameter in constructor_parameters(cls or type(module)).items():
         value = getattr(module, name, None)
+        if name == "bias" and value is None and getattr(module, "weight", None) is None:
+            continue  # a norm without parameters
         if name == "bias":
             arguments[name] = value if isinstance(value, bool) else value is not None
         elif hasattr(module, name) and parameter.kind is not parameter.VAR_KEYWORD:
