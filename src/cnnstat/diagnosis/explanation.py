@@ -279,5 +279,6 @@ class _Explanation:
             usual = {s.dtype for s in failure.op.inputs if s.parameter is not None} or {"float32"}
             yield from self._dtype_origins([s for s in operands if s.dtype not in usual])
         yield from reasons(failure, self.outcome, self.places)
-        if is_wrong_call and self.outcome.signature:
+        is_root = all(call.parent is None for call in failure.calls[-1:])
+        if is_wrong_call and is_root and self.outcome.signature not in ("", "()"):
             yield f"forward takes {self.outcome.signature}"

@@ -22,7 +22,7 @@ from .literals import plain
 from .naming import Places, name_of
 from .raised import Raised, WrongType
 from .subjects import Outcome
-from .syntax import Code, arguments_of, code_of, last_name, nodes
+from .syntax import Code, arguments_of, code_of, last_name, nodes, parameters_of
 
 _TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}
 
@@ -97,6 +97,13 @@ class _Reasons:
             for function in functions_without_self(code):
                 if About.NUMBER_OF_INPUTS in about or self.raised.missing == "self":
                     yield f"{function.name} at {self._at(code, function)} has no parameter self"
+        inner = [call for call in self.failure.calls[-1:] if call.parent is not None]
+        if About.FORWARD in about and inner:
+            called = class_named(code, inner[0].type)
+            forward = None if called is None else method_named(called, "forward")
+            if called is not None and forward is not None:
+                accepted = ", ".join(parameters_of(forward)[1:])
+                yield f"{called.name}.forward at {self._at(code, forward)} accepts ({accepted})"
         if error == "NotImplementedError" and self.failure.calls:
             yield from self._without_forward(code, self.failure.calls[-1])
 
