@@ -51,13 +51,14 @@ def _changed(
         yield replace(spec, dtype=dtype), features
     if len(failure.trace.inputs) <= place:
         return
+    # The positions of a table follow from the shape of the input alone.
+    for shape in _lengths(situation, spec.shape):
+        yield replace(spec, shape=shape), Features(prior=Prior.INPUT_LENGTH)
     value = failure.trace.inputs[place].tensor.value
     if not _reaches(failure, value):
         return
     for shape, prior in _axes(situation, spec.shape):
         yield replace(spec, shape=shape), Features(prior=prior)
-    for shape in _lengths(situation, spec.shape):
-        yield replace(spec, shape=shape), Features(prior=Prior.INPUT_LENGTH)
     for shape, features in _sides(situation, value, spec.shape):
         yield replace(spec, shape=shape), features
 
