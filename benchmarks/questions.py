@@ -35,7 +35,9 @@ def question(file: Path) -> tuple[str, Mistake]:
     broken = Program(source, command["target"], command["options"].strip())
     answers = re.split(r"^accepted.*\n", head, flags=re.MULTILINE)[1:]
     accepted = tuple(_answered(broken, answer) for answer in answers)
-    return fields["set"], Mistake(file.stem, fields["kind"], broken, accepted)
+    return fields["set"], Mistake(
+        file.stem, fields["kind"], broken, accepted, fields["kind"] == "silent"
+    )
 
 
 def _answered(broken: Program, answer: str) -> Program:

@@ -180,6 +180,7 @@ class Prior(Enum):
     FLOAT_SIZE = -0.9, "sizes are whole numbers, and / makes a float"
     SYNTAX = -1.0, "with one more sign it parses"
 
+    OTHER_AXIS = -0.6, "a table is cut to the length of the sequence, not to the batch"
     TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"
     BROADCAST_AXIS = -0.3, "weights for channels have no sides yet"
     RESIZED_ROUNDED = -1.0, "sides are halved, rounded down, and doubled: any size runs then"

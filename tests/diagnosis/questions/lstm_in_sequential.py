@@ -14,6 +14,17 @@ accepted:
 +
 +tagger = nn.Sequential(
 +    Output(6, 16, batch_first=True),
+accepted:
+-tagger = nn.Sequential(
++class First(nn.Module):
++    def forward(self, outputs):
++        return outputs[0]
++
++
++tagger = nn.Sequential(
+-    nn.Linear(16, 5),
++    First(),
++    nn.Linear(16, 5),
 """
 from torch import nn
 

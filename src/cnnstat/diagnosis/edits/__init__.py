@@ -27,7 +27,7 @@ from .rearranged_inputs import rearranged_inputs
 from .recurrent_states import recurrent_states
 from .returned_values import first_of_several, missing_returns
 from .several_places import view_and_layer
-from .size_of_axis import sizes_of_axes
+from .size_of_axis import other_axes, sizes_of_axes
 from .syntax_errors import syntax_errors
 from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
@@ -45,7 +45,7 @@ INSERTIONS: tuple[Kind, ...] = (
 SETTINGS: tuple[Kind, ...] = (
     constant_arguments, setting_literals, flattened_sides,
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
-    states_of_recurrent_layers, sizes_of_tables, true_divisions,
+    states_of_recurrent_layers, sizes_of_tables, true_divisions, other_axes,
 )  # fmt: skip
 OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, integer_divisions)
 OF_SOURCE: tuple[Kind, ...] = (

@@ -18,7 +18,7 @@ from ..class_syntax import (
 )
 from ..literals import Span
 from ..source_text import Replacement, span_of
-from ..syntax import Code, code_of, lines_of_node
+from ..syntax import Code, code_of, lines_of_node, nodes
 from ..weights import Features, Prior
 
 _ERRORS = {"AttributeError", "TypeError", "NotImplementedError", "NameError", "RuntimeError"}
@@ -33,6 +33,10 @@ def class_definitions(situation: Situation) -> Iterator[Proposal]:
         for replacement in _edits(code):
             yield Proposal(
                 Change(replacements=(replacement,)), Features(prior=Prior.CLASS_DEFINITION)
+            )
+        for replacements in _constructors_first(code):
+            yield Proposal(
+                Change(replacements=replacements), Features(prior=Prior.CLASS_DEFINITION)
             )
         commas = tuple(_comma(code, s) for s in statements_with_comma(code))
         if commas:
@@ -51,6 +55,20 @@ def _edits(code: Code) -> Iterator[Replacement]:
         yield Replacement(_name_span(code, function), name)
     for function, cls in nested_methods(code):
         yield _dedented(code, function, function.col_offset - cls.body[0].col_offset)
+
+
+def _constructors_first(code: Code) -> Iterator[tuple[Replacement, ...]]:
+    """`super().__init__()` in front of what a constructor assigns."""
+    for constructor in nodes(code.tree, ast.FunctionDef):
+        if constructor.name != "__init__":
+            continue
+        first = _after_docstring(constructor)
+        for statement in constructor.body[first + 1 :]:
+            text = code.text_of(statement)
+            if text.startswith("super(") and ".__init__(" in text:
+                end = statement.end_lineno or statement.lineno
+                removed = Span(code.file, statement.lineno, 0, end + 1, 0)
+                yield code.line_before(constructor.body[first], text), Replacement(removed, "")
 
 
 def _after_docstring(function: ast.FunctionDef) -> int:

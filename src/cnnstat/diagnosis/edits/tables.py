@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...results import Shape
 from ..changes import Proposal, Situation
 from ..literals import Literal, evaluated, plain, solved
 from ..uses import literals_among
@@ -19,7 +20,7 @@ def sizes_of_tables(situation: Situation) -> Iterator[Proposal]:
     if situation.mismatch.kind not in ("broadcast", "join", "indices"):
         return
     shapes = {parameter.shape for parameter in situation.failure.trace.parameters}
-    tables = [table for table in situation.sized if tuple(map(plain, table.sizes)) in shapes]
+    tables = [table for table in situation.sized if _is_of(tuple(map(plain, table.sizes)), shapes)]
     found: dict[tuple[Literal, int], None] = {}
     for table in tables:
         for size in table.sizes:
@@ -34,6 +35,11 @@ def sizes_of_tables(situation: Situation) -> Iterator[Proposal]:
         is_length = value in _lengths(situation)
         prior = Prior.TABLE_BY_INPUT if is_length else Prior.TABLE_SIZE
         yield Proposal(change_of((literal,), value), Features(prior=prior))
+
+
+def _is_of(sizes: Shape, shapes: set[Shape]) -> bool:
+    """Whether a parameter has these sizes, or an axis that `arange(size)` gave it."""
+    return sizes in shapes or (len(sizes) == 1 and any(sizes[0] in shape for shape in shapes))
 
 
 def _value_for(situation: Situation, literal: Literal, origin: object, target: int) -> int | None:
