@@ -71,6 +71,8 @@ RIGHT = [
     (Run(stored, left=nn.Linear(6, 8), right=nn.Linear(6, 8)), [(5, 6)]),
     # a factorisation: the width between is smaller than both sides
     (nn.Sequential(nn.Linear(64, 8), nn.Linear(8, 64)), [(5, 64)]),
+    # channels are reduced before a large kernel: one layer would have more weights
+    (nn.Sequential(nn.Conv2d(64, 4, 1), nn.Conv2d(4, 4, 3, padding=1)), [(2, 64, 8, 8)]),
     # a depthwise convolution is no linear map of all channels
     (nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 16, 1)), [(2, 8, 9, 9)]),
     # mixing along tokens, then along channels
@@ -95,6 +97,17 @@ def test_a_sequence_that_may_have_its_steps_first_is_a_hint() -> None:
     assert (finding.severity, finding.paths) == ("hint", ("lstm",))
 
 
+def test_a_softmax_that_is_constant_on_small_images_only_is_a_warning() -> None:
+    def forward(net: nn.Module, x: Tensor) -> Tensor:
+        x = net.get_submodule("conv")(x).flatten(2).transpose(1, 2)
+        return (x @ x.transpose(1, 2)).softmax(-1) @ x
+
+    net = Run(forward, conv=nn.Conv2d(3, 8, 16, 16))
+    (finding,) = cnnstat.lint(net, (2, 3, 16, 16), select=["CN303"]).findings
+    assert finding.severity == "warning"
+    assert cnnstat.lint(net, (2, 3, 32, 32), select=["CN303"]).findings == ()
+
+
 @pytest.mark.parametrize(
     ("last", "loss", "severity"),
     [
@@ -117,6 +130,18 @@ def test_a_batch_that_changes_the_operators_is_undecided() -> None:
     lint = cnnstat.lint(Run(by_example, head=nn.Linear(6, 4)), (5, 6), select=["CN201"])
     assert [rule.code for rule in lint.undecided] == ["CN201"]
     assert "depend on the batch size" in lint.undecided[0].reason
+
+
+class OnGPU(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        table = torch.eye(x.shape[1])
+        if x.is_cuda:
+            table = table.cuda()
+        return x @ table
+
+
+def test_a_tensor_that_is_moved_where_there_is_a_gpu() -> None:
+    assert cnnstat.lint(OnGPU(), (5, 6), select=["CN102"]).findings == ()
 
 
 def test_computed_twice_across_writes_in_place() -> None:

@@ -6,6 +6,7 @@ The device is `meta`. Unlike the runs that are recorded, this one brings no oper
 from __future__ import annotations
 
 import linecache
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def _found(
     error: BaseException, model: nn.Module, check: _OneDevice, attributes: dict[int, str]
 ) -> LeftBehind | None:
     frames, _ = frames_of(error)
-    if not frames or "cuda" in linecache.getline(frames[-1].file, frames[-1].line):
+    if not frames or _mentions_cuda(error, frames[-1]):
         return None
     paths = {id(module): path for path, module in reversed(paths_of(model))}
     path, step = "", error.__traceback__
@@ -95,6 +96,16 @@ def _found(
         path = paths.get(id(owner), path) if isinstance(owner, nn.Module) else path
         step = step.tb_next
     return LeftBehind(path, frames[-1], attributes.get(check.on_cpu, ""), check.operator)
+
+
+def _mentions_cuda(error: BaseException, frame: Frame) -> bool:
+    """Whether the function that fails moves tensors to a GPU, on a machine that has one."""
+    lines = [linecache.getline(frame.file, frame.line)]
+    for raised, _ in traceback.walk_tb(error.__traceback__):
+        code = raised.f_code
+        if (code.co_filename, code.co_name) == (frame.file, frame.function):
+            lines += [linecache.getline(frame.file, n or 0) for _, _, n in code.co_lines()]
+    return any("cuda" in line for line in lines)
 
 
 def _moved(loaded: Loaded) -> nn.Module:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..choices import Loss
 from ..diagnosis.creation import noting_creations, scopes_of
 from ..diagnosis.subjects import quietly
 from ..errors import ModelError, UsageError
+from ..inputs import InputSpec
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import batch_of, with_batch
 from ..results import Shape
@@ -22,6 +24,7 @@ from ..tracing.recording.recorder import Recorder
 from ..tracing.recording.watcher import Watcher
 from ..tracing.run.lane_selection import trace_on_lanes
 from ..tracing.run.trace import trace
+from ..tracing.structure.containers import map_inputs
 from .batches import Batches
 from .flow import Flow
 
@@ -136,6 +139,28 @@ class Runs:
     def batch_flows(self) -> tuple[Flow, Flow]:
         """The data flow on each of two batch sizes."""
         return Flow(self.batch_pair.small), Flow(self.batch_pair.large)
+
+    @cached_property
+    def on_larger_images(self) -> Trace | None:
+        """The run in eval mode on images of twice the size; None if its operators are others.
+
+        Images are the inputs of four dimensions.
+        """
+        loaded = self._loaded("larger images")
+
+        def doubled(value: InputSpec | Tensor) -> Any:
+            if len(value.shape) != 4:
+                return value
+            shape = (*value.shape[:2], *(2 * size for size in value.shape[2:]))
+            return InputSpec(shape, str(value.dtype).removeprefix("torch."))
+
+        larger = replace(loaded, inputs=map_inputs(loaded.inputs, doubled))
+        try:
+            with quietly():
+                found = _traced(larger, RunConfig("eval"))
+        except ModelError:  # it takes images of one size
+            return None
+        return found if Flow(found).is_like(self.flow) else None
 
     def shape_of(self, number: int) -> Shape | None:
         """The shape of the first operand of an operator of `batch_pair`, on the user's inputs."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...inputs import format_shape
 from ...operators.convolution import Convolution
 from ...operators.linear import Matmul
-from ...operators.registry import Trait, traits_of, view_of
+from ...operators.registry import Trait, View, traits_of, view_of
 from ...operators.sequences import Attention, Softmax
 from ...trace.records import Op
 from ..flow import Flow, is_regrouping
@@ -42,17 +42,18 @@ class Net(nn.Sequential):
 """,
     decided="In eval mode the second layer is the only one that reads the first, with only views "
     "between. One of two convolutions has a 1×1 kernel, and no groups. The width between them is "
-    "at least that of the narrower side: a narrower one is a factorisation with fewer parameters.",
+    "at least that of the narrower side, and one layer has no more weights than both: otherwise "
+    "they are a factorisation that saves some.",
     wrong="Layers that are trained apart or of which one is replaced later.",
 )
 
 
 class _Map(NamedTuple):
-    """A linear map with a weight of its own: its widths, and whether it is one of each position."""
+    """A linear map with a weight of its own: its widths, and the positions of its kernel."""
 
     inner: int
     outer: int
-    is_pointwise: bool
+    positions: int
     params: int
 
 
@@ -65,9 +66,10 @@ def linear_after_linear(runs: Runs) -> Iterator[Hit]:
         second = _linear_map(flow.ops[reader]) if reader is not None else None
         if first is None or second is None or reader is None or first.outer != second.inner:
             continue
-        if not (first.is_pointwise or second.is_pointwise):
+        if 1 not in (first.positions, second.positions):
             continue
-        if first.outer < min(first.inner, second.outer):
+        weights = first.inner * second.outer * first.positions * second.positions
+        if first.outer < min(first.inner, second.outer) or weights > first.params + second.params:
             continue
         before, (path, call) = flow.place(number)[0], flow.place(reader)
         if before == path:  # both are inside one layer of torch's
@@ -88,9 +90,9 @@ def _linear_map(op: Op) -> _Map | None:
     if isinstance(view, Convolution) and view.groups == 1 and view.weight.parameter:
         channels = view.in_channels
         outer = op.outputs[0].shape[1]
-        return _Map(channels, outer, prod(view.weight.shape[2:]) == 1, view.weight.numel)
+        return _Map(channels, outer, prod(view.weight.shape[2:]), view.weight.numel)
     if isinstance(view, Matmul) and view.b.parameter and not view.a.parameter:
-        return _Map(view.inner, op.outputs[0].shape[-1], True, view.b.numel)
+        return _Map(view.inner, op.outputs[0].shape[-1], 1, view.b.numel)
     return None
 
 
@@ -134,8 +136,9 @@ class Net(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid())
 """,
-    decided="The size of the axis in eval mode, at the sizes of the input. The parameters that "
-    "are named reach the output through this softmax only.",
+    decided="The size of the axis in eval mode, at the sizes of the input. If it is larger on "
+    "images of twice the size, the finding is a warning. The parameters that are named reach the "
+    "output through this softmax only.",
     wrong="An input with a sequence of one step, or smaller than those that the model is made for.",
 )
 
@@ -144,26 +147,29 @@ class Net(nn.Sequential):
 def constant_softmax(runs: Runs) -> Iterator[Hit]:
     flow = runs.flow
     for number in sorted(flow.from_inputs):
-        op = flow.ops[number]
-        view = view_of(op)
-        if isinstance(view, Softmax):
-            size = view.x.shape[view.dim] if view.x.shape else 1
-        elif isinstance(view, Attention):
-            size = view.key.shape[-2]
-        else:
-            continue
-        if size != 1:
+        view = view_of(flow.ops[number])
+        if _summed_size(view) != 1:
             continue
         path, call = flow.place(number)
         params = flow.parameters_only_through(number)
         consequence = ": {params} parameters get no gradient" if params else ""
+        larger = runs.on_larger_images
+        other = None if larger is None else view_of(larger.ops[number])
+        shape = view.key.shape if isinstance(view, Attention) else flow.ops[number].inputs[0].shape
         yield Hit(
             path=path, call=call, at="called",
             params=sum(p.numel for p in flow.trace.parameters if p.name in params),
             message="softmax over 1 element of {shape} is constant" + consequence,
-            values={"shape": format_shape(view.x.shape if isinstance(view, Softmax)
-                                          else view.key.shape)},
+            values={"shape": format_shape(shape)},
+            severity=None if _summed_size(other) in (None, 1) else "warning",
         )  # fmt: skip
+
+
+def _summed_size(view: View | None) -> int | None:
+    """The number of elements that a softmax divides by their sum; None for other operators."""
+    if isinstance(view, Softmax):
+        return view.x.shape[view.dim] if view.x.shape else 1
+    return view.key.shape[-2] if isinstance(view, Attention) else None
 
 
 _RELU = Page(
