@@ -508,6 +508,9 @@ class Net(nn.Module):
 @pytest.mark.parametrize(("arguments", "status", "expected"), [
     (["lenet", "--batch-size", "0"], 2, "batch-size"),
     (["lenet", "--device-memory", "many"], 2, "--device-memory 24GiB"),
+    (["lenet", "--device-memory", "24"], 2, "--device-memory 24: of which unit?"),
+    (["lenet", "-b", str(10**18)], 1, "is larger than any memory"),
+    (["lenet", "--fsdp", str(10**6)], 2, "at most 65,536"),
     (["lenet", "--inference", "--checkpoint", "conv1"], 2, "keeps no activations"),
     (["lenet", "--checkpoint", "conv9"], 2, "fits no module"),
     (["lenet", "--input", "1,3,7,7"], 1, "shapes don't fit"),

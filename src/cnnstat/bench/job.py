@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
@@ -158,8 +159,8 @@ def _check_limit(protocol: Protocol) -> None:
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} both say when to stop: give one of them")
     for name, value in ends.items():
-        if value is not None and not value > 0:  # also for NaN
-            raise UsageError(f"{name} {value:g} is not positive")
+        if value is not None and not 0 < value < inf:  # NaN is neither
+            raise UsageError(f"{name} {value:g} is not positive and finite")
 
 
 def _check_numbers(protocol: Protocol) -> None:
@@ -169,5 +170,11 @@ def _check_numbers(protocol: Protocol) -> None:
             raise UsageError(f"{option} {getattr(protocol, name)} is less than {least}")
     if protocol.seed > _LARGEST_SEED:
         raise UsageError(f"--seed {protocol.seed} is more than {_LARGEST_SEED}")
-    if protocol.lr is not None and not protocol.lr > 0:
-        raise UsageError(f"--lr {protocol.lr:g} is not positive", hint="--lr 0.1")
+    if protocol.lr is not None and not 0 < protocol.lr < inf:
+        raise UsageError(f"--lr {protocol.lr:g} is not positive and finite", hint="--lr 0.1")
+    if not 0 <= protocol.weight_decay < inf:
+        raise UsageError(f"--weight-decay {protocol.weight_decay:g} is negative or not finite",
+                         hint="--weight-decay 1e-4")  # fmt: skip
+    if not 0 <= protocol.momentum < 1:
+        raise UsageError(f"--momentum {protocol.momentum:g} is not from 0 up to 1",
+                         hint="--momentum 0.9")  # fmt: skip

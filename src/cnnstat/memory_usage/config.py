@@ -18,6 +18,9 @@ from ..choices import (
 from ..errors import UsageError
 from ..units import parse_quantity
 
+MOST_RANKS = 65_536
+"""The mesh of so many ranks takes torch seconds, and no run is known that had more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
@@ -74,6 +77,9 @@ class MemoryConfig:
         if self.fsdp < 2:
             raise UsageError(f"FSDP over {self.fsdp} ranks: it takes two to share",
                              hint="--fsdp 8")  # fmt: skip
+        if self.fsdp > MOST_RANKS:
+            raise UsageError(f"FSDP over {self.fsdp:,} ranks: at most {MOST_RANKS:,}",
+                             hint="--fsdp 8")  # fmt: skip
         if self.precision == "fp16":
             raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
                              hint="--precision bf16")  # fmt: skip
@@ -87,6 +93,9 @@ def limit_bytes(device_memory: int | str | None) -> int | None:
     """
     if not isinstance(device_memory, str):
         return device_memory
+    if device_memory.strip().isdecimal():
+        raise UsageError(f"--device-memory {device_memory.strip()}: of which unit?",
+                         hint=f"--device-memory {device_memory.strip()}GiB")  # fmt: skip
     try:
         return parse_quantity(device_memory)
     except ValueError as error:

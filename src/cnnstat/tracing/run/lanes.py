@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import LaneError
+from ...errors import LaneError, ModelError
 from ...inputs import InputSpec
 from ...units import format_bytes
 from ..meta_device.autocast_regions import autocast_regions
 from ..meta_device.libraries import without_value_reads
 from ..process.global_state import SEED, replaced
+from ..structure.containers import map_inputs
 from ..structure.known_indices import with_indices
 from .copies import data_copy, meta_copy, placed_copy
 
@@ -55,6 +56,21 @@ class Lane:
     has_data: bool = False
     limit: int | None = None
     wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = _identity
+
+    def placed(
+        self, inputs: Sequence[Any], named_inputs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of forward, with every `InputSpec` and tensor as one of the lane.
+
+        Raises:
+            ModelError: an input has more elements than a tensor can have.
+        """
+        try:
+            named = map_inputs(dict(named_inputs), self.place)
+            return map_inputs(tuple(inputs), self.place), named
+        except (RuntimeError, TypeError) as error:  # TypeError: a size of more than 64 bits
+            shown = ", ".join(str(value) for value in (*inputs, *named_inputs.values()))
+            raise ModelError(f"the input {shown} is larger than any memory") from error
 
 
 def _on_meta(value: InputSpec | Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from ..process.global_state import modes_preserved, preserve_rng_state, slow_att
 from ..process.isolation import process_preserved
 from ..recording.open_calls import OpenCall
 from ..recording.recorder import Observer, Recorder
-from ..structure.containers import clone_inputs, complete, map_inputs, tensors_among
+from ..structure.containers import clone_inputs, complete, tensors_among
 from ..structure.modules import (
     class_name,
     has_lazy_tensors,
@@ -67,12 +67,7 @@ def trace(
         LaneError: it does not run on this lane.
         ModelError: the model itself fails. `failure` is the record up to there.
     """
-    try:
-        args = map_inputs(tuple(inputs), lane.place)
-        kwargs = map_inputs(dict(named_inputs or {}), lane.place)
-    except (RuntimeError, TypeError) as error:  # TypeError: a size of more than 64 bits
-        shown = ", ".join(str(value) for value in inputs)
-        raise ModelError(f"the input {shown} is larger than any memory") from error
+    args, kwargs = lane.placed(inputs, named_inputs or {})
     try:
         model = lane.prepare(model)
     except Exception as error:  # a kind of tensor that the lane does not support

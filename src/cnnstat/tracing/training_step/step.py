@@ -110,8 +110,7 @@ class _Subject:
         options: StepOptions,
     ) -> None:
         self.options = options
-        self.args = self._cast(map_inputs(tuple(inputs), META.place))
-        self.kwargs = self._cast(map_inputs(dict(named_inputs), META.place))
+        self.args, self.kwargs = map(self._cast, META.placed(inputs, named_inputs))
         self.model = model
         set_training(model, options.mode == "train")
         self.autocast: Autocast | None = None  # off while lazy layers get their parameters
