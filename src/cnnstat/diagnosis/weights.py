@@ -236,7 +236,7 @@ class Features:
 
 OF_INPUTS = {
     Prior.INPUT_SIZE, Prior.FLATTENED_INPUT, Prior.INPUT_SIDES, Prior.NUMBER_OF_INPUTS,
-    Prior.MOVED_AXIS,
+    Prior.MOVED_AXIS, Prior.INPUT_LENGTH,
 }  # fmt: skip
 """Other inputs, of which many fit; not the axes that are usual."""
 

@@ -43,7 +43,7 @@ def other_axes(situation: Situation) -> Iterator[Proposal]:
     if site is None or situation.mismatch.kind not in ("broadcast", "join"):
         return
     for axis in _axes_read(site.node):
-        for other in range(_AXES):
+        for other in range(1, _AXES):  # the first is the batch
             if other != axis.value:
                 replacement = site.code.replacement(axis, str(other))
                 features = Features(prior=Prior.OTHER_AXIS)
@@ -52,9 +52,11 @@ def other_axes(situation: Situation) -> Iterator[Proposal]:
 
 def _axes_read(node: ast.AST) -> Iterator[ast.Constant]:
     """The literals that are axes, in `size(0)` and `shape[0]`."""
-    found = [call.args[0] for call in nodes(node, ast.Call)
-             if isinstance(call.func, ast.Attribute) and call.func.attr == "size" and call.args
-             ]  # fmt: skip
+    found = [
+        axis for call in nodes(node, ast.Call)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "size"
+        for axis in arguments_of(call)[:1]
+    ]  # fmt: skip
     found += [
         read.slice for read in nodes(node, ast.Subscript)
         if isinstance(read.value, ast.Attribute) and read.value.attr == "shape"
