@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from cnnstat.cli.main import run
@@ -18,6 +19,7 @@ from cnnstat.models.construction import construct
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.tracing.run import lane_selection
 from cnnstat.tracing.run.lane_selection import Builders
+from tests.networks import With
 
 
 class Function(nn.Module):
@@ -289,3 +291,37 @@ def test_a_transposed_convolution_is_refused_where_torch_refuses_it(
 def test_an_input_that_no_tensor_can_have(size):
     with pytest.raises(ModelError, match="is larger than any memory"):
         cnnstat.analyze(nn.Linear(4, 4), (size, size, 4))
+
+
+STATES = {  # created on the CPU, in forward
+    "zeros": lambda x: torch.zeros(1, x.size(1), 4),
+    "drawn": lambda x: torch.randn(1, x.size(1), 4),
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+@pytest.mark.parametrize(("layer", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_states_of_recurrent_layers_that_forward_creates(layer, gates, state):
+    def forward(self, x):
+        h = state(x)
+        return self.rnn(x, (h, h) if gates == 4 else h)[0]
+
+    model = With(forward, rnn=layer(8, 4))
+    analysis = cnnstat.analyze(model, (5, 2, 8), training=True)
+    assert analysis.lane == "meta"
+    assert analysis.totals.macs == 5 * 2 * gates * 4 * (8 + 4)
+    memory = cnnstat.memory(model, (5, 2, 8), optimizer="sgd")
+    assert memory.peak_bytes > 0
+
+
+def test_forward_mode_derivatives_are_counted():
+    def forward(self, x):
+        of = lambda value: self.layer(value).tanh()  # noqa: E731  # as people write it
+        return torch.func.jvp(of, (x,), (torch.ones_like(x),))[1]
+
+    model = With(forward, layer=nn.Linear(8, 6))
+    totals = cnnstat.analyze(model, (2, 8)).totals
+    with FlopCounterMode(display=False) as counter:
+        model(torch.ones(2, 8))
+    assert totals.exact
+    assert totals.flops == counter.get_total_flops() > 2 * 2 * (2 * 8 * 6)

@@ -172,6 +172,7 @@ free(
 free(
     "asks about a tensor",
     "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.is_same_size",
+    "aten._has_same_storage_numel",
     "aten._local_scalar_dense", "aten.item", "prim.device", "aten.is_coalesced", "aten._nnz",
     "aten.sparse_dim", "aten._dimI", "aten.dense_dim", "aten._dimV",
     traits=Trait.QUERY,

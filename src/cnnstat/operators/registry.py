@@ -214,8 +214,15 @@ def field_of(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> 
 
 
 def definition_of(name: str) -> Definition | None:
-    """The definition of an operator or of its in-place form: `aten.add_` has that of `aten.add`."""
-    return DEFINITIONS.get(name) or DEFINITIONS.get(name.removesuffix("_"))
+    """The definition of an operator or of its in-place form: `aten.add_` has that of `aten.add`.
+
+    So has `prims.add`, into which torch decomposes some derivatives.
+    """
+    known = DEFINITIONS.get(name) or DEFINITIONS.get(name.removesuffix("_"))
+    if known is None and name.startswith("prims."):
+        known = DEFINITIONS.get(f"aten.{name.removeprefix('prims.')}")
+        return known if known is not None and Trait.ELEMENTWISE in known.traits else None
+    return known
 
 
 def view_of(op: Op) -> View | None:

@@ -31,7 +31,7 @@ from ..user_code.created_modules import move_to_meta
 from ..user_code.threads import noting_threads
 from ..user_code.user_rules import module_rule_of, run_by_rule
 from .copies import Substitutes, meta_copy
-from .dispatch import Operators
+from .dispatch import Operators, on_one_device
 
 
 @contextmanager
@@ -156,6 +156,7 @@ class Functions(TorchFunctionMode):
         super().__init__()
         self.recorder = recorder
         self.fused = fused
+        self.has_data = has_data
         self.higher_order = HigherOrder(recorder, self, has_data)
         self._names: dict[Any, str | None] = {}
 
@@ -167,6 +168,9 @@ class Functions(TorchFunctionMode):
         if func is torch.tensor:
             return self._constant(args, kwargs)
         operator = getattr(func, "__name__", "")
+        if operator in RECURRENT and not self.has_data:
+            # torch compares devices before any operator runs; a state may be created on the CPU
+            args, kwargs = on_one_device(args, kwargs)
         if self.fused and operator in RECURRENT:
             result = self._recurrent(operator, args, kwargs)
             if result is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -60,12 +61,17 @@ def _not_compiled_in_place(module: nn.Module, *args: Any, **kwargs: Any) -> None
     pass
 
 
+_SCRIPTS_OF_TORCH = "torch._decomp"  # forward-mode derivatives import it, and need the scripts
+
+
 def _unscripted(original: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `torch.jit`, which gets what is scripted already and returns all else."""
 
     def called(model: Any = None, *args: Any, **options: Any) -> Any:
         model = options.get("obj", options.get("func", options.get("mod", model)))
         if isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+            return original(model, *args, **options)
+        if isinstance(model, FunctionType) and model.__module__.startswith(_SCRIPTS_OF_TORCH):
             return original(model, *args, **options)
         return model
 
