@@ -50,6 +50,7 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
         yield from _of_fewer_axes(site.code, pairs)
     else:
         yield from _swapped(site.code, pairs)
+    yield from _channels_last(site.code, pairs, is_cat)
     if len({len(spec.shape) for spec in specs}) > 1:
         return
     # The branch with more calls is the one that is resized: the other one goes past it.
@@ -146,6 +147,23 @@ def _swapped(code: Code, pairs: Sequence[Operand]) -> Iterator[Proposal]:
         swapped = (shape[1], shape[0], *shape[2:])
         if shape[1] == 1 and all(a in (1, b) for a, b in zip(swapped, target, strict=True)):
             yield _proposal(Prior.TRANSPOSED, code.wrapped(node, "", ".transpose(0, 1)"))
+
+
+def _channels_last(code: Code, pairs: Sequence[Operand], is_cat: bool) -> Iterator[Proposal]:
+    """The channels of a sequence moved to the end, where the other tensor, a table, has them."""
+    for (node, spec), (_, other) in (pairs[:2], pairs[1::-1]):
+        shape, target = spec.shape, other.shape
+        if not len(shape) == len(target) == 3 or _is_table(spec, shape):
+            continue
+        fits = shape[1] == target[2] and (is_cat or shape[2] == target[1])
+        if fits and shape[2] != target[2] and not is_assigned(code, node):
+            replacement = code.wrapped(node, "", ".transpose(1, 2)")
+            yield _proposal(Prior.MOVED_AXIS_IN_CODE, replacement)
+
+
+def _is_table(spec: TensorSpec, shape: Shape) -> bool:
+    """Whether a tensor is a parameter, or one expanded over the batch."""
+    return spec.parameter is not None or shape[0] == 1
 
 
 def _aligned(shape: Shape, longest: Shape, places: tuple[int, ...], is_cat: bool) -> bool:

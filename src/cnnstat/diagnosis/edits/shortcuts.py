@@ -37,6 +37,8 @@ def projected(
     last = None if cls is None else _last_layer(cls)
     if stride is None or cls is None or last is None or is_assigned(code, node):
         return
+    if x.parameter or y.parameter or not _made_by_layer(situation, y):
+        return
     if site.function is not None and site.function.name == "__init__":
         return
     layer = code.layer(f"Conv{len(x.shape) - 2}d") if len(x.shape) > 2 else code.layer("Linear")
@@ -62,6 +64,18 @@ def _stride(shape: Shape, target: Shape) -> int | None:
         if all((a - 1) // stride + 1 == b for a, b in zip(shape[2:], target[2:], strict=True)):
             return stride if stride > 1 or shape[1] != target[1] else None
     return None
+
+
+def _made_by_layer(situation: Situation, spec: TensorSpec) -> bool:
+    """Whether a layer of the block chose the size that the shortcut gets."""
+    names = {2: ("out_features",), 3: ("out_channels",), 4: ("out_channels",)}[len(spec.shape)]
+    parent = situation.failure.calls[-1].path.rpartition(".")[0]
+    return any(
+        plain(call.module.settings.get(name)) == spec.shape[1]
+        for call in situation.failure.trace.calls
+        if call.module is not None and call.path.startswith(parent)
+        for name in names
+    )
 
 
 def _last_layer(cls: ast.ClassDef) -> ast.stmt | None:
