@@ -14,6 +14,7 @@ from .calls import layers_not_created, lists_called, lists_of_arguments, missing
 from .class_definitions import class_definitions
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
+from .function_calls import function_calls
 from .integer_division import integer_divisions
 from .joined_tensors import joined_tensors
 from .layer_classes import classes_of_layers, layer_classes
@@ -31,7 +32,6 @@ from .size_of_axis import other_axes, sizes_of_axes
 from .syntax_errors import syntax_errors
 from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
-from .true_divisions import true_divisions
 from .unwritten_settings import unwritten_settings
 
 Kind = Callable[[Situation], Iterable[Proposal]]
@@ -45,7 +45,7 @@ INSERTIONS: tuple[Kind, ...] = (
 SETTINGS: tuple[Kind, ...] = (
     constant_arguments, setting_literals, flattened_sides,
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
-    states_of_recurrent_layers, sizes_of_tables, true_divisions, other_axes,
+    states_of_recurrent_layers, sizes_of_tables, function_calls, other_axes,
 )  # fmt: skip
 OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, integer_divisions)
 OF_SOURCE: tuple[Kind, ...] = (
@@ -70,7 +70,7 @@ def _kinds(situation: Situation) -> tuple[Kind, ...]:
     if error in _OF_PARSER:
         return (syntax_errors,) if situation.editable == "source" else ()
     if error in _OF_NAMES:
-        return (*OF_CODE, *INSERTIONS) if situation.editable == "source" else ()
+        return (*OF_CODE, *INSERTIONS, function_calls) if situation.editable == "source" else ()
     kinds = {"source": OF_SOURCE, "layers": OF_LAYERS, "nothing": ()}[situation.editable]
     return (*kinds, *OF_INPUTS)
 

@@ -20,10 +20,17 @@ def integer_divisions(situation: Situation) -> Iterator[Proposal]:
     if failing is not None:
         places.append((failing.code, failing.node))
     for code, node in places:
-        replacements = tuple(_divisions(code, node))
+        replacements = tuple(_divisions(code, node)) or tuple(_floats(code, node))
         if replacements:
             features = Features(prior=Prior.FLOAT_SIZE)
             yield Proposal(Change(replacements=replacements), features)
+
+
+def _floats(code: Code, node: ast.AST) -> Iterator[Replacement]:
+    """`2` for `2.0`."""
+    for number in nodes(node, ast.Constant):
+        if isinstance(number.value, float) and number.value.is_integer():
+            yield code.replacement(number, str(int(number.value)))
 
 
 def _divisions(code: Code, node: ast.AST) -> Iterator[Replacement]:

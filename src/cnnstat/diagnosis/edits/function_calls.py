@@ -1,0 +1,99 @@
+"""The call of a function that failed: its axis, its name, or its mode.
+
+`torch.cat(parts)` joins along the batch, `torch.mm` takes matrices and `torch.bmm` one batch axis,
+and the modes of an interpolation are for one number of axes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from ...results import Shape
+from ...trace.records import tensors_in
+from ..changes import Change, Proposal, Situation
+from ..layer_sites import creating_calls, last_name
+from ..literals import Span
+from ..source_text import Replacement, by_name, call_at, last_argument, piece, positional, span_of
+from ..weights import Features, Prior
+
+_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
+_PRODUCTS = {"mm": 2, "bmm": 3}
+_FOR_AXES = re.compile(r"(?P<kind>\w+)(?P<axes>[123])d")
+
+
+def function_calls(situation: Situation) -> Iterator[Proposal]:
+    failure = situation.failure
+    call = failure.calls[-1] if failure.calls else None
+    frame = failure.frames[-1] if failure.frames else None
+    if call is None or frame is None or frame.file not in situation.texts:
+        return
+    shapes = [tensor.shape for tensor in tensors_in(call.inputs)]
+    if call.module is not None and call.module.base == "Upsample":
+        created = next(iter(creating_calls(situation, call.path)), None)
+        if created is not None:
+            scope, text, node = created
+            yield from _modes(node, scope.frame.file, shapes)
+        return
+    text = situation.texts[frame.file]
+    found = call_at(text, frame)
+    if found is None or call.module is not None or not shapes:
+        return
+    if call.type in ("cat", "concat", "stack"):
+        yield from _axes(found, text, frame.file, shapes)
+    elif call.type == "interpolate":
+        yield from _modes(found, frame.file, shapes)
+    else:
+        name = _other_name(call.type, shapes)
+        if name is not None and last_name(found.func) == call.type:
+            change = Change(replacements=(_renamed(found, frame.file, name),))
+            yield Proposal(change, Features(prior=Prior.OTHER_FUNCTION))
+
+
+def _axes(call: ast.Call, text: str, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
+    """The axes along which tensors can be joined, where none is written; `cat` for `stack`."""
+    is_stack = last_name(call.func) == "stack"
+    names = by_name(call).keys() & {"dim", "axis"}
+    written = by_name(call)[names.pop()] if names else next(iter(positional(call)[1:]), None)
+    if (written is not None and not is_stack) or len({len(shape) for shape in shapes}) != 1:
+        return
+    for axis in range(len(shapes[0])):
+        others = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+        last = last_argument(call)
+        if len(others) > 1 or last is None:
+            continue
+        if written is not None:
+            replacement = Replacement(span_of(written, file), str(axis))
+        else:
+            span = span_of(last, file)
+            replacement = Replacement(span, f"{piece(text, span)}, dim={axis}")
+        renamed = (_renamed(call, file, "cat"),) if is_stack else ()
+        change = Change(replacements=(*renamed, replacement))
+        yield Proposal(change, Features(prior=Prior.JOINED_AXIS))
+
+
+def _modes(call: ast.Call, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
+    """The linear mode for the number of axes."""
+    mode = _MODES.get(len(shapes[0])) if shapes else None
+    for node in (*positional(call), *by_name(call).values()):
+        if isinstance(node, ast.Constant) and node.value in _MODES.values() and mode is not None:
+            replacement = Replacement(span_of(node, file), repr(mode))
+            yield Proposal(Change(replacements=(replacement,)), Features(prior=Prior.MODE))
+
+
+def _other_name(name: str, shapes: Sequence[Shape]) -> str | None:
+    """The function for operands of these numbers of axes."""
+    if name in _PRODUCTS:
+        return "matmul" if any(len(shape) != _PRODUCTS[name] for shape in shapes[:2]) else None
+    found = _FOR_AXES.fullmatch(name)
+    axes = len(shapes[0]) - 2
+    if found is None or axes == int(found["axes"]) or axes not in (1, 2, 3):
+        return None
+    return f"{found['kind']}{axes}d"
+
+
+def _renamed(call: ast.Call, file: str, name: str) -> Replacement:
+    place = span_of(call.func, file)
+    first = place.end_column - len(last_name(call.func).encode())
+    return Replacement(Span(file, place.end_line, first, place.end_line, place.end_column), name)
