@@ -1,7 +1,7 @@
 """The sides of the map are missing in the size of the linear layer.
 
 question: https://github.com/mrdbourke/pytorch-deep-learning/issues/763
-fix: in_features=hidden_units * 7 * 7
+fix: nn.Linear(in_features=hidden_units * 7 * 7, out_features=output_shape)
 output: 1×10
 """
 
