@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from torch import Tensor
+
+from ..inputs import InputSpec
 from ..trace.records import Failure
 from .creation import Scope, Sized
 from .literals import Span
@@ -64,6 +67,14 @@ class Change:
 
 
 NO_CHANGE = Change()
+
+
+def as_shapes(inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The inputs with the shapes of tensors in their places."""
+    return tuple(
+        InputSpec(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        if isinstance(value, Tensor) else value for value in inputs
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

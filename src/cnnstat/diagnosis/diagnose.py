@@ -21,7 +21,7 @@ from ..models.construction import copies_of
 from ..models.loaded import Loaded
 from ..render.problems import plain_lines
 from ..trace.records import Failure, Frame
-from .changes import NO_CHANGE, Change
+from .changes import NO_CHANGE, Change, as_shapes
 from .explanation import explanation, got_and_expected
 from .line_edits import line_edits
 from .mismatch import mismatch_of
@@ -146,7 +146,8 @@ def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
 
 
 def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, places: Places) -> Fix:
-    inputs = subject.inputs if error.before.inputs is None else error.before.inputs
+    before = subject.inputs if error.before.inputs is None else error.before.inputs
+    inputs = as_shapes(before)
     texts = error.outcome.texts
     first, *others = wording(change, texts, places, inputs, subject)
     edits = line_edits(texts, change.with_texts_replaced(texts).texts)

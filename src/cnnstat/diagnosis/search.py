@@ -12,7 +12,7 @@ from typing import Any
 from ..inputs import InputSpec
 from ..operators.registry import Trait, traits_of
 from ..trace.records import Failure
-from .changes import Change, Proposal, Situation
+from .changes import Change, Proposal, Situation, as_shapes
 from .edits import proposals_for
 from .effects import effects_of, uses_sides
 from .literals import plain
@@ -160,6 +160,8 @@ class Search:
     def _situation(self, before: Change, outcome: Outcome) -> Situation:
         assert outcome.failure is not None
         inputs = self.subject.inputs if before.inputs is None else before.inputs
+        if outcome.failure.index is not None:
+            inputs = as_shapes(inputs)  # for a shorter one; its values do not matter then
         are_shapes = all(isinstance(value, InputSpec) for value in inputs)
         of_source = isinstance(self.subject, SourceSubject)
         return Situation(
