@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from ..diagnosis.changes import NO_CHANGE, Change
 from ..diagnosis.literals import Span
@@ -29,9 +31,18 @@ def verified(edits: Sequence[Edit], places: Places, loaded: Loaded | Recorded) -
         if loaded.mode is not None:
             return False
         return Subject(loaded, "eval").run(change).failure is None
-    # the same text in several instances of a class
-    change = Change(replacements=tuple(dict.fromkeys(change.replacements)))
-    return subject_of(loaded, "eval").run(change).failure is None
+    subject = subject_of(loaded, "eval")
+    # the same text in several instances of a class, in files as the subject names them
+    replacements = {_in_file_of(subject, replacement) for replacement in change.replacements}
+    outcome = subject.run(Change(replacements=tuple(replacements)))
+    is_changed = all(r.text in outcome.texts.get(r.span.file, "") for r in replacements)
+    return bool(replacements) and is_changed and outcome.failure is None
+
+
+def _in_file_of(subject: Subject, replacement: Replacement) -> Replacement:
+    span, place = replacement.span, subject.place
+    is_main = place.endswith(".py") and Path(place).resolve() == Path(span.file).resolve()
+    return replace(replacement, span=replace(span, file=place)) if is_main else replacement
 
 
 def in_module_list(owner: str, attribute: str, container: str) -> Plan:

@@ -94,11 +94,21 @@ def owner_of(path: str, modules: Mapping[str, Module]) -> tuple[str, str]:
 
 def folded(paths: Sequence[str]) -> str:
     """`blocks.*.conv1 ×16`, or the first paths by name."""
-    if len(paths) == 1:
-        return paths[0]
-    patterns = {re.sub(r"(?<![^.])\d+(?![^.])", "*", path) for path in paths}
-    if len(patterns) == 1 and len(paths) > _LISTED:
-        return f"{patterns.pop()} ×{len(paths)}"
     if len(paths) <= _LISTED:
         return ", ".join(paths)
-    return f"{', '.join(paths[:_LISTED])}, … ×{len(paths)}"
+    pattern = _pattern(paths)
+    return f"{pattern or ', '.join(paths[:_LISTED]) + ', …'} ×{len(paths)}"
+
+
+def _pattern(paths: Sequence[str]) -> str | None:
+    """The paths with * for the numbers in which they differ; None if they differ in more."""
+    columns = list(zip(*(path.split(".") for path in paths), strict=False))
+    if {path.count(".") for path in paths} != {len(columns) - 1}:
+        return None
+    parts = []
+    for names in columns:
+        shapes = {re.sub(r"\d+", "*", name) for name in names}
+        if len(shapes) > 1:
+            return None
+        parts.append(names[0] if len(set(names)) == 1 else shapes.pop())
+    return ".".join(parts)

@@ -29,8 +29,13 @@ _SIGNS = {"-": "red", "+": "green", " ": "dim"}
 def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
     """The problem as styled lines; `width` in characters, None for no limit."""
     label = problem.label
-    first, *rest = wrapped(problem.headline, width, len(label) + 2, len(_INDENT))
-    yield ((label, _LEVELS[problem.level]), (f": {first}", "bold"))
+    behind = len(label) + 2
+    if width is not None and width - behind < _LEAST_ROOM:  # on a line of its own
+        yield ((label, _LEVELS[problem.level]), (":", "bold"))
+        rest = wrapped(problem.headline, width, len(_INDENT), len(_INDENT))
+    else:
+        first, *rest = wrapped(problem.headline, width, behind, len(_INDENT))
+        yield ((label, _LEVELS[problem.level]), (f": {first}", "bold"))
     yield from (((f"{_INDENT}{line}", "bold"),) for line in rest)
     yield from body_lines(problem, width)
 
