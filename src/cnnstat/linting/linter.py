@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
 from msgspec import structs
 
@@ -21,6 +22,8 @@ from .rules import RULES
 from .runs import NotRun, Runs
 from .settings import SELF_CHECK, LintConfig
 from .silencing import Comment, comments_in
+
+_LONGEST_REASON = 120  # characters
 
 
 def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, tool: Tool) -> Lint:
@@ -41,7 +44,7 @@ def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, too
         try:
             hits.extend(rule.check(runs))
         except NotRun as error:
-            reason = f"{error.run}: {error.reason}"
+            reason = shorten(f"{error.run}: {error.reason}", _LONGEST_REASON, placeholder="…")
             undecided.append(Undecided(model.spec, rule.code, reason))
         found += groups(rule, hits, runs.modules, runs.eval.model, config.severity.get(rule.code))
     places = Places(loaded)

@@ -34,8 +34,8 @@ from ..tracing.structure.modules import parameters_of, paths_of, set_training
 from ..tracing.structure.unregistered import module_lists
 from .runs import NotRun
 
-_LARGEST = 4 * 2**30
-"""Bytes of parameters up to which a model is built on the CPU; their memory is never written."""
+_LARGEST = 2 * 2**30
+"""Bytes of parameters up to which a model is built on the CPU."""
 _MOVES = {"aten::copy_", "aten::_to_copy"}
 _INDEXES = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"}
 
@@ -109,7 +109,7 @@ def _mentions_cuda(error: BaseException, frame: Frame) -> bool:
 
 
 def _moved(loaded: Loaded) -> nn.Module:
-    """The model as `.to(device)` leaves it, with the values of its parameters never written."""
+    """The model as `.to(device)` leaves it, with parameters that are not initialised."""
     build = loaded.builders.with_data
     nbytes = sum(p.numel() * p.element_size() for p in parameters_of(loaded.model))
     if build is None or nbytes > _LARGEST:

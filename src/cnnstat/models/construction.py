@@ -75,19 +75,32 @@ _SMALL = 4096  # elements
 
 
 class _WithoutFills(WithoutInitialization):
-    """Likewise for tensors that are filled with numbers, unless they are small."""
+    """Likewise for large tensors that are filled with numbers, which become 0.
+
+    Not whatever is in memory: a loop that draws again until all numbers are in a range ends.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in _FILLS and args and isinstance(args[0], Tensor):
             by_numbers = not any(isinstance(arg, Tensor) for arg in args[1:])
             if by_numbers and args[0].numel() > _SMALL:
-                return args[0]
+                return args[0].zero_() if func is not Tensor.zero_ else func(*args)
         return super().__torch_function__(func, types, args, kwargs)
 
 
-def without_fills() -> AbstractContextManager[Any]:
-    """Constructors inside leave the memory of parameters as it is, which costs no time."""
-    return _WithoutFills()
+@contextmanager
+def without_fills() -> Iterator[None]:
+    """Constructors inside, on the CPU, do not initialise parameters, which takes most of the time.
+
+    `torch.nn.init` does nothing, in its functions without `__torch_function__` too.
+    """
+    before = {name: f for name, f in vars(nn.init).items() if name.startswith("_no_grad_")}
+    vars(nn.init).update(dict.fromkeys(before, lambda tensor, *args, **kwargs: tensor))
+    try:
+        with _WithoutFills():
+            yield
+    finally:
+        vars(nn.init).update(before)
 
 
 class WithoutData(TorchFunctionMode):
