@@ -166,12 +166,16 @@ def _sides(situation: Situation, value: int, shape: Shape) -> Iterator[tuple[Sha
             yield scaled(side), features
 
 
+_MOST_STEPS = 2_000  # a side beyond is typed by mistake: usual ones are tried, too
+
+
 def _outwards(middle: int, limit: int) -> Iterator[list[int]]:
     """Sides below and above, in steps that grow with the distance: behind strided layers,
     ranges of sizes give the same result.
     """
-    yield [middle - step for step in (*range(1, 17), *range(20, middle, 4))]
-    steps = [*range(1, 17), *range(20, 65, 4), *range(80, limit, 16)]
+    below = [middle - step for step in (*range(1, 17), *range(20, middle, max(4, middle // 500)))]
+    yield below if middle <= _MOST_STEPS else [*below, *range(512, 0, -4)]
+    steps = [*range(1, 17), *range(20, 65, 4), *range(80, limit, max(16, limit // 500))]
     yield [middle + step for step in steps if middle + step <= limit]
 
 
