@@ -59,6 +59,10 @@ def test_merging_and_splitting_never_cuts(shape: tuple[int, ...], data: st.DataO
     assert keeps_together(prod(shape[1:]), shape)
 
 
+def test_an_empty_view_cuts_nothing() -> None:
+    assert not cuts_across((0, 3), (3, 0))
+
+
 def test_sizes_in_another_order() -> None:
     assert changes_order((2, 16, 4), (2, 4, 16))
     assert not changes_order((2, 1, 16), (2, 16, 1))  # nothing moves

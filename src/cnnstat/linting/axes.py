@@ -32,6 +32,8 @@ def cuts_across(old: Sequence[int], new: Sequence[int]) -> bool:
     >>> cuts_across((8, 3136, 96), (8, 96, 56, 56)), cuts_across((8, 64), (8, 4, 4, 4))
     (True, False)
     """
+    if 0 in old:
+        return False  # there is nothing to scramble
     return not _is_chain([*suffix_products(old), *suffix_products(new)])
 
 

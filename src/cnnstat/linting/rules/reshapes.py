@@ -152,7 +152,7 @@ def _failed_view(runs: Runs) -> Regrouped | None:
     for number, op in enumerate(runs.flow.ops):
         if runs.flow.place(number) == failed and isinstance(view_of(op), Reshape):
             old, new = op.inputs[0].shape, op.outputs[0].shape
-            cuts_batch = bool(old) and not keeps_together(prod(old[1:]), new)
+            cuts_batch = bool(old) and 0 not in old and not keeps_together(prod(old[1:]), new)
             return Regrouped(*failed, old, new, cuts_batch=cuts_batch)
     return None
 
