@@ -142,7 +142,7 @@ class Runs:
 
     @cached_property
     def on_larger_images(self) -> Trace | None:
-        """The run in eval mode on images of twice the size; None if its operators are others.
+        """The run in eval mode on images of twice the size; None if that fails.
 
         Images are the inputs of four dimensions.
         """
@@ -159,10 +159,9 @@ class Runs:
         larger = replace(loaded, inputs=map_inputs(loaded.inputs, doubled))
         try:
             with quietly():
-                found = _traced(larger, RunConfig("eval"))
+                return _traced(larger, RunConfig("eval"))
         except ModelError:  # it takes images of one size
             return None
-        return found if Flow(found).is_like(self.flow) else None
 
     def shape_of(self, number: int) -> Shape | None:
         """The shape of the first operand of an operator of `batch_pair`, on the user's inputs."""

@@ -153,16 +153,27 @@ def constant_softmax(runs: Runs) -> Iterator[Hit]:
         path, call = flow.place(number)
         params = flow.parameters_only_through(number)
         consequence = ": {params} parameters get no gradient" if params else ""
-        larger = runs.on_larger_images
-        other = None if larger is None else view_of(larger.ops[number])
         shape = view.key.shape if isinstance(view, Attention) else flow.ops[number].inputs[0].shape
         yield Hit(
             path=path, call=call, at="called",
             params=sum(p.numel for p in flow.trace.parameters if p.name in params),
             message="softmax over 1 element of {shape} is constant" + consequence,
             values={"shape": format_shape(shape)},
-            severity=None if _summed_size(other) in (None, 1) else "warning",
+            severity="warning" if _grows(runs, number) else None,
         )  # fmt: skip
+
+
+def _grows(runs: Runs, number: int) -> bool:
+    """Whether the axis that a softmax runs over is longer on larger images.
+
+    Sizes of 1 change how torch lays out tensors, so that only the softmaxes are compared.
+    """
+    larger = runs.on_larger_images
+    if larger is None:
+        return False
+    here = [n for n, op in enumerate(runs.flow.ops) if _summed_size(view_of(op)) is not None]
+    sizes = [size for op in larger.ops if (size := _summed_size(view_of(op))) is not None]
+    return len(here) == len(sizes) and sizes[here.index(number)] > 1
 
 
 def _summed_size(view: View | None) -> int | None:
