@@ -37,7 +37,7 @@ def projected(
     last = None if cls is None else _last_layer(cls)
     if stride is None or cls is None or last is None or is_assigned(code, node):
         return
-    if x.parameter or y.parameter or not _made_by_layer(situation, y):
+    if x.parameter or y.parameter or not _computed_by_layer(situation, y):
         return
     if site.function is not None and site.function.name == "__init__":
         return
@@ -66,7 +66,7 @@ def _stride(shape: Shape, target: Shape) -> int | None:
     return None
 
 
-def _made_by_layer(situation: Situation, spec: TensorSpec) -> bool:
+def _computed_by_layer(situation: Situation, spec: TensorSpec) -> bool:
     """Whether a layer of the block chose the size that the shortcut gets."""
     names = {2: ("out_features",), 3: ("out_channels",), 4: ("out_channels",)}[len(spec.shape)]
     parent = situation.failure.calls[-1].path.rpartition(".")[0]
