@@ -33,6 +33,12 @@ def relative_shift(net: nn.Module, x: Tensor) -> Tensor:
     return padded.view(b, m + 1, n)[:, 1:].reshape(b, n, m)
 
 
+def relative_shift_without_padding(net: nn.Module, x: Tensor) -> Tensor:
+    """That of Funnel: a view, a slice, and a view of the rows that are left."""
+    b, n, m = x.shape
+    return x.reshape(b, m, n)[:, 2:, :].reshape(b, n, m - 2) * 2
+
+
 def windows(net: nn.Module, x: Tensor) -> Tensor:
     b, c, h, w = x.shape
     x = x.view(b, c, h // 7, 7, w // 7, 7).permute(0, 2, 4, 3, 5, 1).reshape(-1, 49, c)
@@ -64,6 +70,7 @@ def stored(net: nn.Module, x: Tensor) -> Tensor:
 
 RIGHT = [
     (Run(relative_shift), [(5, 12, 10)]),
+    (Run(relative_shift_without_padding), [(5, 12, 10)]),
     (Run(windows, mix=nn.Linear(12, 12)), [(3, 12, 28, 14)]),
     (Run(siamese, encoder=nn.Linear(6, 4)), [(5, 6), (5, 6)]),
     (Run(steps_first, lstm=nn.LSTM(6, 8), head=nn.Linear(8, 3)), [(20, 5, 6)]),

@@ -95,18 +95,44 @@ def _is_undone(flow: Flow, number: int) -> bool:
 
 
 def _is_shift(flow: Flow, number: int) -> bool:
-    """Whether a view is of something padded, or a slice of that: it shifts rows by their number."""
+    """Whether a view shifts each row of a matrix by its number, as relative attention does.
+
+    It is of something padded, or of a slice of that; or a slice of it is viewed again.
+    """
+
+    def is_slice(source: int) -> bool:
+        return isinstance(view_of(flow.ops[source]), Slice)
 
     def passes(source: int) -> bool:
-        op = flow.ops[source]
-        return is_regrouping(op) or isinstance(view_of(op), Slice)
+        return is_regrouping(flow.ops[source]) or is_slice(source)
 
-    source = flow.before(number, flow.ops[number].inputs[0], passes)
+    operand = flow.ops[number].inputs[0]
+    viewed = flow.before(number, operand, is_slice)
+    is_of_slice = viewed is not None and viewed != flow.before(number, operand)
+    shifted = (number, viewed) if is_of_slice and viewed is not None else (number,)
+    if any(is_regrouping(flow.ops[n]) and _is_sliced_and_viewed(flow, n) for n in shifted):
+        return True
+    source = flow.before(number, operand, passes)
     view = None if source is None else view_of(flow.ops[source])
     if isinstance(view, Cat) and source is not None:
         written = (flow.before(source, tensor) for tensor in view.tensors)
         return any(n is None or n not in flow.from_inputs for n in written)
     return isinstance(view, Pad)
+
+
+def _is_sliced_and_viewed(flow: Flow, number: int) -> bool:
+    """Whether all that reads a view is a slice, and all that reads the slice is a view."""
+    ahead, slices = [number], 0
+    while ahead:
+        for reader in flow.readers(ahead.pop()):
+            if isinstance(view_of(flow.ops[reader]), Slice):
+                slices += 1
+                ahead.append(reader)
+            elif flow.is_unchanged(reader):
+                ahead.append(reader)
+            elif not (slices and is_regrouping(flow.ops[reader])):
+                return False
+    return slices > 0
 
 
 def _cuts_batch(batches: Batches, shapes: Sequence[tuple[Shape, Shape]]) -> bool:
