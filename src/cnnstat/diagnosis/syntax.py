@@ -7,7 +7,6 @@ function and class around it, and the names by which the file imports torch.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -224,12 +223,6 @@ def assigned_name(statement: ast.stmt, value: ast.expr | None = None) -> str | N
     if value is not None and statement.value is not value:
         return None
     return target.id if isinstance(target, ast.Name) else None
-
-
-def without_docstring(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in body:
-        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
-            yield statement
 
 
 def lines_of_node(code: Code, node: ast.stmt) -> list[str]:
