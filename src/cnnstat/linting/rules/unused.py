@@ -49,7 +49,8 @@ class Net(nn.Module):
     "reach their end. Layers that only run in train mode (auxiliary heads) count as used. It is "
     "undecided if TorchScript or threads run parts of the model.",
     wrong="A layer that runs only for other inputs or another argument of `forward`. If an input "
-    "of `forward` was left at None, the finding is a hint.",
+    "of `forward` was left at None, or its code reads values of tensors or random numbers, the "
+    "finding is a hint.",
 )
 
 
@@ -72,6 +73,7 @@ def unused_parameters(runs: Runs) -> Iterator[Hit]:
         path = _unused_root(parameter.name, used)
         unused[path] = unused.get(path, 0) + parameter.numel
     left_out = _inputs_left_at_none(runs)
+    by_values = any(trace.value_reads for trace in traces)
     for path, params in unused.items():
         yield Hit(
             path=path,
@@ -79,7 +81,7 @@ def unused_parameters(runs: Runs) -> Iterator[Hit]:
             params=params,
             remarks=(f"{left_out} of forward was left at None: it may read them",)
             if left_out else ("DistributedDataParallel stops on them",),
-            severity="hint" if left_out else None,
+            severity="hint" if left_out or by_values else None,
         )  # fmt: skip
 
 
