@@ -195,3 +195,63 @@ def test_a_number_of_a_fix_is_optional():
     assert with_numbered_fix(["shapes", "a", "--fix"]) == ["shapes", "a", "--fix=1"]
     assert with_numbered_fix(["shapes", "--fix", "2", "a"]) == ["shapes", "--fix", "2", "a"]
     assert with_numbered_fix(["shapes", "--fix", "a"]) == ["shapes", "--fix=1", "a"]
+
+
+def _errors(tmp_path: Path, body: str, shape: tuple[int, ...]):
+    head = "import torch\nfrom torch import nn\n\n\n"
+    file = write(tmp_path, head + textwrap.dedent(body).lstrip("\n"))
+    with pytest.raises(cnnstat.ModelError) as caught:
+        cnnstat.analyze(f"{file}:Net", shape)
+    return caught.value.diagnosis.errors
+
+
+def test_an_argument_of_several_lines_is_shown_as_the_line_that_changes(folder, capsys):
+    body = """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.seq = nn.Sequential([
+                    nn.Linear(4, 2),
+                    nn.ReLU(),
+                ])
+
+            def forward(self, x):
+                return self.seq(x)
+    """
+    head = "import torch\nfrom torch import nn\n\n\n"
+    write(folder, head + textwrap.dedent(body).lstrip("\n"))
+    assert run(["shapes", "net.py:Net", "--input", "2,4"]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "8 + self.seq = nn.Sequential(*[" in shown
+    assert "\\n" not in shown
+
+
+def test_a_layer_with_a_comma_is_no_list_of_layers(tmp_path):
+    body = """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.seq = nn.Sequential(nn.Linear(4, 2), nn.ReLU()),
+
+            def forward(self, x):
+                return self.seq(x)
+    """
+    (error,) = _errors(tmp_path, body, (2, 4))
+    assert [fix.edit for fix in error.fixes] == ["nn.Sequential(nn.Linear(4, 2), nn.ReLU())"]
+
+
+def test_a_written_factor_is_not_divided_again(tmp_path):
+    body = """
+        class Net(nn.Module):
+            def __init__(self, w=4):
+                super().__init__()
+                self.a = nn.Conv2d(3, w * 4, 3)
+                self.b = nn.BatchNorm2d(w * 8)
+
+            def forward(self, x):
+                return self.b(self.a(x))
+    """
+    (error,) = _errors(tmp_path, body, (2, 3, 8, 8))
+    edits = [fix.edit for fix in error.fixes]
+    assert "nn.BatchNorm2d(w * 4)" in edits
+    assert not any("//" in edit for edit in edits)

@@ -329,3 +329,22 @@ def test_what_could_not_be_decided_is_listed(folder: Path) -> None:
     assert {"CN105", "CN106"} <= {rule.code for rule in lint.undecided}
     assert "CN105" not in {f.code for f in lint.findings}
     assert "undecided: " in render(lint, "table").text
+
+
+def test_the_help_names_models_of_the_user(capsys):
+    assert run(["lint", "--help"]) == 0
+    assert ", ," not in capsys.readouterr().out
+
+
+def test_an_operator_outside_of_all_layers_has_no_path_to_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.a = nn.Linear(4, 4)\n        self.b = nn.Linear(4, 2)\n\n"
+        "    def forward(self, x):\n        return self.b(self.a(x).relu().detach())\n"
+    )
+    assert run(["lint", "net.py:Net", "--input", "2,4"]) == 3
+    shown = capsys.readouterr().out
+    assert "detach ends the gradient" in shown
+    assert "runs at detach" not in shown

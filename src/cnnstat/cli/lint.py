@@ -11,7 +11,6 @@ import typer
 
 from ..choices import FailOn, LintFormat, Loss
 from ..errors import ModelError, UsageError
-from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
     InputOption,
@@ -30,8 +29,7 @@ def command(
     models: Annotated[
         list[str] | None,
         model_argument(
-            f"Names (cnnstat list), {specs_in_help('lint')}, or your own (my_model.py:Net; the "
-            "file is run).",
+            "Names (cnnstat list) or your own models (my_model.py:Net; the file is run).",
             "MODEL...",
         ),
     ] = None,

@@ -96,13 +96,14 @@ def _remedy(fix: Fix, fault: Fault, number: int) -> Remedy:
 
 
 def _needs_diff(fix: Fix) -> bool:
-    """Whether it changes more than one line, inserts or deletes some, or only their indentation."""
+    """Whether it changes or spans several lines, inserts or deletes some, or only indents them."""
     if fix.source is None:
         return False
     return (
         bool(fix.also)
         or len(fix.edits) > 1
         or not fix.edit.strip()
+        or "\n" in fix.edit + (fix.instead_of or "")
         or any((len(edit.before), len(edit.after)) != (1, 1) for edit in fix.edits)
     )
 

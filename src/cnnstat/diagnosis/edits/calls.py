@@ -128,6 +128,8 @@ def _sequential(situation: Situation, site: FailingCode, attribute: str) -> Iter
         if isinstance(value, ast.Call) and name_of_called(value) == "ModuleList":
             yield _proposal(Prior.SEQUENTIAL, *_as_sequential(code, value, name))
             return
+        if isinstance(value, ast.Tuple) and len(value.elts) == 1:
+            return  # a layer and a comma, which is what is wrong
         if isinstance(value, ast.List | ast.ListComp | ast.Tuple):
             yield _proposal(Prior.SEQUENTIAL, code.wrapped(value, f"{name}(*", ")"))
             return

@@ -97,7 +97,7 @@ def _texts(
         yield f"2 * {factor}", Prior.TWICE_A_NAME
     elif target % value == 0 and target // value <= _LARGEST_FACTOR:
         yield f"{factor} * {target // value}", Prior.MULTIPLE_OF_NAME
-    elif value % target == 0:
+    elif value % target == 0 and not _has_factor(node, value // target):
         yield f"{factor} // {value // target}", Prior.MULTIPLE_OF_NAME
     numbers = _numbers(site)
     for name in _names_with(numbers, target):
@@ -109,6 +109,21 @@ def _texts(
         if name != written:
             yield f"{written} + {name}", Prior.MULTIPLE_OF_NAME
     yield str(target), Prior.NUMBER_FOR_NAME
+
+
+def _has_factor(node: ast.expr, divisor: int) -> bool:
+    """Whether a written factor is divisible: half of `width * 8` is `width * 4`."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mult)
+        and any(
+            isinstance(side, ast.Constant)
+            and isinstance(side.value, int)
+            and side.value > divisor
+            and side.value % divisor == 0
+            for side in (node.left, node.right)
+        )
+    )
 
 
 def _fits(situation: Situation, site: LayerSite, name: str, text: str) -> bool | None:

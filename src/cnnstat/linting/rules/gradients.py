@@ -68,5 +68,6 @@ def no_gradient(runs: Runs) -> Iterator[Hit]:
         operator, call = found.end or ("", None)
         yield Hit(
             path=found.owner, message=message, params=found.params, values={"end": operator},
-            remarks=(f"{operator} runs at {call.path}",) if call and call.path else (),
+            remarks=(f"{operator} runs at {call.path}",) if call and call.path not in ("", operator)
+            else (),
         )  # fmt: skip
