@@ -90,10 +90,10 @@ def judge(mistake: Mistake, folder: Path) -> Verdict:
     mended = _mended(program, faults)
     edits = tuple(edit for edit, _ in mended)
     runs = [executed(accepted) for accepted in mistake.accepted]
-    same = [_is_accepted(listed, runs) for _, listed in mended]
+    same = [is_accepted(listed, runs) for _, listed in mended]
     misleading = tuple(
         f"{edit}: {why}" for number, (edit, listed) in enumerate(mended)
-        if not same[number] and (why := _why_misleading(listed, mistake, runs, number))
+        if not same[number] and (why := why_misleading(listed, mistake, runs, number))
     )  # fmt: skip
     rank = same.index(True) if True in same else None
     return Verdict(mistake, bool(lines & named), rank, edits, misleading, seconds, text)
@@ -329,7 +329,7 @@ def _pair(value: Any) -> Any:
 # The comparison
 
 
-def _is_accepted(listed: Program | None, accepted: list[Run]) -> bool:
+def is_accepted(listed: Program | None, accepted: list[Run]) -> bool:
     if listed is None:
         return False
     found = executed(listed)
@@ -349,9 +349,7 @@ def _equal(some: tuple[torch.Tensor, ...] | None, others: tuple[torch.Tensor, ..
     )
 
 
-def _why_misleading(
-    listed: Program | None, mistake: Mistake, accepted: list[Run], rank: int
-) -> str:
+def why_misleading(listed: Program | None, mistake: Mistake, accepted: list[Run], rank: int) -> str:
     """Why a fix that is not the accepted one misleads; empty if it does not."""
     if not mistake.accepted:
         return "nothing plain mends it"

@@ -17,20 +17,49 @@ if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are not part of the distribution", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))
 
-from fix_verdicts import executed  # noqa: E402
+from fix_verdicts import executed, is_accepted, judge, why_misleading, with_fix  # noqa: E402
 from questions import questions  # noqa: E402
 
-QUESTIONS = {question.name: question for question in questions()}
+HANDED = {question.name: question for question in questions("handed")}
+OTHERS = {question.name: question for name in ("fitted", "apart") for question in questions(name)}
+UNDIAGNOSED = {"state_on_cuda"}  # it runs on a stand-in of the device
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", sorted(HANDED.keys() - UNDIAGNOSED))
+def test_the_accepted_answer_comes_first_and_nothing_misleads(name, tmp_path):
+    verdict = judge(HANDED[name], tmp_path)
+    assert verdict.place
+    assert verdict.is_first, verdict.edits
+    assert not verdict.misleading
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_accepted_answers_mend_the_file_in_plain_pytorch(name):
-    question = QUESTIONS[name]
-    assert (executed(question.broken).outputs is None) == (question.kind != "silent")
+    question = OTHERS[name]
+    assert executed(question.broken).outputs is None
     for answer in question.accepted:
         run = executed(answer)
         assert run.outputs is not None
         assert run.doubled is not None
+
+
+def test_what_misleads():
+    """Fixes with which a file runs, and that are not what people accepted."""
+    question = HANDED["no_flatten"]
+    lines = question.broken.source.split("\n")
+    number = next(
+        n for n, line in enumerate(lines, 1) if line == "        self.last = nn.Linear(100, 5)"
+    )
+    fix = {"edit": "nn.Linear(8, 5)", "edits": [{
+        "file": "no_flatten.py", "line": number, "before": [lines[number - 1]],
+        "after": [lines[number - 1].replace("100", "8")],
+    }]}  # fmt: skip
+    listed = with_fix(question.broken, fix)
+    runs = [executed(answer) for answer in question.accepted]
+    assert not is_accepted(listed, runs)
+    assert why_misleading(listed, question, runs, 0) == "the output is 16×24×8×5"
+    assert is_accepted(question.accepted[0], runs)
+    assert not why_misleading(question.accepted[0], question, runs, 0)
 
 
 STATE_ON_THE_CPU = """
