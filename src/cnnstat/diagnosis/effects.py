@@ -18,7 +18,7 @@ from ..operators.convolution import Convolution
 from ..operators.joins import Cat
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
-from ..operators.views import Permute, Transpose
+from ..operators.views import Permute, Squeeze, Transpose, Unsqueeze
 from ..results import Shape
 from ..trace.records import Call, Failure, Module, Op, TensorSpec, Trace
 from .changes import Change
@@ -27,7 +27,7 @@ from .weights import Effects
 _OF_FEATURES = {"Linear", "LayerNorm", "RMSNorm", "LSTM", "GRU", "RNN", "MultiheadAttention"}
 _OF_CHANNELS = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm")
 _KEEPING = Trait.ELEMENTWISE | Trait.NORM
-_IMAGE = 4  # axes
+_LEAST, _IMAGE = 3, 4  # axes of a map
 
 
 def effects_of(
@@ -143,7 +143,7 @@ def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
     `until` is the number of the first operator that reads the tensor.
     """
     axes = len(spec.shape)
-    if axes < 3:
+    if axes < _LEAST:
         return False
     for op in reversed(run.ops[:until]):
         if all(out.value != spec.value for out in op.outputs):
@@ -151,7 +151,12 @@ def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
         view = view_of(op)
         if isinstance(view, Convolution | Pool | AdaptivePool):
             return True
-        source = next((x for x in op.inputs if x.parameter is None and len(x.shape) == axes), None)
+        if isinstance(view, Squeeze | Unsqueeze) and len(view.x.shape) >= _LEAST:
+            spec = view.x  # a pooling along one axis runs as one along two
+            continue
+        source = next(
+            (x for x in op.inputs if x.parameter is None and len(x.shape) == len(spec.shape)), None
+        )
         keeps = bool(traits_of(op.name) & _KEEPING) or isinstance(view, Cat) or _pools(op)
         if source is None or not keeps:
             return False
