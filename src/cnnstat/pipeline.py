@@ -117,8 +117,7 @@ def run_model(loaded: Loaded | Recorded, config: RunConfig) -> ModelRun:
             if not config.diagnosed:
                 raise
             raise _diagnosed(error, loaded, config.chosen_mode) from error
-        devices = dict.fromkeys((*loaded.devices, *recorded.devices))
-        recorded = replace(recorded, devices=tuple(devices))
+        recorded = replace(recorded, devices={**loaded.devices, **recorded.devices})
     model = model_of(loaded, recorded.model)
     with gc_paused():
         analysis = analyse(recorded, model, this_tool())

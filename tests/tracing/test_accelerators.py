@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,8 +97,11 @@ def test_devices_in_code_are_that_of_the_lane(
     assert (analysis.totals.params, analysis.lane) == (params, "meta")
     assert analysis.totals.macs == 2 * 16 + (2 * 16 if name == "Constructor" else 0)
     named = [note for note in analysis.notes if "the code asks for" in note]
-    asked = f"the code asks for {devices}: it was run on the device of the meta lane"
-    assert named == [asked]
+    lines = dict(re.findall(r"(\w+) at \S*for_cuda\.py:(\d+)", named[0]))
+    assert ", ".join(lines) == devices
+    for device, line in lines.items():
+        text = CODE.splitlines()[int(line) - 1]
+        assert device in text or "device" in text  # a variable of the file
     on_cpu = cnnstat.analyze(f"{file}:{name}", (2, 4), lane="cpu", training=True)
     assert on_cpu.totals.macs == analysis.totals.macs
 

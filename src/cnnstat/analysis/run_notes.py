@@ -60,5 +60,10 @@ def run_notes(trace: Trace) -> Iterator[str]:
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
     if trace.devices:
-        named = ", ".join(trace.devices)
-        yield f"the code asks for {named}: it was run on the device of the {trace.lane} lane"
+        named = ", ".join(
+            f"{device} at {place}" if place else device for device, place in trace.devices.items()
+        )
+        yield (
+            f"the code asks for {named}: it was run on the device of the {trace.lane} lane; "
+            "device=x.device runs anywhere"
+        )

@@ -102,7 +102,7 @@ def _load_user_model(
         file = user_model.source.rpartition(":")[0]
         with user_code() as devices:
             loaded = python.loaded(name, model, example, inputs, named, chosen, file)
-        return replace(loaded, devices=tuple(devices))
+        return replace(loaded, devices=devices)
     except CnnstatError as error:
         error.details = (*error.details, f"{name} is named in {user_model.place}")
         raise

@@ -31,8 +31,8 @@ class Loaded:
     """`FILE.py:NAME` or `package.module:NAME` of a model in the user's Python code, else empty."""
     notes: tuple[str, ...] = ()
     """What the loader decided by itself."""
-    devices: tuple[str, ...] = ()
-    """The accelerators that the code names which builds the model."""
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """The accelerators that the code names which builds the model, each with the file and line."""
 
 
 @dataclass(frozen=True)

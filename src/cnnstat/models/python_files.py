@@ -53,7 +53,7 @@ def load(
             model = _load(module, spec, place, name, inputs, named, arguments)
     is_member = place.endswith(".py") and "." in module.__name__  # of a package, and imported so
     written = f"{module.__name__}:{name}" if is_member else spec
-    return replace(model, written=written, devices=tuple(devices))
+    return replace(model, written=written, devices=devices)
 
 
 def _load(

@@ -246,8 +246,9 @@ class Trace:
     `meta`, None if the lane was requested. `composites` are the operators that torch decomposes
     (`aten.linear`, `aten.scaled_dot_product_attention`), in the order in which they began. They and
     `backward` are recorded on request only. `devices` are the accelerators that the model's code
-    names. `value_reads` has no read of a value that follows from shapes alone. `created`
-    are the modules and parameters that the run itself created, with their elements.
+    names, each with the file and line. `value_reads` has no read of a value that follows from
+    shapes alone. `created` are the modules and parameters that the run itself created, with their
+    elements.
     """
 
     model: str
@@ -262,7 +263,7 @@ class Trace:
     lane_reason: str | None = None
     composites: tuple[Op, ...] = ()
     backward: Backward | None = None
-    devices: tuple[str, ...] = ()
+    devices: dict[str, str] = field(default_factory=dict)
     value_reads: tuple[ValueRead, ...] = ()
     created: dict[str, int] = field(default_factory=dict)
     unregistered: tuple[Unregistered, ...] = ()

@@ -59,7 +59,7 @@ class Recorder(TensorRecords):
     attempt: Attempt | None = None
     open_at_error: tuple[OpenCall, ...] = ()
     autocast: bool = False
-    devices: dict[str, None] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()

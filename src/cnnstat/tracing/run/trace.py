@@ -129,7 +129,7 @@ def _recorded(
             modules={module.path: module for module in recorder.modules.values()},
             parameters=parameters,
             composites=tuple(op for op in recorder.composites if op is not None),
-            devices=tuple(recorder.devices),
+            devices=recorder.devices,
             unregistered=tuple(recorder.unregistered),
             control_flow=tuple(recorder.control_flow),
             uncounted_branches=tuple(recorder.left_out_ops),

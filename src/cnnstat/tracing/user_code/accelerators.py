@@ -8,6 +8,7 @@ CUDA aborts the process for some of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,17 +20,19 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ..places import innermost_frame, shown_path
 from ..process.global_state import dispatching
 
 _ACCELERATORS = frozenset({"cuda", "mps", "xpu", "hpu", "npu", "mtia", "privateuseone"})
-_found: ContextVar[dict[str, None] | None] = ContextVar("devices", default=None)
+_found: ContextVar[dict[str, str] | None] = ContextVar("devices", default=None)
 
 
 @contextmanager
-def on_lane_device() -> Iterator[dict[str, None]]:
+def on_lane_device() -> Iterator[dict[str, str]]:
     """Run user code as on a machine without accelerators; yields those that it names.
 
-    Inside another `on_lane_device`, both yield the same names.
+    The values are the file and line that names one first, empty where no source does. Inside
+    another `on_lane_device`, both yield the same names.
     """
     outer = _found.get()
     found = {} if outer is None else outer
@@ -39,7 +42,7 @@ def on_lane_device() -> Iterator[dict[str, None]]:
     try:
         for holder, name, value in stand_ins:
             setattr(holder, name, value)
-        with _OnLaneDevice(found):
+        with _OnLaneDevice():
             yield found
     finally:
         for (holder, name, _), original in zip(stand_ins, originals, strict=True):
@@ -54,15 +57,12 @@ def _is_here() -> bool:
 
 def _note(device: str) -> None:
     found = _found.get()
-    if found is not None:
-        found[device] = None
+    if found is not None and device not in found:
+        frame = innermost_frame(sys._getframe(1))
+        found[device] = f"{shown_path(frame.file)}:{frame.line}" if frame else ""
 
 
 class _OnLaneDevice(TorchFunctionMode):
-    def __init__(self, found: dict[str, None]) -> None:
-        super().__init__()
-        self.found = found
-
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if "device" in kwargs and self._is_accelerator(kwargs["device"]):
@@ -86,14 +86,14 @@ class _OnLaneDevice(TorchFunctionMode):
         if kind not in _ACCELERATORS:
             return False
         if device != -1:
-            self.found[kind] = None
+            _note(kind)
         return True
 
     def accelerated(self, func: Any, args: Any, kwargs: Any) -> Any:
         """`x.cuda()`"""
         if not isinstance(args[0], Tensor):
             return func(*args, **kwargs)
-        self.found[func.__name__] = None
+        _note(func.__name__)
         return args[0].to(args[0].device)
 
     def to(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -124,7 +124,7 @@ class _OnLaneDevice(TorchFunctionMode):
         """`x.type(torch.cuda.FloatTensor)`"""
         dtype = _dtype_of(args[1]) if len(args) > 1 else None
         if "cuda" in str(args[1:2]):
-            self.found["cuda"] = None
+            _note("cuda")
         return func(*args, **kwargs) if dtype is None else args[0].to(dtype)
 
 

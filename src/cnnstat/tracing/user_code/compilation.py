@@ -21,7 +21,7 @@ from .accelerators import on_lane_device
 
 
 @contextmanager
-def user_code() -> Iterator[dict[str, None]]:
+def user_code() -> Iterator[dict[str, str]]:
     """Run user code without accelerators and compiler; yields the accelerators that it names."""
     with ExitStack() as stack:
         stack.enter_context(replaced_here(torch, "compile", _uncompiled))
