@@ -980,3 +980,13 @@ SHALLOW = [
 @pytest.mark.parametrize(("net", "depth"), [pytest.param(*s[1:], id=s[0]) for s in SHALLOW])
 def test_depth(net, depth):
     assert cnnstat.analyze(net, (1, 1, 8, 8)).totals.depth == depth
+
+
+def test_a_forward_without_return_is_noted() -> None:
+    class Silent(nn.Linear):
+        def forward(self, x: torch.Tensor) -> None:  # type: ignore[override]
+            super().forward(x)
+
+    note = "forward returns no tensor: is a return missing?"
+    assert note in cnnstat.analyze(Silent(4, 2), (1, 4)).notes
+    assert note not in cnnstat.analyze(nn.Linear(4, 2), (1, 4)).notes

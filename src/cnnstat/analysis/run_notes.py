@@ -57,6 +57,8 @@ def run_notes(trace: Trace) -> Iterator[str]:
             f"{name} is created in forward: its {params:,} parameters are in the totals, but an "
             "optimizer created before the first run does not have them"
         )
+    if trace.calls and trace.ops and not trace.calls[0].outputs:
+        yield "forward returns no tensor: is a return missing?"
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
     if trace.devices:
