@@ -60,10 +60,12 @@ def _errors(subject: Subject, error: ModelError) -> list[Found]:
     is_another = outcome.failure is None or (
         error.failure is None and outcome.failure.error != failure.error
     )
+    caught = Found(NO_CHANGE, replace(outcome, failure=failure, cause=cause).described(), ())
     if is_another:
-        again = replace(outcome, failure=failure, cause=cause).described()
-        return [Found(NO_CHANGE, again, ())]
+        return [caught]
     errors, all_fixed = Search(subject).errors(NO_CHANGE, outcome)
+    if failure.trace.lane == "cpu" and not errors[0].fixes:
+        return [caught]  # the error of plain PyTorch
     if not all_fixed:  # without a fix of the first, the others may follow from it
         errors = errors[:1]
     return errors
