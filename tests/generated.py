@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 from rich.console import Console
@@ -84,7 +86,10 @@ def _diagnoses() -> dict[Path, str]:
 
 def _printed(arguments: list[str]) -> str:
     out, err = StringIO(), StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+        patch.dict(os.environ, COLUMNS="100"),
+    ):  # fmt: skip
         status = run(arguments)
     printed = out.getvalue() + err.getvalue()
     return f"$ cnnstat {' '.join(arguments)}\n{printed}\nexit status {status}\n"

@@ -70,8 +70,9 @@ def analyze(
     Args:
         model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is not modified.
         inputs: positional inputs: a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
-            tensor, whose data is not read. Any other value is passed on as it is, and so is a
-            tuple of numbers beside a tensor. A spec without inputs runs on its default input.
+            tensor, whose data is not read, unless its integers are the indices of a table. Any
+            other value is passed on as it is, and so is a tuple of numbers beside a tensor. A spec
+            without inputs runs on its default input.
         mode: "eval" or "train"; by default "train" if `training`, else "eval".
         training: whether to count the backward pass too, as autograd runs it: for every parameter
             that requires a gradient, from all outputs of the model.

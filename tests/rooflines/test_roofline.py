@@ -382,7 +382,7 @@ def test_what_cannot_be_asked(arguments, status, message, capsys) -> None:
     assert run(["roofline", *arguments]) == status
     out, err = capsys.readouterr()
     assert message in err
-    assert out == ""
+    assert out == "" or message == "shapes don't fit"  # the layers up to there
 
 
 def test_command_line_writes_the_picture(tmp_path, capsys) -> None:

@@ -299,10 +299,12 @@ def test_token_ids():
     assert analysis.totals.macs == 16 * 8 * 3
 
 
-def test_a_tensor_is_an_input_by_its_shape_and_dtype_alone():
-    ids = torch.full((1, 16), 10**9)  # far outside the embedding's rows
+def test_a_tensor_is_an_input_by_its_shape_and_dtype():
+    ids = torch.full((1, 16), 99)
     analysis = cnnstat.analyze(nn.Embedding(100, 8), ids)
     assert [(i.shape, i.dtype) for i in analysis.inputs] == [((1, 16), "int64")]
+    with pytest.raises(cnnstat.ShapeError, match="the largest index is 100, the table has 100"):
+        cnnstat.analyze(nn.Embedding(100, 8), ids + 1)  # as a run with data
 
 
 class Pair(NamedTuple):

@@ -57,14 +57,13 @@ def _errors(subject: Subject, error: ModelError) -> list[Found]:
     cause = error.__cause__ or error
     failure = error.failure or subject.without_a_run(cause)
     # It fails on another lane only, or it cannot be loaded again.
-    is_another = outcome.failure is None or (
-        error.failure is None and outcome.failure.error != failure.error
-    )
+    on_meta = outcome.failure
     caught = Found(NO_CHANGE, replace(outcome, failure=failure, cause=cause).described(), ())
-    if is_another:
+    if on_meta is None or (error.failure is None and on_meta.error != failure.error):
         return [caught]
     errors, all_fixed = Search(subject).errors(NO_CHANGE, outcome)
-    if failure.trace.lane == "cpu" and not errors[0].fixes:
+    is_of_data = len({(f.error, f.reason) for f in (failure, on_meta)}) == 2
+    if failure.trace.lane == "cpu" and is_of_data and not errors[0].fixes:
         return [caught]  # the error of plain PyTorch
     if not all_fixed:  # without a fix of the first, the others may follow from it
         errors = errors[:1]
@@ -183,7 +182,8 @@ def with_diagnosis(error: ModelError, diagnosis: Diagnosis) -> ModelError:
         diagnosis.errors[0].exception in _OF_SIZES and bool(diagnosis.errors[0].fixes)
     )
     kind = ShapeError if isinstance(error, ShapeError) or is_about_sizes else ModelError
-    described = kind(headline, *lines, hint=error.hint)
+    described = kind(headline, *lines, *error.context, hint=error.hint)
+    described.context = error.context
     described.phase, described.unfit = error.phase, error.unfit
     described.diagnosis, described.failure = diagnosis, error.failure
     described.further = tuple("\n  ".join(lines) for lines in others)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..call_arguments import CallArguments
-from ..errors import CnnstatError, UsageError, closest
+from ..errors import CnnstatError, ModelError, UsageError, closest
 from ..tracing.user_code.compilation import user_code
 from . import files
 from . import python_files as python
@@ -104,5 +104,8 @@ def _load_user_model(
             loaded = python.loaded(name, model, example, inputs, named, chosen, file)
         return replace(loaded, devices=devices)
     except CnnstatError as error:
-        error.details = (*error.details, f"{name} is named in {user_model.place}")
+        place = f"{name} is named in {user_model.place}"
+        error.details = (*error.details, place)
+        if isinstance(error, ModelError):
+            error.context = (*error.context, place)
         raise

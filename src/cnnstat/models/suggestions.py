@@ -97,7 +97,7 @@ def _modules_near(name: str) -> list[str]:
     parent, _, last = name.rpartition(".")
     if not parent:
         known = {m.name for m in pkgutil.iter_modules()} | set(sys.stdlib_module_names)
-        return _near(last, sorted(n for n in known if not n.startswith("_")), 0.75)
+        return _near(last, sorted(n for n in known if not n.startswith("_")), 0.8)
     package = sys.modules.get(parent)
     paths = getattr(package, "__path__", None)
     return [] if paths is None else [

@@ -252,6 +252,11 @@ def _is_composite(func: Any) -> bool:
         return False
 
 
+def is_packed(args: Any) -> bool:
+    """Whether a recurrent layer gets a packed sequence: its batch sizes stay on the CPU."""
+    return len(args) > 1 and isinstance(args[1], Tensor) and args[1].dtype is torch.int64
+
+
 def on_one_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Move CPU constants to `meta` where they meet a meta tensor; else they keep their values."""
     if len({tensor.is_meta for tensor in tensors_among((args, kwargs))}) < 2:

@@ -31,7 +31,7 @@ from ..user_code.created_modules import move_to_meta
 from ..user_code.threads import noting_threads
 from ..user_code.user_rules import module_rule_of, run_by_rule
 from .copies import Substitutes, meta_copy
-from .dispatch import Operators, on_one_device
+from .dispatch import Operators, is_packed, on_one_device
 
 
 @contextmanager
@@ -168,7 +168,7 @@ class Functions(TorchFunctionMode):
         if func is torch.tensor:
             return self._constant(args, kwargs)
         operator = getattr(func, "__name__", "")
-        if operator in RECURRENT and not self.has_data:
+        if operator in RECURRENT and not self.has_data and not is_packed(args):
             # torch compares devices before any operator runs; a state may be created on the CPU
             args, kwargs = on_one_device(args, kwargs)
         if self.fused and operator in RECURRENT:

@@ -114,6 +114,12 @@ def run_by_rule(
 def _created(rule: ModuleRule, module: nn.Module, args: Any, kwargs: Any) -> Any:
     assert rule.shape is not None
     tensors = [*tensors_among((args, kwargs)), *module.parameters()]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        raise ModelError(
+            f"{rule.title} has no backward pass",
+            "with shape= the forward is not run, so that autograd does not see what it computes",
+            hint="register it without shape=: its forward is run, and its backward pass counted",
+        )
     try:
         found = rule.shape(module, *args, **kwargs)
     except Exception as error:  # a function of the user
