@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import weakref
 from math import comb
 from pathlib import Path
 
@@ -226,6 +227,27 @@ def test_what_does_not_fit_is_a_row_with_the_reason(capsys: Capture) -> None:
     assert "batch 100000000: a run takes" in out
     assert run([*command, "-b", "100000000"]) == 1
     assert "lenet cannot be timed\n  a run takes" in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_is_a_row_and_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two batch sizes one runs out of memory; nothing of its input is left afterwards."""
+    refs: list[weakref.ref[torch.Tensor]] = []
+
+    class Hungry(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if not x.is_meta and len(x) > 2:
+                refs.append(weakref.ref(x))
+                raise torch.OutOfMemoryError("no more")
+            return x * 2
+
+    alive: list[bool] = []
+    monkeypatch.setattr(measuring, "release", lambda device: alive.append(refs[-1]() is not None))
+    small, large = cnnstat.latency(
+        Hungry(), inputs=[(1, 4)], batch_size=(2, 4), device="cpu", seconds=QUICK
+    ).rows
+    assert small.latency is not None
+    assert (large.latency, large.failure) == (None, "it does not fit into memory")
+    assert alive == [False]
 
 
 def test_weights_are_shared_unless_their_dtype_differs() -> None:

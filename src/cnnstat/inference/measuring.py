@@ -259,18 +259,16 @@ class _Grid:
         while unfinished := [point for point in points if not point.is_done]:
             # all that can still be timed, so that every turn of one has a turn of the others
             for point in points:
-                if point.failure is None:
-                    self._guarded(point, point.turn)
+                self._guarded(point, point.turn)
             most = max(p.spent for p in unfinished) / self.settings.seconds
             left = f"{len(unfinished)} of {len(points)} not precise yet"
             self.watch(Stage(left, done + share * (0.5 + min(1.0, most) / 2)))
         if self.settings.layers:
             for point in points:
-                if point.failure is None:
-                    self._guarded(point, point.time_layers)
+                self._guarded(point, point.time_layers)
 
     def _guarded(self, point: _Point, run: Callable[[], None]) -> None:
-        """Run it; if memory is short, the point fails, and the others go on."""
+        """Run it unless the point has failed; if memory is short it fails, and the others go on."""
         if point.failure is not None:
             return
         try:
@@ -282,7 +280,9 @@ class _Grid:
                     f"{type(error).__name__}: {message_of(error)}",
                 ) from error
             point.failure = "it does not fit into memory"
+        if point.failure is not None:  # after the exception, whose frames have the tensors
             self.watch(f"{_name_of(point)}: {point.failure}")
+            point.subject.drop_inputs()
             release(point.subject.variant.device)
 
     def _rows(self, points: Sequence[_Point]) -> list[Measurement]:
@@ -320,12 +320,10 @@ def _run_of(loaded: Loaded) -> ModelRun:
 
 def _predicted_bytes(loaded: Loaded, variant: Variant) -> int | None:
     """The peak that `cnnstat memory --inference` predicts; None where it cannot."""
-    if variant.device.type == "mps" or variant.precision not in precisions_of("memory"):
-        precision = "fp32" if PRECISIONS[variant.precision].tf32 else None
-    else:
-        precision = variant.precision
-    if precision is None:
+    if variant.device.type == "mps":
         return None
+    # TF32 is fp32 in memory
+    precision = "fp32" if PRECISIONS[variant.precision].tf32 else variant.precision
     request = ModelRequest(loaded.model, loaded.inputs, loaded.named_inputs, is_parsed=True)
     device: DeviceKind = "cuda" if variant.device.type == "cuda" else "cpu"
     try:

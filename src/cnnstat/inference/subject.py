@@ -83,8 +83,12 @@ class Subject:
         def place(value: InputSpec | Tensor) -> Tensor:
             return self.variant.place(to_cpu(value))
 
-        self.inputs = map_inputs(loaded.inputs, place)
-        self.named = map_inputs(loaded.named_inputs, place)
+        self.inputs: Any = map_inputs(loaded.inputs, place)
+        self.named: Any = map_inputs(loaded.named_inputs, place)
+
+    def drop_inputs(self) -> None:
+        """Free the memory of the inputs."""
+        self.inputs, self.named = (), {}
 
     def run(self) -> Any:
         """Start one run; on a GPU it may still be computed.
