@@ -338,6 +338,13 @@ def test_no_such_device(capsys: Capture) -> None:
     assert "there is no cuda device" in capsys.readouterr().err
 
 
+def test_a_missing_input_is_asked_for() -> None:
+    with pytest.raises(
+        UsageError, match=r"cnnstat\.latency\(model, inputs=\[\(1, 3, 224, 224\)\]\)"
+    ):
+        cnnstat.latency(nn.Conv2d(3, 4, 3), device="cpu")
+
+
 def test_no_model() -> None:
     with pytest.raises(UsageError, match="at least one model"):
         cnnstat.latency()

@@ -71,7 +71,8 @@ def measure_latency(
     """
     device = torch.device(_checked(settings, models))
     peaks = peaks_of(settings.device_peaks, [], _driver_name(device))
-    requests = [ModelRequest(model, inputs, named, arguments) for model in models]
+    call = "cnnstat.latency(model, inputs=[{}])"
+    requests = [ModelRequest(model, inputs, named, arguments, call) for model in models]
     all_loaded = [_runnable(request) for request in requests]
     variants = [
         Variant(precision, threads, device, settings.compile, settings.channels_last)
