@@ -15,14 +15,16 @@ class WithoutGradient:
     """Used parameters that get no gradient from the outputs, of the module at `owner`.
 
     `end` is the operator that ends the gradient and the call that runs it, None if the result is
-    not used. `in_checkpoint`: they are used in a reentrant checkpoint none of whose inputs has a
-    gradient.
+    not used or not recorded. `in_checkpoint`: they are used in a reentrant checkpoint none of whose
+    inputs has a gradient. `is_recorded` is False where they are used without recording gradients,
+    as in `torch.no_grad()`.
     """
 
     owner: str
     params: int
     end: tuple[str, Call] | None = None
     in_checkpoint: bool = False
+    is_recorded: bool = True
 
 
 # Operators that stop gradients. In eval mode they do not count: a detector detaches its scores.
@@ -32,8 +34,9 @@ _BARRIERS = {"aten.detach", "aten.detach_", "aten.argmax", "aten.argmin"}
 def without_gradient(trace: Trace) -> Iterator[WithoutGradient]:
     """The modules with used parameters that get no gradient from the outputs.
 
-    The operators are followed backwards from the outputs of the model. In-place operators count as
-    reaching the output, because another view of the tensor may be part of it.
+    A backward pass in train mode shows them. Without one, the operators are followed backwards from
+    the outputs of the model; in-place operators then count as reaching the output, because another
+    view of the tensor may be part of it.
     """
     if not trace.calls or not trace.calls[0].outputs:
         return
@@ -53,18 +56,24 @@ def without_gradient(trace: Trace) -> Iterator[WithoutGradient]:
         if in_place or any(spec.value in needed for spec in op.outputs):
             needed.update(spec.value for spec in op.inputs)
             reached.update(parameters)
-    yield from _in_checkpoints(trace, in_unfed, used - reached)
+    with_gradient = reached
+    if trace.mode == "train" and trace.backward is not None and trace.backward.reached is not None:
+        with_gradient = set(trace.backward.reached)
+    yield from _in_checkpoints(trace, in_unfed, used - with_gradient)
     inside = _used_in(trace, in_unfed)
     owners: Counter[str] = Counter()
     names: dict[str, set[str]] = {}
     for parameter in trace.parameters:
         if parameter.name in inside:
             continue
-        if parameter.trainable and parameter.name in used and parameter.name not in reached:
+        if parameter.trainable and parameter.name in used - with_gradient:
             owners[parameter.owner] += parameter.numel
             names.setdefault(parameter.owner, set()).add(parameter.name)
     for owner, params in owners.items():
-        yield WithoutGradient(owner, params, _end(trace, names[owner]))
+        if names[owner] <= reached:
+            yield WithoutGradient(owner, params, is_recorded=False)
+        else:
+            yield WithoutGradient(owner, params, _end(trace, names[owner]))
 
 
 def _end(trace: Trace, parameters: set[str]) -> tuple[str, Call] | None:

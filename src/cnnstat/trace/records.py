@@ -162,10 +162,15 @@ class TracedInput:
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """The backward pass of a run: `call` of an op is the call whose gradients it computes."""
+    """The backward pass of a run: `call` of an op is the call whose gradients it computes.
+
+    `reached` are the names of the parameters that got a gradient; None if that is not known, since
+    an operator has no gradient in torch.
+    """
 
     ops: tuple[Op, ...]
     notes: tuple[str, ...]
+    reached: frozenset[str] | None = None
 
 
 Bound = Literal["exact", "at least", "at most"]

@@ -13,12 +13,16 @@ _CHECKPOINT = (
     "none of whose inputs has a gradient; use_reentrant=False mends it"
 )
 _UNREACHED = "{at} does not reach the output: its {params} parameters get no gradient"
+_NOT_RECORDED = (
+    "{at} gets no gradient for its {params} parameters: no gradient is recorded on the way to the "
+    "output, as under torch.no_grad() or behind .data"
+)
 _ENDED = "{at} does not reach the output: {end} ends the gradient of its {params} parameters"
 
 _NO_GRADIENT = Page(
     what="A parameter is used in train mode, and no gradient of an output of the model reaches it.",
     why="It keeps its first values for ever: what is computed with it is not used, or passes "
-    "through `argmax` or `detach()`, which have no gradient. `DistributedDataParallel` stops with "
+    "through `argmax`, `detach()` or `torch.no_grad()`. `DistributedDataParallel` stops with "
     "an error on it.",
     fires="""\
 from torch import nn
@@ -52,10 +56,11 @@ class Net(nn.Module):
         gate = self.gate(x).softmax(1)
         return self.head(x * gate)
 """,
-    decided="The operators of a run in train mode are followed backwards from all outputs; `detach`"
-    ", `argmax` and `argmin` end the way. What is written in place counts as reaching the output.",
-    wrong="A parameter that the training loop updates by itself, such as a codebook that follows a "
-    "moving average; or one whose loss the model stores instead of returning it.",
+    decided="The backward pass of a run in train mode from all outputs. Where it fails, the "
+    "operators are followed backwards; `detach`, `argmax` and `argmin` end the way, and what is "
+    "written in place counts as reaching the output.",
+    wrong="A parameter that the training loop updates by itself, such as a codebook or a teacher "
+    "that follows a moving average; or one whose loss the model stores instead of returning it.",
 )
 
 
@@ -65,6 +70,8 @@ def no_gradient(runs: Runs) -> Iterator[Hit]:
         message = _UNREACHED if found.end is None else _ENDED
         if found.in_checkpoint:
             message = _CHECKPOINT
+        elif not found.is_recorded:
+            message = _NOT_RECORDED
         operator, call = found.end or ("", None)
         yield Hit(
             path=found.owner, message=message, params=found.params, values={"end": operator},

@@ -169,7 +169,9 @@ class BackwardRecorder(Recorder):
 
     # Results
 
-    def record(self, forward: Sequence[OpenCall], trainable: bool) -> Backward:
+    def record(
+        self, forward: Sequence[OpenCall], trainable: bool, reached: frozenset[str]
+    ) -> Backward:
         """The backward pass, with each operator in one of the calls of the run `forward`."""
         notes = []
         if not self.differentiable:
@@ -178,7 +180,8 @@ class BackwardRecorder(Recorder):
         elif not NUMBERS_NODES:
             notes.append("this version of torch does not tell whose gradients an operator computes:"
                          " the backward pass stands in the totals only")  # fmt: skip
-        return Backward(self._ops_of(forward), tuple(notes))
+        known = NUMBERS_NODES and not self._gaps
+        return Backward(self._ops_of(forward), tuple(notes), reached if known else None)
 
     def _ops_of(self, forward: Sequence[OpenCall]) -> tuple[Op, ...]:
         repeated = self._repeated()

@@ -177,7 +177,11 @@ def _backward(
     plain = replace(config, fused=True, composites=False)
     with torch.inference_mode(False):
         _run(subject, recorder, plain, lane, lambda result: run_backward(result, recorder))
-    return recorder.record(calls, trainable)
+    reached = {
+        parameter.name for parameter, tensor in parameter_records(model)
+        if tensor is not None and tensor.grad is not None
+    }  # fmt: skip
+    return recorder.record(calls, trainable, frozenset(reached))
 
 
 def _run(
