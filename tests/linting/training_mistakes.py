@@ -259,4 +259,51 @@ gate[:, 0] = 1
 return gate * x""",
         ("gate[:, 0] = 1", "gate = torch.cat([torch.ones_like(gate[:, :1]), gate[:, 1:]], 1)"),
     ),
+    # gradients that are not recorded, outputs that are not returned
+    Mistake(
+        "a backbone in no_grad",
+        "CN106",
+        _ROW,
+        """
+self.body = nn.Linear(20, 20)
+self.head = nn.Linear(20, 10)""",
+        """
+with torch.no_grad():
+    x = self.body(x).relu()
+return self.head(x)""",
+        ("with torch.no_grad():", "if True:"),
+    ),
+    Mistake(
+        "a mask of integers",
+        "CN106",
+        _ROW,
+        """
+self.gate = nn.Linear(20, 20)
+self.head = nn.Linear(20, 10)""",
+        """
+return self.head(x * (self.gate(x) > 0))""",
+        ("(self.gate(x) > 0)", "self.gate(x).sigmoid()"),
+    ),
+    Mistake(
+        "data of a parameter",
+        "CN106",
+        _ROW,
+        """
+self.scale = nn.Parameter(torch.ones(20))
+self.head = nn.Linear(20, 10)""",
+        """
+return self.head(x * self.scale.data)""",
+        ("self.scale.data", "self.scale"),
+    ),
+    Mistake(
+        "no return",
+        "CN108",
+        _ROW,
+        """
+self.head = nn.Linear(20, 10)""",
+        """
+x = self.head(x)
+x = x.relu()""",
+        ("x = x.relu()", "return x.relu()"),
+    ),
 ]

@@ -121,6 +121,11 @@ def common_path(paths: list[str]) -> str:
     return ".".join(shared)
 
 
+def returns_nothing(trace: Trace) -> bool:
+    """Whether forward computes something and returns no tensor."""
+    return bool(trace.calls and trace.ops and not trace.calls[0].outputs)
+
+
 def returns_other_rows(trace: Trace) -> bool:
     """Whether the first output has another number of rows than the first input."""
     if len(trace.inputs) == 0 or not trace.calls or not trace.calls[0].outputs:

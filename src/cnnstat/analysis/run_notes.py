@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..inputs import format_shape
 from ..operators.registry import COMPLEX
 from ..trace.records import Parameter, Trace
+from .dataflow import returns_nothing
 
 
 def complex_notes(params: Sequence[Parameter]) -> Iterator[str]:
@@ -57,7 +58,7 @@ def run_notes(trace: Trace) -> Iterator[str]:
             f"{name} is created in forward: its {params:,} parameters are in the totals, but an "
             "optimizer created before the first run does not have them"
         )
-    if trace.calls and trace.ops and not trace.calls[0].outputs:
+    if returns_nothing(trace):
         yield "forward returns no tensor: is a return missing?"
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"

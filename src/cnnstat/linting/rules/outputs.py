@@ -1,10 +1,11 @@
-"""CN207 and CN311: what a network returns."""
+"""CN108, CN207 and CN311: what a network returns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
 
+from ...analysis.dataflow import returns_nothing
 from ...inputs import format_shape
 from ...operators.linear import Matmul
 from ...operators.registry import Trait, traits_of, view_of
@@ -14,6 +15,50 @@ from ..flow import Flow, is_regrouping
 from ..registry import Edit, Hit, Page, rule
 from ..regroupings import origin
 from ..runs import Runs
+
+_NOTHING = Page(
+    what="`forward` computes something and returns no tensor.",
+    why="A method without `return` returns None: the model runs, and the first use of its output "
+    "fails, often far away, in the loss.",
+    fires="""\
+from torch import nn
+
+example_input = (2, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.head(x)
+""",
+    quiet="""\
+from torch import nn
+
+example_input = (2, 16)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.head(x)
+        return x
+""",
+    decided="In eval mode operators run, and what `forward` returns has no tensor in it.",
+    wrong="A model that stores its results as attributes, or returns numbers or text.",
+)
+
+
+@rule("CN108", "returns-nothing", "warning", _NOTHING)
+def forward_returns_nothing(runs: Runs) -> Iterator[Hit]:
+    if returns_nothing(runs.eval):
+        yield Hit(path="", message="forward returns no tensor: is a return missing?")
+
 
 _WIDTH = Page(
     what="A linear layer runs along the width of a map, and the output still has its channels and "
