@@ -6,6 +6,7 @@ The device is `meta`. Unlike the runs that are recorded, this one brings no oper
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from ..models.loaded import Loaded
 from ..trace.records import About, Frame
 from ..tracing.places import frames_of
 from ..tracing.process.class_state import class_state_preserved
-from ..tracing.process.global_state import modes_preserved, preserve_rng_state
+from ..tracing.process.global_state import modes_preserved, preserve_rng_state, replaced_here
 from ..tracing.process.isolation import process_preserved
 from ..tracing.recording.tensor_records import storage_key
 from ..tracing.run.failures import about
@@ -36,6 +37,7 @@ from .runs import NotRun
 
 _LARGEST = 2 * 2**30
 """Bytes of parameters up to which a model is built on the CPU."""
+_ASSIGNED = re.compile(r"\s*(self\.)?(?P<name>\w+)\s*=(?P<value>[^=].*)")
 _MOVES = {"aten::copy_", "aten::_to_copy"}
 _INDEXES = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"}
 
@@ -71,7 +73,7 @@ def left_behind(loaded: Loaded) -> LeftBehind | None:
         args = map_inputs(tuple(loaded.inputs), META.place)
         kwargs = map_inputs(dict(loaded.named_inputs), META.place)
         try:
-            with kernels_active(), check:
+            with META.context(), _masks_of_any_kind(), kernels_active(), check:
                 model(*args, **kwargs)
             return None
         except NOT_OF_THE_MODEL:
@@ -81,6 +83,20 @@ def left_behind(loaded: Loaded) -> LeftBehind | None:
                 reason = format_exception(error)
                 raise NotRun("moved to another device", reason) from error
             return _found(error, model, check, attributes)
+
+
+@contextmanager
+def _masks_of_any_kind() -> Iterator[None]:
+    """Let nn.TransformerEncoder take a mask that it would compare with the causal one as any other.
+
+    The devices of what it runs are the same.
+    """
+
+    def detect(mask: Any, is_causal: bool | None = None, size: int | None = None) -> bool:
+        return is_causal is True
+
+    with replaced_here(nn.modules.transformer, "_detect_is_causal_mask", detect):
+        yield
 
 
 def _found(
@@ -99,12 +115,21 @@ def _found(
 
 
 def _mentions_cuda(error: BaseException, frame: Frame) -> bool:
-    """Whether the function that fails moves tensors to a GPU, on a machine that has one."""
+    """Whether the function that fails moves tensors to a GPU, on a machine that has one.
+
+    It may do so by a name that the file assigns: `Tensor = cuda.FloatTensor if … else …`.
+    """
     lines = [linecache.getline(frame.file, frame.line)]
+    names: set[str] = set()
     for raised, _ in traceback.walk_tb(error.__traceback__):
         code = raised.f_code
         if (code.co_filename, code.co_name) == (frame.file, frame.function):
             lines += [linecache.getline(frame.file, n or 0) for _, _, n in code.co_lines()]
+            names.update(code.co_names)
+    for line in linecache.getlines(frame.file):
+        assigned = _ASSIGNED.match(line)
+        if assigned and assigned["name"] in names:
+            lines.append(assigned["value"])
     return any("cuda" in line for line in lines)
 
 
