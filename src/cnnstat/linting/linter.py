@@ -109,7 +109,7 @@ def _shown(group: Group, places: Places) -> tuple[Frame | None, Frame | None]:
     if hit.place is not None and places.is_known(hit.place.file):
         return hit.place, None
     called = places.called(hit.path, hit.call)
-    if hit.at == "called" and called:
+    if hit.at == "called" and called and not places.is_called_by_library(hit.path):
         return called[0], next((f for f in called[1:] if f.line != called[0].line), None)
     return _creation(group, places), called[0] if called else None
 

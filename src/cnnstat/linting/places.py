@@ -26,7 +26,7 @@ from ..trace.records import Frame
 from ..tracing.places import shown_path
 from ..tracing.recording.watcher import Watcher
 from ..tracing.run.trace import trace
-from ..tracing.structure.modules import paths_of
+from ..tracing.structure.modules import is_library, paths_of
 from .results import SourceLine
 from .source_code import assignment_of, class_line, file_of, value_of
 
@@ -71,6 +71,12 @@ class Places:
             if found := self._calls(mode).get((path, call)):
                 return found
         return ()
+
+    def is_called_by_library(self, path: str) -> bool:
+        """Whether a container of torch's, such as a Sequential, calls the layer at `path`."""
+        around = path.rpartition(".")[0]
+        parent = self._modules.get(around) if around else None
+        return parent is not None and is_library(parent) and self.called(around) != ()
 
     def is_known(self, file: str) -> bool:
         """Whether a file is source of the user's."""

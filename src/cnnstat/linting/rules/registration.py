@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
+from torch.nn.parameter import is_lazy
+
+from ...tracing.structure.modules import modules_of
 from ...tracing.structure.unregistered import ModuleContainer, module_lists
 from ..fixes import in_module_list
 from ..registry import Edit, Hit, Page, rule
@@ -70,9 +74,11 @@ def unregistered_module(runs: Runs) -> Iterator[Hit]:
             severity=None if found.is_trainable else "hint",
             fix=_registered(found),
         )  # fmt: skip
-    listed = {type(module).__name__ for found in containers for module in found.modules}
+    listed = Counter(_layers_with_parameters(containers))
     for layer in runs.eval.unregistered:
-        if layer.type not in listed and layer.path not in runs.created_in_forward:
+        if listed[layer.type, layer.params]:  # of another instance of the model
+            listed[layer.type, layer.params] -= 1
+        elif layer.path not in runs.created_in_forward:
             yield Hit(
                 path=layer.path,
                 message="{at} is no attribute of a module: its {params} parameters are not "
@@ -80,6 +86,17 @@ def unregistered_module(runs: Runs) -> Iterator[Hit]:
                 params=layer.params,
                 at="called",
             )
+
+
+def _layers_with_parameters(
+    containers: Iterable[ModuleContainer],
+) -> Iterator[tuple[str, int]]:
+    """The class of each layer in the containers with its own parameters, and their number."""
+    layers = {id(m): m for found in containers for x in found.modules for m in modules_of(x)}
+    for layer in layers.values():
+        own = [p for p in layer._parameters.values() if p is not None and not is_lazy(p)]
+        if own:
+            yield type(layer).__name__, sum(p.numel() for p in own)
 
 
 def _registered(found: ModuleContainer) -> Edit | None:

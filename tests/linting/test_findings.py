@@ -1,0 +1,79 @@
+"""What one rule finds in several forms of a mistake, and which line it shows."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import cnnstat
+
+
+def linted(tmp_path: Path, layers: str, forward: str, code: str, head: str = "") -> cnnstat.Lint:
+    (tmp_path / "net.py").write_text(
+        f"import torch\nfrom torch import cuda, nn\n{head}\nclass Net(nn.Module):\n"
+        f"    def __init__(self):\n        super().__init__()\n{textwrap.indent(layers, ' ' * 8)}\n"
+        f"    def forward(self, x):\n{textwrap.indent(forward, ' ' * 8)}\n",
+        encoding="utf-8",
+    )
+    return cnnstat.lint(f"{tmp_path / 'net.py'}:Net", (2, 16), select=[code])
+
+
+BLOCK = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 16)
+
+    def forward(self, x):
+        return self.linear(x)
+
+"""
+
+
+def test_what_runs_inside_a_listed_layer_is_no_finding_of_its_own(tmp_path: Path) -> None:
+    layers = "self.blocks = [Block(), Block()]"
+    forward = "return self.blocks[1](self.blocks[0](x))"
+    (found,) = linted(tmp_path, layers, forward, "CN101", BLOCK).findings
+    assert found.message.startswith("`blocks` is a plain list: 544 parameters of 2 Block")
+
+
+def test_a_layer_of_the_same_class_outside_of_the_list_is_one(tmp_path: Path) -> None:
+    layers = "self.blocks = [Block()]\nhidden = nn.Linear(16, 16)\nself.call = lambda x: hidden(x)"
+    forward = "return self.call(self.blocks[0](x))"
+    found = linted(tmp_path, layers, forward, "CN101", BLOCK).findings
+    assert [item.params for item in found] == [272, 272]
+
+
+def test_a_layer_that_a_sequential_calls_is_shown_where_it_is_created(tmp_path: Path) -> None:
+    layers = "self.net = nn.Sequential(\n    nn.Linear(16, 10),\n    nn.Softmax(0),\n)"
+    (found,) = linted(tmp_path, layers, "return self.net(x)", "CN202").findings
+    assert found.source is not None
+    assert found.source.text.strip() == "nn.Softmax(0),"
+    assert found.called_from is not None
+    assert found.called_from.endswith("net.py:12")
+
+
+CUDA = "Tensor = cuda.FloatTensor if cuda.is_available() else torch.FloatTensor\n"
+
+
+@pytest.mark.parametrize(("head", "number"), [(CUDA, 0), ("Tensor = torch.FloatTensor\n", 1)])
+def test_a_type_that_follows_the_device(tmp_path: Path, head: str, number: int) -> None:
+    found = linted(tmp_path, "self.head = nn.Linear(16, 10)",
+                   "return self.head(x + Tensor(16).fill_(0.1))", "CN102", head)  # fmt: skip
+    assert len(found.findings) == number
+    assert not found.undecided
+
+
+def test_an_encoder_that_reads_its_mask_is_decided(tmp_path: Path) -> None:
+    layers = (
+        "self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 1)\n"
+        "self.table = torch.ones(2, 16)"
+    )
+    forward = "mask = torch.ones(2, 2, device=x.device).triu(1).bool()\n"
+    for end, number in (("", 0), (" + self.table", 1)):
+        forward_to_end = f"{forward}return self.encoder(x, mask=mask){end}"
+        lint = linted(tmp_path, layers, forward_to_end, "CN102")
+        assert len(lint.findings) == number
+        assert not lint.undecided
