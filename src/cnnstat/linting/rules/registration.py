@@ -94,9 +94,9 @@ def _layers_with_parameters(
     """The class of each layer in the containers with its own parameters, and their number."""
     layers = {id(m): m for found in containers for x in found.modules for m in modules_of(x)}
     for layer in layers.values():
-        own = [p for p in layer._parameters.values() if p is not None and not is_lazy(p)]
-        if own:
-            yield type(layer).__name__, sum(p.numel() for p in own)
+        params = [p for p in layer._parameters.values() if p is not None and not is_lazy(p)]
+        if params:
+            yield type(layer).__name__, sum(p.numel() for p in params)
 
 
 def _registered(found: ModuleContainer) -> Edit | None:
