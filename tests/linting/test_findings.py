@@ -77,3 +77,33 @@ def test_an_encoder_that_reads_its_mask_is_decided(tmp_path: Path) -> None:
         lint = linted(tmp_path, layers, forward_to_end, "CN102")
         assert len(lint.findings) == number
         assert not lint.undecided
+
+
+STEPS_FIRST = """\
+import torch
+from torch import nn
+
+example_input = {"ids": ((12, 1), "int64"), "style": (1, 16)}
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 16)
+        self.head = nn.Linear(16, 16)
+
+    def forward(self, ids, style):
+        x = self.embedding(ids).mean(0)
+        return self.head(x + style).softmax(0)
+"""
+
+
+def test_the_batch_axis_of_one_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(STEPS_FIRST, encoding="utf-8")
+    inputs = {"ids": "12,1:int64", "style": "1,16"}
+    assert not cnnstat.lint("net.py:Net", select=["CN202"], **inputs).findings
+    Path("pyproject.toml").write_text("[tool.cnnstat.lint]\nbatch-axis = {ids = 1}\n")
+    lint = cnnstat.lint("net.py:Net", select=["CN202"], **inputs)
+    assert [f.severity for f in lint.findings] == ["error"]
+    assert not lint.undecided

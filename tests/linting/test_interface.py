@@ -188,7 +188,9 @@ def test_the_settings_of_the_project(folder: Path) -> None:
         ('selekt = ["CN1"]', "has no key 'selekt'\n.*select"),
         ('select = "CN1"', "expected a list of codes"),
         ('fail-on = "fatal"', "expected error, warning, hint, never"),
-        ("batch-axis = 1.5", "expected 0, or false"),
+        ("batch-axis = 1.5", "expected 0, .* or false"),
+        ("batch-axis = -1", "expected 0, .* or false"),
+        ("batch-axis = {x = false}", "expected 0, .* or false"),
         ("severity = {CN105 = 1}", "severity.CN105 is 1"),
     ],
 )

@@ -15,15 +15,19 @@ class Batches:
 
     Args:
         sizes: the batch sizes of `small` and `large`, which share no factor.
+        axis_is_known: whether the user names the batch axis.
 
     Raises:
         ValueError: they are not runs of the same operators.
     """
 
-    def __init__(self, small: Trace, large: Trace, sizes: tuple[int, int]) -> None:
+    def __init__(
+        self, small: Trace, large: Trace, sizes: tuple[int, int], axis_is_known: bool = False
+    ) -> None:
         if [op.name for op in small.ops] != [op.name for op in large.ops]:
             raise ValueError("the operators depend on the batch size")
         self.small, self.large, self.sizes = small, large, sizes
+        self.axis_is_known = axis_is_known
 
     def pair(self, number: int) -> tuple[Op, Op]:
         return self.small.ops[number], self.large.ops[number]
@@ -54,11 +58,14 @@ class Batches:
 
     @cached_property
     def is_certain(self) -> bool:
-        """Whether the first axis of the inputs is the batch beyond doubt.
+        """Whether the batch axis of the inputs is known beyond doubt.
 
-        A sequence may come with its steps first. What shows that it does not: a convolution or a
-        batch norm takes that axis as the batch, or there is one row of the output for each element.
+        Unless the user names it, it is the first, and a sequence may come with its steps first.
+        What shows that it does not: a convolution or a batch norm takes that axis as the batch, or
+        there is one row of the output for each element.
         """
+        if self.axis_is_known:
+            return True
         batch = self.sizes[0]
         shapes = [item.tensor.shape for item in self.small.inputs]
         if any(len(shape) > 1 and shape[1] == 1 and len(shape) != 4 for shape in shapes):

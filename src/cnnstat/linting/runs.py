@@ -16,7 +16,7 @@ from ..diagnosis.subjects import quietly
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec
 from ..models.loaded import Loaded, Recorded
-from ..models.model_inputs import batch_of, with_batch
+from ..models.model_inputs import BatchAxes, batch_of, with_batch
 from ..results import Shape
 from ..run_config import RunConfig
 from ..trace.records import Backward, Frame, Module, Trace
@@ -50,7 +50,7 @@ class Runs:
 
     Attributes:
         loss: the loss that the user names; None if unknown.
-        batch_axis: of the inputs; None if they have none.
+        batch_axis: of the inputs, or by their names; None if they have none.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Runs:
         loaded: Loaded | Recorded,
         eval_trace: Trace | None = None,
         loss: Loss | None = None,
-        batch_axis: int | None = 0,
+        batch_axis: BatchAxes | None = 0,
     ) -> None:
         self.loaded = loaded
         self.loss = loss
@@ -131,7 +131,7 @@ class Runs:
         """The runs on two batch sizes, operator by operator."""
         small, large = self.batches
         try:
-            return Batches(small, large, BATCHES)
+            return Batches(small, large, BATCHES, axis_is_known=self.batch_axis != 0)
         except ValueError as error:
             raise NotRun("batches", str(error)) from error
 
@@ -249,13 +249,14 @@ class Runs:
         if name in ("train", "backward"):
             if loaded.mode == "eval":
                 raise NotRun(name, "its graph was exported in eval mode")
-            if batch_of(loaded) == 1:
-                loaded = with_batch(loaded, 2)  # a batch norm needs two values per channel
+            axes = self.batch_axis or 0
+            if batch_of(loaded, axes) == 1:
+                loaded = with_batch(loaded, 2, axes)  # a batch norm needs two values per channel
             return _traced(loaded, RunConfig("train", training=name == "backward"))
         if self.batch_axis is None:
             raise NotRun(name, "the settings say that the inputs have no batch axis")
         try:
-            loaded = with_batch(loaded, BATCHES[name == "batch of 13"])
+            loaded = with_batch(loaded, BATCHES[name == "batch of 13"], self.batch_axis)
         except UsageError as error:
             raise NotRun(name, error.message) from error
         return _traced(loaded, RunConfig("eval"))

@@ -4,7 +4,7 @@
 select = ["CN"]            # beginnings of codes; optional rules are named in full
 ignore = ["CN301"]
 fail-on = "warning"
-batch-axis = 0             # false: the inputs have no batch axis
+batch-axis = 0             # or by input, {ids = 1}; false: the inputs have no batch axis
 
 [tool.cnnstat.lint.severity]
 CN401 = "warning"
@@ -23,6 +23,7 @@ from typing import Any, get_args
 from ..choices import SEVERITIES, FailOn, Loss, Severity, check_choice
 from ..errors import UsageError, nearest
 from ..escaping import described
+from ..models.model_inputs import BatchAxes
 from ..models.pyproject import read_project
 from .registry import Rule
 
@@ -39,7 +40,7 @@ class LintConfig:
         select, ignore: beginnings of codes; the longest that fits a code decides.
         severity: other severities, by code.
         loss: of the training; None if unknown.
-        batch_axis: of the inputs; None if they have none.
+        batch_axis: of the inputs, or by their names; None if they have none.
         fail_on: from which severity on findings are a failure.
         model_ignores: further beginnings of codes to ignore, by patterns of model names.
     """
@@ -48,7 +49,7 @@ class LintConfig:
     ignore: tuple[str, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     loss: Loss | None = None
-    batch_axis: int | None = 0
+    batch_axis: BatchAxes | None = 0
     fail_on: FailOn = "warning"
     model_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -113,8 +114,13 @@ def _settings() -> LintConfig:
             close = nearest(key, _KEYS) or f"known: {', '.join(_KEYS)}"
             raise UsageError(f"{place} has no key {key!r}", close)
     axis = table.get("batch-axis", 0)
-    if type(axis) not in (int, bool) or axis is True:
-        raise UsageError(f"{place}.batch-axis is {described(axis)}", "expected 0, or false")
+    values = axis.values() if isinstance(axis, dict) else [0 if axis is False else axis]
+    for value in values:
+        if type(value) is not int or value < 0:
+            raise UsageError(
+                f"{place}.batch-axis is {described(axis)}",
+                "expected 0, another axis, one for each input as in {ids = 1}, or false",
+            )
     severity = _table(table.get("severity", {}), f"{place}.severity")
     for code, level in severity.items():
         _check_level(level, SEVERITIES, f"{place}.severity.{code}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import Parameter, signature
+from itertools import chain, zip_longest
 from typing import Any
 
 import torch
@@ -170,23 +172,40 @@ def with_default_dtype(loaded: Loaded) -> Loaded:
     )  # fmt: skip
 
 
-def batch_of(loaded: Loaded) -> int | None:
-    """The batch size: the first dimension of the first tensor; None in a list or of a scalar."""
-    for value in (*loaded.inputs, *loaded.named_inputs.values()):
+BatchAxes = int | Mapping[str, int]
+"""The batch axis of all inputs, or of those named, as arguments of forward; of others 0."""
+
+
+def batch_of(loaded: Loaded, axes: BatchAxes = 0) -> int | None:
+    """The batch size, by the first tensor; None in a list or without such an axis."""
+    for axis, value in _with_axes(loaded, axes):
         if isinstance(value, InputSpec | Tensor):
-            return int(value.shape[0]) if value.shape else None
+            return int(value.shape[axis]) if len(value.shape) > axis else None
         if isinstance(value, tuple | list | dict):
             return None
     return None
 
 
-def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
-    """The same model with another batch size; inputs of another first dimension are unchanged.
+def _with_axes(loaded: Loaded, axes: BatchAxes) -> Iterator[tuple[int, Any]]:
+    """Each argument of forward, the positional ones first, with its batch axis."""
+    names: Sequence[str] = ()
+    if not isinstance(axes, int):
+        with suppress(TypeError, ValueError):  # of code that is not Python
+            names = list(signature(loaded.model.forward).parameters)
+    arguments = chain(
+        zip_longest(names[: len(loaded.inputs)], loaded.inputs), loaded.named_inputs.items()
+    )
+    for name, value in arguments:
+        yield axes if isinstance(axes, int) else axes.get(name or "", 0), value
+
+
+def with_batch(loaded: Loaded, batch_size: int, axes: BatchAxes = 0) -> Loaded:
+    """The same model with another batch size; inputs of another size there are unchanged.
 
     Raises:
         UsageError: `batch_size` is below 1, or the inputs have no batch dimension.
     """
-    previous = batch_of(loaded)
+    previous = batch_of(loaded, axes)
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} is none", hint="--batch-size 128")
     if batch_size > sys.maxsize:
@@ -199,18 +218,20 @@ def with_batch(loaded: Loaded, batch_size: int) -> Loaded:
             hint="--input with as many as wanted",
         )
 
-    def resized(value: InputSpec | Tensor) -> Any:
-        if not value.shape or value.shape[0] != previous:
+    def resized(axis: int, value: InputSpec | Tensor) -> Any:
+        if len(value.shape) <= axis or value.shape[axis] != previous:
             return value
-        shape = (batch_size, *value.shape[1:])
+        shape = (*value.shape[:axis], batch_size, *value.shape[axis + 1 :])
         if isinstance(value, InputSpec):
             return replace(value, shape=shape)
         return InputSpec(shape, str(value.dtype).removeprefix("torch."))
 
-    return replace(
-        loaded, inputs=map_inputs(loaded.inputs, resized),
-        named_inputs=map_inputs(loaded.named_inputs, resized),
-    )  # fmt: skip
+    arguments = [
+        map_inputs(value, partial(resized, axis)) for axis, value in _with_axes(loaded, axes)
+    ]
+    number = len(loaded.inputs)
+    named = dict(zip(loaded.named_inputs, arguments[number:], strict=True))
+    return replace(loaded, inputs=tuple(arguments[:number]), named_inputs=named)
 
 
 def described_inputs(loaded: Loaded) -> tuple[Input, ...]:
