@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from .syntax import Code, arguments_of, nodes, parameters_of
+from torch import nn
+
+from .syntax import Code, arguments_of, last_name, nodes, parameters_of
 
 _STATIC = {"staticmethod", "classmethod"}
 _SIMILAR = 0.8
@@ -14,6 +16,14 @@ _CONSTRUCTORS = {
     "__int__", "__init_", "_init__", "_init_", "__init", "init__", "__inti__", "__innit__",
     "__ini__", "init", "__initi__", "__intit__", "_init", "__init__s",
 }  # fmt: skip
+
+
+def layer_class(code: Code, node: ast.expr) -> type[nn.Module] | None:
+    """The class of torch.nn that an expression names."""
+    name = last_name(node)
+    cls = getattr(nn, name, None)
+    is_layer = isinstance(cls, type) and issubclass(cls, nn.Module)
+    return cls if is_layer and code.text_of(node) == code.layer(name) else None
 
 
 def classes_in(code: Code) -> list[ast.ClassDef]:

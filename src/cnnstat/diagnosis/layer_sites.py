@@ -15,7 +15,6 @@ from .creation import Scope
 from .literals import Span
 from .source_text import (
     Replacement,
-    by_name,
     call_at,
     last_argument,
     piece,
@@ -23,6 +22,7 @@ from .source_text import (
     span_of,
 )
 from .subjects import constructor_parameters
+from .syntax import keywords_of, name_of_called
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class LayerSite:
     @property
     def name(self) -> str:
         """Of the class that is called."""
-        return last_name(self.node.func)
+        return name_of_called(self.node)
 
     @cached_property
     def written(self) -> dict[str, ast.expr]:
         """The arguments that are written, by name."""
         cls = getattr(nn, self.name, None)
         names = list(constructor_parameters(cls)) if isinstance(cls, type) else []
-        return dict(zip(names, positional(self.node), strict=False)) | by_name(self.node)
+        return dict(zip(names, positional(self.node), strict=False)) | keywords_of(self.node)
 
     def text_of(self, node: ast.AST) -> str:
         return piece(self.text, span_of(node, self.file))
@@ -85,11 +85,6 @@ class LayerSite:
         return Replacement(span, name)
 
 
-def last_name(node: ast.expr) -> str:
-    """`Conv2d` of `nn.Conv2d`; empty for anything but names."""
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
 def layer_sites(situation: Situation, reached: bool = True) -> list[LayerSite]:
     """The calls that create the layers which have run, in their order; or those of all layers."""
     failure = situation.failure
@@ -107,7 +102,7 @@ def layer_sites(situation: Situation, reached: bool = True) -> list[LayerSite]:
         for frame, modules in found.items()
         if frame.file in situation.texts
         and (node := call_at(situation.texts[frame.file], frame)) is not None
-        and hasattr(nn, last_name(node.func))
+        and hasattr(nn, name_of_called(node))
     ]
 
 

@@ -12,6 +12,7 @@ from ..trace.records import About, Call, Failure
 from .class_syntax import (
     class_named,
     functions_without_self,
+    layer_class,
     method_named,
     methods_misnamed,
     nested_methods,
@@ -173,11 +174,12 @@ class _Reasons:
                 for call in nodes(function, ast.Call) if function.name != "__init__" else ():
                     above = code.parents[call]
                     is_called = isinstance(above, ast.Call) and above.func is call
-                    name = last_name(call.func)
-                    if arguments_of(call) and not is_called and _is_layer(code, call.func, name):
+                    cls = layer_class(code, call.func)
+                    if arguments_of(call) and not is_called and cls is not None:
                         at = self._at(code, code.statement(call))
                         written = f"{code.text_of(call)} at {at}"
-                        yield f"{written} creates a layer and does not call it: nn.{name}()(x) does"
+                        called = f"nn.{cls.__name__}()(x)"
+                        yield f"{written} creates a layer and does not call it: {called} does"
 
     # Arguments
 
@@ -261,10 +263,6 @@ class _Reasons:
 
 _LONGEST = 50  # characters of a value that is shown
 _FIELDS_OF_MODULE = {"_modules", "_parameters", "_buffers", "_forward_hooks"}
-
-
-def _is_layer(code: Code, node: ast.expr, name: str) -> bool:
-    return _is_module(name) and code.text_of(node) == code.layer(name)
 
 
 def _is_module(name: str) -> bool:

@@ -120,10 +120,6 @@ def positional(call: ast.Call) -> list[ast.expr]:
     return call.args[: starred[0]] if starred else list(call.args)
 
 
-def by_name(call: ast.Call) -> dict[str, ast.expr]:
-    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-
-
 def last_argument(call: ast.Call) -> ast.expr | ast.keyword | None:
     """With its name; None for a call without arguments."""
     arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]

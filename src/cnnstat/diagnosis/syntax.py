@@ -199,10 +199,10 @@ def keyword_name(keyword: ast.keyword) -> str | None:
 
 def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     """An argument, by position or by name; None if it is not written or unpacked from a list."""
-    by_name = keywords_of(call).get(name)
+    named = keywords_of(call).get(name)
     before = call.args[: position + 1]
-    if by_name is not None or len(before) <= position:
-        return by_name
+    if named is not None or len(before) <= position:
+        return named
     return None if any(isinstance(node, ast.Starred) for node in before) else before[position]
 
 

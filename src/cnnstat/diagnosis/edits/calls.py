@@ -7,9 +7,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from torch import nn
-
 from ..changes import Change, Proposal, Situation
+from ..class_syntax import layer_class
 from ..failing_code import FailingCode, creations, failing_code
 from ..source_text import Replacement
 from ..syntax import (
@@ -49,25 +48,17 @@ def layers_not_created(situation: Situation) -> Iterator[Proposal]:
             yield _proposal(Prior.CREATED_AND_CALLED, code.inserted_behind(cls, "()"))
 
 
-def _layer_class(code: Code, node: ast.expr) -> type[nn.Module] | None:
-    """The class of torch.nn that an expression names."""
-    name = last_name(node)
-    cls = getattr(nn, name, None)
-    is_layer = isinstance(cls, type) and issubclass(cls, nn.Module)
-    return cls if is_layer and code.text_of(node) == code.layer(name) else None
-
-
 def _applied_classes(code: Code, function: ast.FunctionDef) -> Iterator[Replacement]:
     """A class of torch.nn called with a tensor: its constructor gets the other arguments."""
     for call in nodes(function, ast.Call):
-        cls, written = _layer_class(code, call.func), arguments_of(call)
+        cls, written = layer_class(code, call.func), arguments_of(call)
         above = code.parents[call]
         is_called = isinstance(above, ast.Call) and above.func is call
         if cls is None or is_called or not written or isinstance(written[0], ast.Constant):
             continue
         others = [code.text_of(node) for node in written[1:]]
         others += [f"{name}={code.text_of(value)}" for name, value in keywords_of(call).items()]
-        if any(_layer_class(code, inner.func) for inner in nodes(written[0], ast.Call)):
+        if any(layer_class(code, inner.func) for inner in nodes(written[0], ast.Call)):
             continue  # nested: the inner one first
         name = cls.__name__.lower()
         tensor = code.text_of(written[0])
@@ -89,7 +80,7 @@ def _classes_as_values(code: Code) -> Iterator[ast.expr]:
             isinstance(above, ast.Call) and node in arguments_of(above)
             and name_of_called(above) in ("Sequential", "append")
         )  # fmt: skip
-        if (is_attribute or is_element) and _layer_class(code, node) is not None:
+        if (is_attribute or is_element) and layer_class(code, node) is not None:
             yield node
 
 

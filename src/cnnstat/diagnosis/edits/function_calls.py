@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from ...results import Shape
 from ...trace.records import tensors_in
 from ..changes import Change, Proposal, Situation
-from ..layer_sites import creating_calls, last_name
+from ..layer_sites import creating_calls
 from ..literals import Span
-from ..source_text import Replacement, by_name, call_at, last_argument, piece, positional, span_of
+from ..source_text import Replacement, call_at, last_argument, piece, positional, span_of
+from ..syntax import keywords_of, name_of_called
 from ..weights import Features, Prior
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
@@ -46,16 +47,16 @@ def function_calls(situation: Situation) -> Iterator[Proposal]:
         yield from _modes(found, frame.file, shapes)
     else:
         name = _other_name(call.type, shapes)
-        if name is not None and last_name(found.func) == call.type:
+        if name is not None and name_of_called(found) == call.type:
             change = Change(replacements=(_renamed(found, frame.file, name),))
             yield Proposal(change, Features(prior=Prior.OTHER_FUNCTION))
 
 
 def _axes(call: ast.Call, text: str, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
     """The axes along which tensors can be joined, where none is written; `cat` for `stack`."""
-    is_stack = last_name(call.func) == "stack"
-    names = by_name(call).keys() & {"dim", "axis"}
-    written = by_name(call)[names.pop()] if names else next(iter(positional(call)[1:]), None)
+    is_stack = name_of_called(call) == "stack"
+    names = keywords_of(call).keys() & {"dim", "axis"}
+    written = keywords_of(call)[names.pop()] if names else next(iter(positional(call)[1:]), None)
     if (written is not None and not is_stack) or len({len(shape) for shape in shapes}) != 1:
         return
     for axis in range(len(shapes[0])):
@@ -76,7 +77,7 @@ def _axes(call: ast.Call, text: str, file: str, shapes: Sequence[Shape]) -> Iter
 def _modes(call: ast.Call, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
     """The linear mode for the number of axes."""
     mode = _MODES.get(len(shapes[0])) if shapes else None
-    for node in (*positional(call), *by_name(call).values()):
+    for node in (*positional(call), *keywords_of(call).values()):
         if isinstance(node, ast.Constant) and node.value in _MODES.values() and mode is not None:
             replacement = Replacement(span_of(node, file), repr(mode))
             yield Proposal(Change(replacements=(replacement,)), Features(prior=Prior.MODE))
@@ -95,5 +96,5 @@ def _other_name(name: str, shapes: Sequence[Shape]) -> str | None:
 
 def _renamed(call: ast.Call, file: str, name: str) -> Replacement:
     place = span_of(call.func, file)
-    first = place.end_column - len(last_name(call.func).encode())
+    first = place.end_column - len(name_of_called(call).encode())
     return Replacement(Span(file, place.end_line, first, place.end_line, place.end_column), name)

@@ -21,7 +21,8 @@ from ..literals import plain
 from ..naming import Places
 from ..provenance import Provenance
 from ..replay import INPUT_AXES, fits
-from ..source_text import Replacement, by_name, piece, positional, span_of
+from ..source_text import Replacement, piece, positional, span_of
+from ..syntax import keywords_of
 from ..weights import Features, Prior
 from .constant_arguments import sides_of_flattened
 
@@ -146,7 +147,7 @@ def _of_calls_above(
     """Another name in the arguments of a call of the user's functions and classes."""
     calls = list(creating_calls(situation, call.path))[1 : _CALLS + 1]
     for place, (scope, text, node) in enumerate(calls, 1):
-        for argument in (*positional(node), *by_name(node).values()):
+        for argument in (*positional(node), *keywords_of(node).values()):
             if not _has_names(argument) or value_of(argument, scope.numbers) != value:
                 continue
             span = span_of(argument, scope.frame.file)

@@ -10,7 +10,8 @@ from ..changes import Change, Proposal, Situation
 from ..layer_sites import LayerSite, layer_sites
 from ..literals import Span
 from ..ranking import INPUT_SIZES
-from ..source_text import Replacement, by_name, call_at, piece, positional, span_of
+from ..source_text import Replacement, call_at, piece, positional, span_of
+from ..syntax import keywords_of
 from ..weights import Features, Prior
 from .names_in_arguments import value_of
 
@@ -26,7 +27,7 @@ def view_and_layer(situation: Situation) -> Iterator[Proposal]:
     if text is None or call is None:
         return
     sides = mismatch.operand.shape[1:]
-    for node in (*positional(call), *by_name(call).values()):
+    for node in (*positional(call), *keywords_of(call).values()):
         size = value_of(node, {})
         if size is None or size < 2 or size == prod(sides):
             continue

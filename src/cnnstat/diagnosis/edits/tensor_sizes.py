@@ -17,8 +17,8 @@ from ..changes import Change, Proposal, Situation
 from ..literals import Literal, origin_of, plain
 from ..naming import Places
 from ..provenance import Provenance
-from ..source_text import Replacement, by_name, call_at, parsed, piece, positional, span_of
-from ..syntax import parameters_of
+from ..source_text import Replacement, call_at, parsed, piece, positional, span_of
+from ..syntax import keywords_of, parameters_of
 from ..weights import Features, Prior
 
 _FACTORIES = {"zeros", "ones", "empty", "rand", "randn", "full", "new_zeros", "new_empty"}
@@ -113,7 +113,7 @@ def _resized(
 
 def _sizes(failure: Failure, created: Call, node: ast.Call, frame: Frame, text: str) -> list[_Size]:
     """The sizes of the tensor that a call creates, as written; none if they are not all there."""
-    written: Sequence[ast.expr] = positional(node) or [*by_name(node).values()][:1]
+    written: Sequence[ast.expr] = positional(node) or [*keywords_of(node).values()][:1]
     if written and isinstance(written[0], ast.Tuple | ast.List):
         written = written[0].elts
     values = created.outputs[0].shape if created.outputs else ()
@@ -153,7 +153,7 @@ def _passed(
         return None
     is_method = bool(names) and names[0] == "self" and isinstance(node.func, ast.Attribute)
     pairs = zip(names[1:] if is_method else names, positional(node), strict=False)
-    return (dict(pairs) | by_name(node)).get(name)
+    return (dict(pairs) | keywords_of(node)).get(name)
 
 
 def _text_for(situation: Situation, call: Call, size: _Size, goal: int) -> str:
