@@ -66,3 +66,41 @@ def test_what_comes_first_and_that_all_suggestions_work(file: Path):
         else:
             example = fix.edit.removeprefix("input ").replace("×", ",").replace(" of ", ":")
             assert (executed(text, example),) == fix.output
+
+
+def edits_of(file: Path):
+    return [[fix.edit for fix in fault.fixes] for fault in faults_of(file)]
+
+
+def test_two_ways_to_write_one_fix_are_shown_as_one():
+    edits = edits_of(FOLDER / "settings" / "half_of_a_name.py")
+    assert edits == [["nn.Linear(width, 10)", "nn.Linear(32, 2 * width)"]]
+
+
+def test_the_padding_of_a_pool_is_explained():
+    (fault,) = faults_of(FOLDER / "settings" / "padding_of_pool.py")
+    assert fault.explanation[-1] == "padding may be at most half the kernel: 1×1"
+
+
+def test_a_batch_axis_and_a_flatten_are_two_errors(tmp_path):
+    source = """
+from torch import nn
+
+example_input = "3,32,32"
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3)
+        self.pool = nn.MaxPool2d(2)
+        self.fc = nn.Linear(16 * 15 * 15, 10)
+
+    def forward(self, x):
+        return self.fc(self.pool(self.conv(x)))
+"""
+    file = tmp_path / "net.py"
+    file.write_text(source)
+    assert edits_of(file) == [["input 1×3×32×32"], ["self.fc(self.pool(self.conv(x)).flatten(1))"]]
+    file.write_text(source.replace("self.pool(self.conv(x))", "self.pool(self.conv(x)).flatten(1)"))
+    assert edits_of(file) == [["input 1×3×32×32"]]  # no layer with the channels as examples

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..inputs import InputSpec
 from ..operators.convolution import Convolution
+from ..operators.describe import dims_of
 from ..operators.joins import Cat
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
@@ -42,6 +43,7 @@ def effects_of(
     batches = {shape[0] for shape in shapes if shape}
     return Effects(
         over_the_sides=uses_sides(run, failure),
+        channels_as_examples=_channels_are_examples(run, failure),
         classifies_positions=_classifies_positions(run, failure),
         mixes_the_batch=bool(shapes) and _mixes_the_batch(run, shapes),
         fixes_the_batch=len(shapes) == len(inputs) and bool(_numbers_of(change) & batches)
@@ -68,6 +70,20 @@ def _mixes_the_batch(run: Trace, inputs: Sequence[Shape]) -> bool:
     outputs = [out.shape for out in run.calls[0].outputs if out.shape] if run.calls else []
     return bool(outputs) and not any(
         shape[0] in rows or batches & set(shape) for shape in outputs
+    )  # fmt: skip
+
+
+def _channels_are_examples(run: Trace, failure: Failure) -> bool:
+    """Whether a linear layer gets the channels of a map without a batch axis as rows."""
+    channels = {
+        call.outputs[0].shape[0] for call in run.calls
+        if call.type.lower().startswith("conv") and call.inputs and call.outputs
+        and len(call.inputs[0].shape) == (dims_of(call) or 0) + 1
+    }  # fmt: skip
+    return any(
+        call.module is not None and call.module.base == "Linear"
+        and len(call.inputs[0].shape) == 2 and call.inputs[0].shape[0] in channels
+        for call, _ in _new_calls(run, failure)
     )  # fmt: skip
 
 

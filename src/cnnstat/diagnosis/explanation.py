@@ -10,6 +10,7 @@ from ..operators.convolution import Convolution, wide_output_padding
 from ..operators.describe import dims_of, window_of
 from ..operators.joins import Join
 from ..operators.linear import Matmul
+from ..operators.pooling import Pool
 from ..operators.registry import view_of
 from ..operators.views import Reshape
 from ..trace.records import About, Failure, TensorSpec
@@ -169,6 +170,11 @@ class _Explanation:
         padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""
         kernel = format_shape(window.kernel)
         yield f"input is {format_shape(x.shape)}, the kernel takes {kernel}{padded}"
+        if isinstance(view, Pool):
+            most = tuple(size // 2 for size in window.kernel)
+            if any(p > half for p, half in zip(window.padding, most, strict=True)):
+                yield f"padding may be at most half the kernel: {format_shape(most)}"
+                return
         resized = self.provenance.resized_by(x)
         if resized:
             steps = [format_shape(resized[-1][1])]

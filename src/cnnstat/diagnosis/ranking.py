@@ -75,6 +75,7 @@ def setting_features(
         loses_padding=value == 0 and any(use.name == "padding" for use in uses),
         gains_padding=literal.value == 0 and any(use.name == "padding" for use in uses),
         changes_window=any(use.name in WINDOW_SETTINGS for use in uses),
+        is_largest_padding=any(_is_largest_padding(use, value) for use in uses),
         overshoots=any(
             multiplies_exactly(module.settings)
             and not multiplies_exactly({**module.settings, **settings[path]})
@@ -86,6 +87,13 @@ def setting_features(
         change=relative_change(literal.value, value),
         is_undecided=is_undecided,
     )
+
+
+def _is_largest_padding(use: Use, value: int) -> bool:
+    """Whether a pool had more padding than half its kernel, which torch refuses, and gets that."""
+    if use.name != "padding" or "Pool" not in use.module.base:
+        return False
+    return use.value > value == number_in(use.module.settings["kernel_size"]) // 2
 
 
 def multiplies_exactly(settings: Mapping[str, Any]) -> bool:

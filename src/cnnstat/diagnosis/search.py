@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 from operator import itemgetter
 from typing import Any
 
 from ..inputs import InputSpec
 from ..operators.registry import Trait, traits_of
-from ..trace.records import Failure
+from ..trace.records import Failure, Trace
 from .changes import Change, Proposal, Situation, as_shapes
 from .edits import proposals_for
+from .edits.other_inputs import usual_inputs
 from .effects import effects_of, uses_sides
 from .literals import plain
 from .provenance import LAYOUT_CALLS
 from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
-from .source_text import Replacement, place_before
+from .source_text import Replacement, place_before, redundancy
 from .subjects import Outcome, SourceSubject, Subject
-from .weights import ALTERNATIVE, EFFECT, MISLEADING, total
+from .weights import ALTERNATIVE, EFFECT, MISLEADING, Prior, total
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
@@ -72,7 +74,17 @@ class Search:
                 errors = self._assuming(proposal.change, before, outcome, depth)
                 if errors:
                     return errors, True
-        return [Found(before, outcome, ())], False
+        fixes = [] if depth else list(islice(self._usual_inputs(before, outcome), 1))
+        return [Found(before, outcome, tuple(fixes))], bool(fixes)
+
+    def _usual_inputs(self, before: Change, outcome: Outcome) -> Iterator[Fixed]:
+        """For a model that needs a much larger image: several layers fail with the next larger."""
+        for change in usual_inputs(self._situation(before, outcome)):
+            if time.process_time() > self.until:
+                break
+            result = self.subject.run(before.and_then(change))
+            if result.failure is None:
+                yield change, result
 
     def _assuming(
         self, assumed: Change, before: Change, outcome: Outcome, depth: int
@@ -108,6 +120,7 @@ class Search:
         fixes: list[tuple[float, Proposal, Outcome]] = []
         advances: list[tuple[Proposal, Outcome]] = []
         fixed: set[object] = set()
+        effects: dict[object, int] = {}  # of an edit of a setting → its place among the fixes
         tried_texts = tried_inputs = 0
         best = inf
         for proposal in proposals_for(self._situation(before, outcome)):
@@ -129,13 +142,20 @@ class Search:
             result = self.subject.run(before.and_then(proposal.change))
             if result.failure is None:
                 cost = proposal.cost + self._effects(before, proposal.change, outcome, result)
-                if cost < MISLEADING:
+                key = _same_settings(proposal.change, outcome, result)
+                same = effects.get(key) if key is not None else None
+                if same is not None:
+                    least, other, _ = fixes[same]
+                    old, new = (redundancy(p.change.replacements, outcome.texts)
+                                for p in (other, proposal))  # fmt: skip
+                    if new < old and cost < MISLEADING:
+                        fixes[same] = min(cost, least), proposal, result
+                elif cost < MISLEADING:
+                    effects[key] = len(fixes)
                     fixes.append((cost, proposal, result))
                     best = min(best, cost)
                     fixed.add(place)
-            elif _comes_further(result.failure, outcome.failure) and not uses_sides(
-                result.failure.trace, outcome.failure
-            ):
+            elif _is_progress(proposal, result.failure, outcome.failure):
                 advances.append((proposal, result))
         advances.sort(key=_by_progress)
         fixes.sort(key=itemgetter(0))
@@ -176,6 +196,13 @@ class Search:
         )
 
 
+def _is_progress(proposal: Proposal, result: Failure, before: Failure) -> bool:
+    if proposal.features.prior is Prior.UNBATCHED and result.op != before.op:
+        # With a batch the same call may fail for another reason, and fewer operators run before it.
+        return len(result.trace.calls) >= len(before.trace.calls)
+    return _comes_further(result, before) and not uses_sides(result.trace, before)
+
+
 _OF_CODE = {"AttributeError", "NameError", "NotImplementedError", "TypeError"}
 
 
@@ -189,6 +216,25 @@ def _comes_further(result: Failure, before: Failure) -> bool:
         return result.progress > before.progress and len(places) == 2
     are_of_code = {result.error, before.error} <= _OF_CODE
     return are_of_code and bool(result.frames) and result.frames[-1:] != before.frames[-1:]
+
+
+def _same_settings(change: Change, outcome: Outcome, result: Outcome) -> object:
+    """Equal for edits of the same lines with which layers have the same settings; None for others.
+
+    `64` and `width`, `width` and `width * 1` are two ways to write one fix.
+    """
+    assert outcome.failure is not None
+    if not change.replacements or result.trace is None:
+        return None
+    before, after = _settings(outcome.failure.trace), _settings(result.trace)
+    lines = frozenset((r.span.file, r.span.line) for r in change.replacements)
+    changed = [(path, after[path]) for path in after if after[path] != before.get(path)]
+    return (lines, repr(changed)) if changed else None
+
+
+def _settings(run: Trace) -> dict[str, dict[str, Any]]:
+    return {path: {name: plain(value) for name, value in module.settings.items()}
+            for path, module in run.modules.items()}  # fmt: skip
 
 
 def _change_inputs_only(changes: list[Change]) -> bool:

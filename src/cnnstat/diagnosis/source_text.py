@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -49,6 +49,24 @@ def replaced(text: str, replacements: Iterable[Replacement]) -> str:
         begin, end = _offsets(starts, replacement.span)
         source = source[:begin] + replacement.text.encode() + source[end:]
     return source.decode()
+
+
+_NEUTRAL = re.compile(r"[-+] 0\b(?!\.)|[*/] 1\b(?!\.)")  # `width * 1`
+_NAME = re.compile(r"\b[^\W\d]\w*")
+
+
+def redundancy(replacements: Iterable[Replacement], texts: Mapping[str, str]) -> tuple[int, int]:
+    """The operations without effect that an edit of `texts` leaves, and the lines where a number
+    takes the place of a name. The less, the plainer it is.
+    """
+    neutral = numbers = 0
+    for replacement in replacements:
+        line, file = replacement.span.line, replacement.span.file
+        before = texts[file]
+        old, new = (lines_of(text)[line - 1] for text in (before, replaced(before, [replacement])))
+        neutral += max(0, len(_NEUTRAL.findall(new)) - len(_NEUTRAL.findall(old)))
+        numbers += len(set(_NAME.findall(new))) < len(set(_NAME.findall(old)))
+    return neutral, numbers
 
 
 def _starts(text: str) -> list[int]:

@@ -174,6 +174,7 @@ class Prior(Enum):
     STAR = -0.4, "the items of a list are the arguments"
 
     MISSPELT = -1.0, "an existing name is close to the one that does not exist"
+    FUNCTION_OF_LAYER = -0.6, "an activation has no parameters: its function does the same"
     SELF = -1.1, "self. was forgotten where the attribute is read or assigned"
     IMPORT = -1.0, "most files import this by the same name"
     CLASS_DEFINITION = -0.8, "nn.Module asks for super().__init__(), self and a method forward"
@@ -222,6 +223,7 @@ class Features:
     becomes_pointwise: bool = False
     loses_padding: bool = False
     gains_padding: bool = False  # where 0 was written
+    is_largest_padding: bool = False  # that a pool allows, where more was written
     overshoots: bool = False  # a transposed convolution no longer multiplies the sides exactly
     changes_window: bool = False
     was_planned: bool = False
@@ -251,6 +253,7 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
     Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
     Weight(0.6, lambda e: e.gains_padding, "nor does who wants it write that there is none"),
+    Weight(-3.0, lambda e: e.is_largest_padding, "who writes too much padding wants some"),
     Weight(2.0, lambda e: e.overshoots, "other inputs, of even sides, no longer fit"),
     Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),
     Weight(0.1, lambda e: e.is_chosen, "the size of an input follows, that of an output is chosen"),
@@ -281,6 +284,7 @@ class Effects:
     """The properties of the network that an edit leaves, as the run with it shows."""
 
     over_the_sides: bool = False
+    channels_as_examples: bool = False
     mixes_the_batch: bool = False
     fixes_the_batch: bool = False
     classifies_positions: bool = False
@@ -288,6 +292,7 @@ class Effects:
 
 EFFECT: tuple[Weight[Effects], ...] = (
     Weight(20.0, lambda e: e.over_the_sides, "the columns of a map are no features"),
+    Weight(20.0, lambda e: e.channels_as_examples, "the channels of a single map are no batch"),
     Weight(20.0, lambda e: e.mixes_the_batch, "a row of the output is of one example"),
     Weight(3.0, lambda e: e.classifies_positions, "a classifier has one output for each example"),
     Weight(3.0, lambda e: e.fixes_the_batch, "the last batch of a data set is smaller"),

@@ -5,7 +5,12 @@ forgotten `self.`, a forgotten import.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn.modules import activation
 
 from ...models.suggestions import misspelt_in
 from ...trace.records import Frame
@@ -35,6 +40,13 @@ _IMPORTS = {
 """What most files import by these names."""
 
 
+_ACTIVATIONS = {
+    name.lower() for name, cls in vars(activation).items()
+    if isinstance(cls, type) and issubclass(cls, nn.Module)
+} & (vars(torch).keys() | vars(nn.functional).keys())  # fmt: skip
+"""The names of activations that torch has as functions, too."""
+
+
 def misspelt_names(situation: Situation) -> Iterator[Proposal]:
     raised = situation.raised
     frame = None if raised is None else raised.frame
@@ -48,6 +60,7 @@ def misspelt_names(situation: Situation) -> Iterator[Proposal]:
     for rank, name in enumerate(raised.near if places else ()):
         replacements = tuple(Replacement(place, name) for place in places)
         yield _proposal(Prior.MISSPELT, *replacements, further_back=rank)
+    yield from _functions(code, frame, raised.missing)
     yield from _without_self(code, frame, raised.missing)
     if situation.failure.error == "NameError" and raised.missing in _IMPORTS:
         yield _proposal(Prior.IMPORT, _import(code, _IMPORTS[raised.missing]))
@@ -112,6 +125,24 @@ def _same_attribute(
     if not _is_self(one.value) or cls is None:
         return [one]
     return [a for a in attributes if _is_self(a.value) and code.around(a, ast.ClassDef) is cls]
+
+
+def _functions(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:
+    """`torch.relu(x)` for `self.relu(x)` of a layer that was never created."""
+    function = re.sub(r"_?\d*$", "", name)
+    if function not in _ACTIVATIONS:
+        return
+    known = code.named(f"torch.{function}") if hasattr(torch, function) else None
+    written = known or code.function(function)
+    if written is None:
+        return
+    attributes = [a for a in nodes(code.tree, ast.Attribute) if a.attr == name]
+    for attribute in attributes:
+        if attribute.end_lineno in _lines(frame) and _is_self(attribute.value):
+            same = _same_attribute(code, attribute, attributes)
+            replacements = [code.replacement(a, written) for a in same]
+            yield _proposal(Prior.FUNCTION_OF_LAYER, *replacements)
+            return
 
 
 def _without_self(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:

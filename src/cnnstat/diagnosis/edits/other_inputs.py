@@ -166,6 +166,18 @@ def _sides(situation: Situation, value: int, shape: Shape) -> Iterator[tuple[Sha
             yield scaled(side), features
 
 
+def usual_inputs(situation: Situation) -> Iterator[Change]:
+    """Images of usual sides for a window that is larger than its map, the smallest first."""
+    inputs = situation.inputs
+    if situation.mismatch.kind != "window" or not inputs or len(inputs[0].shape) != 4:
+        return
+    first = inputs[0]
+    for side in sorted(_USUAL_SIDES):
+        if side > max(first.shape[2:]):
+            shape = (*first.shape[:2], side, side)
+            yield Change(inputs=(replace(first, shape=shape), *inputs[1:]))
+
+
 _MOST_STEPS = 2_000  # a side beyond is typed by mistake: usual ones are tried, too
 
 
