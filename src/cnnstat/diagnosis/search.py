@@ -27,6 +27,7 @@ from .weights import ALTERNATIVE, EFFECT, MISLEADING, Prior, total
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
 _SECONDS = 1.5  # of the processor's time, for all of a diagnosis
+_SECONDS_OF_INPUTS = 0.5  # more, where nothing else was found
 _ERRORS = 4
 _WORTH_SHOWING = 2.5  # bits more than the best fix, at most
 _PLACES = 3  # of the source that one fix changes
@@ -79,8 +80,9 @@ class Search:
 
     def _usual_inputs(self, before: Change, outcome: Outcome) -> Iterator[Fixed]:
         """For a model that needs a much larger image: several layers fail with the next larger."""
+        until = max(self.until, time.process_time() + _SECONDS_OF_INPUTS)
         for change in usual_inputs(self._situation(before, outcome)):
-            if time.process_time() > self.until:
+            if time.process_time() > until:
                 break
             result = self.subject.run(before.and_then(change))
             if result.failure is None:
