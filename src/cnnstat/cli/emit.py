@@ -18,8 +18,8 @@ from ..escaping import visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
+from ..render.output_files import check_writable, write_files
 from .model_code import running_models
-from .output_files import check_writable, write_files
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark

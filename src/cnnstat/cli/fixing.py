@@ -18,7 +18,7 @@ import typer
 
 from ..errors import ModelError, UsageError
 from ..escaping import visible
-from .output_files import write_files
+from ..render.output_files import write_files
 from .problems import print_problems
 
 if TYPE_CHECKING:

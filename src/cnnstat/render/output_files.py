@@ -1,4 +1,4 @@
-"""Files that a command writes."""
+"""Files that a result is written to: completely, or not at all."""
 
 from __future__ import annotations
 
