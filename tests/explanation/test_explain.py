@@ -455,7 +455,7 @@ def test_a_long_sum_is_broken_between_its_terms():
         (["alexnet", "conv1", "--input", "1,3,227,227"], 0, "= ⌊(227 + 2 · 3 − 11) / 4⌋ + 1 = 56"),
         (["lenet", "linear3", "--arg", "num_classes=7"], 0, "out = 7"),
         (["alexnet", "conf1"], 2, "did you mean conv1"),
-        (["alexnet"], 2, "Missing argument"),
+        (["alexnet"], 2, "takes LAYER, which is missing"),
     ],
 )
 def test_the_command_line(arguments, status, shown, capsys):

@@ -729,7 +729,7 @@ def test_a_terminal_of_80_columns() -> None:
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
-        ("verify", 2, ["Missing argument 'MODEL'"]),
+        ("verify", 2, ["takes MODEL, which is missing"]),
         ("verify run.json", 2, ["is a saved analysis", "need the model itself"]),
         ("verify alexnett", 2, ["did you mean alexnet"]),
         ("verify lenet --input 1,1,2,2", 1, ["shapes don't fit at conv2 (Conv2d 6→16 5×5)"]),
@@ -748,7 +748,7 @@ def test_the_command(capsys: Capture, tmp_path: Path) -> None:
     file = tmp_path / "verified.json"
     line = "verify lenet --input 2,1,28,28 --arg num_classes=7 --mode train --output"
     assert run([*line.split(), str(file)]) == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", f"wrote {file}\n")
     record = json.loads(file.read_text())
     ours = record["ours"]
     assert (ours["mode"], ours["model"]["arguments"]) == ("train", {"num_classes": 7})

@@ -8,6 +8,7 @@ import typer
 
 from ..choices import DeviceKind
 from .shared_options import FormatOption, OutputOption
+from .terminal import echo_note
 
 
 def command(
@@ -35,7 +36,7 @@ def command(
 
     to = destination(format, output)
     if measure:
-        typer.echo("measuring, about 15 seconds: best with nothing else at work here", err=True)
+        echo_note("measuring, about 15 seconds: best with nothing else at work here")
     elif on is not None:
         raise UsageError("--on says what to measure", hint="add --measure")
     emit(Devices(devices=(measure_device(on),)) if measure else list_devices(), to)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -14,12 +14,13 @@ import msgspec
 import typer
 
 from ..errors import ModelError, OutputError, UsageError
-from ..escaping import visible_json
+from ..escaping import visible, visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.options import EXTENSIONS, Format, Options
 from ..render.output_files import check_writable, write_files
 from .model_code import running_models
+from .terminal import echo, has_colours, is_terminal, width_of
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -95,15 +96,23 @@ def result_of(
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:
     """Render the result and print it, or write it with the pictures it links to."""
     if to.file is None:
-        on_terminal = sys.stdout is not None and sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if on_terminal else None
-        decorated = on_terminal and not os.environ.get("NO_COLOR")
+        width = width_of(sys.stdout) if is_terminal(sys.stdout) else None
+        decorated = has_colours(sys.stdout)
         document = render(result, to.format, options, width=width, decorated=decorated)
         _print(document.text, to.format)
         return
     document = render(result, to.format, options, linked_from=to.file)
     files = {to.file.parent / name: text for name, text in document.pictures.items()}
-    write_files({**files, to.file: document.text})
+    write_files({to.file: document.text, **files})
+    _echo_written(to.file, *files)
+
+
+def _echo_written(*paths: Path) -> None:
+    """Print what a command wrote; not that it wrote to a device, such as /dev/stdout."""
+    written = [visible(str(path)) for path in paths if path.is_file() or path.is_dir()]
+    if written:
+        with suppress(OSError, ValueError):  # standard error is full or closed
+            echo(f"wrote {', '.join(written)}")
 
 
 def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None) -> None:
@@ -117,9 +126,11 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
     interrupted = any(run.status == "interrupted" for run in result.runs)
     if is_first_process():
         emit(result, Destination(format or "table", None))
+        if folder is not None:
+            _echo_written(folder)
         if interrupted:
             how = f"\n  to go on: cnnstat bench --resume {folder}" if folder else ""
-            typer.echo(f"interrupted: what was measured until then is shown{how}", err=True)
+            echo(f"interrupted: what was measured until then is shown{how}")
     if interrupted:
         raise KeyboardInterrupt
 

@@ -6,7 +6,6 @@ Only where the user asks for it, after the difference was shown, and never into 
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 import sys
 from collections import defaultdict
@@ -14,17 +13,17 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from ..errors import ModelError, UsageError
 from ..escaping import visible
 from ..render.output_files import write_files
+from ..render.styles import styled
 from .problems import print_problems
+from .terminal import echo, has_colours
 
 if TYPE_CHECKING:
     from ..diagnosis.results import Diagnosis, Fix
 
-_COLOURS = {"-": typer.colors.RED, "+": typer.colors.GREEN, "@": typer.colors.CYAN}
+_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
 
 def write_fix(error: ModelError, number: int) -> None:
@@ -48,7 +47,7 @@ def write_fix(error: ModelError, number: int) -> None:
         # Python compares the time in seconds and the size, which an edit may leave as they were
         Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
         undo = shlex.join(["mv", str(copy), str(file)])
-        typer.echo(f"wrote {visible(str(file))}; to undo: {visible(undo)}", err=True)
+        echo(f"wrote {visible(str(file))}; to undo: {visible(undo)}")
 
 
 def _chosen(diagnosis: Diagnosis, number: int) -> list[Fix]:
@@ -85,14 +84,14 @@ def _changed_files(fixes: list[Fix]) -> dict[Path, tuple[str, str]]:
 
 
 def _show_difference(file: Path, before: str, after: str) -> None:
-    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    colours = has_colours(sys.stderr)
     lines = unified_diff(
         before.splitlines(), after.splitlines(), str(file), str(file), "", "", 2, ""
     )
-    typer.echo("", err=True)
+    echo("")
     for line in lines:
-        colour = _COLOURS.get(line[:1]) if colours else None
-        typer.echo(typer.style(visible(line.expandtabs(4)), fg=colour), err=True)
+        text = visible(line.expandtabs(4))
+        echo(styled(text, _COLOURS.get(line[:1], "")) if colours else text)
 
 
 def _free_name(file: Path) -> Path:

@@ -11,6 +11,7 @@ from ..models.model_sources import prefixes_in_help
 from .completion import complete_source
 from .model_code import running_models
 from .shared_options import FormatOption, OutputOption
+from .terminal import echo, is_terminal
 
 
 def command(
@@ -42,5 +43,5 @@ def command(
     with running_models():
         listing = list_models(source, filter)
     emit(listing, to)
-    if not source and to.file is None and sys.stdout.isatty():
-        typer.echo(f"\nmore: cnnstat list {prefixes_in_help()}", err=True)
+    if not source and to.file is None and is_terminal(sys.stdout):
+        echo(f"\nmore: cnnstat list {prefixes_in_help()}")

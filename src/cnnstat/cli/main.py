@@ -9,12 +9,12 @@ import os
 import sys
 import threading
 import traceback
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ..errors import CnnstatError, ModelError, OutputError, message_of
-from ..escaping import message_text, visible_lines
+from ..errors import CnnstatError, ModelError, OutputError, UsageError, message_of
+from ..escaping import visible_lines
 from ..version import __version__
 from . import (
     bench,
@@ -32,23 +32,34 @@ from . import (
 )
 from .completion import join_words_of_bash
 from .model_code import prepare_process
+from .terminal import echo, echo_error
+from .usage import EXAMPLE, ClickError, usage_error
 
 app = typer.Typer(
     name="cnnstat", no_args_is_help=True, rich_markup_mode=None,
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-app.command("list", short_help="The models that can be named.")(list_models.command)
-app.command("shapes", short_help="Every layer's shape and cost, and the totals.")(shapes.command)
-app.command("compare", short_help="How networks differ, and why.")(compare.command)
-app.command("explain", short_help="The arithmetic of one layer, with its numbers.")(explain.command)
-app.command("lint", short_help="Mistakes in networks that run.")(lint.command)
-app.command("scale", short_help="How costs grow with a size or an argument.")(scale.command)
-app.command("memory", short_help="What training will hold on a device, before it.")(memory.command)
-app.command("roofline", short_help="What a step takes at least on a device.")(roofline.command)
-app.command("devices", short_help="Peaks of devices, stated or measured.")(devices.command)
-app.command("latency", short_help="Inference, timed: latency and throughput.")(latency.command)
-app.command("bench", short_help="Train it for real: accuracy, speed, memory.")(bench.command)
-app.command("verify", short_help="What other counters say, and why it differs.")(verify.command)
+
+
+def _add(name: str, module: Any, short_help: str, example: str) -> None:
+    """Add a command; `example` ends its help, and errors about what was typed show it."""
+    app.command(name, short_help=short_help, epilog=f"{EXAMPLE}cnnstat {name} {example}".rstrip())(
+        module.command
+    )
+
+
+_add("list", list_models, "The models that can be named.", "--filter 'resnet*'")
+_add("shapes", shapes, "Every layer's shape and cost, and the totals.", "nin --depth 1")
+_add("compare", compare, "How networks differ, and why.", "nin alexnet")
+_add("explain", explain, "The arithmetic of one layer, with its numbers.", "alexnet conv2")
+_add("lint", lint, "Mistakes in networks that run.", "my_model.py:Net")
+_add("scale", scale, "How costs grow with a size or an argument.", "nin --over H,W=128:512:*2")
+_add("memory", memory, "What training will hold on a device, before it.", "nin --batch-size 128")
+_add("roofline", roofline, "What a step takes at least on a device.", "nin --device h100")
+_add("devices", devices, "Peaks of devices, stated or measured.", "")
+_add("latency", latency, "Inference, timed: latency and throughput.", "lenet --batch-size 1,8")
+_add("bench", bench, "Train it for real: accuracy, speed, memory.", "lenet --epochs 2")
+_add("verify", verify, "What other counters say, and why it differs.", "nin")
 
 
 def _print_version(show: bool) -> None:
@@ -75,31 +86,37 @@ def options(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     debug = "--debug" in arguments  # at any place: it is no option of a command
+    typed = [argument for argument in arguments if argument != "--debug"]
     try:
-        app(with_numbered_fix([argument for argument in arguments if argument != "--debug"]))
+        return _run_command(typed)
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return 0  # typer sets this for a reader that left early, as `head` does
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except CnnstatError as error:
-        if isinstance(error, ModelError) and error.diagnosis is not None:
-            _report_problems(error, debug)
-        else:
-            _report(str(error), debug)
-        return error.exit_status
+        return _report(error, debug)
     except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
         if isinstance(error, OSError) and error.errno in _NO_SPACE:  # for the help or the version
-            _report(f"cannot write to standard output\n  {error.strerror}", debug)
-            return OutputError.exit_status
-        _report(
-            message_text(f"this is a fault of cnnstat: {type(error).__name__}: {message_of(error)}")
-            + "\n  try: the same command with --debug, and report what it prints",
-            debug,
-        )
-        return 1
-    return 0
+            return _report(
+                OutputError("cannot write to standard output", error.strerror or ""), debug
+            )
+        fault = f"this is a fault of cnnstat: {type(error).__name__}: {message_of(error)}"
+        again = "the same command with --debug, and report what it prints"
+        return _report(CnnstatError(fault, hint=again), debug)
+
+
+def _run_command(arguments: list[str]) -> int:
+    """Parse a command line and run it; errors of its syntax are raised as errors of cnnstat's."""
+    try:
+        status = app(with_numbered_fix(arguments), standalone_mode=False)
+    except ClickError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            echo(str(error))
+            return UsageError.exit_status
+        raise usage_error(error, typer.main.get_command(app), arguments) from error
+    return status if isinstance(status, int) else 0
 
 
 def with_numbered_fix(arguments: list[str]) -> list[str]:
@@ -114,22 +131,18 @@ def with_numbered_fix(arguments: list[str]) -> list[str]:
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-def _report(message: str, debug: bool) -> None:
-    """Print an error, after its traceback if that is wanted."""
+def _report(error: CnnstatError, debug: bool) -> int:
+    """Print an error, after the traceback if that is wanted; return the exit status."""
     with contextlib.suppress(OSError, ValueError):  # standard error is full or closed
         if debug:
-            typer.echo(visible_lines(traceback.format_exc()), err=True)
-        typer.echo(f"error: {message}", err=True)
+            echo(visible_lines(traceback.format_exc()))
+        if isinstance(error, ModelError) and error.diagnosis is not None:
+            from .problems import print_problems
 
-
-def _report_problems(error: ModelError, debug: bool) -> None:
-    """Print the errors of a diagnosis with their places in the source."""
-    from .problems import print_problems
-
-    with contextlib.suppress(OSError, ValueError):
-        if debug:
-            typer.echo(visible_lines(traceback.format_exc()), err=True)
-        print_problems(error)
+            print_problems(error)
+        else:
+            echo_error(error)
+    return error.exit_status
 
 
 def main() -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -12,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, NoReturn, TextIO
 
-import typer
-
 from ..errors import ModelError, format_exception
-from ..escaping import message_text
+from .terminal import echo_note
 
 _STDOUT, _STDERR = 1, 2
 _interrupted = threading.Event()
@@ -35,9 +32,9 @@ def _report(failure: Any) -> None:
     """Report the exception of a thread, a `__del__` or an exit handler, after which all goes on."""
     error = failure.exc_value
     if error is not None and not isinstance(error, SystemExit):
-        reason = message_text(format_exception(error))
+        reason = format_exception(error)
         with suppress(OSError, ValueError):  # standard error is full or closed
-            typer.echo(f"note: outside of the run, code fails with {reason}", err=True)
+            echo_note(f"outside of the run, code fails with {reason}")
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -88,15 +85,11 @@ def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int,
     file: TextIO | None = None, line: str | None = None,
 ) -> None:  # fmt: skip
-    from ..render.problems import wrapped
-
     with suppress(OSError, ValueError):  # a file on another drive, or below a folder that is gone
         relative = os.path.relpath(filename)
         filename = filename if relative.startswith("..") else relative
-    note = f"note: {filename}:{lineno}: {category.__name__}: {message}"
-    width = shutil.get_terminal_size((100, 24)).columns
     with suppress(OSError, ValueError):  # standard error is full or closed
-        typer.echo("\n".join(wrapped(message_text(note), width, 0, 2, indented=True)), err=True)
+        echo_note(f"{filename}:{lineno}: {category.__name__}: {message}")
 
 
 @contextmanager

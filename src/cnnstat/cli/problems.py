@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from ..errors import ModelError
 from ..escaping import message_text
+from .terminal import PIPED_WIDTH, echo, has_colours, width_of
 
 if TYPE_CHECKING:
     from ..diagnosis.results import Diagnosis
-
-_PIPED = 100  # characters of a line where there is no terminal
 
 
 def print_problems(error: ModelError, offers_fix: bool = True) -> None:
     """Print the errors of a diagnosis, after an empty line if layers were printed above them."""
     from ..diagnosis.view import problem_of
     from ..render.blocks import Report, with_visible_texts
-    from ..render.problems import wrapped
     from ..render.text import render_blocks
+    from ..render.wrapping import wrapped
 
     problems = tuple(problem_of(fault) for fault in error.diagnosis.errors)
     report = with_visible_texts(Report("", problems))
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    width = shutil.get_terminal_size((_PIPED, 24)).columns
-    decorated = on_terminal and not os.environ.get("NO_COLOR")
-    text = render_blocks(report.blocks, width, decorated)
+    width = width_of(sys.stderr) or PIPED_WIDTH
+    text = render_blocks(report.blocks, width, has_colours(sys.stderr))
     notes = [*error.context, *([f"try: {error.hint}"] if error.hint else [])]
     if offers_fix:
         notes += _offer(error.diagnosis)
     lines = [line for note in notes for line in wrapped(message_text(note), width, 2, 4)]
     shown = "".join(f"  {line}\n" for line in lines)
     above = "\n" if len(error.diagnosis.layers) > 1 else ""
-    typer.echo(f"{above}{text}{shown}", err=True, nl=False)
+    echo(f"{above}{text}{shown}".removesuffix("\n"))
 
 
 def _offer(diagnosis: Diagnosis) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -17,6 +16,7 @@ from ..fast_meta import fast_torch_import
 from ..inference.results import Stage
 from ..units import format_bytes
 from .model_code import running_models
+from .terminal import echo_note
 
 if TYPE_CHECKING:
     from ..bench.runner import Started
@@ -53,7 +53,7 @@ class Progress:
     def watch(self, event: Started | Step | Epoch | Stage | str) -> None:
         """Show an event of a training or measurement. A text is a note."""
         if isinstance(event, str):
-            typer.echo(f"note: {event}", err=True)
+            echo_note(str(event))
         elif isinstance(event, Stage):
             if self.task is None:
                 self.task = self.bar.add_task("", total=1.0, figures="")

@@ -12,15 +12,14 @@ error: shapes don't fit at fc1 (Linear 800→120)
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
 from .blocks import ChangedLine, Excerpt, Problem, Remedy
 from .text_pictures import StyledLine
+from .wrapping import LEAST_ROOM, cells, wrapped
 
 _INDENT = "  "
-_LEAST_ROOM = 20
 _MARK, _FRAME, _PROOF, _LABEL = "bold red", "blue", "green", "bold green"
 _LEVELS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
 _SIGNS = {"-": "red", "+": "green", " ": "dim"}
@@ -30,7 +29,7 @@ def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
     """The problem as styled lines; `width` in characters, None for no limit."""
     label = problem.label
     behind = len(label) + 2
-    if width is not None and width - behind < _LEAST_ROOM:  # on a line of its own
+    if width is not None and width - behind < LEAST_ROOM:  # on a line of its own
         yield ((label, _LEVELS[problem.level]), (":", "bold"))
         rest = wrapped(problem.headline, width, len(_INDENT), len(_INDENT))
     else:
@@ -95,7 +94,7 @@ def _cut(excerpt: Excerpt, room: int | None) -> tuple[str, int, int]:
     text, first, end = text[indent:], max(0, excerpt.first - indent), excerpt.end - indent
     if room is None or cells(text) <= room:
         return text, first, end
-    room = max(room, _LEAST_ROOM)
+    room = max(room, LEAST_ROOM)
     # the marked part in the middle, or its beginning if it is longer than the line
     start = max(0, min(first - (room - min(end - first, room)) // 2, len(text) - room))
     shown = text[start:]
@@ -129,53 +128,7 @@ def _remedy(remedy: Remedy, width: int | None) -> Iterator[StyledLine]:
 def _changed(change: ChangedLine, indent: str, width: int | None) -> Iterator[StyledLine]:
     head = f"{indent}{change.line:>4} {change.sign} "
     text = change.text
-    room = None if width is None else max(_LEAST_ROOM, width - len(head))
+    room = None if width is None else max(LEAST_ROOM, width - len(head))
     while room is not None and cells(text) > room:
         text = text[:-2] + "…"
     yield ((f"{head}{text}", _SIGNS[change.sign]),)
-
-
-def cells(text: str) -> int:
-    """The columns that a text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
-
-
-def wrapped(
-    text: str, width: int | None, first: int, rest: int, indented: bool = False
-) -> list[str]:
-    """The text in lines that fit behind `first` columns, and all but the first behind `rest`.
-
-    Broken between words, and inside of one that is longer than a line. With `indented`, all but
-    the first begin with the spaces that `rest` has more than `first`.
-    """
-    if width is None:
-        return [text]
-    lines: list[str] = []
-    line = ""
-    more = " " * (rest - first) if indented else ""
-
-    def room() -> int:
-        return max(_LEAST_ROOM // 2, width - (rest if lines else first))
-
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
-        if cells(joined) <= room():
-            line = joined
-            continue
-        if line:
-            lines.append((more if lines else "") + line)
-        while cells(word) > room():
-            part = word
-            while cells(part) > room():
-                part = part[:-1]
-            lines.append((more if lines else "") + part)
-            word = word[len(part) :]
-        line = word
-    if line or not lines:
-        lines.append((more if lines else "") + line)
-    return lines

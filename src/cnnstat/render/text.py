@@ -22,6 +22,7 @@ from .blocks import (
     Text,
 )
 from .problems import problem_lines
+from .styles import styled
 from .text_pictures import StyledLine, draw_areas, draw_bars, draw_curves
 
 _GAP = 2
@@ -32,7 +33,7 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     """Lay the report out as text.
 
     `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
-    lines; rich leaves the colour out where NO_COLOR is set.
+    lines.
     """
     if not report.title:
         return render_blocks(report.blocks, width, decorated)
@@ -51,29 +52,26 @@ def render_blocks(blocks: Sequence[Block], width: int | None, decorated: bool) -
 
 
 def _joined(lines: Sequence[StyledLine], decorated: bool) -> str:
-    text = _coloured(lines) if decorated else "\n".join("".join(t for t, _ in x) for x in lines)
-    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip() + "\n"
+    text = "\n".join(_line(spans, decorated) for spans in lines)
+    return text.rstrip() + "\n"
+
+
+def _line(spans: StyledLine, decorated: bool) -> str:
+    """The spans of a line, without spaces at its end."""
+    shown = [text for text, _ in spans]
+    while shown and not shown[-1].strip():
+        shown.pop()
+    if shown:
+        shown[-1] = shown[-1].rstrip()
+    if not decorated:
+        return "".join(shown)
+    return "".join(styled(text, style) for text, (_, style) in zip(shown, spans, strict=False))
 
 
 def _with_gap(lines: Iterator[StyledLine]) -> list[StyledLine]:
     """The lines after an empty one; nothing if there are none."""
     some = list(lines)
     return [(), *some] if some else []
-
-
-def _coloured(lines: Sequence[StyledLine]) -> str:
-    # importing rich takes as long as the rest of `cnnstat list`, and only colour needs it
-    from io import StringIO
-
-    from rich.console import Console
-    from rich.text import Text as RichText
-
-    out = StringIO()
-    console = Console(file=out, force_terminal=True, highlight=False, legacy_windows=False)
-    for line in lines:
-        spans = [RichText.from_ansi(x) if style == "ansi" else (x, style) for x, style in line]
-        console.print(RichText.assemble(*spans), soft_wrap=True)
-    return out.getvalue()
 
 
 def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledLine]:

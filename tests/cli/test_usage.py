@@ -1,0 +1,95 @@
+"""Command lines that cannot be parsed: one style of errors, and what to type instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnnstat.cli.main import app, run
+
+Capture = pytest.CaptureFixture[str]
+
+CASES = [
+    (
+        "shapes nin --inptu 1,1,224,224",
+        "error: cnnstat shapes has no option --inptu\n  did you mean --input?\n"
+        "  try: cnnstat shapes nin --input 1,1,224,224\n",
+    ),
+    (
+        "shapes nin --colums=params",
+        "error: cnnstat shapes has no option --colums\n  did you mean --columns?\n"
+        "  try: cnnstat shapes nin --columns=params\n",
+    ),
+    (
+        "shapes nin --json",
+        "error: cnnstat shapes has no option --json\n  try: cnnstat shapes nin --format=json\n",
+    ),
+    (
+        "compare nin alexnet --sort params",
+        "error: cnnstat compare has no option --sort\n  it is an option of shapes, roofline\n"
+        "  try: cnnstat compare --help\n",
+    ),
+    ("shapes nin -z", "error: cnnstat shapes has no option -z\n  try: cnnstat shapes --help\n"),
+    ("--zzz", "error: cnnstat has no option --zzz\n  try: cnnstat --help\n"),
+    (
+        "shapes nin --mode=tran --depth 1",
+        "error: unknown --mode 'tran'\n  did you mean train?\n  known: eval, train\n"
+        "  try: cnnstat shapes nin --mode=train --depth 1\n",
+    ),
+    (
+        "bench nin --optimizer adm",
+        "error: unknown --optimizer 'adm'\n  did you mean adam, ",
+    ),
+    (
+        "shapes nin --top 0",
+        "error: --top '0' is not valid\n  expected a whole number, at least 1\n"
+        "  try: cnnstat shapes --help\n",
+    ),
+    ("shapes nin -nx", "error: --top 'x' is not valid\n  expected a whole number, at least 1\n"),
+    ("bench nin --minutes x", "error: --minutes 'x' is not valid\n  expected a number\n"),
+    (
+        "shapes nin --depth",
+        "error: --depth takes a value, which is missing\n  expected a whole number, at least 0\n",
+    ),
+    (
+        "shapes nin --strict=3",
+        "error: --strict takes no value\n  try: cnnstat shapes nin --strict\n",
+    ),
+    (
+        "explain alexnet",
+        "error: cnnstat explain takes LAYER, which is missing\n"
+        "  try: cnnstat explain alexnet conv2\n",
+    ),
+    (
+        "shapes nin alexnet",
+        "error: cnnstat shapes takes one MODEL\n  unexpected: alexnet\n"
+        "  try: cnnstat compare nin alexnet\n",
+    ),
+    (
+        "explain alexnet conv1 conv2",
+        "error: cnnstat explain takes one MODEL and one LAYER\n  unexpected: conv2\n",
+    ),
+    ("devices h100", "error: cnnstat devices takes no argument\n  unexpected: h100\n"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
+def test_message(line: str, message: str, capsys: Capture) -> None:
+    assert run(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+
+
+def test_every_command_ends_its_help_with_an_example() -> None:
+    import typer
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        assert command.epilog.startswith(f"Example: cnnstat {name}"), name
+        words = command.epilog.removeprefix("Example: cnnstat ").split()[1:]
+        command.make_context(name, [word.strip("'") for word in words])  # it can be parsed
+
+
+def test_a_word_that_a_shell_would_change_is_quoted(capsys: Capture) -> None:
+    run(["shapes", "my model.py:Net", "--inptu", "1,3"])
+    assert "try: cnnstat shapes 'my model.py:Net' --input 1,3\n" in capsys.readouterr().err
