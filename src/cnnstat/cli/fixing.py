@@ -1,4 +1,4 @@
-"""`--fix`: write a fix of a diagnosis into the files of the model.
+"""`--fix`: write a fix of a diagnosis, or those of `lint`, into the files of the model.
 
 Only where the user asks for it, after the difference was shown, and never into installed packages.
 """
@@ -9,6 +9,7 @@ import importlib.util
 import shlex
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from .problems import print_problems
 from .terminal import echo, has_colours
 
 if TYPE_CHECKING:
-    from ..diagnosis.results import Diagnosis, Fix
+    from ..diagnosis.results import Diagnosis, Fix, LineEdit
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
@@ -37,7 +38,19 @@ def write_fix(error: ModelError, number: int) -> None:
         OutputError: a file cannot be written.
     """
     print_problems(error, offers_fix=False)
-    texts = _changed_files(_chosen(error.diagnosis, number))
+    write_edits([fix.edits for fix in _chosen(error.diagnosis, number)])
+
+
+def write_edits(steps: Sequence[Sequence[LineEdit]]) -> None:
+    """Show the difference that edits make, and write it; each step is about the files after the
+    one before.
+
+    Raises:
+        UsageError: a file belongs to an installed package.
+        ModelError: a file has changed since it was read.
+        OutputError: a file cannot be written.
+    """
+    texts = _changed_files(steps)
     for file, (before, after) in texts.items():
         _show_difference(file, before, after)
     copies = {file: _free_name(file) for file in texts}
@@ -63,14 +76,14 @@ def _chosen(diagnosis: Diagnosis, number: int) -> list[Fix]:
     return chosen
 
 
-def _changed_files(fixes: list[Fix]) -> dict[Path, tuple[str, str]]:
+def _changed_files(steps: Sequence[Sequence[LineEdit]]) -> dict[Path, tuple[str, str]]:
     """The text of each file before and after."""
     from ..diagnosis.line_edits import with_edits
 
     texts: dict[Path, tuple[str, str]] = {}
-    for fix in fixes:
+    for step in steps:
         edits = defaultdict(list)
-        for edit in fix.edits:
+        for edit in step:
             edits[Path(edit.file)].append(edit)
         for file, here in edits.items():
             if any(part in ("site-packages", "dist-packages") for part in file.resolve().parts):

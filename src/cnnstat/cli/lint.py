@@ -65,6 +65,11 @@ def command(
     all: Annotated[
         bool, typer.Option("--all", help="All models of [tool.cnnstat.models] in pyproject.toml.")
     ] = False,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Write all fixes marked ✓ into the files of the model, after "
+                     "showing the difference."),
+    ] = False,
     explain: Annotated[
         str | None,
         typer.Option("--explain", metavar="CODE", show_default=False,
@@ -94,6 +99,8 @@ def command(
     specs = [*(models or []), *(_named_models() if all else ())]
     if not specs:
         raise UsageError("lint takes a model", hint="cnnstat lint my_model.py:Net")
+    if fix and len(specs) > 1:
+        raise UsageError("--fix takes one model: another may be in the same files")
     inputs, arguments = inputs_of(input), arguments_of(arg)
 
     def lint_one(spec: str) -> Lint:
@@ -104,19 +111,23 @@ def command(
             baseline=baseline, arguments=arguments,
         )  # fmt: skip
 
-    result, failed = _of_all(specs, lint_one, to)
+    result, failed = _of_all(specs, lint_one, to, fix)
     if result is not None:
         emit(result, to)
-        if _is_failure(result, fail_on) and not failed:
+        if fix:
+            _write_fixes(result)
+        if _is_failure(result, fail_on, fix) and not failed:
             raise typer.Exit(3)
     if failed:
         raise typer.Exit(1)
 
 
 def _of_all(
-    specs: list[str], lint_one: Callable[[str], Lint], to: Destination
+    specs: list[str], lint_one: Callable[[str], Lint], to: Destination, fix: bool
 ) -> tuple[Lint | None, bool]:
     """The results of all models together, and whether one does not run.
+
+    With `fix`, the first fix of a model that does not run is written.
 
     Raises:
         ModelError: the only model does not run.
@@ -128,7 +139,9 @@ def _of_all(
     for spec in specs:
         try:
             # Complete imports: the deepest runs and the backward pass use most of torch.
-            one = result_of(partial(lint_one, spec), to if len(specs) == 1 else None)
+            one = result_of(
+                partial(lint_one, spec), to if len(specs) == 1 else None, fix=1 if fix else None
+            )
         except ModelError as error:
             if len(specs) == 1:
                 raise
@@ -158,7 +171,17 @@ def _named_models() -> list[str]:
     return names
 
 
-def _is_failure(result: Lint, fail_on: FailOn | None) -> bool:
+def _write_fixes(result: Lint) -> None:
+    from .fixing import write_edits
+
+    if result.edits:
+        write_edits([result.edits])
+    else:
+        typer.echo("--fix: no finding has a fix that changes a file", err=True)
+
+
+def _is_failure(result: Lint, fail_on: FailOn | None, is_fixed: bool) -> bool:
+    """Whether a finding is severe enough; `is_fixed`: but for those that were mended."""
     from ..choices import SEVERITIES
     from ..linting.settings import config_of
 
@@ -166,7 +189,10 @@ def _is_failure(result: Lint, fail_on: FailOn | None) -> bool:
     if level == "never":
         return False
     severe = SEVERITIES[: SEVERITIES.index(level) + 1]
-    return any(finding.severity in severe for finding in result.findings)
+    return any(
+        finding.severity in severe for finding in result.findings
+        if not (is_fixed and finding.fix and finding.fix.edits)
+    )  # fmt: skip
 
 
 def _explain(code: str) -> None:

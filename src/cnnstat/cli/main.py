@@ -121,6 +121,8 @@ def _run_command(arguments: list[str]) -> int:
 
 def with_numbered_fix(arguments: list[str]) -> list[str]:
     """`--fix` without a number is `--fix 1`: options with a value always take one."""
+    if arguments[:1] == ["lint"]:
+        return arguments  # its --fix takes no number
     following = (*arguments[1:], "")
     return [
         "--fix=1" if argument == "--fix" and not after.isdecimal() else argument

@@ -23,7 +23,8 @@ from ..tracing.places import is_model_source, place_of
 
 _SCOPES = "_cnnstat_scopes"
 _LAST = {construct.__code__, execute.__code__}
-_FACTORIES = {"zeros", "ones", "empty", "rand", "randn", "full", "arange", "linspace"}
+FACTORIES = {"zeros", "ones", "empty", "rand", "randn", "full", "arange", "linspace"}
+"""Functions of torch that create a tensor from its sizes, or from a range of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class NotingSizes(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in _FACTORIES and not any(isinstance(arg, Tensor) for arg in args):
+        if name in FACTORIES and not any(isinstance(arg, Tensor) for arg in args):
             frame: FrameType | None = sys._getframe(1)
             while frame is not None and frame.f_code.co_name == "__torch_function__":
                 frame = frame.f_back  # of the modes inside this one

@@ -138,15 +138,22 @@ def layer_in_sequence(situation: Situation, path: str) -> tuple[Code, ast.expr] 
     parent = situation.failure.trace.modules.get(path.rpartition(".")[0])
     if parent is None or parent.base != "Sequential":
         return None
-    for code, node in creations(situation, path):
-        element: ast.expr = node
-        above = code.parents[element]
-        if isinstance(above, ast.Tuple) and isinstance(above.elts[0], ast.Constant):
-            element, above = above, code.parents[above]
-        if isinstance(above, ast.List):
-            return code, element
-        if isinstance(above, ast.Call) and element in arguments_of(above):
-            return code, above if name_of_called(above) in _ADDING else element
+    found = (
+        (code, element) for code, node in creations(situation, path)
+        if (element := sequence_element(code, node)) is not None
+    )  # fmt: skip
+    return next(found, None)
+
+
+def sequence_element(code: Code, layer: ast.expr) -> ast.expr | None:
+    """The element of a list, or of the arguments of a call, that creates a layer: see above."""
+    element, above = layer, code.parents[layer]
+    if isinstance(above, ast.Tuple) and isinstance(above.elts[0], ast.Constant):
+        element, above = above, code.parents[above]
+    if isinstance(above, ast.List):
+        return element
+    if isinstance(above, ast.Call) and element in arguments_of(above):
+        return above if name_of_called(above) in _ADDING else element
     return None
 
 

@@ -51,9 +51,14 @@ class LayerSite:
     @cached_property
     def written(self) -> dict[str, ast.expr]:
         """The arguments that are written, by name."""
-        cls = getattr(nn, self.name, None)
-        names = list(constructor_parameters(cls)) if isinstance(cls, type) else []
+        names = self.parameters
         return dict(zip(names, positional(self.node), strict=False)) | keywords_of(self.node)
+
+    @property
+    def parameters(self) -> dict[str, None]:
+        """The names of the arguments that the constructor takes."""
+        cls = getattr(nn, self.name, None)
+        return dict.fromkeys(constructor_parameters(cls) if isinstance(cls, type) else ())
 
     def text_of(self, node: ast.AST) -> str:
         return piece(self.text, span_of(node, self.file))

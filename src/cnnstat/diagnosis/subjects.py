@@ -121,6 +121,21 @@ class Subject:
             )  # fmt: skip
         return outcome.described() if watched else outcome
 
+    @contextmanager
+    def changed(self, change: Change) -> Iterator[tuple[Loaded, dict[str, str]]]:
+        """The model as changed, which runs inside, and the sources that it was built from.
+
+        Raises:
+            BaseException: whatever the code of the model raises.
+        """
+        builders = self.loaded.builders
+        with_data = builders.with_data
+        changed = Builders(
+            lambda: _adjusted(builders.without_data(), change),
+            None if with_data is None else lambda: _adjusted(with_data(), change),
+        )
+        yield replace(self.loaded, builders=changed, model=changed.without_data()), {}
+
     def _traced(
         self, model: nn.Module, change: Change, watched: bool,
         with_data: Callable[[], nn.Module] | None,
@@ -186,16 +201,9 @@ class SourceSubject(Subject):
         literals: list[SourceLiteral] = []
         texts: dict[str, str] = {}
 
-        def compiled(text: str, file: str) -> CodeType:
-            text = change.texts.get(file, text)
-            here = [r for r in change.replacements if r.span.file == file]
-            if here:
-                text = replaced(text, here)
+        def parsed_text(text: str, file: str) -> ast.Module:
             texts[file] = text
-            program = (
-                with_tracked_numbers(text, file, literals) if watched else ast.parse(text, file)
-            )
-            return compile(program, file, "exec")
+            return with_tracked_numbers(text, file, literals) if watched else ast.parse(text, file)
 
         names = names_for(literals) if watched else {}
         scopes: dict[str, tuple[Scope, ...]] = {}
@@ -203,10 +211,8 @@ class SourceSubject(Subject):
         with quietly():
             try:
                 with (
-                    user_code(),
-                    arguments_of_script(self.place),
                     noting_creations() if watched else nullcontext(),
-                    reloaded(self.place, self.root, compiled, names) as module,
+                    self._reloaded(change, parsed_text, names) as module,
                 ):
                     with sizes_noted if watched else nullcontext():
                         model, with_data = self._built(getattr(module, self.name), change, watched)
@@ -223,6 +229,42 @@ class SourceSubject(Subject):
         outcome = replace(outcome, texts=texts, scopes=scopes, sized=tuple(sizes_noted.found),
                           sizes=sizes)  # fmt: skip
         return outcome.described() if watched else outcome
+
+    @contextmanager
+    def changed(self, change: Change) -> Iterator[tuple[Loaded, dict[str, str]]]:
+        texts: dict[str, str] = {}
+
+        def parsed_text(text: str, file: str) -> ast.Module:
+            texts[file] = text
+            return ast.parse(text, file)
+
+        with self._reloaded(change, parsed_text, {}) as module:
+            named = getattr(module, self.name)
+
+            def without_data() -> nn.Module:
+                return self._built(named, change, watched=False)[0]
+
+            model, with_data = self._built(named, change, watched=False)
+            builders = Builders(without_data, with_data)
+            yield replace(self.loaded, builders=builders, model=model), texts
+
+    @contextmanager
+    def _reloaded(
+        self, change: Change, parsed: Callable[[str, str], ast.Module], names: dict[str, Any]
+    ) -> Iterator[ModuleType]:
+        """The user's module from changed sources, which `parsed` parses."""
+
+        def compiled(text: str, file: str) -> CodeType:
+            text = change.texts.get(file, text)
+            here = [r for r in change.replacements if r.span.file == file]
+            return compile(parsed(replaced(text, here) if here else text, file), file, "exec")
+
+        with (
+            user_code(),
+            arguments_of_script(self.place),
+            reloaded(self.place, self.root, compiled, names) as module,
+        ):
+            yield module
 
     def _complete_inputs(self, module: ModuleType, model: nn.Module) -> None:
         """Infer the inputs of a model that could not be built before from its file or from it."""

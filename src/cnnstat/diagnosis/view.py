@@ -86,16 +86,16 @@ def _excerpt(place: Place, further: str) -> Excerpt:
 def _remedy(fix: Fix, fault: Fault, number: int) -> Remedy:
     proof = f"✓ traced to the end, output {_output(fix)}"
     label = "or" if number else "fix"
-    if _needs_diff(fix):
+    if _needschanged_lines(fix):
         files = ", ".join(dict.fromkeys(edit.file for edit in fix.edits))
-        return Remedy(label, (f"{files}:",), tuple(_diff(fix.edits)), proof)
+        return Remedy(label, (f"{files}:",), tuple(changed_lines(fix.edits)), proof)
     elsewhere = f" at {fix.source}" if fix.source and fix.source != fault.source else ""
     if not fix.instead_of:
         return Remedy(label, (fix.edit + elsewhere,), (), proof)
     return Remedy(label, (fix.edit, f"instead of {fix.instead_of}{elsewhere}"), (), proof)
 
 
-def _needs_diff(fix: Fix) -> bool:
+def _needschanged_lines(fix: Fix) -> bool:
     """Whether it changes or spans several lines, inserts or deletes some, or only indents them."""
     if fix.source is None:
         return False
@@ -108,8 +108,8 @@ def _needs_diff(fix: Fix) -> bool:
     )
 
 
-def _diff(edits: tuple[LineEdit, ...]) -> Iterator[ChangedLine]:
-    """The changed lines, without the indentation that all have."""
+def changed_lines(edits: tuple[LineEdit, ...]) -> Iterator[ChangedLine]:
+    """The lines that change, without the indentation that all have, as a diff shows them."""
     texts = [text for edit in edits for text in (*edit.before, *edit.after) if text.strip()]
     indent = min((len(text) - len(text.lstrip()) for text in texts), default=0)
     lines = [

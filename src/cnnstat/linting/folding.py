@@ -9,7 +9,7 @@ from string import Formatter
 
 from ..choices import Severity
 from ..trace.records import Module
-from .registry import Hit, Rule
+from .registry import Edit, Hit, Rule
 
 _LISTED = 3  # paths that are named before …
 
@@ -28,6 +28,11 @@ class Group:
     @property
     def paths(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(hit.path for hit in self.hits))
+
+    @property
+    def edits(self) -> list[Edit]:
+        """What would mend each of the hits."""
+        return [hit.fix for hit in self.hits if hit.fix is not None]
 
     @property
     def where(self) -> str:

@@ -13,10 +13,11 @@ from ..choices import SEVERITIES
 from ..models.loaded import Loaded, Recorded
 from ..models.model_inputs import described_inputs
 from ..trace.records import Frame
-from .fixes import verified
+from .edits.statements import without_codes
+from .fixes import fixes_of
 from .folding import Group, groups
 from .places import Places, source_at
-from .registry import Hit
+from .registry import Edit, Hit
 from .results import Finding, Lint, Linted, Repair, Undecided
 from .rules import RULES
 from .runs import NotRun, Runs
@@ -50,20 +51,24 @@ def lint_loaded(loaded: Loaded | Recorded, config: LintConfig, model: Model, too
     places = Places(loaded)
     comments = comments_in(places.files)
     shown = [group for group in found if not _is_silenced(group, comments, places)]
-    findings = [_finding(group, places, model.spec, loaded) for group in shown]
+    ignored = len(found) - len(shown)
     if any(rule.code == SELF_CHECK for rule in rules):
         decided = {rule.code for rule in rules} - {item.code for item in undecided}
-        unused = groups(
+        shown += groups(
             RULES[SELF_CHECK], _unused(comments, decided), runs.modules, runs.eval.model,
             config.severity.get(SELF_CHECK),
         )  # fmt: skip
-        findings += [_finding(group, places, model.spec, loaded) for group in unused]
+    fixes = fixes_of(shown, places, loaded, config)
+    findings = [
+        _finding(group, places, model.spec, fixes.repairs.get(number))
+        for number, group in enumerate(shown)
+    ]
     findings.sort(key=_order)
     inputs = described_inputs(loaded) if isinstance(loaded, Loaded) else ()
     linted = Linted(model=model, inputs=inputs, lane=runs.eval.lane)
     return Lint(
         tool=tool, models=(linted,), findings=tuple(findings), undecided=tuple(undecided),
-        rules=tuple(rule.code for rule in rules), ignored=len(found) - len(shown),
+        rules=tuple(rule.code for rule in rules), ignored=ignored, edits=fixes.together,
     )  # fmt: skip
 
 
@@ -80,9 +85,8 @@ def without_known(lint: Lint, baseline: Lint) -> Lint:
     return structs.replace(lint, findings=tuple(new), known=known)
 
 
-def _finding(group: Group, places: Places, spec: str, loaded: Loaded | Recorded) -> Finding:
+def _finding(group: Group, places: Places, spec: str, repair: Repair | None) -> Finding:
     shown, call_site = _shown(group, places)
-    edits = [hit.fix for hit in group.hits if hit.fix is not None]
     return Finding(
         code=group.rule.code,
         name=group.rule.name,
@@ -98,7 +102,7 @@ def _finding(group: Group, places: Places, spec: str, loaded: Loaded | Recorded)
         source=source_at(shown) if shown else None,
         called_from=_line(call_site) if call_site else None,
         remarks=group.hits[0].remarks,
-        fix=Repair(edits[0].text, verified(edits, places, loaded)) if edits else None,
+        fix=repair,
         identity=_identity(group),
     )
 
@@ -159,6 +163,7 @@ def _unused(comments: Sequence[Comment], decided: set[str]) -> Iterator[Hit]:
             code for code in comment.codes
             if code not in comment.used and not _is_open(code, decided)
         ]  # fmt: skip
+        left = [code for code in comment.codes if code not in unused]
         if unused or not comment.codes:
             yield Hit(
                 path="",
@@ -167,6 +172,10 @@ def _unused(comments: Sequence[Comment], decided: set[str]) -> Iterator[Hit]:
                 else "the comment names no rule, and silences none",
                 values={"codes": ", ".join(unused)},
                 place=comment.frame,
+                fix=Edit(
+                    text="remove the comment" if not left else f"ignore[{', '.join(left)}]",
+                    plan=without_codes(comment.frame, left),
+                ),
                 attribute=f"{comment.frame.file}:{', '.join(comment.codes)}",
             )
 

@@ -6,29 +6,32 @@ something to show.
 
 from __future__ import annotations
 
+import ast
 import linecache
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from torch import nn
 
 from ..choices import Mode
+from ..diagnosis.changes import Change
 from ..diagnosis.creation import noting_creations, scopes_of
-from ..diagnosis.literals import Span
-from ..diagnosis.subjects import quietly
-from ..errors import ModelError
+from ..diagnosis.layer_sites import LayerSite
+from ..diagnosis.source_text import Replacement, call_at, span_of
+from ..diagnosis.subjects import Subject, quietly
+from ..diagnosis.syntax import Code, Evaluated, code_of, name_of_called, nodes
 from ..models.loaded import Loaded, Recorded
 from ..models.reload import is_in, root_of
 from ..run_config import RunConfig
 from ..trace.records import Frame
 from ..tracing.places import shown_path
 from ..tracing.recording.watcher import Watcher
-from ..tracing.run.trace import trace
 from ..tracing.structure.modules import is_library, paths_of
 from .results import SourceLine
 from .source_code import assignment_of, class_line, file_of, value_of
+from .watched_runs import watched
 
 Stack = tuple[Frame, ...]
 """Places in the user's source, the innermost first."""
@@ -39,6 +42,7 @@ class Places:
 
     def __init__(self, loaded: Loaded | Recorded) -> None:
         self._loaded = loaded if isinstance(loaded, Loaded) and loaded.written else None
+        self.is_object = isinstance(loaded, Loaded) and loaded.source == "object"
         self.root: Path | None = None
         if self._loaded is not None:
             self.root = root_of(self._loaded.written.rpartition(":")[0])
@@ -56,10 +60,61 @@ class Places:
                 return frame
         return None
 
-    def value(self, owner: str, attribute: str) -> Span | None:
+    def value(self, owner: str, attribute: str) -> tuple[Code, ast.expr] | None:
         """The expression that a method of the module at `owner` assigns to an attribute."""
         found = (value_of(cls, attribute) for cls in self._classes(owner))
-        return next(filter(None, found), None)
+        span = next(filter(None, found), None)
+        code = None if span is None else self.code(span.file)
+        if code is None or span is None:
+            return None
+        node = next((n for n in nodes(code.tree, ast.expr) if span_of(n, span.file) == span), None)
+        return None if node is None else (code, node)
+
+    def expression(self, path: str, call: int) -> tuple[Code, Evaluated] | None:
+        """The expression of the user's source that is a call, or the statement of an `+=`.
+
+        None if a Sequential calls the layer.
+        """
+        frames = () if self.is_called_by_library(path) else self.called(path, call)[:1]
+        for frame in frames:
+            code = self.code(frame.file)
+            node = None if code is None else code.at(frame)
+            if code is not None and node is not None:
+                return code, node
+        return None
+
+    def called_together(self, path: str, call: int) -> set[str]:
+        """The paths of all calls in eval mode that the expression of one makes."""
+        frames = {place: stack[0] for place, stack in self._calls("eval").items() if stack}
+        here = frames.get((path, call))
+        return {other for (other, _), frame in frames.items() if frame == here}
+
+    def site(self, path: str) -> LayerSite | None:
+        """The call in the user's source that creates a layer of torch's."""
+        module = self._modules.get(path)
+        scopes = () if module is None else scopes_of(module)
+        scope = scopes[0] if scopes and self.is_known(scopes[0].frame.file) else None
+        code = None if scope is None else self.code(scope.frame.file)
+        node = None if code is None or scope is None else call_at(code.text, scope.frame)
+        if code is None or scope is None or node is None or not hasattr(nn, name_of_called(node)):
+            return None
+        return LayerSite(scope, code.text, node, ())
+
+    def created_together(self, path: str) -> set[str]:
+        """The paths of the layers that the same call in the source creates."""
+        frames = {p: s[0].frame for p, m in self._modules.items() if (s := scopes_of(m))}
+        same = {other for other, frame in frames.items() if frame == frames.get(path)}
+        inside = {other for other in same if other.rpartition(".")[0] in same}
+        return same - inside if path not in inside else {path}
+
+    def code(self, file: str) -> Code | None:
+        """The syntax of a file of the user's; None if it cannot be parsed."""
+        try:
+            code = code_of(file, "".join(linecache.getlines(file)))
+            code.tree  # noqa: B018 - parsed here
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        return code if self.is_known(file) else None
 
     def class_line(self, owner: str) -> Frame | None:
         """`class Net(nn.Module):` of the module at `owner`."""
@@ -113,18 +168,8 @@ class Places:
         return dict(self._run("train"))
 
     def _run(self, mode: Mode) -> Iterator[tuple[tuple[str, int], Stack]]:
-        loaded = self._loaded
-        assert loaded is not None
-        recorders: list[Watcher] = []
-
-        def watcher(*args: object, **kwargs: object) -> Watcher:
-            recorders.append(Watcher(*args, **kwargs))  # type: ignore[arg-type]  # passed on
-            return recorders[-1]
-
-        # if another lane ran it, the calls up to where this one fails have their places
-        with quietly(), suppress(ModelError):
-            trace(loaded.builders.without_data(), loaded.inputs, loaded.named_inputs,
-                  RunConfig(mode), recorder_class=watcher)  # fmt: skip
+        assert self._loaded is not None
+        recorders, _ = watched(self._loaded, Watcher, RunConfig(mode))
         for recorder in recorders:
             for index, frames in recorder.called_at.items():
                 if index < len(recorder.calls):
@@ -144,3 +189,14 @@ def source_at(frame: Frame) -> SourceLine:
         shown_path(frame.file), frame.line, start,
         max(len(end.decode(errors="ignore")) + 1, start + 1), text,
     )  # fmt: skip
+
+
+def named_by(subject: Subject, change: Change) -> Change:
+    """The replacements, each once, in files as the subject names them."""
+
+    def renamed(replacement: Replacement) -> Replacement:
+        span, place = replacement.span, subject.place
+        is_main = place.endswith(".py") and Path(place).resolve() == Path(span.file).resolve()
+        return replace(replacement, span=replace(span, file=place)) if is_main else replacement
+
+    return replace(change, replacements=tuple(dict.fromkeys(map(renamed, change.replacements))))

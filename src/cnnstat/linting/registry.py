@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -35,16 +35,18 @@ class Page:
     wrong: str
 
 
-Plan = Callable[["Places"], "Change | None"]
-"""A change that needs places of the source; None where there is none."""
+Plan = Callable[["Places", Set[str]], "Change | None"]
+"""A change that needs places of the source, and the paths of all findings of its rule; None where
+there is none.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """What would mend it. With a change, it is marked as verified if the model then runs."""
+    """What would mend it, and how that changes the source, if it is known (`edits/`)."""
 
     text: str
-    change: Change | Plan | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

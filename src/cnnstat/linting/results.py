@@ -8,6 +8,7 @@ from msgspec import structs
 
 from ..analysis.results import Input, Model, Tool
 from ..choices import Severity
+from ..diagnosis.results import LineEdit
 from ..results import Record, Result
 
 
@@ -24,10 +25,15 @@ class SourceLine(Record, frozen=True):
 
 
 class Repair(Record, frozen=True):
-    """A change of the source. `verified`: the model was run with it, to its end."""
+    """What would mend a finding.
+
+    `verified`: with it the model was run to its end, and the finding is gone. `edits` are then the
+    lines of files that change, none for a model without source of the user's.
+    """
 
     text: str
     verified: bool
+    edits: tuple[LineEdit, ...] = ()
 
 
 class Finding(Record, frozen=True, kw_only=True):
@@ -78,7 +84,8 @@ class Lint(Result, frozen=True, kw_only=True):
     """Mistakes in models that run.
 
     `rules` are the codes that were checked, `ignored` the number of findings that comments or
-    settings silence, `known` that of those in the baseline.
+    settings silence, `known` that of those in the baseline. `edits` are the lines of files that all
+    verified fixes together change; the models were run with all of them.
     """
 
     kind: Literal["lint"] = "lint"
@@ -89,6 +96,7 @@ class Lint(Result, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     ignored: int = 0
     known: int = 0
+    edits: tuple[LineEdit, ...] = ()
 
     def __add__(self, other: Lint) -> Lint:
         """The results of both, for other models by the same rules."""
@@ -99,4 +107,5 @@ class Lint(Result, frozen=True, kw_only=True):
             undecided=(*self.undecided, *other.undecided),
             ignored=self.ignored + other.ignored,
             known=self.known + other.known,
+            edits=tuple(dict.fromkeys((*self.edits, *other.edits))),
         )

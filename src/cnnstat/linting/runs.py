@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -23,10 +22,10 @@ from ..trace.records import Backward, Frame, Module, Trace
 from ..tracing.recording.recorder import Recorder
 from ..tracing.recording.watcher import Watcher
 from ..tracing.run.lane_selection import trace_on_lanes
-from ..tracing.run.trace import trace
 from ..tracing.structure.containers import map_inputs
 from .batches import Batches
 from .flow import Flow
+from .watched_runs import watched
 
 RunName = Literal["eval", "train", "backward", "batch of 11", "batch of 13"]
 BATCHES = (11, 13)
@@ -171,19 +170,9 @@ class Runs:
     @cached_property
     def arguments_of_calls(self) -> dict[tuple[str, int], tuple[Any, Any]]:
         """The positional and the named arguments of each call in eval mode, by path and number."""
-        loaded = self._loaded("the model itself")
-        recorders: list[Watcher] = []
-
-        def watcher(*args: Any, **kwargs: Any) -> Watcher:
-            recorders.append(Watcher(*args, **kwargs))
-            return recorders[-1]
-
-        with quietly():
-            try:
-                trace(loaded.builders.without_data(), loaded.inputs, loaded.named_inputs,
-                      RunConfig("eval"), recorder_class=watcher)  # fmt: skip
-            except ModelError as error:  # it runs on another lane
-                raise NotRun("meta lane", error.message) from error
+        recorders, error = watched(self._loaded("the model itself"), Watcher, RunConfig("eval"))
+        if error is not None:  # it runs on another lane
+            raise NotRun("meta lane", error.message) from error
         last = recorders[-1]
         return {
             (call.path, call.call): last.arguments[call.index]
@@ -198,17 +187,9 @@ class Runs:
     @cached_property
     def created_in_forward(self) -> dict[str, tuple[Frame, ...]]:
         """The unregistered layers that a forward creates: the calls that do, by path."""
-        recorders: list[_CreationRecorder] = []
-
-        def recorder(*args: Any, **kwargs: Any) -> Recorder:
-            recorders.append(_CreationRecorder(*args, **kwargs))
-            return recorders[-1]
-
-        loaded = self._loaded("eval")
-        with quietly(), suppress(ModelError):
-            model = loaded.builders.without_data()
-            with noting_creations():
-                trace(model, loaded.inputs, loaded.named_inputs, recorder_class=recorder)
+        recorders, _ = watched(
+            self._loaded("eval"), _CreationRecorder, RunConfig("eval"), noting_creations()
+        )
         found: dict[str, tuple[Frame, ...]] = {}
         for part in recorders:
             found.update(part.places)

@@ -9,6 +9,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from ..diagnosis.class_syntax import method_named
 from ..diagnosis.literals import Span
 from ..diagnosis.source_text import span_of
 from ..trace.records import Frame
@@ -49,6 +50,17 @@ def value_of(cls: type, attribute: str) -> Span | None:
         is_plain = isinstance(statement, ast.Assign) and statement.targets == [target]
         return span_of(statement.value, file_of(cls) or "") if is_plain else None  # type: ignore[attr-defined]
     return None
+
+
+def last_statement(cls: type, method: str) -> Frame | None:
+    """The last statement of a method that a class defines."""
+    definition = _definition(cls)
+    node = None if definition is None else method_named(definition, method)
+    if node is None:
+        return None
+    last = node.body[-1]
+    return Frame(file_of(cls) or "", method, last.lineno, last.col_offset,
+                 last.end_lineno or last.lineno, last.end_col_offset or 0)  # fmt: skip
 
 
 def _assigning(cls: type, attribute: str) -> Iterator[tuple[str, ast.stmt, ast.Attribute]]:

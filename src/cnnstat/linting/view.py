@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..choices import SEVERITIES
+from ..diagnosis.view import changed_lines
 from ..inputs import format_shape
 from ..render.blocks import Block, Excerpt, Problem, Remedy, Report, Text
 from ..render.options import Options
@@ -60,7 +61,7 @@ def _remedy(finding: Finding) -> Remedy:
     assert finding.fix is not None
     proof = "✓ traced to the end" if finding.fix.verified else ""
     label = "fix" if finding.fix.verified else "help"
-    return Remedy(label, (finding.fix.text,), (), proof)
+    return Remedy(label, (finding.fix.text,), tuple(changed_lines(finding.fix.edits)), proof)
 
 
 def _summary(lint: Lint) -> Iterator[str]:
@@ -72,6 +73,9 @@ def _summary(lint: Lint) -> Iterator[str]:
         _counted(number, noun) for number, noun in
         ((lint.ignored, "ignored"), (lint.known, "in the baseline")) if number
     ]  # fmt: skip
+    fixes = sum(bool(finding.fix and finding.fix.edits) for finding in lint.findings)
+    if fixes:
+        left_out.append(f"--fix mends {fixes:,}")
     yield "; ".join([f"{total}: {by_severity}" if by_severity else total, *left_out])
     rules = _counted(len(lint.rules), "rule")
     for linted in lint.models:

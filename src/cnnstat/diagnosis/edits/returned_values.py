@@ -156,15 +156,19 @@ def _returns_something(function: ast.FunctionDef) -> bool:
 
 
 def _returning(code: Code, function: ast.FunctionDef) -> Iterator[Proposal]:
+    for replacement in returning(code, function):
+        yield from _proposal(Prior.RETURN, replacement)
+
+
+def returning(code: Code, function: ast.FunctionDef) -> Iterator[Replacement | None]:
     """The value of the last statement returned, or else the name that was assigned last."""
     last = function.body[-1]
     name = assigned_name(last)
     if isinstance(last, ast.Assign) and name is not None:
-        returned = f"return {code.text_of(last.value)}"
-        yield from _proposal(Prior.RETURN, code.replacement(last, returned))
+        yield code.replacement(last, f"return {code.text_of(last.value)}")
         return
     if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call | ast.BinOp):
-        yield from _proposal(Prior.RETURN, code.inserted_before(last.value, "return "))
+        yield code.inserted_before(last.value, "return ")
     names = [n for s in nodes(function, ast.stmt) if (n := assigned_name(s)) is not None]
     if names:
-        yield from _proposal(Prior.RETURN, code.line_after(last, f"return {names[-1]}"))
+        yield code.line_after(last, f"return {names[-1]}")

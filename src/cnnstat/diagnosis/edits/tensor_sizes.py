@@ -14,6 +14,7 @@ from pathlib import Path
 from ...results import Shape
 from ...trace.records import Call, Failure, Frame, Module, TensorSpec
 from ..changes import Change, Proposal, Situation
+from ..creation import FACTORIES
 from ..literals import Literal, origin_of, plain
 from ..naming import Places
 from ..provenance import Provenance
@@ -21,7 +22,7 @@ from ..source_text import Replacement, call_at, parsed, piece, positional, span_
 from ..syntax import keywords_of, parameters_of
 from ..weights import Features, Prior
 
-_FACTORIES = {"zeros", "ones", "empty", "rand", "randn", "full", "new_zeros", "new_empty"}
+_OF_SIZES = FACTORIES - {"arange", "linspace"} | {"new_zeros", "new_empty"}
 _RECURRENT = {"RNN", "LSTM", "GRU"}
 _CELLS = {"RNNCell", "LSTMCell", "GRUCell"}
 
@@ -66,7 +67,7 @@ def _state_shape(module: Module, call: Call) -> Shape | None:
 def _created_by(provenance: Provenance, state: TensorSpec) -> Call | None:
     op = provenance.op_behind(state)
     call = provenance.calls.get(op.call) if op is not None else None
-    return call if call is not None and call.type in _FACTORIES else None
+    return call if call is not None and call.type in _OF_SIZES else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...choices import Severity
-from ...diagnosis.changes import Change
 from ...inputs import format_shape
 from ...operators.convolution import Convolution
 from ...operators.joins import Cat
@@ -13,7 +12,10 @@ from ...operators.linear import Matmul
 from ...operators.normalization import LayerNorm
 from ...operators.registry import View, view_of
 from ...operators.sequences import Attention, Recurrent, Softmax
+from ...trace.records import Call
 from ..batches import Batches
+from ..edits.calls import along
+from ..edits.layers import settings
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
@@ -81,12 +83,11 @@ def batch_mixed(runs: Runs) -> Iterator[Hit]:
             continue
         named.add((call.path, call.call))
         shape = runs.shape_of(number) or op.inputs[0].shape
-        settings = call.module.settings if call.module else {}
         yield Hit(
             path=call.path, call=call.call, at="created" if call.module else "called",
             message="{at} {what} the batch, an axis of {shape}",
             values={"what": what, "shape": format_shape(shape)},
-            severity=_certainty(batches), fix=_batch_first(call.path, settings),
+            severity=_certainty(batches), fix=_batch_first(call),
         )  # fmt: skip
 
 
@@ -123,10 +124,10 @@ def _certainty(batches: Batches) -> Severity | None:
     return None if batches.is_certain else "hint"
 
 
-def _batch_first(path: str, settings: dict[str, object]) -> Edit | None:
-    if settings.get("batch_first") is not False:
+def _batch_first(call: Call) -> Edit | None:
+    if call.module is None or call.module.settings.get("batch_first") is not False:
         return None
-    return Edit(text="batch_first=True", change=Change(settings={(path, "batch_first"): True}))
+    return Edit(text="batch_first=True", plan=settings(call.path, {"batch_first": True}))
 
 
 _SOFTMAX = Page(
@@ -182,15 +183,16 @@ def softmax_over_batch(runs: Runs) -> Iterator[Hit]:
         axes = batches.input_axes(number)
         if axes == (view.dim % len(view.x.shape),):
             call = batches.small.calls[op.call]
+            meant = 1 if axes[0] == 0 else -1
             yield Hit(
                 path=call.path, call=call.call, at="called",
-                message="{at}: softmax along axis {axis} of {shape}, which is the batch",
+                message="softmax along axis {axis} of {shape}, which is the batch",
                 values={
                     "axis": axes[0],
                     "shape": format_shape(runs.shape_of(number) or view.x.shape),
                 },
                 severity=_certainty(batches),
-                fix=Edit(text=f"dim={1 if axes[0] == 0 else -1}"),
+                fix=Edit(text=f"dim={meant}", plan=along(call, meant)),
             )  # fmt: skip
 
 
@@ -246,7 +248,6 @@ def recurrence_over_batch(runs: Runs) -> Iterator[Hit]:
         if batches.input_axes(number) != (steps,):
             continue
         call = batches.small.calls[op.call]
-        settings = call.module.settings if call.module else {}
         yield Hit(
             path=call.path, call=call.call,
             message="{at} steps along axis {axis} of {shape}, which is the batch",
@@ -254,7 +255,7 @@ def recurrence_over_batch(runs: Runs) -> Iterator[Hit]:
                 "axis": steps,
                 "shape": format_shape(runs.shape_of(number) or view.x.shape),
             },
-            severity=_certainty(batches), fix=_batch_first(call.path, settings),
+            severity=_certainty(batches), fix=_batch_first(call),
         )  # fmt: skip
 
 

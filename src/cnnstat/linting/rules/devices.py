@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...models.loaded import Loaded
-from ..fixes import as_buffer
+from ..edits.factories import on_device_of_input
+from ..edits.statements import as_buffer
 from ..moving import LeftBehind, left_behind
 from ..registry import Edit, Hit, Page, rule
 from ..runs import NotRun, Runs
@@ -79,6 +80,8 @@ def not_moved(runs: Runs) -> Iterator[Hit]:
 
 def _moved_along(found: LeftBehind) -> Edit:
     if not found.attribute:
-        return Edit(text="device=x.device where it is created")
+        return Edit(
+            text="device=x.device where it is created", plan=on_device_of_input(found.frame)
+        )
     owner, _, name = found.attribute.rpartition(".")
-    return Edit(text=f'self.register_buffer("{name}", …)', change=as_buffer(owner, name))
+    return Edit(text=f'self.register_buffer("{name}", …)', plan=as_buffer(owner, name))

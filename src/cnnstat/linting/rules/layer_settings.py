@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..edits.layers import settings, without_last_positional
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
@@ -50,7 +51,10 @@ def norm_eps(runs: Runs) -> Iterator[Hit]:
                 path=module.path,
                 message="eps of {at} is {eps}" + by_place * ": the second argument is no momentum",
                 values={"eps": f"{eps:g}"},
-                fix=Edit(text="momentum=… by its name") if by_place else None,
+                fix=Edit(
+                    text="without it; momentum=… by its name",
+                    plan=without_last_positional(module.path, "eps"),
+                ) if by_place else None,
             )  # fmt: skip
 
 
@@ -100,7 +104,10 @@ def norm_momentum(runs: Runs) -> Iterator[Hit]:
             message="momentum {share} of {at} keeps {remaining} of the running mean at each batch: "
             "it is the share of the new batch",
             values={"share": f"{share:g}", "remaining": f"{1 - share:.0%}"},
-            fix=Edit(text=f"momentum={1 - share:g}") if share != 1 else None,
+            fix=Edit(
+                text=f"momentum={1 - share:g}",
+                plan=settings(module.path, {"momentum": float(f"{1 - share:g}")}),
+            ) if 0.5 < share < 1 else None,
         )  # fmt: skip
 
 
@@ -149,9 +156,8 @@ class Net(nn.Module):
 @rule("CN307", "rnn-dropout-no-effect", "warning", _RNN_DROPOUT)
 def rnn_dropout(runs: Runs) -> Iterator[Hit]:
     for module in runs.eval.modules.values():
-        settings = module.settings
-        rate = settings.get("dropout")
-        if module.base in ("LSTM", "GRU", "RNN") and rate and settings.get("num_layers") == 1:
+        rate, layers = (module.settings.get(name) for name in ("dropout", "num_layers"))
+        if module.base in ("LSTM", "GRU", "RNN") and rate and layers == 1:
             yield Hit(
                 path=module.path,
                 message="dropout {rate} of {at}, which has one layer, does nothing",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ...operators.registry import Trait, is_in_place, traits_of
 from ...trace.records import About, Call, Trace
 from ...tracing.run.failures import about
-from ..fixes import with_argument
+from ..edits.calls import at_call, at_expression, following_mode, in_training_only, out_of_place
+from ..edits.layers import settings
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
@@ -72,12 +73,13 @@ def dropout_in_eval(runs: Runs) -> Iterator[Hit]:
 
 
 def _following_mode(call: Call) -> Edit:
-    if call.module is not None:
-        return Edit(text="create the layer in __init__, so that it follows the mode of the model")
     if call.type == "scaled_dot_product_attention":
-        return Edit(text="dropout_p=p if self.training else 0.0")
-    argument = "training=self.training"
-    return Edit(text=argument, change=with_argument(call.path, call.call, argument))
+        plan = at_call(call.path, call.call, in_training_only("dropout_p", 4))
+        return Edit(text="dropout_p=p if self.training else 0.0", plan=plan)
+    text = "training=self.training"
+    if call.module is not None:
+        text = "create the layer in __init__, or F.dropout with training=self.training"
+    return Edit(text=text, plan=at_call(call.path, call.call, following_mode))
 
 
 _RANDOM = Page(
@@ -210,8 +212,15 @@ def inplace_breaks_backward(runs: Runs) -> Iterator[Hit]:
     yield Hit(
         path=change.path, call=change.call, at="called",
         message="training fails: {at} changes in place what the gradient of {saved} needs",
-        values={"saved": saved.path or saved.type},
+        values={"saved": saved.path or saved.type}, fix=_out_of_place(change),
     )  # fmt: skip
+
+
+def _out_of_place(change: Call) -> Edit:
+    if change.module is not None:
+        plan = settings(change.path, {"inplace": False}, everywhere=True)
+        return Edit(text="inplace=False", plan=plan)
+    return Edit(text="not in place", plan=at_expression(change.path, change.call, out_of_place))
 
 
 def _change_after(trace: Trace, saved: Call) -> Call | None:

@@ -12,6 +12,8 @@ from ...operators.linear import Matmul
 from ...operators.registry import Trait, View, traits_of, view_of
 from ...operators.sequences import Attention, Softmax
 from ...trace.records import Op
+from ..edits.calls import along, at_call, first_of, operand_alone, with_relu
+from ..edits.layers import layer_before
 from ..flow import Flow, is_regrouping
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
@@ -71,7 +73,7 @@ def linear_after_linear(runs: Runs) -> Iterator[Hit]:
         weights = first.inner * second.outer * first.positions * second.positions
         if first.outer < min(first.inner, second.outer) or weights > first.params + second.params:
             continue
-        before, (path, call) = flow.place(number)[0], flow.place(reader)
+        (before, its_call), (path, call) = flow.place(number), flow.place(reader)
         if before == path:  # both are inside one layer of torch's
             continue
         yield Hit(
@@ -79,7 +81,10 @@ def linear_after_linear(runs: Runs) -> Iterator[Hit]:
             message="nothing stands between {before} ({a}→{b}) and {at} ({b}→{c}): one layer "
             "does the same",
             values={"before": before, "a": first.inner, "b": first.outer, "c": second.outer},
-            fix=Edit(text="an activation between them"),
+            fix=Edit(
+                text="an activation between them",
+                plan=first_of(at_call(before, its_call, with_relu), layer_before(path, "ReLU()")),
+            ),
         )  # fmt: skip
 
 
@@ -241,6 +246,7 @@ def relu_no_effect(runs: Runs) -> Iterator[Hit]:
                 path=path, call=call, at="called",
                 message="the input of {at} is not negative: it comes from {before}",
                 values={"before": before},
+                fix=Edit(text="remove it", plan=at_call(path, call, operand_alone)),
             )  # fmt: skip
         layout = Trait.LAYOUT in traits_of(op.name)
         if op.name in _NOT_NEGATIVE or (preserved and (layout or op.name in _KEEP_SIGN)):
@@ -293,10 +299,13 @@ def softmax_without_dim(runs: Runs) -> Iterator[Hit]:
         if guessed and call.inputs:
             rank = len(call.inputs[0].shape)
             axis = 0 if rank in (0, 1, 3) else 1  # as torch.nn.functional guesses
+            meant = 1 if axis == 1 else -1
             yield Hit(
                 path=call.path, call=call.call,
                 at="created" if call.module else "called",
                 message="{at} guesses its axis: {axis} of {shape}",
                 values={"axis": axis, "shape": format_shape(call.inputs[0].shape)},
-                fix=Edit(text="dim=-1, or the axis that is meant"),
+                fix=Edit(
+                    text=f"dim={meant}, or the axis that is meant", plan=along(call, meant)
+                ),
             )  # fmt: skip

@@ -11,6 +11,7 @@ from ...operators.linear import Matmul
 from ...operators.normalization import BatchNorm, GroupNorm, LayerNorm
 from ...operators.registry import Trait, View, traits_of, view_of
 from ...trace.records import TensorSpec
+from ..edits.layers import settings
 from ..flow import Flow, is_regrouping
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
@@ -56,7 +57,7 @@ def bias_before_norm(runs: Runs) -> Iterator[Hit]:
             yield Hit(
                 path=path, call=call, params=bias.numel,
                 message="{params} biases of {at} are removed by the norm behind",
-                fix=Edit(text="bias=False"),
+                fix=Edit(text="bias=False", plan=settings(path, {"bias": False})),
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...operators.registry import Trait, cost_of, traits_of, view_of
 from ...operators.sequences import Softmax
+from ..edits.calls import at_call, log_softmax, plus_constant
 from ..flow import Flow
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
@@ -59,7 +60,8 @@ def log_of_softmax(runs: Runs) -> Iterator[Hit]:
             yield Hit(
                 path=path, call=call, at="called",
                 message="{at} of the softmax at {before}: small probabilities become -inf",
-                values={"before": flow.place(source)[0]}, fix=Edit(text="log_softmax"),
+                values={"before": flow.place(source)[0]},
+                fix=Edit(text="log_softmax", plan=at_call(path, call, log_softmax)),
             )  # fmt: skip
 
 
@@ -209,5 +211,7 @@ def root_at_zero(runs: Runs) -> Iterator[Hit]:
             yield Hit(
                 path=path, call=call, at="called",
                 message="{at}: the gradient is infinite where the operand is 0",
-                fix=Edit(text="a small constant under the root"),
+                fix=Edit(
+                    text="a small constant under the root", plan=at_call(path, call, plus_constant)
+                ),
             )  # fmt: skip

@@ -11,10 +11,14 @@ from ...operators.linear import Matmul
 from ...operators.registry import Trait, traits_of, view_of
 from ...operators.sequences import Softmax
 from ...trace.records import Op, TensorSpec
+from ..edits.calls import all_of, at_call, first_of, flattened, operand_alone
+from ..edits.layers import layer_before, settings, without_last_layer
+from ..edits.statements import with_return
 from ..flow import Flow, is_regrouping
 from ..registry import Edit, Hit, Page, rule
 from ..regroupings import origin
 from ..runs import Runs
+from ..source_code import last_statement
 
 _NOTHING = Page(
     what="`forward` computes something and returns no tensor.",
@@ -56,8 +60,13 @@ class Net(nn.Module):
 
 @rule("CN108", "returns-nothing", "warning", _NOTHING)
 def forward_returns_nothing(runs: Runs) -> Iterator[Hit]:
-    if returns_nothing(runs.eval):
-        yield Hit(path="", message="forward returns no tensor: is a return missing?")
+    if not returns_nothing(runs.eval):
+        return
+    last = last_statement(type(runs.model), "forward")
+    yield Hit(
+        path="", message="forward returns no tensor: is a return missing?", place=last,
+        fix=None if last is None else Edit(text="return it", plan=with_return(last)),
+    )  # fmt: skip
 
 
 _WIDTH = Page(
@@ -126,7 +135,13 @@ def linear_over_width(runs: Runs) -> Iterator[Hit]:
                 "shape": format_shape(shape),
                 "output": format_shape(flow.trace.calls[0].outputs[0].shape),
             },
-            fix=Edit(text=f"flatten(1) before it, and in_features={prod(shape[1:])}"),
+            fix=Edit(
+                text=f"flatten(1) before it, and in_features={prod(shape[1:])}",
+                plan=all_of(
+                    first_of(at_call(path, call, flattened), layer_before(path, "Flatten()")),
+                    settings(path, {"in_features": prod(shape[1:])}),
+                ),
+            ),
         )  # fmt: skip
 
 
@@ -247,7 +262,10 @@ def activation_at_output(runs: Runs) -> Iterator[Hit]:
         message="the output is that of a {kind}: {loss} expects scores",
         values={"kind": kind, "loss": loss},
         severity="warning" if runs.loss and kind != "log-softmax" else None,
-        fix=Edit(text="return the scores, and apply it where they are shown"),
+        fix=Edit(
+            text="return the scores, and apply it where they are shown",
+            plan=first_of(at_call(path, call, operand_alone), without_last_layer(path)),
+        ),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from ...tracing.structure.modules import modules_of
 from ...tracing.structure.unregistered import ModuleContainer, module_lists
-from ..fixes import in_module_list
+from ..edits.statements import created_each, in_constructor, in_module_list
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
@@ -100,11 +100,12 @@ def _layers_with_parameters(
 
 
 def _registered(found: ModuleContainer) -> Edit | None:
-    if not found.modules or found.container not in ("list", "tuple", "dict"):
+    if found.container not in ("list", "tuple", "dict"):
         return None
-    container = "ModuleDict" if found.container == "dict" else "ModuleList"
+    kind = "Dict" if found.container == "dict" else "List"
+    container = f"{'Module' if found.modules else 'Parameter'}{kind}"
     text = f"self.{found.attribute} = nn.{container}(…)"
-    return Edit(text=text, change=in_module_list(found.owner, found.attribute, container))
+    return Edit(text=text, plan=in_module_list(found.owner, found.attribute, container))
 
 
 _CREATED = Page(
@@ -159,6 +160,7 @@ def layer_created_in_forward(runs: Runs) -> Iterator[Hit]:
                 values={"type": layer.type},
                 params=layer.params,
                 place=frames[0],
+                fix=Edit(text="create it in __init__", plan=in_constructor(frames[0])),
             )
 
 
@@ -222,11 +224,20 @@ def one_layer_repeated(runs: Runs) -> Iterator[Hit]:
                     "entries": _listed([name.rpartition(".")[2] for name in names]),
                     "parent": parent, "type": module.type,
                 },
+                fix=Edit(
+                    text="create the layer anew for each entry",
+                    plan=created_each(*_owner_and_name(parent)),
+                ),
                 params=sum(
                     p.numel for p in runs.eval.parameters
                     if not p.buffer and (p.owner == module.path or p.owner.startswith(inside))
                 ),
             )  # fmt: skip
+
+
+def _owner_and_name(path: str) -> tuple[str, str]:
+    owner, _, name = path.rpartition(".")
+    return owner, name
 
 
 def _listed(entries: list[str]) -> str:

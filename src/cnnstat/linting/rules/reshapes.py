@@ -8,13 +8,18 @@ from math import prod
 from ...choices import Severity
 from ...errors import ShapeError
 from ...inputs import format_shape
-from ...operators.registry import view_of
+from ...operators.registry import Trait, traits_of, view_of
 from ...operators.views import Reshape, Unsqueeze
 from ...trace.records import Failure, Trace
 from ..axes import keeps_together
+from ..edits.calls import all_of, at_call, flattened
+from ..edits.factories import for_batches
+from ..edits.layers import settings
+from ..edits.views import permuted
+from ..flow import Flow
 from ..registry import Edit, Hit, Page, rule
 from ..regroupings import Regrouped, regroupings
-from ..runs import NotRun, Runs
+from ..runs import BATCHES, NotRun, Runs
 
 _SCRAMBLED = Page(
     what="A view cuts across axes: a permutation was meant.",
@@ -70,15 +75,23 @@ class Net(nn.Module):
 def scrambling_reshape(runs: Runs) -> Iterator[Hit]:
     for view in regroupings(runs):
         if view.is_cut and not view.cuts_batch:
-            yield _hit(view, "{old} as {new} cuts across axes: permute them first")
+            yield _hit(view, "{old} as {new} cuts across axes: permute them first",
+                       fix=_permuted(view, "a permutation before the view"))  # fmt: skip
         elif view.is_swapped:
-            yield _hit(view, "{old} as {new} transposes nothing: permute the axes", "warning")
+            yield _hit(view, "{old} as {new} transposes nothing: permute the axes", "warning",
+                       _permuted(view, "a permutation instead of the view"))  # fmt: skip
 
 
-def _hit(view: Regrouped, message: str, severity: Severity | None = None) -> Hit:
+def _permuted(view: Regrouped, text: str) -> Edit:
+    return Edit(text=text, plan=at_call(view.path, view.call, permuted(view.old, view.new)))
+
+
+def _hit(
+    view: Regrouped, message: str, severity: Severity | None = None, fix: Edit | None = None
+) -> Hit:
     return Hit(
         path=view.path, call=view.call, at="called", message=message, severity=severity,
-        values={"old": format_shape(view.old), "new": format_shape(view.new)},
+        values={"old": format_shape(view.old), "new": format_shape(view.new)}, fix=fix,
     )  # fmt: skip
 
 
@@ -126,21 +139,43 @@ class Net(nn.Module):
 
 @rule("CN206", "reshape-mixes-batch", "error", _MIXED)
 def reshape_mixes_batch(runs: Runs) -> Iterator[Hit]:
-    fix = "{at}: {old} becomes {new}: rows of several examples; keep the batch with .flatten(1)"
+    message = "{at}: {old} becomes {new}: rows of several examples"
     failed = _failed_view(runs)
     if failed is not None:
         if failed.cuts_batch:
-            yield _hit(failed, fix)
+            yield _hit(failed, message, fix=_keeping_the_batch(failed, runs.flow))
         return
     views = list(regroupings(runs))
     for view in views:
         if view.cuts_batch:
-            yield _hit(view, fix)
+            yield _hit(view, message, fix=_keeping_the_batch(view, runs.flow))
     if not any(view.cuts_batch for view in views) and _has_more_rows(runs):
         for view in views:
             if view.splits_rows:
-                message = "{at}: {old} becomes {new}: several rows an example, up to the output"
-                yield _hit(view, message, "warning")
+                yield _hit(
+                    view, "{at}: {old} becomes {new}: several rows an example, up to the output",
+                    "warning",
+                )  # fmt: skip
+
+
+def _keeping_the_batch(view: Regrouped, flow: Flow) -> Edit | None:
+    """`flatten(1)`, and a linear layer behind it that takes all features of an example."""
+    batch = {item.tensor.shape[:1] for item in flow.trace.inputs}
+    if batch != {view.old[:1]}:
+        return None
+    number: int | None = next(
+        (n for n in range(len(flow.ops)) if flow.place(n) == (view.path, view.call)), None
+    )
+    while number is not None and Trait.PROJECTION not in traits_of(flow.ops[number].name):
+        number = flow.only_reader(number)
+    features = prod(view.old[1:])
+    if number is None:
+        return Edit(text="flatten(1), which keeps the batch")
+    plan = all_of(
+        at_call(view.path, view.call, flattened),
+        settings(flow.place(number)[0], {"in_features": features}, everywhere=True),
+    )
+    return Edit(text=f"flatten(1), which keeps the batch, and in_features={features}", plan=plan)
 
 
 def _failed_view(runs: Runs) -> Regrouped | None:
@@ -223,7 +258,10 @@ def batch_size_fixed(runs: Runs) -> Iterator[Hit]:
         path=call.path, call=call.call, at="called",
         message="it runs on a batch of {batch}, and neither of 11 nor of 13",
         values={"batch": inputs[0].tensor.shape[0]},
-        fix=Edit(text="x.size(0) for the batch size"),
+        fix=Edit(
+            text="x.size(0) for the batch size",
+            plan=for_batches(runs.loaded, BATCHES, runs.batch_axis or 0),
+        ),
     )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from ...operators.describe import config_of
 from ...operators.pooling import AdaptivePool, Pool
 from ...operators.reductions import Reduction
 from ...operators.registry import Trait, traits_of, view_of
+from ...operators.shape_rules import Window
 from ...results import Shape
+from ..edits.layers import settings
 from ..flow import Flow
-from ..registry import Hit, Page, rule
+from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 from ..taps import positions_read, share_on_padding
 
@@ -292,4 +294,22 @@ def checkerboard(runs: Runs) -> Iterator[Hit]:
                 values={
                     "kernel": format_shape(window.kernel), "stride": format_shape(window.stride)
                 },
+                fix=_even_kernel(path, window, view.output_padding),
             )  # fmt: skip
+
+
+def _even_kernel(path: str, window: Window, output_padding: Shape) -> Edit | None:
+    """The next kernel that is a multiple of the stride, with an output of the same size."""
+    kernel = tuple(k + -k % s for k, s in zip(window.kernel, window.stride, strict=True))
+    more = [new - old for new, old in zip(kernel, window.kernel, strict=True)]
+    # The output has (n - 1)·stride - 2·padding + kernel + output_padding positions.
+    spare = tuple(out - extra for out, extra in zip(output_padding, more, strict=True))
+    if max(window.dilation) > 1 or min(spare) < 0:
+        return None
+    values = {"kernel_size": _short(kernel), "output_padding": _short(spare)}
+    text = ", ".join(f"{name}={value}" for name, value in values.items())
+    return Edit(text=text, plan=settings(path, values))
+
+
+def _short(sizes: Shape) -> int | Shape:
+    return sizes[0] if len(set(sizes)) == 1 else sizes
