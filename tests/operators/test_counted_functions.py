@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import cnnstat
+from cnnstat.analysis.totals import bounds
 from tests.networks import Function
 
 ROW = torch.rand(2, 5, generator=torch.Generator().manual_seed(0))
@@ -128,6 +129,52 @@ def test_cost(name):
     totals = cnnstat.analyze(Function(function), *tensors).totals
     assert totals.exact, totals.uncounted
     assert (totals.macs, totals.other_ops) == (macs, other_ops)
+
+
+OPEN = {
+    "svd": (torch.linalg.svdvals, [SQUARE], "aten._linalg_svd", "number of steps"),
+    "eigenvalues": (torch.linalg.eigvalsh, [SQUARE], "aten._linalg_eigh", "number of steps"),
+    "pairs": (F.multilabel_margin_loss, [ROW, COUNTS], "aten.multilabel_margin_loss_forward",
+              "target classes of each row"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_operations_that_values_decide_are_named(name):
+    function, tensors, operator, reason = OPEN[name]
+    analysis = cnnstat.analyze(Function(function), *tensors)
+    assert analysis.totals.exact  # of its MACs
+    (note,) = analysis.notes
+    assert note.startswith(f"other operations do not include {operator} (1×): ")
+    assert reason in note
+
+
+NUMBER = torch.tensor(2.0)
+ON_A_NUMBER = {
+    "sum": lambda x: x.sum(0), "mean": lambda x: x.mean(-1), "softmax": lambda x: x.softmax(0),
+    "cumsum": lambda x: x.cumsum(0), "max": lambda x: x.max(0), "topk": lambda x: x.topk(1),
+    "sort": lambda x: x.sort(0)[0], "norm": lambda x: torch.norm(x, dim=0),
+    "logsumexp": lambda x: x.logsumexp(-1), "flip": lambda x: x.flip(0),
+    "expand": lambda x: x.expand(2, 3), "gather": lambda x: x.unsqueeze(0) + x,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ON_A_NUMBER)
+def test_a_number_has_the_axis_0(name):
+    model = Function(ON_A_NUMBER[name])
+    analysis = cnnstat.analyze(model, NUMBER)
+    out = model(NUMBER)
+    outputs = out if isinstance(out, tuple) else (out,)
+    assert analysis.layers[0].outputs == tuple(tuple(y.shape) for y in outputs)
+
+
+def test_a_total_without_products_that_values_decide_says_why():
+    analysis = cnnstat.analyze(Function(torch.linalg.matrix_exp), SQUARE)
+    (sentence,) = bounds(analysis)
+    assert sentence == (
+        "the totals are lower bounds: aten.linalg_matrix_exp (1×) is not counted: the norm of "
+        "each matrix decides how many products it takes"
+    )
 
 
 def test_counts_of_values_need_the_values():

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import cnnstat
+from cnnstat.analysis.totals import bounds
 from tests.networks import Function
 
 NODES, FEATURES, UNITS = 5, 8, 4
@@ -50,6 +51,21 @@ def test_graph_convolution(layout, buffer):
     assert "sparse tensors" in analysis.notes[-1]
     assert analysis.layers[0].outputs == (tuple(model(X).shape),)
     assert analysis.totals.buffers == (6 if buffer else 0)  # the stored elements
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_a_product_of_two_sparse_matrices_is_named():
+    class Squared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("a", ADJACENCY)
+
+        def forward(self, x):
+            return torch.sparse.mm(self.a, self.a).to_dense() + x
+
+    analysis = cnnstat.analyze(Squared(), (NODES, NODES))
+    (sentence,) = (s for s in bounds(analysis) if "lower bounds" in s)
+    assert "decide which of them meet" in sentence
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")

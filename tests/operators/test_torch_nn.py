@@ -273,8 +273,7 @@ OTHER_NAMES = {
 }  # fmt: skip
 
 # The rest run without data.
-NEED_VALUES = {"GaussianNLLLoss", "gaussian_nll_loss", "CTCLoss", "ctc_loss",
-               "AdaptiveLogSoftmaxWithLoss"}  # fmt: skip
+NEED_VALUES = {"CTCLoss", "ctc_loss", "AdaptiveLogSoftmaxWithLoss"}
 # The rows of each cluster are those whose targets are in it.
 DEPEND_ON_VALUES = {"AdaptiveLogSoftmaxWithLoss"}
 

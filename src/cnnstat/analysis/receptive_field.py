@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from math import prod
 
 from msgspec import structs
 
 from ..operators.describe import dims_of, window_of
+from ..operators.field_algebra import features, union
 from ..operators.field_rules import joint_field
 from ..operators.reach import (
     DIFFERENT_SIZES,
@@ -176,6 +178,10 @@ def _may_miss_largest(operands: Iterable[Field], result: Field) -> bool:
 def _followed(op: Op, fields: Mapping[int, Field], out: TensorSpec) -> Field | None:
     view, traits = view_of(op), traits_of(op.name)
     first = next(iter(fields.values()))
+    if not any(field.dims for field in fields.values()):  # numbers, without any dimension
+        joined = reduce(union, fields.values())
+        dims = tuple(features(size) for size in out.shape)
+        return joined if joined.reason is not None else Field(dims, joined.reaches)
     if Trait.NORM in traits and len(out.shape) != len(first.dims):
         return None  # statistics
     if view is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..inputs import format_shape
-from ..operators.registry import COMPLEX
+from ..operators.registry import COMPLEX, Trait, cost_of, traits_of
 from ..trace.records import Parameter, Trace
 from .dataflow import returns_nothing
 
@@ -43,8 +44,22 @@ def _unbatched(trace: Trace) -> Iterator[str]:
         return
 
 
+def _left_out(trace: Trace) -> Iterator[str]:
+    """A note for each operator whose other operations are not known without values."""
+    ops = (*trace.ops, *(trace.backward.ops if trace.backward is not None else ()))
+    searches = {name for name in {op.name for op in ops} if Trait.SEARCHES in traits_of(name)}
+    found: Counter[tuple[str, str]] = Counter()
+    for op in ops:
+        cost = cost_of(op) if op.name in searches else None
+        if cost is not None and cost.left_out:
+            found[op.name, cost.left_out] += 1
+    for (name, reason), count in found.items():
+        yield f"other operations do not include {name} ({count}×): {reason}"
+
+
 def run_notes(trace: Trace) -> Iterator[str]:
     yield from _unbatched(trace)
+    yield from _left_out(trace)
     by_formula = dict.fromkeys(op.name for op in trace.ops if op.flops is not None)
     if by_formula:
         yield (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import CheckError
+from ..operators.registry import uncounted_sentence
 from ..render.blocks import Cell, Facts
 from . import control_flow
 from .control_flow import bounds_of
@@ -92,7 +93,7 @@ def bounds(analysis: Analysis) -> list[str]:
     totals = analysis.totals
     missing = [("the totals", totals.uncounted), ("backward totals", totals.backward_uncounted)]
     sentences = [
-        f"{figures} are lower bounds: nothing is known of {_times(uncounted)}"
+        f"{figures} are lower bounds: {uncounted_sentence(uncounted)}"
         for figures, uncounted in missing
         if uncounted
     ]

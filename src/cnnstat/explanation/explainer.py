@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..analysis.control_flow import sentences
 from ..analysis.results import Analysis, Layer
 from ..analysis.rollup import Ownership
+from ..operators.registry import uncounted_sentence
 from ..trace.records import Call, Trace
 from .arithmetic import mac_steps, other_op_steps
 from .expression import MEANINGS
@@ -127,8 +128,8 @@ def _notes(row: Layer, subject: Subject | None) -> list[str]:
     if row.shared_with is not None and not row.total.params and not lines:
         notes.append(f"its parameters are shared: they were counted at {row.shared_with}")
     if not row.total.exact:
-        listed = ", ".join(f"{name} ({n}×)" for name, n in row.total.uncounted.items())
-        notes.append(f"MACs and other operations are lower bounds: nothing is known of {listed}")
+        missing = uncounted_sentence(row.total.uncounted)
+        notes.append(f"MACs and other operations are lower bounds: {missing}")
     if subject is not None and len(subject.call.outputs) > 1:
         notes.append(f"the first of {len(subject.call.outputs)} outputs is explained")
     return notes

@@ -5,6 +5,7 @@ Importing a file of operators registers them, so this package imports all of the
 
 from . import (
     backward,
+    boxes,
     convolution,
     decompositions,
     einsum,
@@ -26,7 +27,7 @@ from . import (
 )
 
 _REGISTERED = (
-    backward, convolution, decompositions, einsum, elementwise, free, joins, linear, normalization,
-    onnx, parts, pooling, quantised, rearranged_fields, reductions, resizing, sequences, user_rules,
-    views,
+    backward, boxes, convolution, decompositions, einsum, elementwise, free, joins, linear,
+    normalization, onnx, parts, pooling, quantised, rearranged_fields, reductions, resizing,
+    sequences, user_rules, views,
 )  # fmt: skip

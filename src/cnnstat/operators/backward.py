@@ -14,6 +14,7 @@ from math import prod
 from ..trace.records import Op, TensorSpec
 from . import registry
 from .costs import Cost, per_element
+from .reductions import TARGETS_OF_EACH_ROW
 from .registry import Trait, free
 from .sequences import SOFTMAX_OPS
 
@@ -149,6 +150,11 @@ _LOSSES = {
 }
 
 
+@registry.rule("aten.multilabel_margin_loss_backward", traits=Trait.BACKWARD | Trait.SEARCHES)
+def multilabel_margin_loss_backward(op: Op) -> Cost:
+    return Cost(left_out=TARGETS_OF_EACH_ROW)
+
+
 @rule(*_LOSSES)
 def loss_backward(op: Op) -> Cost:
     return per_element(op.args[1], _LOSSES[op.name])
@@ -204,12 +210,6 @@ free(
     "aten.masked_scatter_backward",
     traits=Trait.COPIES | Trait.BACKWARD,
 )  # fmt: skip
-
-free(
-    "compares each class with the target classes, whose number depends on the values",
-    "aten.multilabel_margin_loss_backward",
-    traits=Trait.SEARCHES | Trait.BACKWARD,
-)
 
 free(
     "a sparse gradient: its parts as they are",

@@ -45,13 +45,15 @@ class Cost(Struct, frozen=True, eq=False):
     """`macs`: multiply–accumulates. `other_ops`: elementary operations outside them.
 
     `products` and `operations` are the terms of either, for `explain`; empty where a rule gives
-    the number alone. Costs are equal if their numbers are.
+    the number alone. Costs are equal if their numbers are. `left_out`: why the number of other
+    operations is not known without values, so that they are left out; empty: none are.
     """
 
     macs: int = 0
     other_ops: int = 0
     products: tuple[Term, ...] = ()
     operations: tuple[Term, ...] = ()
+    left_out: str = ""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -59,12 +61,13 @@ class Cost(Struct, frozen=True, eq=False):
             self.other_ops + other.other_ops,
             self.products + other.products,
             self.operations + other.operations,
+            self.left_out or other.left_out,
         )
 
     def of_complex(self) -> Cost:
         """The cost of the same products of complex numbers."""
         products = tuple(replace(term, each=(*term.each, REAL_MACS)) for term in self.products)
-        return Cost(REAL_MACS * self.macs, self.other_ops, products, self.operations)
+        return replace(self, macs=REAL_MACS * self.macs, products=products)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cost):

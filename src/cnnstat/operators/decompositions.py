@@ -2,15 +2,34 @@
 
 Their multiplications and additions are `other_ops`, since MACs are those of products. The numbers
 are those of LAPACK's algorithms (LAPACK Working Note 41, appendix C) without the terms of lower
-order, for each matrix of a batch. Eigenvalues and singular values are found by iterations, whose
-number depends on the values: `free.py` lists them.
+order, for each matrix of a batch. Where an algorithm iterates until it converges, the number of
+steps depends on the values, and they are left out.
 """
 
 from __future__ import annotations
 
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, Term, dot_products, in_terms, per_element
-from .registry import rule
+from .registry import Trait, rule, uncounted
+
+_ITERATION = Cost(left_out="an iteration, whose number of steps depends on the values")
+
+
+@rule(
+    "aten._linalg_eigh", "aten.linalg_eig", "aten._linalg_eigvals", "aten.linalg_eigvals",
+    "aten._linalg_svd",
+    traits=Trait.SEARCHES,
+)  # fmt: skip
+def eigenvalues(op: Op) -> Cost:
+    return _ITERATION
+
+
+# A Taylor polynomial of A / 2ˢ, squared s times: the norm of A decides its degree and s.
+uncounted(
+    "the norm of each matrix decides how many products it takes",
+    "aten.linalg_matrix_exp",
+    traits=Trait.SEARCHES,
+)
 
 
 @rule("aten.linalg_solve_triangular")
@@ -90,11 +109,11 @@ def multiplied_by_reflectors(op: Op) -> Cost:
     return per_element(op.outputs[0], 4 * op.args[1].shape[-1])
 
 
-@rule("aten.linalg_pinv")
+@rule("aten.linalg_pinv", traits=Trait.SEARCHES)
 def pseudo_inverse(op: Op) -> Cost:
     # A⁺ = (V Σ⁻¹) Uᵀ: one product, of singular vectors that an iteration finds
     *_, m, n = op.args[0].shape
-    return dot_products(op.outputs[0], min(m, n))
+    return dot_products(op.outputs[0], min(m, n)) + _ITERATION
 
 
 @rule("aten.linalg_lstsq")  # (A [m,n], B [m,k]): A = Q R, Qᵀ B, R⁻¹

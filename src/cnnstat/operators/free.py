@@ -99,20 +99,6 @@ free(
 )  # fmt: skip
 
 free(
-    "compares each class with the target classes, whose number depends on the values",
-    "aten.multilabel_margin_loss_forward",
-    traits=Trait.SEARCHES,
-)
-
-_ITERATION = "an iteration, whose number of steps depends on the values"
-free(
-    _ITERATION,
-    "aten._linalg_eigh", "aten.linalg_eig", "aten._linalg_eigvals", "aten.linalg_eigvals",
-    "aten._linalg_svd",
-    traits=Trait.SEARCHES,
-)  # fmt: skip
-
-free(
     "checks a value",
     "aten._assert_async", "aten._functional_assert_async", "aten._assert_scalar",
     "aten._assert_tensor_metadata", "aten._linalg_check_errors",
@@ -142,7 +128,7 @@ free(
 )  # fmt: skip
 free(
     _CREATED,
-    "aten.empty", "aten.empty_strided", "aten.new_empty", "aten.new_empty_strided",
+    "aten.empty", "aten.empty_strided", "aten.empty_permuted", "aten.new_empty", "aten.new_empty_strided",
     "aten._efficientzerotensor",
     traits=Trait.CREATES | Trait.UNWRITTEN,
 )  # fmt: skip

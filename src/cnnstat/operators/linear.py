@@ -13,7 +13,7 @@ from .costs import Cost, Term, dot_products, in_terms, per_element
 from .field_algebra import expanded_field, union
 from .field_rules import product_field
 from .reach import Field
-from .registry import ShapeOf, Trait, View, operator, recorded, rule
+from .registry import ShapeOf, Trait, View, operator, recorded, rule, uncounted
 from .sequences import SOFTMAX_OPS
 from .shape_rules import Misfit, broadcast
 
@@ -148,6 +148,14 @@ class Matmul(View, frozen=True):
         if product is None or product.reason is not None or added is None:
             return product
         return union(product, expanded_field(added, out))
+
+
+# The product of two sparse factors has no cost.
+uncounted(
+    "the places of the stored elements decide which of them meet",
+    *PLACES,
+    "aten._sparse_sparse_matmul",
+)
 
 
 def matrix_product(a: TensorSpec, b: TensorSpec, added: TensorSpec | None = None) -> Matmul:

@@ -310,13 +310,6 @@ def grid_sampler(op: Op) -> Cost:
     return per_element(op.outputs[0], 4)
 
 
-@rule("torchvision.roi_align")  # each output is the mean of ratio² samples, four neighbours each
-def roi_align(op: Op) -> Cost | None:
-    ratio = op.args[5]
-    # without a ratio the number of samples depends on the size of each box
-    return per_element(op.outputs[0], 4 * ratio**2) if ratio > 0 else None
-
-
 @rule("aten.col2im")  # patches summed where they overlap: an addition for each element read
 def col2im(op: Op) -> Cost:
     return per_element(op.args[0])

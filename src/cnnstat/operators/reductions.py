@@ -95,6 +95,13 @@ _LOSSES = {
     "aten.soft_margin_loss": 4,  # log(1 + exp(-t · x))
     "aten.multi_margin_loss": 4,  # max(0, margin - x[y] + x[i])
 }
+TARGETS_OF_EACH_ROW = "the number of target classes of each row decides how many pairs it compares"
+
+
+@rule("aten.multilabel_margin_loss_forward", traits=Trait.SEARCHES)
+def multilabel_margin_loss(op: Op) -> Cost:
+    # max(0, 1 - x[y] + x[i]) for each target class y and each other class i
+    return Cost(left_out=TARGETS_OF_EACH_ROW)
 
 
 @rule(*_LOSSES, traits=Trait.REDUCTION)
@@ -178,7 +185,9 @@ class Reduction(View, frozen=True):
 
     def axes(self, rank: int) -> set[int]:
         """The axes that are reduced, counted from the front."""
-        return set(range(rank)) if self.dims is None else {dim % rank for dim in self.dims}
+        if self.dims is None:
+            return set(range(rank))
+        return {dim % max(rank, 1) for dim in self.dims}  # a number has the axis 0, too
 
     def cost(self) -> Cost:
         return per_element(self.x) if self.out is None else per_larger(self.x, self.out)

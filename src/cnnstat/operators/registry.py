@@ -42,7 +42,7 @@ class Trait(Flag):
     UNWRITTEN = auto()  # creates a tensor without writing it
     RANDOM = auto()  # draws from torch's generator
     OVERWRITES = auto()  # in place, writes its first operand without reading it
-    SEARCHES = auto()  # the number of comparisons depends on values
+    SEARCHES = auto()  # the number of operations depends on values
     VALUE_SIZED = auto()  # the output size depends on values; without data it is the largest
     QUERY = auto()  # returns a property or one value of a tensor
     CHECK = auto()  # checks a value
@@ -135,13 +135,17 @@ class View(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """The registered view or rule of an operator, or only the reason why it is free."""
+    """The registered view or rule of an operator, or only the reason why it is free or uncounted.
+
+    `reason_uncounted` says why its cost depends on values, always or where the rule gives None.
+    """
 
     name: str
     traits: Trait = Trait.NONE
     view: type[View] | None = None
     rule: Rule | None = None
     reason_free: str | None = None
+    reason_uncounted: str | None = None
     field: FieldRule | None = None
 
 
@@ -191,6 +195,13 @@ def free(reason: str, *names: str, traits: Trait = Trait.NONE) -> None:
     """List operators that do no arithmetic; the reason is for people, the traits for code."""
     for name in names:
         _add(Definition(name, traits, reason_free=reason))
+
+
+def uncounted(reason: str, *names: str, traits: Trait = Trait.NONE) -> None:
+    """Say why operators are not counted; those that are registered have no cost in some cases."""
+    for name in names:
+        known = DEFINITIONS.get(name) or Definition(name, traits)
+        DEFINITIONS[name] = replace(known, reason_uncounted=reason)
 
 
 def follow(*names: str) -> Callable[[FieldRule], FieldRule]:
@@ -264,6 +275,20 @@ def reason_free(name: str) -> str | None:
     """Why the operator costs nothing; None if it costs something or is unknown."""
     known = definition_of(name)
     return None if known is None else known.reason_free
+
+
+def uncounted_sentence(counts: Mapping[str, int]) -> str:
+    """What is missing in a total, and why, from the uncounted operators and how often they ran."""
+    unknown, reasons = [], []
+    for name, count in counts.items():
+        known = definition_of(name)
+        if known is None or known.reason_uncounted is None:
+            unknown.append(f"{name} ({count}×)")
+        else:
+            reasons.append(f"{name} ({count}×) is not counted: {known.reason_uncounted}")
+    return "; ".join(
+        [*([f"nothing is known of {', '.join(unknown)}"] if unknown else []), *reasons]
+    )
 
 
 def _add(definition: Definition) -> None:

@@ -16,6 +16,7 @@ from ...errors import LaneError
 from ...operators.user_rules import shape_rule_of
 from ..meta_device.memory_formats import lay_out
 from ..meta_device.meta_rules import DTYPE_CHECKS, LARGEST, READING_CONSTANTS, SHAPE_CHECKS
+from ..meta_device.value_checks import answer_to_check
 from ..process.global_state import SEED
 from ..recording.open_calls import Attempt
 from ..recording.recorder import Recorder
@@ -166,6 +167,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             kernel = self.kernels.get(full) if self.fast else None
             if full in LARGEST:
                 kernel = _first_of(LARGEST[full], kernel)
+            if full in _READS:
+                kernel = self._answered
         name = packet.replace("::", ".")
         shape_rule = shape_rule_of(name)
         if shape_rule is not None and not self.lane.has_data:
@@ -181,6 +184,11 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if torch.Tag.nondeterministic_seeded in func.tags:
             run = self._drawing(run)
         return name, overload or "default", kernel, composite, run
+
+    def _answered(self, *args: Any, **kwargs: Any) -> Any:
+        """The answer to a check of torch's own; a value that the model reads is not answered."""
+        stack, ops = self.recorder.stack, self.recorder.ops
+        return answer_to_check(stack[-1].type if stack else "", [op.name for op in ops[:-3:-1]])
 
     def _reading(self, function: str, run: Kernel) -> Kernel:
         """The operator, which reads a value, with a notice to the recorder."""
