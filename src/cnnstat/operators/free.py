@@ -128,7 +128,8 @@ free(
 )  # fmt: skip
 free(
     _CREATED,
-    "aten.empty", "aten.empty_strided", "aten.empty_permuted", "aten.new_empty", "aten.new_empty_strided",
+    "aten.empty", "aten.empty_strided", "aten.empty_permuted", "aten.new_empty",
+    "aten.new_empty_strided",
     "aten._efficientzerotensor",
     traits=Trait.CREATES | Trait.UNWRITTEN,
 )  # fmt: skip
