@@ -15,6 +15,7 @@ from . import (
     linear,
     normalization,
     onnx,
+    onnx_runtime,
     parts,
     pooling,
     quantised,
@@ -28,6 +29,6 @@ from . import (
 
 _REGISTERED = (
     backward, boxes, convolution, decompositions, einsum, elementwise, free, joins, linear,
-    normalization, onnx, parts, pooling, quantised, rearranged_fields, reductions, resizing,
-    sequences, user_rules, views,
+    normalization, onnx, onnx_runtime, parts, pooling, quantised, rearranged_fields, reductions,
+    resizing, sequences, user_rules, views,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Operators of ONNX without a counterpart in ATen, as `onnx.NAME`.
 
-The others are recorded under ATen's names (`models/onnx/translators.py`). Operators listed nowhere
+The others are recorded under ATen's names (`models/onnx/translators.py`), those of ONNX Runtime are
+in `onnx_runtime.py`. Operators listed nowhere
 (NonMaxSuppression, TopK, Loop, …) are uncounted.
 """
 
@@ -30,11 +31,11 @@ def recurrent(op: Op) -> Cost:
     return in_terms([products], [Term(states, ((2 + biases) * gates + on_state,))])
 
 
-@rule("onnx.Attention", "onnx.com.microsoft.MultiHeadAttention")
+@rule("onnx.Attention")
 def attention(op: Op) -> Cost:
     # softmax(Q Kᵀ) V, each query head counted; Q [b,h,q,d] or [b,q,h·d], likewise K and V
     query, key, value = op.args[:3]
-    past = op.args[4] if len(op.args) > 4 and op.name == "onnx.Attention" else None
+    past = op.args[4] if len(op.args) > 4 else None
     heads = int(op.kwargs.get("q_num_heads", op.kwargs.get("num_heads", 1)))
     if len(query.shape) == 4:
         batch, heads, queries, width = query.shape
@@ -48,61 +49,6 @@ def attention(op: Op) -> Cost:
     if isinstance(past, TensorSpec):
         keys += past.shape[-2]
     return attention_cost((batch, heads, queries, keys), width + value_width)
-
-
-@rule("onnx.com.microsoft.Attention")
-def microsoft_attention(op: Op) -> Cost:
-    # input [b,s,i] · weights [i,3h] + bias, then attention over its heads
-    x, weight = op.args[:2]
-    batch, length, width = x.shape
-    joined = weight.shape[1]
-    heads = int(op.kwargs.get("num_heads", 1))
-    projected = (batch, length, joined)
-    biased = len(op.args) > 2 and op.args[2] is not None
-    projection = in_terms([Term(projected, (width,))], [Term(projected, name="bias")] * biased)
-    scores = (batch, heads, length, length)
-    return projection + attention_cost(scores, 2 * (joined // 3 // heads))
-
-
-@rule("onnx.com.microsoft.FusedMatMul", "onnx.com.microsoft.FusedGemm")
-def fused_product(op: Op) -> Cost:
-    a, out = op.args[0], op.outputs[0]
-    turned = op.kwargs.get("transA", 0)
-    depth = a.shape[-2] if turned else a.shape[-1]
-    products = dot_products(out, depth)
-    if not op.name.endswith("Gemm"):
-        return products
-    return products + per_element(out, 1 + (len(op.inputs) > 2))  # an activation, and a bias
-
-
-# The place of the bias of products with quantised weights.
-_BIASES = {
-    "onnx.com.microsoft.MatMulNBits": 5,
-    "onnx.com.microsoft.MatMulBnb4": 9,  # none
-    "onnx.com.microsoft.DynamicQuantizeMatMul": 4,
-    "onnx.com.microsoft.MatMulIntegerToFloat": 6,
-}
-
-
-@rule(*_BIASES, traits=Trait.PROJECTION)
-def quantised_product(op: Op) -> Cost:
-    # [*,n] = [*,k] @ [k,n]: weights may be packed, so that their shape is not [k,n]
-    products = dot_products(op.outputs[0], op.args[0].shape[-1])
-    place = _BIASES[op.name]
-    if len(op.args) <= place or op.args[place] is None:
-        return products
-    return products + per_element(op.outputs[0], name="bias")
-
-
-@rule("onnx.com.microsoft.SkipLayerNormalization", traits=Trait.NORM)
-def skip_layer_norm(op: Op) -> Cost:
-    # a sum, then a norm of 5 per element
-    return per_element(op.args[0], 6)
-
-
-@rule("onnx.com.microsoft.BiasGelu", "onnx.com.microsoft.FastGelu", traits=Trait.ELEMENTWISE)
-def bias_gelu(op: Op) -> Cost:
-    return per_element(op.outputs[0], len(op.inputs))
 
 
 @rule("onnx.DeformConv")  # as torchvision.deform_conv2d

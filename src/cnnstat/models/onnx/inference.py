@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import onnx
@@ -14,6 +14,7 @@ from ...errors import ModelError, ShapeError
 from ...escaping import described
 from ...inputs import format_shape
 from ...trace.records import TensorSpec
+from .contributed import STANDARD_DOMAIN, Standard, contributed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,17 @@ def inferred(
         ShapeError: the shapes of the operands do not fit.
         InvalidNode: its number of operands, their types or an attribute is not the operator's.
     """
-    if node.domain == "com.microsoft":
+    if node.domain == "com.microsoft" or node.op_type in STANDARD_DOMAIN:
         # a node of the default domain with the same shapes is inferred in place of it
-        contributed = _contributed(node, inputs)
-        if contributed is None:
-            return {}
-        if not isinstance(contributed, onnx.NodeProto):
-            return {node.output[0]: contributed}
-        node, inputs = contributed, inputs[: len(contributed.input)]
+        found = contributed(
+            node,
+            [value.type if value else None for value in inputs],
+            [value.tensor.shape if value and value.tensor else None for value in inputs],
+        )
+        if not isinstance(found, Standard):
+            types = dict(zip(node.output, found, strict=False))
+            return {name: type_ for name, type_ in types.items() if name and type_ is not None}
+        return _as_standard(found, node, inputs, outside, opsets)
     schema = _schema(node, opsets)
     if schema is None:
         return {}
@@ -145,7 +149,7 @@ def inferred(
         raise InvalidNode(f"at {node.name or node.op_type}: {reason}")
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     try:
-        found: dict[str, Any] = shape_inference.infer_node_outputs(
+        result: dict[str, Any] = shape_inference.infer_node_outputs(
             schema, node, types, data, opset_imports=imports
         )
     except checker.ValidationError as error:
@@ -159,7 +163,23 @@ def inferred(
             f"{node.op_type} got {', '.join(shapes)}",
             f"onnx says: {_last_line(error)}",
         ) from error
-    return found
+    return result
+
+
+def _as_standard(
+    standard: Standard, node: onnx.NodeProto, inputs: Sequence[Value | None],
+    outside: Mapping[str, Value], opsets: Mapping[str, int],
+) -> dict[str, Any]:  # fmt: skip
+    chosen = [inputs[place] for place in standard.operands if place < len(inputs)]
+    operands = [value.type for value in chosen if value is not None and value.type is not None]
+    if not operands:
+        return {}
+    on_floats = [
+        replace(value, type=standard.type_of(value.type)) if value and value.type else value
+        for value in chosen
+    ]
+    found = inferred(standard.node(node), on_floats, outside, opsets)
+    return {name: standard.result_of(type_, operands) for name, type_ in found.items()}
 
 
 def unsafe_attribute(node: onnx.NodeProto, values: Mapping[str, Value | None]) -> str | None:
@@ -193,47 +213,6 @@ def unsafe_attribute(node: onnx.NodeProto, values: Mapping[str, Value | None]) -
 
 def _last_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]
-
-
-_STANDARD_OPERATORS = {"FusedConv": "Conv", "FusedGemm": "Gemm"}
-_KEEP_SHAPE = {"Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization"}
-
-_PACKED = {"MatMulNBits", "MatMulBnb4"}  # K and N are attributes
-_DEQUANTISING = {"DynamicQuantizeMatMul", "MatMulIntegerToFloat"}  # products with a float result
-
-
-def _attribute(node: onnx.NodeProto, name: str) -> Any:
-    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), None)
-
-
-def _contributed(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Any:
-    """For an operator of ONNX Runtime, whose schema onnx lacks: a standard node with the same
-    shapes, the type of the output, or None."""
-    first = inputs[0] if inputs else None
-    if node.op_type in _STANDARD_OPERATORS:
-        standard = onnx.NodeProto(op_type=_STANDARD_OPERATORS[node.op_type], name=node.name)
-        standard.input.extend(node.input[:3])
-        standard.output.extend(node.output[:1])
-        known = onnx.defs.get_schema(standard.op_type, 13).attributes
-        standard.attribute.extend(a for a in node.attribute if a.name in known)
-        return standard
-    if first is None or first.tensor is None:
-        return None
-    if node.op_type in _KEEP_SHAPE:
-        return first.type
-    if node.op_type in _PACKED and (columns := _attribute(node, "N")) is not None:
-        code = first.type.tensor_type.elem_type
-        return helper.make_tensor_type_proto(code, (*first.tensor.shape[:-1], columns))
-    weight = inputs[1].tensor if len(inputs) > 1 and inputs[1] else None
-    if node.op_type in _DEQUANTISING and weight is not None and len(weight.shape) == 2:
-        shape = (*first.tensor.shape[:-1], weight.shape[1])
-        return helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape)
-    plain = not any(attribute.name == "qkv_hidden_sizes" for attribute in node.attribute)
-    if node.op_type == "Attention" and weight is not None and plain:
-        code = first.type.tensor_type.elem_type
-        shape = (*first.tensor.shape[:2], weight.shape[1] // 3)
-        return helper.make_tensor_type_proto(code, shape)
-    return None
 
 
 def _schema(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Any:

@@ -148,11 +148,20 @@ def resize(call: Call) -> Iterator[Step]:
 
 
 def gemm(call: Call) -> Iterator[Step]:
-    a, b, c = call.x, call.tensor(1), call.tensor(2)
+    yield _gemm(call, call.tensor(1), call.tensor(2))
+
+
+def quantised_gemm(call: Call) -> Iterator[Step]:
+    """Operands: a and b, each with scale and zero point, then the bias."""
+    yield _gemm(call, call.tensor(3), call.tensor(6))
+
+
+def _gemm(call: Call, b: TensorSpec | None, c: TensorSpec | None) -> Step:
+    a = call.x
     assert b is not None
     a = _transposed(a) if call.attribute("transA", 0) else a
     b = _transposed(b) if call.attribute("transB", 0) else b
-    yield _product(call, matrix_product(a, b, c))
+    return _product(call, matrix_product(a, b, c))
 
 
 def _product(call: Call, product: Matmul) -> Step:
@@ -208,7 +217,7 @@ def layer_norm(call: Call) -> Iterator[Step]:
     axis = call.attribute("axis", -1)
     shape = call.x.shape[axis:]
     weight, bias = call.tensor(1), call.tensor(2)
-    if call.node.op == "RMSNormalization":
+    if call.node.op in ("RMSNormalization", "SimplifiedLayerNormalization"):
         yield call.step("aten._fused_rms_norm", call.x, shape, weight, None)
     else:
         yield call.step("aten.native_layer_norm", call.x, shape, weight, bias, 1e-5)
@@ -224,6 +233,7 @@ def group_norm(call: Call) -> Iterator[Step]:
 
 
 def softmax(call: Call) -> Iterator[Step]:
-    axis = call.attribute("axis", -1 if call.node.version >= 13 else 1)
-    name = "aten._softmax" if call.node.op == "Softmax" else "aten._log_softmax"
+    old = call.node.version < 13 and call.node.op != "com.microsoft.QLinearSoftmax"
+    axis = call.attribute("axis", 1 if old else -1)
+    name = "aten._log_softmax" if call.node.op == "LogSoftmax" else "aten._softmax"
     yield call.step(name, call.x, axis, False)

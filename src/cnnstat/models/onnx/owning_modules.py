@@ -130,6 +130,17 @@ _BASES = {
     "com.microsoft.MultiHeadAttention": "MultiheadAttention", "com.microsoft.Gelu": "GELU",
     "com.microsoft.BiasGelu": "GELU", "com.microsoft.FastGelu": "GELU",
     "com.microsoft.QuickGelu": "GELU",
+    **dict.fromkeys(("com.microsoft.QAttention", "com.microsoft.GroupQueryAttention",
+                     "com.microsoft.DecoderMaskedMultiHeadAttention"), "MultiheadAttention"),
+    **dict.fromkeys(("com.microsoft.SkipSimplifiedLayerNormalization",
+                     "SimplifiedLayerNormalization"), "RMSNorm"),
+    **dict.fromkeys(("com.microsoft.GroupNorm", "com.microsoft.SkipGroupNorm"), "GroupNorm"),
+    "com.microsoft.QLinearAveragePool": "AvgPool{}d",
+    "com.microsoft.QLinearGlobalAveragePool": "AdaptiveAvgPool{}d",
+    "com.microsoft.QLinearSigmoid": "Sigmoid", "com.microsoft.QLinearLeakyRelu": "LeakyReLU",
+    "com.microsoft.QLinearSoftmax": "Softmax", "com.microsoft.QGemm": "Linear",
+    "com.microsoft.TransposeMatMul": "Linear", "com.microsoft.FusedMatMulActivation": "Linear",
+    "com.microsoft.MatMulInteger16": "Linear", "com.microsoft.GemmFastGelu": "Linear",
 }  # fmt: skip
 """The equivalent class of torch.nn, which decides role and configuration."""
 

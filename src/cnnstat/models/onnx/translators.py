@@ -171,6 +171,55 @@ def _gather(call: Call) -> Iterator[Step]:
         yield call.step("aten.index_select", call.x, axis, call.tensor(1))
 
 
+# Quantised operators of ONNX Runtime: each operand has a scale and a zero point behind it
+
+
+def _quantised_pair(name: str) -> Translator:
+    def translate(call: Call) -> Iterator[Step]:
+        yield call.step(f"aten.{name}", call.tensor(0), call.tensor(3))
+
+    return translate
+
+
+def _quantised_one(name: str) -> Translator:
+    def translate(call: Call) -> Iterator[Step]:
+        yield call.step(f"aten.{name}", call.x)
+
+    return translate
+
+
+def _quantised_where(call: Call) -> Iterator[Step]:
+    yield call.step("aten.where", call.tensor(0), call.tensor(1), call.tensor(4))
+
+
+def _quantised_concat(call: Call) -> Iterator[Step]:
+    places = range(2, len(call.node.inputs), 3)
+    tensors = tuple(tensor for place in places if (tensor := call.tensor(place)) is not None)
+    yield call.step("aten.cat", *Cat(tensors, call.attribute("axis", 0)).args)
+
+
+def _attribute_reduction(name: str) -> Translator:
+    def translate(call: Call) -> Iterator[Step]:
+        axes = call.attribute("axes")
+        keep = bool(call.attribute("keepdims", 1))
+        yield call.step(name, call.x, tuple(axes) if axes else None, keep)
+
+    return translate
+
+
+def _biased_softmax(call: Call) -> Iterator[Step]:
+    between = call.intermediate(call.out.shape)
+    yield Step("aten.add", (call.x, call.tensor(1)), (between,))
+    yield call.step("aten._softmax", between, call.attribute("axis", 1), False)
+
+
+def _product_and_gelu(call: Call) -> Iterator[Step]:
+    between = call.intermediate(call.out.shape)
+    for step in layers.matmul(call):
+        yield Step(step.name, step.args, (between,))
+    yield call.step("aten.gelu", *(between, *call.tensors[2:]))
+
+
 # All translations
 
 _SAME = {
@@ -197,6 +246,19 @@ _TRANSLATORS: dict[str, Translator] = {
     **{op: _each(name) for op, name in _SAME.items()},
     **dict.fromkeys(("Conv", "ConvTranspose"), layers.convolution),
     "com.microsoft.FusedConv": layers.fused_convolution,
+    **{f"com.microsoft.{op}": translate for op, translate in {
+        "QLinearAdd": _quantised_pair("add"), "QLinearMul": _quantised_pair("mul"),
+        "QLinearSigmoid": _quantised_one("sigmoid"),
+        "QLinearLeakyRelu": _quantised_one("leaky_relu"),
+        "QLinearSoftmax": layers.softmax,
+        "QLinearWhere": _quantised_where, "QLinearConcat": _quantised_concat,
+        "QLinearAveragePool": layers.pool,
+        "QLinearGlobalAveragePool": layers.global_pool("aten.mean"),
+        "QLinearReduceMean": _attribute_reduction("aten.mean"),
+        "ReduceSumInteger": _attribute_reduction("aten.sum"),
+        "QGemm": layers.quantised_gemm, "MatMulInteger16": layers.integer_matmul,
+        "GemmFastGelu": _product_and_gelu, "BiasSoftmax": _biased_softmax,
+    }.items()},
     "ConvInteger": layers.integer_convolution,
     "QLinearConv": layers.quantised_convolution,
     **dict.fromkeys(("MaxPool", "AveragePool"), layers.pool),
@@ -209,7 +271,8 @@ _TRANSLATORS: dict[str, Translator] = {
     "QLinearMatMul": layers.quantised_matmul,
     "BatchNormalization": layers.batch_norm,
     "InstanceNormalization": layers.instance_norm,
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), layers.layer_norm),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization",
+                     "SimplifiedLayerNormalization"), layers.layer_norm),
     "GroupNormalization": layers.group_norm,
     **dict.fromkeys(("Softmax", "LogSoftmax"), layers.softmax),
     **{op: _chain(n) for op, n in
