@@ -28,6 +28,7 @@ def test_wheel_carries_what_it_needs(wheel: Path) -> None:
     for needed in (
         "cnnstat/py.typed",
         "cnnstat/render/templates/report.html",
+        "cnnstat/render/templates/notebook.css",
         "cnnstat/render/schema/results.schema.json",
     ):
         assert needed in names

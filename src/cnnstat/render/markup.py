@@ -109,7 +109,7 @@ def _tables(block: Block) -> list[Table]:
 def _raw_rows(table: Table) -> list[list[Any]]:
     return [
         [name if table.tree else row.cells[0].raw, *(cell.raw for cell in row.cells[1:])]
-        for name, row in zip(_paths(table), table.rows, strict=True)
+        for name, row in zip(paths_of(table), table.rows, strict=True)
     ]
 
 
@@ -119,12 +119,12 @@ def grid_of(block: Table | Facts, escape: Callable[[str], str]) -> list[list[str
         rows = [["", ""], *([name, cell.text] for name, cell in block.items)]
     else:
         rows = [[column.title for column in block.columns]]
-        for row, name in zip(block.rows, _paths(block), strict=True):
+        for row, name in zip(block.rows, paths_of(block), strict=True):
             rows.append([name, *(cell.text for cell in row.cells[1:])])
     return [[escape(text) for text in row] for row in rows]
 
 
-def _paths(table: Table) -> list[str]:
+def paths_of(table: Table) -> list[str]:
     """The first cells; in a tree, each after the names of the rows above it."""
     if not table.tree:
         return [row.cells[0].text for row in table.rows]
