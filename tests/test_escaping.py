@@ -17,9 +17,10 @@ from cnnstat.errors import ModelError
 from cnnstat.escaping import described, message_text, visible, visible_json
 from cnnstat.render import render
 from cnnstat.render.blocks import Cell, Column, Report, Text, table, with_visible_texts
+from cnnstat.render.data import comma_separated, data_of_report
 from cnnstat.render.html import render as html
 from cnnstat.render.latex import latex
-from cnnstat.render.markup import comma_separated, markdown
+from cnnstat.render.markup import markdown
 
 VISIBLE = [
     ("conv1", "conv1"), ("3×3", "3×3"), ("名前 é", "名前 é"),
@@ -73,7 +74,7 @@ def report() -> Report:
 
 
 def test_no_spreadsheet_runs_a_cell() -> None:
-    rows = list(csv.reader(io.StringIO(comma_separated(report()))))
+    rows = list(csv.reader(io.StringIO(comma_separated(data_of_report(report())))))
     assert rows[1] == [r"'=1+1\n\write18{id}|<b>`$x$&\x1b[31m~_[a](b)", "-5"]
     assert rows[2] == ["'@SUM(A1)", ""]
 

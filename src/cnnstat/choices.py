@@ -42,7 +42,7 @@ FailOn = Literal[Severity, "never"]
 """From which severity on findings are a failure."""
 Loss = Literal["cross-entropy", "bce-logits"]
 """A loss that applies its own softmax or sigmoid."""
-LintFormat = Literal["table", "json", "github", "sarif", "markdown"]
+LintFormat = Literal["table", "json", "github", "sarif", "markdown", "csv"]
 
 
 @dataclass(frozen=True)

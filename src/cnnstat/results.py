@@ -125,6 +125,18 @@ def view_of(kind: str) -> Callable[[Any, Any], Any]:
     return view
 
 
+def data_function_of(kind: str) -> Callable[[Any, Any], Any] | None:
+    """The function `data` next to that of the report: from a result to its data table.
+
+    None where there is none: the data table is then the first table of the report.
+    """
+    module, _, _ = KINDS[kind].view.partition(":")
+    function: Callable[[Any, Any], Any] | None = getattr(
+        import_module(f"{__package__}.{module}"), "data", None
+    )
+    return function
+
+
 def _named(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(f"{__package__}.{module}"), name)

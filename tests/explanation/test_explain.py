@@ -415,10 +415,10 @@ def test_latex_can_be_pasted_into_a_document():
     assert not set("⌊⌋⌈⌉·−×→ᵀ") & set("".join(code))  # fonts lack them
 
 
-def test_csv_has_a_line_for_each_cell():
+def test_csv_has_a_line_for_each_step():
     text = render(cnnstat.explain("alexnet", "conv1"), "csv").text
-    assert "Parameters,1,formula,c_out · c_in · k_h · k_w\n" in text
-    assert "Parameters,1,result,34848\n" in text
+    assert "conv1,params,0,,,,34944,\n" in text
+    assert "conv1,params,1,weight,c_out · c_in · k_h · k_w,96 · 3 · 11 · 11,34848,\n" in text
 
 
 @pytest.mark.parametrize("format", ["markdown", "html"])

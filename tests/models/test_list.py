@@ -39,17 +39,17 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 LISTED = [  # (source, pattern, (name, input, parameters, source of it) of one row)
-    ("", "nin", ("nin", "1×1×224×224", "1992166", "d2l 8.3")),
-    ("", "VGG1?-bn", ("vgg16-bn", "1×3×224×224", "138365992", "arXiv 1409.1556, Table 1, D + BN")),
+    ("", "nin", ("nin", "1x1x224x224", "1992166", "d2l 8.3")),
+    ("", "VGG1?-bn", ("vgg16-bn", "1x3x224x224", "138365992", "arXiv 1409.1556, Table 1, D + BN")),
     # published: https://docs.pytorch.org/vision/stable/models.html
-    pytest.param("torchvision:", "resnet*", ("torchvision:resnet18", "1×3×224×224", "11689512",
+    pytest.param("torchvision:", "resnet*", ("torchvision:resnet18", "1x3x224x224", "11689512",
                  "torchvision.models.resnet"), marks=needs("torchvision")),
-    pytest.param("torchvision", "*", ("torchvision:vit_h_14", "1×3×224×224", "632045800",
+    pytest.param("torchvision", "*", ("torchvision:vit_h_14", "1x3x224x224", "632045800",
                  "torchvision.models.vision_transformer"), marks=needs("torchvision")),
-    pytest.param("torchvision:", "torchvision:RAFT_s*", ("torchvision:raft_small", "1×3×512×512",
+    pytest.param("torchvision:", "torchvision:RAFT_s*", ("torchvision:raft_small", "1x3x512x512",
                  "990162",
                  "torchvision.models.optical_flow.raft"), marks=needs("torchvision")),
-    pytest.param("timm:", "mobilenetv3_small_0*", ("timm:mobilenetv3_small_050", "1×3×224×224", "",
+    pytest.param("timm:", "mobilenetv3_small_0*", ("timm:mobilenetv3_small_050", "1x3x224x224", "",
                  "timm.models.mobilenetv3"), marks=needs("timm")),
     pytest.param("transformers:", "*bert", ("transformers:bert", "", "",
                  "transformers.models.bert"), marks=needs("transformers")),

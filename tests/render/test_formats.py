@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import json
 import os
@@ -13,7 +12,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from functools import cache
 from html.parser import HTMLParser
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,7 +26,7 @@ from cnnstat.analysis.results import Analysis, Model
 from cnnstat.cli.main import run
 from cnnstat.models.results import Listed, Listing
 from cnnstat.operators import registry
-from cnnstat.render import Options, render, report_of
+from cnnstat.render import render, report_of
 from cnnstat.render.blocks import Bars, Facts, Report, Table
 from cnnstat.render.json import schema
 from cnnstat.units import format_count
@@ -111,48 +109,6 @@ def test_same_figures(names: str, format: str) -> None:
     assert len(expected) > 15
     for figures in expected:  # in the order of the view: `lines` is consumed on the way
         assert any(tuple(line[-len(figures) :]) == figures for line in lines), figures
-
-
-@pytest.mark.parametrize("names", ["nin", "residual-mnist"])
-def test_csv_of_an_analysis_has_the_raw_figures(names: str) -> None:
-    (table,) = (block for block in report_of(_result(names)).blocks if isinstance(block, Table))
-    header, *lines = csv.reader(StringIO(_text(names, "csv").partition("\n\n")[0]))
-    assert header == [column.key for column in table.columns]
-    assert len(lines) == len(table.rows)
-    for row, line in zip(table.rows, lines, strict=True):
-        assert line[1:] == ["" if c.raw is None else str(c.raw) for c in row.cells[1:]]
-
-
-@pytest.mark.parametrize("names", ["nin", "residual-mnist"])
-def test_csv_of_an_analysis_has_the_totals(names: str) -> None:
-    totals = _result(names).totals
-    values = {value for line in csv.reader(StringIO(_text(names, "csv"))) for value in line}
-    assert {str(totals.params), str(totals.macs), str(totals.peak_bytes)} <= values
-
-
-@pytest.mark.parametrize("names", ["nin alexnet", "lenet residual-mnist"])
-def test_csv_of_a_comparison_has_the_raw_figures(names: str) -> None:
-    lines = list(csv.reader(StringIO(_text(names, "csv"))))
-    assert lines[0] == ["table", "row", "column", "value"]
-    expected = [
-        [block.title, str(number), column.key, "" if cell.raw is None else str(cell.raw)]
-        for block in report_of(_result(names)).blocks
-        if isinstance(block, Table)
-        for number, row in enumerate(block.rows, start=1)
-        for column, cell in zip(block.columns, row.cells, strict=True)
-    ]
-    assert lines[1:] == expected
-
-
-def test_csv_of_a_comparison_names_rows_in_full() -> None:
-    text = render(_result("nin alexnet"), "csv", Options(depth=2)).text
-    layers = [
-        line["value"]
-        for line in csv.DictReader(StringIO(text))
-        if line["table"] == "Layers of nin" and line["column"] == "layer"
-    ]
-    assert len(layers) == len(set(layers)) == 34
-    assert "block2.conv1" in layers
 
 
 @pytest.mark.parametrize("names", ["nin alexnet", "lenet residual-mnist"])

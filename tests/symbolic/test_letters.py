@@ -266,7 +266,7 @@ def test_errors_say_what_to_type(arguments, status, words, capsys) -> None:
     [
         ("table", ["⌊(H−11)/4⌋+1", "H ≥ 67", "pool3"]),
         ("markdown", ["## Legal sizes", "⌊(H−11)/4⌋+1"]),
-        ("csv", ["((H + 1)//4) - 2", "H,H ≥ 67"]),
+        ("csv", ["1x96x(((H + 1)//4) - 2)x54", "total_macs"]),
         ("json", ['"kind": "formulas"', '"((H + 1)//4) - 2"']),
         ("latex", [r"$\lfloor$(H$-$11)/4$\rfloor$+1", r"$\ge$"]),
         ("html", ["⌊(H−11)/4⌋+1", "Legal sizes"]),

@@ -27,13 +27,13 @@ class Placed(Protocol):
 _Row = TypeVar("_Row", bound=Placed)
 
 
-def to_depth(rows: Sequence[_Row], depth: int) -> list[tuple[_Row, str, bool]]:
-    """The rows down to `depth`, each with its name in the tree and whether it has rows below it.
+def to_depth(rows: Sequence[_Row], depth: int | None) -> list[tuple[_Row, str, bool]]:
+    """The rows down to `depth` (None: all), each with its name and whether it has rows below it.
 
     The name is the path relative to the parent row: a ModuleList, which is never called and has no
     row, remains in the names of its members.
     """
-    shown = [row for row in rows if row.depth <= depth]
+    shown = [row for row in rows if depth is None or row.depth <= depth]
     following = [row.depth for row in shown[1:]] + [0]
     around: dict[int, str] = {}
     named = []
@@ -134,15 +134,12 @@ def layer_rows(
     calls: Sequence[Layer], totals: ModelTotals, options: Options, usual: tuple[str, ...]
 ) -> tuple[Table, list[Layer]]:
     """The table of layers, with the columns `usual` unless others are chosen, and its layers."""
-    keys = _chosen(options.columns, usual)
+    keys = chosen_columns(options.columns, usual)
     columns = (Column("layer", "Layer", False, shrinks=True), *(COLUMNS[key][0] for key in keys))
-    flat = options.sort is not None or options.top is not None
-    layers = [layer for layer in calls[1:] if _is_shown(layer, options)]
-    if not layers or (options.depth == 0 and not flat):
-        layers = [calls[0]]  # the model itself
-    if flat:
-        shown = _sorted(totals, layers, options)
-        rows = [Row(_cells(totals, x, _self_tally(x), keys, x.path + x.repetition)) for x in shown]
+    layers = shown_layers(calls, options)
+    if options.flat:
+        shown = sorted_layers(totals, layers, options)
+        rows = [Row(_cells(totals, x, self_tally(x), keys, x.path + x.repetition)) for x in shown]
     else:
         named = to_depth(layers, options.depth)
         shown = [layer for layer, _, _ in named]
@@ -154,10 +151,17 @@ def layer_rows(
             )
             for layer, name, group in named
         ]
-    return Table(columns, tuple(rows), tree=not flat), shown
+    return Table(columns, tuple(rows), tree=not options.flat), shown
 
 
-def _chosen(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
+def shown_layers(calls: Sequence[Layer], options: Options) -> list[Layer]:
+    """The layers of a report: those that the options show, or only the model itself."""
+    layers = [layer for layer in calls[1:] if _is_shown(layer, options)]
+    only_the_model = options.depth == 0 and not options.flat
+    return [calls[0]] if only_the_model or not layers else layers
+
+
+def chosen_columns(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of the columns; `+key` adds to the usual ones."""
     added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
     plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
@@ -171,7 +175,7 @@ def _chosen(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_options(options: Options) -> None:
     """Raise UsageError if a column or the sort key is unknown."""
-    _chosen(options.columns, DEFAULT_COLUMNS)
+    chosen_columns(options.columns, DEFAULT_COLUMNS)
     if options.sort is not None:
         _check("sort key", options.sort)
 
@@ -189,19 +193,19 @@ def _is_shown(layer: Layer, options: Options) -> bool:
     return options.ops == "all" or (options.ops == "auto" and is_relevant)
 
 
-def _sorted(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
+def sorted_layers(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
     sort = options.sort or "macs"
     cell = COLUMNS[sort][1]
 
     def order(layer: Layer) -> float | str:
-        return cell(totals, layer, _self_tally(layer)).sort_key
+        return cell(totals, layer, self_tally(layer)).sort_key
 
     numeric = COLUMNS[sort][0].numeric or sort in ("input", "output")
     costs = [x for x in layers if not numeric or order(x)]
     return sorted(costs, key=order, reverse=numeric)[: options.top]
 
 
-def _self_tally(layer: Layer) -> Tally:
+def self_tally(layer: Layer) -> Tally:
     return Tally(
         layer.params,
         layer.macs,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
 
 from ..inputs import format_shape
 from ..render.blocks import (
@@ -18,6 +20,7 @@ from ..render.blocks import (
     Table,
     Text,
 )
+from ..render.data import Data, data_table
 from ..render.options import Options
 from ..units import format_exact
 from .results import Benchmark, Epoch, LayerTimes, Phase, Protocol, Run, Spread
@@ -258,3 +261,45 @@ def _protocol_text(protocol: Protocol, runs: tuple[Run, ...]) -> str:
     flags = {"augmented": protocol.augment, "compiled": protocol.compile,
              "channels last": protocol.channels_last}  # fmt: skip
     return ", ".join([*parts, *(name for name, on in flags.items() if on)])
+
+
+def data(result: Benchmark, options: Options) -> Data:
+    """A row per model."""
+
+    def from_last(field: str) -> Callable[[Run], Any]:
+        return lambda run: getattr(run.epochs[-1], field) if run.epochs else None
+
+    def from_timing(field: str) -> Callable[[Run], Any]:
+        return lambda run: attrgetter(field)(run.timing) if run.timing else None
+
+    def from_prediction(field: str) -> Callable[[Run], Any]:
+        return lambda run: getattr(run.prediction, field) if run.prediction else None
+
+    columns: dict[str, Callable[[Run], Any]] = {
+        "model": attrgetter("model.spec"),
+        "data": lambda run: result.data.name,
+        "input": attrgetter("input"),
+        "device": lambda run: result.environment.device_name,
+        "precision": lambda run: result.protocol.precision,
+        "batch_size": attrgetter("batch_size"),
+        "params": attrgetter("params"),
+        "macs": attrgetter("macs"),
+        "status": attrgetter("status"),
+        "steps": attrgetter("steps"),
+        "epochs": lambda run: run.epochs[-1].epoch if run.epochs else None,
+        "learning_rate": attrgetter("learning_rate"),
+        **{
+            name: from_last(name)
+            for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+        },
+        "examples_per_second": from_timing("examples_per_second"),
+        "step_seconds": from_timing("seconds.median"),
+        "iqr_seconds": from_timing("seconds.iqr"),
+        "data_share": from_timing("data_share"),
+        "memory_bytes": attrgetter("memory_bytes"),
+        "predicted_seconds": from_prediction("seconds"),
+        "predicted_bytes": from_prediction("memory_bytes"),
+        "flops_per_second": attrgetter("flops_per_second"),
+        "mfu": attrgetter("mfu"),
+    }
+    return data_table(columns, result.runs)

@@ -44,8 +44,10 @@ def command(
     training: TrainingOption = False,
     lane: LaneOption = "auto",
     depth: Annotated[
-        int, typer.Option("--depth", "-d", min=0, help="Levels of the layer tables.")
-    ] = 1,
+        int | None,
+        typer.Option("--depth", "-d", min=0, show_default=False,
+                     help="Levels of the layer tables. [default: 1]"),
+    ] = None,
     columns: ColumnsOption = None,
     strict: StrictOption = False,
     fix: FixOption = None,

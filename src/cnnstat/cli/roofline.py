@@ -11,6 +11,7 @@ from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
+    DepthOption,
     FixOption,
     FormatOption,
     InputOption,
@@ -64,7 +65,7 @@ def command(
     arg: ArgOption = None,
     mode: ModeOrTrainingOption = None,
     lane: LaneOption = "auto",
-    depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
+    depth: DepthOption = None,
     sort: Annotated[
         str | None,
         typer.Option("--sort", "-s", metavar="KEY", show_default=False,

@@ -14,6 +14,7 @@ from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
     ColumnsOption,
+    DepthOption,
     FixOption,
     FormatOption,
     InputOption,
@@ -48,7 +49,7 @@ def command(
     mode: ModeOrTrainingOption = None,
     training: TrainingOption = False,
     lane: LaneOption = "auto",
-    depth: Annotated[int, typer.Option("--depth", "-d", min=0, help="Levels of the tree.")] = 3,
+    depth: DepthOption = None,
     columns: ColumnsOption = None,
     sort: Annotated[
         str | None,
@@ -64,6 +65,9 @@ def command(
         Ops,
         typer.Option("--ops", help="Rows of functions: all, none, or all but pure layout."),
     ] = "auto",
+    totals: Annotated[
+        bool, typer.Option("--totals", help="Only the totals: in CSV one row for the model.")
+    ] = False,
     object: Annotated[
         int | None,
         typer.Option("--object", min=1, metavar="PIXELS", show_default=False,
@@ -91,7 +95,7 @@ def command(
     from .emit import destination, emit, result_of
 
     to = destination(format, output)
-    shown = Options(depth, columns_of(columns), sort, top, ops)
+    shown = Options(depth, columns_of(columns), sort, top, ops, totals)
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)
     result: Analysis | Formulas

@@ -69,6 +69,11 @@ ColumnsOption = Annotated[
         "macs-share, backward-macs, other-ops, activation.",
     ),
 ]  # fmt: skip
+DepthOption = Annotated[
+    int | None,
+    typer.Option("--depth", "-d", min=0, show_default=False,
+                 help="Levels of the tree. [default: 3; all in CSV]"),
+]  # fmt: skip
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with status 3 if an operator could not be counted.")
 ]

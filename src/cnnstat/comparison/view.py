@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..analysis.layer_data import totals_data
 from ..analysis.layer_table import layer_table
 from ..analysis.results import Stage, Totals
 from ..analysis.totals import bounds, footing
 from ..inputs import format_shape
 from ..render.blocks import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
+from ..render.data import Data
 from ..render.options import Options
 from .results import Classifier, Comparison, Figure, Growth, NinHead
 
@@ -255,3 +257,8 @@ def _grown(growth: Growth) -> list[Cell]:
         Cell(growth.conv_params, "count"),
         Cell(growth.total_params, "count"),
     ]
+
+
+def data(comparison: Comparison, options: Options) -> Data:
+    """A row per model."""
+    return totals_data(comparison.analyses, comparison.names)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
+from ..analysis.layer_data import layer_data
 from ..analysis.layer_table import layer_table
 from ..analysis.results import Layer
 from ..analysis.roles import HIDDEN
 from ..inputs import format_shape
 from ..render.blocks import Block, ChangedLine, Excerpt, Problem, Remedy, Report
+from ..render.data import Data
 from ..render.options import Options
 from .results import Diagnosis, Fault, Fix, LineEdit, Place
 
@@ -140,3 +142,9 @@ def _adjacent(edits: tuple[LineEdit, ...]) -> Iterator[list[LineEdit]]:
 
 def _output(fix: Fix) -> str:
     return ", ".join(format_shape(shape) for shape in fix.output) or "none"
+
+
+def data(diagnosis: Diagnosis, options: Options) -> Data:
+    """The layers that ran before the failure."""
+    layers = diagnosis.layers
+    return layer_data(layers, None, options) if len(layers) > 1 else layer_data((), None, options)

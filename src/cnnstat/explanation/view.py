@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 from ..analysis.results import Layer, NoField
 from ..inputs import format_shape
@@ -20,6 +22,7 @@ from ..render.blocks import (
     Text,
     table,
 )
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import Explained, Explanation, FieldStep, Step
 
@@ -215,3 +218,40 @@ def _notes(explanation: Explanation) -> list[str]:
         path = explanation.layer.path
         notes.append(f"note: {path} is called more than once: see {', '.join(explanation.calls)}")
     return notes
+
+
+def data(explanation: Explanation, options: Options) -> Data:
+    """A row per figure, with step 0, and after it a row per line of its derivation.
+
+    The lines of a container are the layers inside, whose figures are summed.
+    """
+    columns = {name: itemgetter(name) for name in (
+        "layer", "figure", "step", "name", "formula", "numbers", "result", "remark",
+    )}  # fmt: skip
+    return data_table(columns, _records(explanation))
+
+
+def _records(explanation: Explanation) -> Iterator[dict[str, Any]]:
+    layer = explanation.layer
+    blank = dict.fromkeys(("name", "formula", "numbers", "remark"))
+    path = (layer.path or layer.type) + layer.repetition
+    for figure in _TITLES:
+        head = {"layer": path, "figure": figure, **blank}
+        value = _cell(layer, figure)
+        if explanation.children and figure in _SUMS:
+            value = Cell(getattr(layer.total, figure))
+        yield {**head, "step": 0, "result": value.value}
+        parts = [
+            {"name": s.name, "formula": s.formula, "numbers": s.numbers, "result": s.result,
+             "remark": s.remark}
+            for s in explanation.steps if s.figure == figure
+        ]  # fmt: skip
+        if explanation.children and figure in _SUMS and not parts:
+            rest = getattr(layer, figure)
+            parts = [{"name": child.path + child.repetition, "result": getattr(child.total, figure)}
+                     for child in explanation.children]  # fmt: skip
+            parts += [{"name": path, "result": rest}] if rest else []
+        yield from ({**head, "step": number, **part} for number, part in enumerate(parts, start=1))
+
+
+_SUMS = ("params", "macs", "other_ops", "activation_bytes")

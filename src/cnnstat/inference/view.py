@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any
 
+from ..analysis.layer_data import inputs_text
 from ..bench.view import layers_table
 from ..inputs import format_shape
 from ..render.blocks import (
@@ -19,6 +22,7 @@ from ..render.blocks import (
     Table,
     Text,
 )
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import Latencies, Measurement
 
@@ -219,3 +223,26 @@ def _conditions(result: Latencies) -> Facts:
         items.append(("Relative", Cell("to the first row with the same batch, measured in turns")))
     items.append(("Peaks", Cell(result.peaks or _NO_PEAKS)))
     return Facts(tuple(items))
+
+
+def data(result: Latencies, options: Options) -> Data:
+    """A row per model, precision, number of threads and batch size."""
+
+    def cell(key: str) -> Callable[[Measurement], Any]:
+        return lambda row: _cells(row)[key].value
+
+    columns: dict[str, Callable[[Measurement], Any]] = {
+        "model": attrgetter("model.spec"),
+        "input": lambda row: inputs_text(row.inputs),
+        "device": lambda row: result.environment.device_name,
+        "params": attrgetter("params"),
+        "macs": attrgetter("macs"),
+        **{name: cell(name) for name in ("precision", "threads", "batch_size", "seconds",
+           "iqr_seconds", "p90_seconds", "p99_seconds", "examples_per_second", "relative")},
+        "memory_bytes": attrgetter("memory_bytes"),
+        "predicted_bytes": attrgetter("predicted_bytes"),
+        "bound_seconds": attrgetter("bound_seconds"),
+        "runs": cell("runs"),
+        "failure": attrgetter("failure"),
+    }  # fmt: skip
+    return data_table(columns, result.rows)

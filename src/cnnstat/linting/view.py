@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
 
 from ..choices import SEVERITIES
 from ..diagnosis.view import changed_lines
 from ..inputs import format_shape
 from ..render.blocks import Block, Excerpt, Problem, Remedy, Report, Text
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import Finding, Lint, SourceLine
 
@@ -94,3 +97,28 @@ def _summary(lint: Lint) -> Iterator[str]:
 def _counted(number: int, noun: str) -> str:
     plural = noun in ("finding", "error", "warning", "hint", "rule") and number != 1
     return f"{number:,} {noun}{'s' if plural else ''}"
+
+
+def data(lint: Lint, options: Options) -> Data:
+    """A row per finding."""
+
+    def from_source(name: str) -> Callable[[Finding], Any]:
+        return lambda finding: getattr(finding.source, name) if finding.source else None
+
+    columns: dict[str, Callable[[Finding], Any]] = {
+        "severity": attrgetter("severity"),
+        "code": attrgetter("code"),
+        "name": attrgetter("name"),
+        "message": attrgetter("message"),
+        "model": attrgetter("model"),
+        "layers": lambda finding: " ".join(finding.paths),
+        "class": attrgetter("class_name"),
+        "attribute": attrgetter("attribute"),
+        "params": attrgetter("params"),
+        "macs": attrgetter("macs"),
+        **{name: from_source(name) for name in ("file", "line", "column")},
+        "fix": lambda finding: finding.fix.text if finding.fix else None,
+        "verified": lambda finding: finding.fix.verified if finding.fix else None,
+        "identity": attrgetter("identity"),
+    }
+    return data_table(columns, lint.findings)

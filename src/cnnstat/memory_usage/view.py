@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
 
+from ..analysis.layer_data import inputs_text
 from ..choices import OPTIMIZERS
 from ..render.blocks import Areas, Block, Cell, Column, Facts, Report, Table, Text, table
+from ..render.data import Data, data_table
 from ..render.options import Options
-from .results import KINDS, Memory, Moment
+from .results import KINDS, BatchFit, Memory, Moment
 
 _LAYERS = 5  # shown by default
 _UNITS = 3
@@ -165,3 +169,26 @@ def _layers(memory: Memory, top: int) -> Table:
     count = len(memory.layers)
     of = f", {len(rows)} of {count}" if count > len(rows) else ""
     return table(columns, rows, f"Kept for the backward pass, by the layer that made it{of}")
+
+
+def data(memory: Memory, options: Options) -> Data:
+    """The step in one row: its settings, its peak, and the bytes of each kind at the peak."""
+
+    def from_fit(name: str) -> Callable[[Memory], Any]:
+        return lambda memory: getattr(memory.fit, name) if memory.fit else None
+
+    columns: dict[str, Callable[[Memory], Any]] = {
+        "model": attrgetter("model.spec"),
+        "input": lambda memory: inputs_text(memory.inputs),
+        **{name: attrgetter(name) for name in ("batch_size", "mode", "training", "optimizer",
+           "precision", "device", "accumulate", "ddp")},
+        "ranks": lambda memory: memory.fsdp.ranks if memory.fsdp else None,
+        "checkpointed": lambda memory: len(memory.checkpointed),
+        "peak_bytes": attrgetter("peak_bytes"),
+        "peak_phase": attrgetter("peak.phase"),
+        "peak_layer": attrgetter("peak.layer"),
+        "peak_operator": attrgetter("peak.operator"),
+        **{f"{kind}_bytes": attrgetter(f"peak.held.{kind}") for kind in KINDS},
+        **{name: from_fit(name) for name in BatchFit.__struct_fields__},
+    }  # fmt: skip
+    return data_table(columns, [memory])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from ..render.blocks import Cell, Column, Report, table
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import Listing
 
@@ -35,3 +38,9 @@ def _title(listing: Listing) -> str:
         return f"models of {', '.join(sorted(origins))}"
     titles = {"built-in": "built-in networks", "own": "your own models"}
     return " and ".join(title for origin, title in titles.items() if origin in origins)
+
+
+def data(listing: Listing, options: Options) -> Data:
+    """A row per model."""
+    names = ("name", "input", "params", "summary", "source")
+    return data_table({name: attrgetter(name) for name in names}, listing.models)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
@@ -39,7 +39,9 @@ def report_of(result: Result, options: Options | None = None) -> Report:
     from ..results import KINDS, view_of
     from .blocks import with_visible_texts
 
-    options = options or Options(depth=KINDS[result.kind].depth)
+    options = options or Options()
+    if options.depth is None:
+        options = replace(options, depth=KINDS[result.kind].depth)
     report: Report = view_of(result.kind)(result, options)
     return with_visible_texts(report)
 
@@ -64,6 +66,10 @@ def render(
         from .json import render as json
 
         return Document(json(result), {})
+    if format == "csv":
+        from .data import comma_separated, data_of
+
+        return Document(comma_separated(data_of(result, options)), {})
     report = report_of(result, options)
     if format == "table":
         from .text import render as text
@@ -90,7 +96,7 @@ def render(
         names = {key: name for key, (name, _) in files.items()}
         return Document(markup.markdown(report, names), dict(files.values()))
     renderers: dict[str, Callable[[Report], str]] = {
-        "markdown": markup.markdown, "latex": latex.latex, "csv": markup.comma_separated,
+        "markdown": markup.markdown, "latex": latex.latex,
     }  # fmt: skip
     return Document(renderers[format](report), {})
 

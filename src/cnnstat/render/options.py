@@ -20,13 +20,20 @@ Ops = Literal["auto", "all", "none"]
 class Options:
     """The parts of a result that its report shows.
 
-    `depth`: levels of the tree. `columns`: keys of `COLUMNS`; the layer is always shown. `sort`: a
-    key of `COLUMNS`; the rows are then a flat list, largest first, as they are with `top`, which
-    limits their number. `ops`: rows of functions: all, none, or all but pure layout.
+    `depth`: levels of the tree; None is the default of the kind, and all levels in a data table.
+    `columns`: keys of `COLUMNS`; the layer is always shown. `sort`: a key of `COLUMNS`; the rows
+    are then a flat list, largest first, as they are with `top`, which limits their number. `ops`:
+    rows of functions: all, none, or all but pure layout. `totals`: the totals alone.
     """
 
-    depth: int = 3
+    depth: int | None = None
     columns: tuple[str, ...] = ()
     sort: str | None = None
     top: int | None = None
     ops: Ops = "auto"
+    totals: bool = False
+
+    @property
+    def flat(self) -> bool:
+        """Whether the rows are a flat list, no tree."""
+        return self.sort is not None or self.top is not None

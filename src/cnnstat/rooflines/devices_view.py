@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from ..choices import precisions_of
 from ..render.blocks import Block, Cell, Column, Facts, Report, Text, table
+from ..render.data import Data, data_table
 from ..render.options import Options
 from ..units import format_bytes
 from .results import Device, Devices, Measured
@@ -81,3 +86,22 @@ def _measured_view(device: Device, notes: tuple[str, ...]) -> Report:
 def _product(measured: Measured, precision: str) -> str | None:
     size = measured.matmul_size.get(precision)
     return f"{size}×{size} matrix product" if size else None
+
+
+def data(devices: Devices, options: Options) -> Data:
+    """A row per device: peaks in FLOP/s, bandwidth in bytes/s."""
+
+    def peak(precision: str) -> Callable[[Device], int | None]:
+        return lambda device: device.peak_flops.get(precision)
+
+    columns: dict[str, Callable[[Device], Any]] = {
+        "name": attrgetter("name"),
+        "title": attrgetter("title"),
+        "processor": attrgetter("processor"),
+        **{f"{precision}_flops": peak(precision) for precision in _PRECISIONS},
+        "bandwidth": attrgetter("bandwidth"),
+        "memory_bytes": attrgetter("memory_bytes"),
+        "measured": lambda device: device.measured is not None,
+        "source": attrgetter("source"),
+    }
+    return data_table(columns, devices.devices)

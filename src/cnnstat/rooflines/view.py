@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from ..analysis.layer_data import with_sums
 from ..analysis.layer_table import to_depth
 from ..analysis.results import labelled
 from ..analysis.roles import HIDDEN
@@ -11,6 +13,7 @@ from ..choices import OPTIMIZERS
 from ..errors import UsageError, nearest
 from ..inputs import format_shape
 from ..render.blocks import Block, Cell, Column, Dot, Facts, Report, Roof, Row, Table, Text
+from ..render.data import Data, data_table
 from ..render.options import Options
 from ..units import format_share
 from .results import LayerWork, Roofline, Work
@@ -61,23 +64,31 @@ def check_sort(key: str | None) -> None:
 
 
 def _layers(roofline: Roofline, options: Options) -> Table:
-    flat = options.sort is not None or options.top is not None
-    layers = [layer for layer in roofline.layers[1:] if _is_shown(layer, options)]
-    if not layers or (options.depth == 0 and not flat):
-        layers = [roofline.layers[0]]  # the model itself
-    if not flat:
+    layers = _shown_layers(roofline, options)
+    if not options.flat:
         rows = [
             Row(_cells(roofline, layer, layer.total, name), max(0, layer.depth - 1), group)
             for layer, name, group in to_depth(layers, options.depth)
         ]
         return Table(_COLUMNS, tuple(rows), tree=True)
-    key = SORTED_BY[options.sort or "time"]
-    works = [(layer, work) for layer in layers if (work := _self_work(layer)).seconds]
-    works.sort(key=lambda pair: key(pair[1]), reverse=True)
     rows = [
-        Row(_cells(roofline, x, work, x.path + x.repetition)) for x, work in works[: options.top]
+        Row(_cells(roofline, layer, _self_work(layer), layer.path + layer.repetition))
+        for layer in _sorted(layers, options)
     ]
     return Table(_COLUMNS, tuple(rows))
+
+
+def _shown_layers(roofline: Roofline, options: Options) -> list[LayerWork]:
+    layers = [layer for layer in roofline.layers[1:] if _is_shown(layer, options)]
+    only_the_model = options.depth == 0 and not options.flat
+    return [roofline.layers[0]] if only_the_model or not layers else layers
+
+
+def _sorted(layers: list[LayerWork], options: Options) -> list[LayerWork]:
+    """The layers that take time, by their own work."""
+    key = SORTED_BY[options.sort or "time"]
+    timed = [layer for layer in layers if _self_work(layer).seconds]
+    return sorted(timed, key=lambda layer: key(_self_work(layer)), reverse=True)[: options.top]
 
 
 def _self_work(layer: LayerWork) -> Work:
@@ -179,3 +190,37 @@ def _picture(roofline: Roofline) -> Roof:
         f"not drawn, without MACs: layers with {format_share(share)} of the time" if left else ""
     )
     return Roof("roofline", title, caption, roofline.peak_flops, roofline.bandwidth, tuple(dots))
+
+
+def data(roofline: Roofline, options: Options) -> Data:
+    """The layers. The sum of a column is that of the pass; the optimizer's update has no layer.
+
+    Raises:
+        UsageError: the sort key is unknown.
+    """
+    check_sort(options.sort)
+    shown = _shown_layers(roofline, options)
+    layers = roofline.layers
+    rows: list[tuple[LayerWork, Work]]
+    if options.flat:
+        rows = [(layer, _self_work(layer)) for layer in _sorted(shown, options)]
+    else:
+        deepest = options.depth
+        chosen = {id(x) for x in shown if deepest is None or x.depth <= deepest}
+        rows = with_sums(layers, lambda layer: id(layer) in chosen, _self_work, Work())
+    columns: dict[str, Callable[[tuple[LayerWork, Work]], Any]] = {
+        "layer": lambda row: (row[0].path or row[0].type) + row[0].repetition,
+        **{name: _from_layer(name) for name in ("depth", "type", "config", "role")},
+        **{name: _from_work(name) for name in ("macs", "bytes", "intensity", "bound", "seconds")},
+        "share": lambda row: row[1].seconds / roofline.seconds if roofline.seconds else None,
+        "total_seconds": lambda row: row[0].total.seconds,
+    }
+    return data_table(columns, rows)
+
+
+def _from_layer(name: str) -> Callable[[tuple[LayerWork, Work]], Any]:
+    return lambda row: getattr(row[0], name)
+
+
+def _from_work(name: str) -> Callable[[tuple[LayerWork, Work]], Any]:
+    return lambda row: getattr(row[1], name)

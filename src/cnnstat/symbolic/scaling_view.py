@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..render.blocks import Bars, Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import FIGURES, ScalePoint, Scaling, Series
 from .view import formula_cell
@@ -157,3 +159,19 @@ def _pictures(scaling: Scaling, over: str) -> Iterator[Bars]:
 
 def _known(series: Series, figure: str) -> set[int]:
     return {getattr(p, figure) for p in series.points} - {None}
+
+
+def data(scaling: Scaling, options: Options) -> Data:
+    """A row per model and value."""
+    columns: dict[str, Callable[[tuple[str, ScalePoint]], Any]] = {
+        "model": lambda row: row[0],
+        "over": lambda row: ",".join(scaling.over),
+        "value": lambda row: row[1].value,
+        **{name: _from_point(name) for name in (*FIGURES, "fitted", "reason")},
+    }
+    rows = [pair for _, pairs in _by_value(scaling) for pair in pairs]
+    return data_table(columns, rows)
+
+
+def _from_point(name: str) -> Callable[[tuple[str, ScalePoint]], Any]:
+    return lambda row: getattr(row[1], name)

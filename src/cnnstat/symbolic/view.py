@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from ..analysis.layer_table import layer_rows
+from ..analysis.layer_table import chosen_columns, layer_rows
+from ..analysis.results import Layer
 from ..errors import TORCH_PREFIX
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
+from ..render.data import Data, data_table, size_text
 from ..render.options import Options
 from ..symbols.evaluation import parse
 from ..symbols.expressions import Expr, Number
@@ -27,7 +30,8 @@ def view(formulas: Formulas, options: Options) -> Report:
     inputs = ", ".join(
         (f"{i.name}=" if i.name else "") + "×".join(map(str, i.shape)) for i in formulas.inputs
     )
-    blocks: list[Block] = [_layers(formulas, options), _valid_sizes(formulas)]
+    blocks: list[Block] = [] if options.totals else [_layers(formulas, options)]
+    blocks.append(_valid_sizes(formulas))
     limits = [line for domain in formulas.domains for line in _limits(domain)]
     if limits:
         blocks.append(Text(tuple(dict.fromkeys(limits))))
@@ -177,3 +181,50 @@ def _confirmations(formulas: Formulas) -> list[str]:
         values = ", ".join(f"{name} = {size}" for name, size in formulas.values.items())
         sentences.append(f"the sizes of each letter are those while the others stand at {values}")
     return sentences
+
+
+def data(formulas: Formulas, options: Options) -> Data:
+    """The layers with formulas as texts, or the totals in one row.
+
+    The costs of a container are those of all layers inside, as formulas cannot be summed.
+    """
+    head: dict[str, Callable[[Any], Any]] = {}
+    if options.totals:
+        totals = formulas.totals
+        head = {
+            "model": lambda _: formulas.model.spec,
+            "input": lambda _: " ".join(
+                (f"{i.name}=" if i.name else "") + size_text(i.shape) for i in formulas.inputs
+            ),
+            **{name: attrgetter(name) for name in type(totals).__struct_fields__},
+        }
+        return data_table(head, [totals])
+    keys = chosen_columns(
+        options.columns, ("type", "role", "output", "params", "macs", "activation")
+    )
+    chosen = {"layer", "depth", *(name for key in keys for name in _DATA_COLUMNS.get(key, ()))}
+    by_call = {(layer.path, layer.call): layer for layer in formulas.layers}
+    example = formulas.example
+    pairs = [
+        (layer, by_call.get((layer.path, layer.call)))
+        for layer in layer_rows(example.layers, example.totals, options, DEFAULT_COLUMNS)[1]
+    ]
+    return data_table({name: of for name, of in _DATA_VALUES.items() if name in chosen}, pairs)
+
+
+_Pair = tuple[Layer, LayerFormulas | None]
+_DATA_COLUMNS = {
+    "type": ("type", "config"), "role": ("role",), "output": ("output",),
+    "params": ("total_params",), "macs": ("total_macs",), "activation": ("total_activation_bytes",),
+}  # fmt: skip
+_DATA_VALUES: dict[str, Callable[[_Pair], Any]] = {
+    "layer": lambda pair: (pair[0].path or pair[0].type) + pair[0].repetition,
+    "depth": lambda pair: pair[0].depth,
+    "type": lambda pair: pair[0].type,
+    "config": lambda pair: pair[0].config,
+    "role": lambda pair: pair[0].role,
+    "output": lambda pair: " ".join(map(size_text, pair[1].outputs)) if pair[1] else None,
+    "total_params": lambda pair: pair[0].total.params,
+    "total_macs": lambda pair: pair[1] and pair[1].macs,
+    "total_activation_bytes": lambda pair: pair[1] and pair[1].activation_bytes,
+}

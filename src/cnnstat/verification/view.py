@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Literal
 
 from ..analysis.totals import bound_of, bounds
 from ..inputs import format_shape
 from ..render.blocks import Block, Cell, Column, Report, Row, Table, Text, table
+from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import Bucket, LayerCheck, Referee, Verification
 
@@ -164,3 +167,27 @@ def _notes(verification: Verification) -> list[str]:
             notes.append(f"{referee.name} says it cannot count {listed}")
     ours = (f"cnnstat: {sentence}" for sentence in bounds(verification.ours))
     return [*notes, *ours, *verification.notes]
+
+
+def data(verification: Verification, options: Options) -> Data:
+    """A row per counter; differences are its figure minus ours."""
+    ours = verification.ours.totals
+    first = Referee(
+        name="cnnstat", version=verification.tool.cnnstat, device=None, seconds=None, status="ran",
+        params=ours.params, macs=ours.macs, params_unexplained=0, macs_unexplained=0,
+    )  # fmt: skip
+    columns: dict[str, Callable[[Referee], Any]] = {
+        "model": lambda _: verification.ours.model.spec,
+        "counter": attrgetter("name"),
+        "version": attrgetter("version"),
+        "status": attrgetter("status"),
+        "params": attrgetter("params"),
+        "params_difference": lambda x: None if x.params is None else x.params - ours.params,
+        "params_unexplained": attrgetter("params_unexplained"),
+        "macs": attrgetter("macs"),
+        "macs_difference": lambda x: None if x.macs is None else x.macs - ours.macs,
+        "macs_unexplained": attrgetter("macs_unexplained"),
+        "seconds": attrgetter("seconds"),
+        "reason": attrgetter("reason"),
+    }
+    return data_table(columns, (first, *verification.referees))
