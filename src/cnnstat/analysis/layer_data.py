@@ -80,7 +80,7 @@ def layer_data(layers: Sequence[Layer], totals: ModelTotals, options: Options) -
     training = totals is not None and totals.backward_macs is not None
     usual = tuple(key for key in COLUMNS if key != "backward-macs" or training)
     keys = chosen_columns(options.columns, usual)
-    all_columns = set(keys) >= set(usual)
+    all_columns = not options.columns or any(key.startswith("+") for key in options.columns)
     columns: dict[str, _Value] = {"layer": attrgetter("name")}
     if all_columns:
         columns["depth"] = attrgetter("layer.depth")
