@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .blocks import Block, Derivation, Facts, Picture, Problem, Report, Table, Text
+from .data import paths_of
 from .figures import svg
-from .markup import paths_of
 from .text import render_blocks
 
 MOST_ROWS = 500
