@@ -87,6 +87,38 @@ OPERATORS = {
     "attention of one head": (attention, (2, 1, 5, 8), (2, 1, 7, 8), (2, 1, 7, 8)),
     "attention of one row": (attention, (2, 3, 1, 8), KEY, KEY),
     "attention of one feature": (attention, (2, 3, 5, 1), (2, 3, 7, 1), (2, 3, 7, 1)),
+    "rrelu": (F.rrelu, MAP),
+    "glu": (lambda x: F.glu(x, 1), MAP),
+    "one-hot": (lambda x: F.one_hot(x.long(), 4), ROWS),
+    "huber": (lambda x, y: F.huber_loss(x, y, reduction="none"), MAP, MAP),
+    "angle": (lambda x: x.to(torch.complex64).angle(), MAP),
+    "magnitude": (lambda x: x.to(torch.complex64).abs(), MAP),
+    "complex": (torch.complex, MAP, MAP),
+    "complex product": (lambda x, y: x.to(torch.complex64) * y, MAP, MAP),
+    "fft": (lambda x: torch.fft.fftn(x, dim=(1, 3)), MAP),
+    "rfft": (lambda x: torch.fft.rfft(x, dim=2), MAP),
+    "irfft": (lambda x: torch.fft.irfft(x.to(torch.complex64)), MAP),
+    "irfft of an inner axis": (lambda x: torch.fft.irfft(x.to(torch.complex64), dim=1), MAP),
+    "irfft2": (lambda x: torch.fft.irfft2(x.to(torch.complex64)), MAP),
+    "irfftn": (lambda x: torch.fft.irfftn(x.to(torch.complex64), dim=(1, 2)), MAP),
+    "hfft": (lambda x: torch.fft.hfft(x), MAP),
+    "left singular vectors": (lambda x: torch.linalg.svd(x)[0], ROWS),
+    "max pool of volumes": (lambda x: F.max_pool3d(x, 2), VOLUME),
+    "adaptive pool of volumes": (lambda x: F.adaptive_avg_pool3d(x, 2), VOLUME),
+    "unfold": (lambda x: F.unfold(x, 2), MAP),
+    "embedding": (lambda w: F.embedding(torch.zeros(2, 3, dtype=torch.long, device=w.device), w),
+                  (5, 4)),
+}  # fmt: skip
+
+# On a CPU these are laid out otherwise than without data. CUDA lays them out as without data: it
+# makes the operand contiguous, decomposes the operator, or has rows for columns.
+OF_THE_CPU = {
+    "group norm": (lambda x: F.group_norm(x, 2), MAP),
+    "channel shuffle": (lambda x: F.channel_shuffle(x, 2), MAP),
+    "unpooling": (lambda x: F.max_unpool2d(
+        x, torch.zeros(2, 4, 6, 8, dtype=torch.long, device=x.device), 2), MAP),
+    "right singular vectors": (lambda x: torch.linalg.svd(x)[2], ROWS),
+    "max pool of rows": (lambda x: F.max_pool1d(x, 2), ROWS),  # and if a gradient is computed
 }  # fmt: skip
 LAYOUTS = ("contiguous", "permuted", "channels last", "sliced", "expanded", "size-1 strides")
 
@@ -114,10 +146,14 @@ def strides(shape, layout, chance):
 class Probe(nn.Module):
     """Runs each operator on operands of random strides, and keeps the strides of its result."""
 
+    def __init__(self, operators, cases=10):
+        super().__init__()
+        self.operators, self.cases = operators, cases
+
     def forward(self, x):
         self.seen = {}
-        for name, (function, *shapes) in OPERATORS.items():
-            for case in range(10):
+        for name, (function, *shapes) in self.operators.items():
+            for case in range(self.cases):
                 chance = random.Random(f"{name} {case}")
                 chosen = LAYOUTS[case:] if case < len(LAYOUTS) else LAYOUTS
                 layouts = [chosen[0] if case < len(LAYOUTS) else chance.choice(chosen)
@@ -126,8 +162,11 @@ class Probe(nn.Module):
                             for shape, layout in zip(shapes, layouts, strict=True)]  # fmt: skip
                 operands = [self.operand(x, shape, steps)
                             for shape, steps in zip(shapes, laid_out, strict=True)]  # fmt: skip
-                self.seen[name, case, str(laid_out)] = described(function(*operands))
+                self.seen[name, case, str(laid_out)] = self.observed(function, operands, chance)
         return x
+
+    def observed(self, function, operands, chance):
+        return described(function(*operands))
 
     def operand(self, x, shape, steps):
         last = sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
@@ -141,7 +180,12 @@ def described(result):
 
 @pytest.mark.parametrize("fast", [True, False], ids=["kernels", "torch"])
 def test_layouts_are_those_of_the_cpu(fast):
-    real, probe = Probe(), Probe()
+    wrong, count = differences(Probe(OPERATORS), Probe(OPERATORS), fast)
+    assert not wrong, f"{len(wrong)} of {count}, the first is {wrong[0]}"
+
+
+def differences(real, probe, fast=True):
+    """Layouts without data beside those of the CPU where they differ, and the number of all."""
     with torch.no_grad():
         real(torch.zeros(1))
     trace(probe, [InputSpec((1,))], config=RunConfig(fast=fast))
@@ -151,7 +195,48 @@ def test_layouts_are_those_of_the_cpu(fast):
         for key, layout in real.seen.items()
         if probe.seen[key] != layout
     ]
-    assert not wrong, f"{len(wrong)} of {len(real.seen)}, the first is {wrong[0]}"
+    return wrong, len(real.seen)
+
+
+def test_layouts_that_only_the_cpu_has():
+    wrong, _ = differences(Probe(OF_THE_CPU), Probe(OF_THE_CPU))
+    assert {key[0] for key, *_ in wrong} == set(OF_THE_CPU)  # else: a row of OPERATORS
+
+
+# Of the convolutions and of attention only the result is laid out as on a device: their gradients
+# are seen by hooks and by torch.autograd.grad alone, and optimizers take any layout.
+GRADIENTS = {
+    **{name: OPERATORS[name] for name in (
+        "relu", "gelu", "logsigmoid", "add, broadcast", "linear", "matmul",
+        "layer norm", "max pool", "mean pool", "softmax", "cat", "bilinear", "pad", "reflect",
+        "replicate", "mean", "max", "clone", "where", "cross entropy", "binary cross entropy",
+        "glu", "huber", "irfft2", "embedding")},
+    "softplus": (F.softplus, MAP),
+    "hardswish": (F.hardswish, MAP),
+    "hardsigmoid": (F.hardsigmoid, MAP),
+    "elu": (F.elu, MAP),
+    "log softmax": (lambda x: F.log_softmax(x, 1), MAP),
+    "mse": (lambda x, y: F.mse_loss(x, y, reduction="none"), MAP, MAP),
+    "smooth l1": (lambda x, y: F.smooth_l1_loss(x, y, reduction="none"), MAP, MAP),
+}  # fmt: skip
+
+
+class GradientProbe(Probe):
+    """Keeps the strides of the gradients, for a gradient of the result with random strides."""
+
+    @torch.enable_grad()
+    def observed(self, function, operands, chance):
+        result = function(*(operand.requires_grad_() for operand in operands))
+        layout = strides(result.shape, chance.choice(LAYOUTS), chance)
+        given = self.operand(operands[0].detach(), result.shape, layout).to(result.dtype)
+        found = torch.autograd.grad(result, operands, given, allow_unused=True)
+        return [None if gradient is None else described(gradient) for gradient in found]
+
+
+def test_layouts_of_gradients_are_those_of_the_cpu():
+    probes = [GradientProbe(GRADIENTS, cases=8) for _ in range(2)]
+    wrong, count = differences(*probes)
+    assert not wrong, f"{len(wrong)} of {count}, the first is {wrong[0]}"
 
 
 class Attention(nn.Module):

@@ -37,33 +37,41 @@ def lay_out(name: str, args: Any, kwargs: Any, result: Any) -> None:
         _restride(out, strides)
 
 
-_has_attention = False  # whether a run has registered its kernel
+_COMPOSITE = ("scaled_dot_product_attention", "one_hot")
+"""Operators that torch decomposes before they reach a dispatch mode."""
+
+_are_laid_out = False  # whether a run has registered their kernels
 
 
 @contextmanager
-def attention_layout() -> Iterator[None]:
-    """Lay out the results of attention as a device does, while torch decomposes it on `meta`."""
-    global _has_attention
-    if _has_attention:  # inside another run
+def composite_layouts() -> Iterator[None]:
+    """Lay out the results of operators as a device does, while torch decomposes them on `meta`."""
+    global _are_laid_out
+    if _are_laid_out:  # inside another run
         yield
         return
-    operator = _aten.scaled_dot_product_attention.default
-
-    def attention(*args: Any, **kwargs: Any) -> Any:
-        result = fast_meta.decomposition_of(operator)(*args, **kwargs)
-        with torch._C._AutoDispatchBelowAutograd(), _disable_current_modes():
-            lay_out("aten.scaled_dot_product_attention", args, kwargs, result)
-        return result
-
     library: Any = torch.library.Library  # torch declares no types
     replaced = library("aten", "IMPL")
     try:
-        replaced.impl("scaled_dot_product_attention", attention, "AutogradMeta")
-        _has_attention = True
+        for name in _COMPOSITE:
+            replaced.impl(name, _laid_out(name), "AutogradMeta")
+        _are_laid_out = True
         yield
     finally:
         replaced._destroy()
-        _has_attention = False
+        _are_laid_out = False
+
+
+def _laid_out(name: str) -> Callable[..., Any]:
+    operator = getattr(_aten, name).default
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        result = fast_meta.decomposition_of(operator)(*args, **kwargs)
+        with torch._C._AutoDispatchBelowAutograd(), _disable_current_modes():
+            lay_out(f"aten.{name}", args, kwargs, result)
+        return result
+
+    return run
 
 
 def _restride(tensor: Tensor, strides: Strides) -> None:
@@ -130,6 +138,43 @@ def _as_first(args: Any, kwargs: Any, out: Tensor) -> Strides | None:
     return _dense(out.shape, x.stride()) if x.shape == out.shape else None
 
 
+def _as_second(args: Any, kwargs: Any, out: Tensor) -> Strides | None:
+    """Of a gradient: as `torch.empty_like` of the operand."""
+    return _as_first(args[1:], kwargs, out)
+
+
+def _as_suggested_by_second(args: Any, kwargs: Any, out: Tensor) -> Strides:
+    return _as_suggested(args[1:], kwargs, out)
+
+
+def _as_elementwise(args: Any, kwargs: Any, out: Tensor) -> Strides:
+    """Of a gradient: as a sum of the operands, which torch's kernels for `meta` lay out rightly."""
+    first, *others = (value for value in args if isinstance(value, Tensor))
+    with _disable_current_modes():
+        for other in others:
+            first = _aten.add.Tensor(first, other)
+    return first.stride()
+
+
+def _as_angle(args: Any, kwargs: Any, out: Tensor) -> Strides | None:
+    return _strides(out.shape, False) if args[0].is_complex() else None
+
+
+def _as_inverse_transform(args: Any, kwargs: Any, out: Tensor) -> Strides:
+    """`_exec_fft` in ATen/native/mkl: other dimensions in the order of their strides, then these.
+
+    All but the last dimension are transformed before, from complex to complex.
+    """
+    x, dims, *_ = args
+    if len(dims) > 1:
+        with _disable_current_modes():
+            x = _aten._fft_c2c(x, dims[:-1], 0, False)
+    last = dims[-1] % x.dim()
+    others = [dim for dim in range(x.dim()) if dim != last]
+    order = sorted(others, key=lambda dim: -_number(x.stride(dim)))
+    return _in_order(out.shape, [*order, last])
+
+
 _RULES: dict[str, Callable[[Any, Any, Tensor], Strides | None]] = {
     "aten.convolution": _as_convolution,
     "aten.roll": _as_rolled,
@@ -140,8 +185,31 @@ _RULES: dict[str, Callable[[Any, Any, Tensor], Strides | None]] = {
          "aten.reflection_pad3d", "aten.replication_pad2d", "aten.replication_pad3d"),
         _as_suggested,
     ),
-    **dict.fromkeys(("aten.log_sigmoid_forward", "aten.nll_loss2d_forward"), _as_contiguous),
-    **dict.fromkeys(("aten.binary_cross_entropy", "aten.index_fill"), _as_first),
+    **dict.fromkeys(
+        ("aten.log_sigmoid_forward", "aten.nll_loss2d_forward", "aten.one_hot",
+         "aten.rrelu_with_noise"),
+        _as_contiguous,
+    ),
+    **dict.fromkeys(("aten.binary_cross_entropy", "aten.index_fill", "aten.huber_loss"), _as_first),
+    "aten.angle": _as_angle,
+    **dict.fromkeys(
+        ("aten.mse_loss_backward", "aten.smooth_l1_loss_backward", "aten.huber_loss_backward",
+         "aten._log_softmax_backward_data", "aten.native_layer_norm_backward",
+         "aten.glu_backward"),
+        _as_contiguous,
+    ),
+    **dict.fromkeys(
+        ("aten.softplus_backward", "aten.hardswish_backward", "aten.hardsigmoid_backward",
+         "aten.elu_backward"),
+        _as_elementwise,
+    ),
+    "aten.binary_cross_entropy_backward": _as_second,
+    **dict.fromkeys(
+        ("aten.reflection_pad2d_backward", "aten.reflection_pad3d_backward",
+         "aten.replication_pad2d_backward", "aten.replication_pad3d_backward"),
+        _as_suggested_by_second,
+    ),
+    "aten._fft_c2r": _as_inverse_transform,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from ...errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception, hides_interrupt
 from ...run_config import DEFAULT, RunConfig
 from ...trace.records import Backward, Parameter, Trace, TracedInput
-from ..meta_device.memory_formats import attention_layout
+from ..meta_device.memory_formats import composite_layouts
 from ..process.class_state import class_state_preserved
 from ..process.global_state import modes_preserved, preserve_rng_state, slow_attention
 from ..process.isolation import process_preserved
@@ -205,7 +205,7 @@ def _run(
             slow_attention(),
             _gradients(backward is not None or config.gradients, config.composites),
             lane.context(),
-            attention_layout(),
+            composite_layouts(),
             recording(recorder, operators, substitutes_in(model), config.fused),
         ):
             result = _called(model, args, kwargs, recorder)
