@@ -48,6 +48,13 @@ NEEDS = [
     ("unique", lambda x: torch.unique(x.round()), "cpu"),
     ("a table by device", lambda x: {"cpu": x}[x.device.type], "fake"),
     ("its own check", lambda x: _refuse_meta(x), "cpu"),
+    ("a branch on meta", lambda x: x if x.is_meta else x.relu(), "fake"),
+    ("its name", lambda x: x if x.device.type == "meta" else x.relu(), "fake"),
+    ("its name first", lambda x: x if "meta" == x.device.type else x.relu(), "fake"),
+    ("its device", lambda x: x if x.device == torch.device("meta") else x.relu(), "fake"),
+    ("one of several", lambda x: x if str(x.device) in ("meta", "mps") else x.relu(), "fake"),
+    ("values off meta", lambda x: x * (0.5 if x.is_meta else x.mean().item()), "cpu"),
+    ("a key called meta", lambda x: {"meta": x.to(x.device)}["meta"], "meta"),
 ]
 
 
@@ -228,6 +235,17 @@ def test_a_constructor_that_fails_with_data_stops_the_lane():
     with pytest.raises(ModelError, match="needs values") as caught:
         lane_selection.trace_on_lanes(net, builders, [InputSpec((3, 4))], {})
     assert "cpu lane: it cannot be built with data: OSError: no room" in str(caught.value)
+
+
+def test_the_lane_of_a_branch_on_meta_is_explained():
+    model = Function(lambda x: x if x.is_meta else x @ x.T)
+    analysis = cnnstat.analyze(model, (3, 4))
+    assert analysis.totals.macs == 3 * 4 * 6 + 3 * 3 * 6
+    (note,) = analysis.notes
+    assert note.startswith("run on the fake lane: the model asks whether it is on the device meta (")
+    with pytest.raises(LaneError, match="asks whether it is on the device meta") as caught:
+        cnnstat.analyze(model, (3, 4), lane="meta")
+    assert caught.value.hint.startswith("--lane auto")
 
 
 def test_nested_tensors_are_refused_by_name():

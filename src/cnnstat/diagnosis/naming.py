@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ModelError
 from ..operators.describe import dims_of
 from ..trace.records import Call, Failure, Frame
 from ..tracing.places import shown_path
@@ -35,6 +36,8 @@ def message(failure: Failure) -> str:
     line = first_line(failure).partition(_SIGNATURES)[0]
     if failure.error in _OF_PYTHON:
         return line if line.startswith(failure.error) else f"{failure.error}: {line}"
+    if failure.error == ModelError.__name__ and not failure.in_model:
+        return line  # a refusal of cnnstat's
     return f"{'the model says' if failure.in_model else 'torch says'}: {line}"
 
 

@@ -31,8 +31,14 @@ def is_model_source(file: str) -> bool:
     """Whether a file may be part of a model: of a package, script or notebook."""
     if file.startswith("<") and not file.startswith(("<ipython", "<stdin", "<string")):
         return False
-    library = "site-packages" in file or "dist-packages" in file
-    return not file.startswith((_OURS, _TORCH)) and (library or not file.startswith(_PYTHON))
+    return not file.startswith((_OURS, _TORCH)) and (
+        is_library(file) or not file.startswith(_PYTHON)
+    )
+
+
+def is_library(file: str) -> bool:
+    """Whether a file belongs to an installed package."""
+    return "site-packages" in file or "dist-packages" in file
 
 
 def innermost_frame(frame: FrameType | None) -> Frame | None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from ..places import is_library
 from ..structure.modules import modules_of
 
 _LARGEST = 10_000  # entries of a container that is looked into
@@ -226,7 +227,7 @@ def _is_user(module: str) -> bool:
     if not isinstance(module, str) or _is_other(module):
         return False
     file = getattr(sys.modules.get(module), "__file__", None) or ""
-    return "site-packages" not in file and "dist-packages" not in file
+    return not is_library(file)
 
 
 def _is_without_data(value: Any, depth: int = 0) -> bool:

@@ -28,6 +28,7 @@ from ..structure.containers import complete
 from ..user_code.compilation import user_code
 from ..user_code.control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from ..user_code.created_modules import move_to_meta
+from ..user_code.meta_branches import refuse_meta_branch
 from ..user_code.threads import noting_threads
 from ..user_code.user_rules import module_rule_of, run_by_rule
 from .copies import Substitutes, meta_copy
@@ -168,6 +169,8 @@ class Functions(TorchFunctionMode):
         if func is torch.tensor:
             return self._constant(args, kwargs)
         operator = getattr(func, "__name__", "")
+        if operator == "__get__" and not self.has_data:
+            refuse_meta_branch(func, args)
         if operator in RECURRENT and not self.has_data and not is_packed(args):
             # torch compares devices before any operator runs; a state may be created on the CPU
             args, kwargs = on_one_device(args, kwargs)
