@@ -286,6 +286,17 @@ def test_classes_from_the_newer_exporter() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "paths", ["['', 1, 2]", "['', 'a', 1.5, 'b']", "7", "{'a': 1}", "[" * 10_000, "a-b", "-'a'"]
+)
+def test_metadata_that_is_no_list_of_names(paths: str) -> None:
+    layer = node("Conv", ["x", "w"], ["y"], name="block/conv")
+    for key, value in (("name_scopes", paths), ("class_hierarchy", repr(["a.Net", "b", "c"]))):
+        layer.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=value)
+    analysis = cnnstat.analyze(save([layer], X, [tensor("w", 6, 4, 3, 3)]))
+    assert [row.path for row in analysis.layers] == ["", "block"]
+
+
 WINDOWS: list[tuple[str, dict[str, Any], str]] = [
     # (operator, attributes, the size of its output along both axes, of 8×8)
     ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]}, "⌊(8 + 2 · 0 − 3) / 2⌋ + 1"),

@@ -75,6 +75,11 @@ def run_notes(trace: Trace) -> Iterator[str]:
         )
     if returns_nothing(trace):
         yield "forward returns no tensor: is a return missing?"
+    if trace.split_by:
+        yield (
+            f"the model is split over processes ({', '.join(trace.split_by)}): the figures are "
+            "those of the whole model in one process, without mixed precision"
+        )
     if trace.lane_reason is not None:
         yield f"run on the {trace.lane} lane: {trace.lane_reason}"
     if trace.devices:

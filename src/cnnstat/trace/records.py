@@ -253,7 +253,7 @@ class Trace:
     `backward` are recorded on request only. `devices` are the accelerators that the model's code
     names, each with the file and line. `value_reads` has no read of a value that follows from
     shapes alone. `created` are the modules and parameters that the run itself created, with their
-    elements.
+    elements. `split_by` is how the model was split over processes, whose whole was run.
     """
 
     model: str
@@ -275,6 +275,7 @@ class Trace:
     control_flow: tuple[ControlFlow, ...] = ()
     uncounted_branches: tuple[Op, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    split_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,22 @@ def place_of(node: Resolved) -> Place:
 
 
 def _from_metadata(node: Resolved) -> tuple[Scope, ...] | None:
-    try:
-        paths = ast.literal_eval(node.metadata[_SCOPES])
-        classes = ast.literal_eval(node.metadata[_CLASSES])
-    except (KeyError, ValueError, SyntaxError):
+    paths, classes = (_names(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+    if paths is None or classes is None:
         return None
     # The first is the model, the last the operator.
     pairs = zip(paths[1:-1][:_DEEPEST], classes[1:-1], strict=False)
     return tuple(Scope(path, type_name) for path, type_name in pairs)
+
+
+def _names(text: str) -> list[str] | None:
+    """A list of strings as Python writes it; None for any other text."""
+    try:
+        names = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    is_names = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if is_names else None
 
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")

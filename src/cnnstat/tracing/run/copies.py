@@ -19,6 +19,15 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ...errors import NOT_OF_THE_MODEL
+from ..structure.distributed import (
+    FLAT,
+    flattened,
+    gathered,
+    is_split,
+    local_class,
+    splitters,
+    without_exchanges,
+)
 from ..structure.known_indices import with_indices
 from ..structure.modules import is_scripted, modules_of
 from ..user_code.compilation import module_in
@@ -74,7 +83,7 @@ class Substitutes:
 
 
 _NO_COPY: tuple[Any, None] = (None, None)
-_SUBSTITUTES = "_cnnstat_substitutes"
+_SUBSTITUTES, _SPLIT_BY = "_cnnstat_substitutes", "_cnnstat_split_by"
 
 
 def substitutes_in(copied: nn.Module) -> Substitutes:
@@ -95,7 +104,7 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
             }
     plain = [m for m in modules if module_in(m) is m and not is_scripted(m)]
     for module in plain:
-        copying.memo[id(module)] = object.__new__(type(module))
+        copying.memo[id(module)] = object.__new__(local_class(type(module)))
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 copying.tensor(tensor)
@@ -110,13 +119,24 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
             if name == "_compiled_call_impl":  # of `Module.compile`
                 clone.__dict__[name] = None
             elif name != _SUBSTITUTES:
-                clone.__dict__[name] = copying.value(value)
+                clone.__dict__[name] = copying.value(without_exchanges(name, value))
         for slot in _slots(type(module)):
             with suppress(AttributeError):  # it has no value
                 slot.__set__(clone, copying.value(slot.__get__(module)))
+    for module in plain:
+        copying.unflatten(module)
+    for module in plain:
+        copying.memo[id(module)]._parameters.pop(FLAT, None)
     result: nn.Module = copying.memo[id(model)]
     result.__dict__[_SUBSTITUTES] = substitutes
+    result.__dict__[_SPLIT_BY] = splitters(plain) or split_by(model)
     return result
+
+
+def split_by(copied: nn.Module) -> tuple[str, ...]:
+    """How the model of which this is a copy was split over processes; empty if it was not."""
+    found: tuple[str, ...] = vars(copied).get(_SPLIT_BY, ())
+    return found
 
 
 def _slots(cls: type) -> Iterator[MemberDescriptorType]:
@@ -166,7 +186,20 @@ class _Copying:
             self._alive.append(tensor)  # TorchScript returns a new object each time
         return known
 
+    def unflatten(self, module: nn.Module) -> None:
+        """Give the copies of a module's children the parameters that it flattened into one."""
+        for places, parameter in flattened(module, self.device):
+            for child, name in places:
+                clone = self.memo[id(child)]
+                clone.__dict__.pop(name, None)  # a view of the flat one
+                clone._parameters[name] = parameter
+
     def _tensor(self, tensor: Tensor) -> Tensor:
+        if is_split(tensor):
+            copied = gathered(tensor, self.device)
+            if isinstance(tensor, nn.Parameter):
+                return nn.Parameter(copied, requires_grad=tensor.requires_grad)
+            return copied.requires_grad_(tensor.requires_grad)
         if is_lazy(tensor):
             lazy_class: Any = type(tensor)
             return lazy_class(tensor.requires_grad, self.device, tensor.data.dtype)  # type: ignore[no-any-return]  # a subclass of Tensor

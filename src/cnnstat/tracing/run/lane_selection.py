@@ -118,7 +118,7 @@ def _reason(error: ModelError) -> str:
     place = f" ({PurePath(frame.file).name}:{frame.line})" if frame else ""
     operator = f" in {failure.op.name.removeprefix('aten.')}" if failure.op else ""
     cause = failure.reason.splitlines()[0][:_CAUSE]
-    if cause == error.message:  # a refusal of cnnstat's
+    if failure.error == LaneError.__name__:  # a refusal of cnnstat's
         return f"{error.message}{place}"
     return f"{error.message}{operator}{place}: {failure.error}: {cause}"
 

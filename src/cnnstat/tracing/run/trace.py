@@ -31,7 +31,7 @@ from ..structure.modules import (
 from ..user_code.created_modules import parameter_records, path_in, with_created
 from ..user_code.value_origins import NEED_DATA
 from ..user_code.value_reads import ValueReads
-from .copies import substitutes_in
+from .copies import split_by, substitutes_in
 from .dispatch import Operators
 from .lanes import META, Lane
 from .observers import recording
@@ -134,6 +134,7 @@ def _recorded(
             control_flow=tuple(recorder.control_flow),
             uncounted_branches=tuple(recorder.left_out_ops),
             checkpoints=tuple(recorder.checkpoints),
+            split_by=split_by(model),
         )
 
     try:

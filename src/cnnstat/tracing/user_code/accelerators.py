@@ -233,6 +233,8 @@ def _functions() -> Iterator[tuple[Any, str, Any]]:
         yield torch.cuda.nvtx, name, returning(None, "cuda")
     for name in _DTYPES:
         yield torch.cuda, name, getattr(torch, name)
+    batch_norm: Any = torch.nn.BatchNorm1d.forward  # the same for all; in one process both are
+    yield torch.nn.SyncBatchNorm, "forward", batch_norm  # equal, and this one runs anywhere
     yield torch, "set_default_device", _unless(_names_accelerator, torch.set_default_device)
     set_type: Any = torch.set_default_tensor_type
     yield torch, "set_default_tensor_type", _with_type_on_cpu(set_type)

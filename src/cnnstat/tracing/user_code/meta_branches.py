@@ -14,13 +14,12 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from ...errors import LaneError
 from ..places import is_library, is_model_source, shown_path
 
-_IS_META = Tensor.is_meta.__get__
-_DEVICE = Tensor.device.__get__
+_IS_META, _DEVICE = (vars(torch._C.TensorBase)[name].__get__ for name in ("is_meta", "device"))
 _COMPARISONS = {"COMPARE_OP", "CONTAINS_OP"}
 _REACH = 6  # instructions from the constant to the comparison: `"meta" == x.device.type`
 
