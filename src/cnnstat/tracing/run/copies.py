@@ -119,7 +119,7 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
             if name == "_compiled_call_impl":  # of `Module.compile`
                 clone.__dict__[name] = None
             elif name != _SUBSTITUTES:
-                clone.__dict__[name] = copying.value(without_exchanges(name, value))
+                clone.__dict__[name] = copying.attribute(name, value)
         for slot in _slots(type(module)):
             with suppress(AttributeError):  # it has no value
                 slot.__set__(clone, copying.value(slot.__get__(module)))
@@ -153,7 +153,13 @@ class _Copying:
         self.device = device
         self.placed = placed
         self.memo: dict[int, Any] = {}
-        self._alive: list[Tensor] = []
+        self._alive: list[Any] = []
+
+    def attribute(self, name: str, value: Any) -> Any:
+        """The copy of an attribute of a module."""
+        kept = without_exchanges(name, value)
+        self._alive.append(kept)  # its identity is in the memo
+        return self.value(kept)
 
     def value(self, value: Any) -> Any:
         if id(value) in self.memo:

@@ -63,7 +63,7 @@ def without_exchanges(name: str, value: Any) -> Any:
     """An attribute of a module without hooks and flat parameters of `torch.distributed`."""
     if "torch.distributed" not in sys.modules:
         return value
-    if name in _HOOKS and value:
+    if name in _HOOKS and any(map(_exchanges, value.values())):
         return OrderedDict((key, hook) for key, hook in value.items() if not _exchanges(hook))
     if name == "params" and type(value) is list:
         return [item for item in value if not hasattr(item, "_is_flat_param")]
