@@ -130,5 +130,5 @@ def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("caf\udce9.py").write_text(code, encoding="utf-8")
     assert run(["shapes", "caf\udce9.py:Net", "--input", "1,3,8,8", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"]["spec"] == r"caf\xe9.py:Net"
-    assert run(["shapes", "missing\udce9.py:Net"]) == 1
+    assert run(["shapes", "missing\udce9.py:Net"]) == 2
     assert r"missing\xe9.py" in capsys.readouterr().err

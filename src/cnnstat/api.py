@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
+from .errors import CnnstatError, UsageError
 from .models import saved
 from .results import read_result
 from .run_config import ModelRequest, RunConfig
@@ -218,7 +218,7 @@ def lint(
     known = None
     if baseline is not None:
         hint = "cnnstat lint MODEL --output baseline.json"
-        known = read_result(baseline, "lint", UsageError, "baseline", hint)
+        known = read_result(baseline, "lint", CnnstatError, "baseline", hint)
     from .pipeline import lint_model
     from .tracing.process.isolation import isolated
 

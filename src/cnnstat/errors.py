@@ -23,7 +23,10 @@ TORCH_PREFIX = "torch says: "
 
 
 class CnnstatError(Exception):
-    """Base of all errors; `exit_status` is that of the command line."""
+    """Base of all errors; `exit_status` is that of the command line.
+
+    2: what was typed cannot be understood or found. 1: it is found and does not work. 3: a check.
+    """
 
     exit_status = 1
 
@@ -83,9 +86,13 @@ def format_exception(error: BaseException) -> str:
 
 
 class UsageError(CnnstatError):
-    """A command or a call cannot be understood."""
+    """What was typed, or passed, cannot be understood."""
 
     exit_status = 2
+
+
+class NotFound(UsageError):
+    """What was named does not exist: a file, a class in it, a device."""
 
 
 class InputMissing(UsageError):

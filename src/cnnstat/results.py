@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import CnnstatError
+from .errors import CnnstatError, NotFound
 from .escaping import described
 
 SCHEMA_VERSION = 1
@@ -86,15 +86,18 @@ def read_result(
     """Read the record of a kind from the JSON that cnnstat wrote.
 
     Args:
-        failure: the class of the error.
+        failure: the class of the error if the file is no such record.
         name: what messages call the content of such a file.
         hint: the command that writes one.
 
     Raises:
-        CnnstatError: the file is missing, is of another kind, or is from a newer cnnstat.
+        NotFound: there is no such file.
+        CnnstatError: it cannot be read, is of another kind, or is from a newer cnnstat.
     """
     try:
         content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {path}", hint=hint) from error
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise failure(f"cannot read {path}", reason, hint=hint) from error

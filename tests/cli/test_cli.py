@@ -63,7 +63,16 @@ ESCAPE = "\x1b"
         ("compare nin alexnet -i 1,1,9,9 -i 1,1,9,9", 2, ["one --input"]),
         ("shapes", 2, ["shapes takes MODEL, which is missing", "try: cnnstat shapes nin"]),
         ("shape nin", 2, ["unknown command 'shape'", "try: cnnstat shapes nin"]),
-        # 1: the model or its input does not work
+        ("shapes missing.json", 2, ["there is no file missing.json"]),
+        ("compare nin missing.json", 2, ["there is no file missing.json"]),
+        ("shapes missing.py:Net", 2, ["there is no file missing.py"]),
+        ("shapes missing.onnx", 2, ["there is no file missing.onnx"]),
+        ("shapes no_such_package.net:Net", 2, ["there is no module 'no_such_package.net'"]),
+        ("explain lenet linear9", 2, ["lenet has no layer 'linear9'"]),
+        ("roofline nin --device h1000", 2, ["h1000"]),
+        ("lint lenet --baseline missing.json", 2, ["there is no file missing.json"]),
+        ("list --filter zzz*", 2, ["no model matches 'zzz*'"]),
+        # 1: it is found, and the model or its input does not work
         ("shapes nin --input 1,1,224", 1, ["input 1×1×224 has 3 dimensions", "nin takes 4"]),
         ("shapes nin --input 224", 1, ["input 224 has 1 dimension\n"]),
         (
@@ -84,8 +93,6 @@ ESCAPE = "\x1b"
         ),
         ("compare nin lenet -i 1,1,64,64", 1, ["does not run on 1,1,64,64, the given input"]),
         ("shapes nin --arg num_classes=-1", 1, ["nin cannot be built with num_classes=-1"]),
-        ("shapes missing.json", 1, ["cannot read missing.json", "No such file"]),
-        ("compare nin missing.json", 1, ["cannot read missing.json"]),
     ],
 )
 def test_refusal(line: str, status: int, says: list[str], capsys: Capture) -> None:

@@ -334,7 +334,7 @@ def test_refused(options: list[str], message: str, capsys: Capture) -> None:
 def test_no_such_device(capsys: Capture) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    assert run(["latency", "lenet", "--device", "cuda"]) == 1
+    assert run(["latency", "lenet", "--device", "cuda"]) == 2
     assert "there is no cuda device" in capsys.readouterr().err
 
 

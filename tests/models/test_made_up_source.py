@@ -76,7 +76,7 @@ def test_list(capsys) -> None:
 def test_messages(capsys) -> None:
     assert run(["list", "made_upp:"]) == 2
     assert "did you mean made_up:?" in capsys.readouterr().err
-    assert run(["shapes", "made_upp:small"]) == 1
+    assert run(["shapes", "made_upp:small"]) == 2
     assert "did you mean made_up:small?" in capsys.readouterr().err
     cnnstat.list_models("made_up")
     assert run(["shapes", "wide"]) == 2

@@ -123,8 +123,8 @@ def test_compare_own_with_built_in(folder: Path) -> None:
 
 REFUSALS = [  # (spec and options, status, what is said)
     ("own_model.py", 2, ["names a file, not a model", "Net, Wide", "own_model.py:Net"]),
-    ("own_model.py:Nett", 1, ["own_model.py has no 'Nett'", "did you mean Net"]),
-    ("own_modle.py:Net", 1, ["there is no file own_modle.py", "own_model.py"]),
+    ("own_model.py:Nett", 2, ["own_model.py has no 'Nett'", "did you mean Net"]),
+    ("own_modle.py:Net", 2, ["there is no file own_modle.py", "own_model.py"]),
     ("own_model.py:number", 1, ["is int"]),
     ("own_model.py:nothing", 1, ["returns NoneType"]),
     ("own_model.py:Net --strict", 2, ["needs an input", "--input 1,3,224,224", "example_input"]),
@@ -132,7 +132,7 @@ REFUSALS = [  # (spec and options, status, what is said)
     ("own_model.py:Net --arg widht=3", 2, ["'widht'", "it takes (width=16, classes=10)"]),
     ("own_model.py:Net --arg width=-3", 1, ["cannot be built with width=-3", "own_model.py:11"]),
     ("own_model:mlp --arg a=1", 2, ["is a model already"]),
-    ("no_such_package.models:Net", 1, ["no_such_package.models cannot be imported"]),
+    ("no_such_package.models:Net", 2, ["there is no module 'no_such_package.models'"]),
     ("broken.py:net", 1, ["broken.py:2", "nn.ReLu()", "AttributeError"]),
     ("comma.py:net", 1, ["comma.py:2", "invalid syntax", "^"]),
     ("leaves.py:net", 1, ["leaves.py cannot be imported", "SystemExit"]),
@@ -266,14 +266,14 @@ def test_inputs_of_any_kind(folder: Path, capsys, line: str, macs: int) -> None:
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
-        ("Net -i inputs_of_own.py:brokn", 1, ["no function 'brokn'", "did you mean broken"]),
+        ("Net -i inputs_of_own.py:brokn", 2, ["no function 'brokn'", "did you mean broken"]),
         ("Net -i inputs_of_own.py:broken", 1, ["returns no inputs", "ValueError: no data"]),
         (
             "Several --strict",
             2,
             ["needs 2 inputs: forward takes x, mask", "--input x=SIZES --input mask="],
         ),
-        ("Net -i no_such.py:batch", 1, ["there is no file no_such.py"]),
+        ("Net -i no_such.py:batch", 2, ["there is no file no_such.py"]),
         ("Net -i 2,4 -i mode=cat", 2, ["--input mode=cat:str"]),
     ],
 )

@@ -196,10 +196,10 @@ def test_not_utf8(folder: Path, capsys) -> None:
 
 
 REFUSED = [  # (what the model's line in pyproject.toml says, command, status, what is said)
-    ("a = 'my_modle.py:Net'", "shapes a", 1, ["there is no file my_modle.py", "my_model.py"]),
-    ("a = 'my_model.py:Nett'", "shapes a", 1, ["my_model.py has no 'Nett'", "did you mean Net"]),
+    ("a = 'my_modle.py:Net'", "shapes a", 2, ["there is no file my_modle.py", "my_model.py"]),
+    ("a = 'my_model.py:Nett'", "shapes a", 2, ["my_model.py has no 'Nett'", "did you mean Net"]),
     ("a = 'my_model.py:Net'", "shapes a --arg wdth=3", 2, ["'wdth'", "it takes (width=8"]),
-    ("a = 'no_such_module:Net'", "shapes a", 1, ["no_such_module cannot be imported"]),
+    ("a = 'no_such_module:Net'", "shapes a", 2, ["there is no module 'no_such_module'"]),
     ("a = 'b'\nb = 'my_model.py:Net'", "shapes a", 2, ["unknown model 'b'"]),  # no chains
 ]
 

@@ -240,7 +240,7 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         ("transformers:lama", 2, ["no model type 'lama'", "did you mean llama"]),
         ("transformers:", 2, ["no model type ''"]),
         ("transformers:meta-llama/Llama-3.1-8B", 2, ["nothing is downloaded", "config.json"]),
-        ("transformers:none.json", 1, ["cannot read none.json", "No such file"]),
+        ("transformers:none.json", 2, ["there is no file none.json"]),
         ("transformers:bert:BertForNothing", 2, ["no class 'BertForNothing'", "did you mean"]),
         ("transformers:bert:LlamaModel", 2, ["bert has no class 'LlamaModel'"]),
         ("transformers:bert --arg hiden_size=64", 2, ["no field 'hiden_size'", "hidden_size"]),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import ModelError, NotFound, UsageError, nearest
 from .machine import import_extra
 from .results import Protocol
 
@@ -143,7 +143,7 @@ def _folder(protocol: Protocol, sides: Sequence[int]) -> Data:
     """`folder:PATH`: a folder per class, in train/ and in val/ or test/ if these exist."""
     path = Path(protocol.data.partition(":")[2])
     if not path.is_dir():
-        raise UsageError(f"--data {protocol.data}: there is no folder {path}")
+        raise NotFound(f"--data {protocol.data}: there is no folder {path}")
     tested = next((path / name for name in ("val", "test") if (path / name).is_dir()), None)
     if (path / "train").is_dir() and tested is not None:
         train, test = _images_in(path / "train", sides), _images_in(tested, sides)

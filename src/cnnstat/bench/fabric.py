@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..choices import PRECISIONS, TrainingDevice
-from ..errors import ModelError, UsageError
+from ..errors import NotFound, UsageError
 from .machine import import_extra
 from .results import Protocol
 
@@ -48,7 +48,7 @@ def device_kind(device: TrainingDevice, precision: str) -> str:
 
     Raises:
         UsageError: the device lacks the precision.
-        ModelError: the device does not exist.
+        NotFound: the device does not exist.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind: str = device
@@ -56,7 +56,7 @@ def device_kind(device: TrainingDevice, precision: str) -> str:
         kind = "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
     if not available.get(kind, True):
         built = f"this torch ({torch.__version__}) sees no {kind} device"
-        raise ModelError(f"there is no {kind} device", built, hint="--device auto")
+        raise NotFound(f"there is no {kind} device", built, hint="--device auto")
     if kind == "cpu" and precision in ("tf32", "fp16"):
         raise UsageError(f"--precision {precision} is for GPUs", hint="--precision fp32 or bf16")
     return kind

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
-from ..errors import ModelError, OutputError
+from ..errors import ModelError, NotFound, OutputError
 from ..render import report_of
 from ..render.blocks import Curves
 from ..render.figures import svg
@@ -151,8 +151,8 @@ class RunFolder:
         try:
             return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
         except OSError as error:
-            raise ModelError(
-                f"{self.path} holds no run", f"{name}: {error.strerror}",
+            raise NotFound(
+                f"{self.path} contains no run", f"{name}: {error.strerror}",
                 hint=f"cnnstat bench lenet --output {self.path}",
             ) from error  # fmt: skip
         except msgspec.DecodeError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 import typer
 
-from ..errors import ModelError, OutputError, UsageError
+from ..errors import ModelError, NotFound, OutputError, UsageError
 from ..escaping import visible, visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
@@ -81,7 +81,7 @@ def result_of(
     """
     try:
         with running_models(), fast_torch_import(postponing=quick):
-            return with_fast_imports(call, in_doubt=ModelError) if quick else call()
+            return with_fast_imports(call, in_doubt=(ModelError, NotFound)) if quick else call()
     except ModelError as error:
         if error.diagnosis is not None and to is not None:
             _emit_diagnosis(error.diagnosis, to, options)

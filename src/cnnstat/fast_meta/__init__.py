@@ -97,7 +97,7 @@ def import_rules() -> bool:
     return postponed
 
 
-def with_fast_imports(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
+def with_fast_imports(action: Callable[[], _T], in_doubt: tuple[type[Exception], ...]) -> _T:
     """Call `action`, which may import libraries with stand-ins; see `stand_ins.py`."""
     if not _IS_USED:
         return action()

@@ -35,7 +35,7 @@ _enabled = False
 _imported: set[str] = set()  # libraries with stand-ins whose use raises `Missing`
 
 
-def with_fast_imports(action: Callable[[], _T], in_doubt: type[Exception]) -> _T:
+def with_fast_imports(action: Callable[[], _T], in_doubt: tuple[type[Exception], ...]) -> _T:
     """Call `action`, which may import libraries with stand-ins.
 
     It is called again after a plain import if a stand-in was used, or if it raised an `in_doubt`

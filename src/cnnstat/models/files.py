@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, UsageError
+from ..errors import ModelError, NotFound, UsageError
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.lane_selection import Builders
 from .loaded import Loaded, Recorded
@@ -50,10 +50,15 @@ def load(
 
 
 def _check(spec: str) -> None:
-    """Raise ModelError unless `spec` is an existing file of a supported kind."""
+    """Check that `spec` is a file of a supported kind.
+
+    Raises:
+        NotFound: there is no such file.
+        ModelError: files of this kind are not read.
+    """
     path, kind = Path(spec), Path(spec).suffix.lower()
     if os.path.isdir(path):  # unlike Path.is_dir, it answers for names that no file can have
-        raise ModelError(f"{spec} is a directory, not a file")
+        raise NotFound(f"{spec} is a directory, not a file")
     check_exists(path)
     if kind in SUPPORTED:
         return

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..call_arguments import CallArguments
-from ..errors import NOT_OF_THE_MODEL, ModelError, nearest
+from ..errors import NOT_OF_THE_MODEL, ModelError, NotFound, nearest
 from ..inputs import InputFunction
 from ..tracing.user_code.compilation import user_code
 from .model_inputs import arguments_from
@@ -44,7 +44,7 @@ def _returned_by(function: InputFunction) -> CallArguments:
     if not callable(make):
         known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
         close = nearest(name, known)
-        raise ModelError(f"{place} has no function {name!r}", *filter(None, [close]))
+        raise NotFound(f"{place} has no function {name!r}", *filter(None, [close]))
     try:
         with user_code(), arguments_of_script(place):
             value = make()

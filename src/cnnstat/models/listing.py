@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib import import_module
 
-from ..errors import ModelError, UsageError, closest
+from ..errors import NotFound, UsageError, closest
 from ..inputs import InputSpec
 from .model_sources import SOURCES, Select
 from .name_cache import remember
@@ -56,7 +56,7 @@ def _matching(names: list[str], pattern: str, source: str) -> list[str]:
     matching = [name for name in names if fnmatchcase(name.lower(), pattern_of_name)]
     if not matching:
         close = closest(pattern_of_name.strip("*?"), names)
-        raise ModelError(
+        raise NotFound(
             f"no model {f'of {source} ' if source else ''}matches {pattern!r}",
             *([f"the nearest are {', '.join(close)}"] if close else []),
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import CnnstatError, ModelError, closest, message_of
+from ..errors import CnnstatError, ModelError, NotFound, closest, message_of
 from ..fast_meta import import_rules
 from ..tracing.places import marked_line, shown_path
 from ..tracing.process.global_state import preserve_rng_state
@@ -32,6 +32,7 @@ def import_place(place: str, name: str = "") -> ModuleType:
     """Import a file or a module; `name` is the requested object in it, for messages.
 
     Raises:
+        NotFound: it does not exist.
         ModelError: it cannot be imported.
     """
     with suppress(Exception):  # the file may not use torchvision; if it does, its import fails
@@ -65,9 +66,16 @@ def import_place(place: str, name: str = "") -> ModuleType:
         if isinstance(error, SystemExit) and _parses_arguments(error):
             advice.append("it parses the command line, which has no arguments for it here: do "
                           'that under if __name__ == "__main__"')  # fmt: skip
+        if isinstance(error, ModuleNotFoundError) and _is_part(error.name, place):
+            raise NotFound(f"there is no module {place!r}", *advice) from error
         failed = ModelError(f"{place} cannot be imported", *reason, *advice)
         failed.phase, failed.advice = "import", tuple(advice)
         raise failed from error
+
+
+def _is_part(name: str | None, place: str) -> bool:
+    """Whether a module that does not exist is the requested one, or a package that contains it."""
+    return name is not None and not place.endswith(".py") and f"{place}.".startswith(f"{name}.")
 
 
 _imported_once: dict[Path, ModuleType] = {}
@@ -107,7 +115,7 @@ def _import_file(path: Path) -> ModuleType:
     A file with relative imports is imported with its package, from the folder that contains it.
 
     Raises:
-        ModelError: there is no such file.
+        NotFound: there is no such file.
         BaseException: whatever its code raises.
     """
     check_exists(path)

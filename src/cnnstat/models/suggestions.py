@@ -16,22 +16,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..errors import ModelError, closest, nearest
+from ..errors import NotFound, closest, nearest
 
 _MAX_SUGGESTIONS = 8
 _SHORTEST = 2  # letters; most names are close to one so short
 
 
 def check_exists(path: Path) -> None:
-    """Raise ModelError unless the file exists; others of its kind with a similar name are named."""
+    """Raise NotFound unless the file exists; others of its kind with a similar name are named."""
     if os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
         return
     if os.path.lexists(path):
         is_link = os.path.islink(path)
-        raise ModelError(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
+        raise NotFound(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
     siblings = path.parent.glob(f"*{path.suffix}") if os.path.isdir(path.parent) else ()
     close = nearest(path.name, [file.name for file in siblings])
-    raise ModelError(f"there is no file {path}", *filter(None, [close]))
+    raise NotFound(f"there is no file {path}", *filter(None, [close]))
 
 
 def suggestions(error: BaseException, file: str | None) -> list[str]:

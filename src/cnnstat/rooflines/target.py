@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..choices import OPTIMIZERS, OptimizerName, RooflinePrecision, check_choice, precisions_of
-from ..errors import UsageError
+from ..errors import CnnstatError, UsageError
 from ..results import read_result
 from .gpus import device_named, device_of_peaks, peak_of
 from .results import Device, Devices, Work
@@ -75,13 +75,14 @@ def read_device(path: str) -> Device:
     """Read a device from the output of `cnnstat devices --measure --output FILE.json`.
 
     Raises:
-        UsageError: the file is missing, has not one device, or was written by a newer cnnstat.
+        NotFound: there is no such file.
+        CnnstatError: it has not one device, or was written by a newer cnnstat.
     """
-    content: Devices = read_result(path, "devices", UsageError, "device", _HINT)
+    content: Devices = read_result(path, "devices", CnnstatError, "device", _HINT)
     devices = content.devices
     if len(devices) != 1:
-        raise UsageError(f"{path} has {len(devices)} devices, not one", hint=_HINT)
+        raise CnnstatError(f"{path} has {len(devices)} devices, not one", hint=_HINT)
     device = devices[0]
     if not device.bandwidth > 0 or not all(peak > 0 for peak in device.peak_flops.values()):
-        raise UsageError(f"{path}: a peak is more than 0")
+        raise CnnstatError(f"{path}: a peak is more than 0")
     return device

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError, UsageError, nearest
+from ...errors import ModelError, NotFound, UsageError, nearest
 from ...escaping import described
 
 # Accepted by every configuration class, declared by none.
@@ -96,6 +96,8 @@ def _file(name: str) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         fields = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {file}") from error
     except OSError as error:
         raise ModelError(f"cannot read {file}", error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
