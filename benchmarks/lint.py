@@ -43,31 +43,22 @@ TRANSFORMERS = (
 )  # fmt: skip
 
 
-def torchvision_models() -> Iterator[dict[str, Any]]:
-    for item in cnnstat.list_models("torchvision").models:
-        if not item.name.startswith("torchvision:quantized"):
-            yield {"spec": item.name, "set": "torchvision"}
-
-
-def timm_models(number: int) -> Iterator[dict[str, Any]]:
-    names = [item.name for item in cnnstat.list_models("timm").models]
+def library_models(library: str, number: int) -> Iterator[dict[str, Any]]:
+    """Evenly spaced over the list of a library, without quantised models."""
+    names = [item.name for item in cnnstat.list_models(library).models]
+    names = [name for name in names if ":quantized" not in name]
     for name in names[:: max(1, len(names) // number)][:number]:
-        yield {"spec": name, "set": "timm"}
+        yield {"spec": name, "set": library}
 
 
-def zoo_models() -> Iterator[dict[str, Any]]:
-    for item in cnnstat.list_models().models:
-        yield {"spec": item.name, "set": "zoo"}
-
-
-def built_in(sets: list[str], timm: int) -> Iterator[dict[str, Any]]:
+def built_in(sets: list[str], torchvision: int, timm: int) -> Iterator[dict[str, Any]]:
     """The models of the named sets."""
     if "zoo" in sets:
-        yield from zoo_models()
+        yield from ({"spec": item.name, "set": "zoo"} for item in cnnstat.list_models().models)
     if "torchvision" in sets:
-        yield from torchvision_models()
+        yield from library_models("torchvision", torchvision)
     if "timm" in sets:
-        yield from timm_models(timm)
+        yield from library_models("timm", timm)
     if "transformers" in sets:
         yield from (
             {"spec": f"transformers:{name}", "set": "transformers"} for name in TRANSFORMERS
@@ -96,6 +87,7 @@ def linted(model: dict[str, Any], select: list[str]) -> dict[str, Any]:
                 "code": f.code, "severity": f.severity, "message": f.message, "paths": f.paths[:4],
                 "number": len(f.paths), "params": f.params, "macs": f.macs,
                 "source": f"{f.source.file}:{f.source.line}" if f.source else None,
+                "mended": f.fix.verified if f.fix else None,
             }
             for f in lint.findings
         ]  # fmt: skip
@@ -147,19 +139,24 @@ def report(lines: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{len(ran)} models of {len(lines)}: " + ", ".join(f"{s} {sizes[s]}" for s in sets)
     fired: dict[str, Counter[str]] = defaultdict(Counter)
     levels: dict[str, Counter[str]] = defaultdict(Counter)
+    mended: dict[str, Counter[bool]] = defaultdict(Counter)
     undecided: Counter[str] = Counter()
     for line in ran:
         for code in {finding["code"] for finding in line["findings"]}:
             fired[code][line["set"]] += 1
         for finding in line["findings"]:
             levels[finding["code"]][finding["severity"]] += 1
+            if finding["mended"] is not None:
+                mended[finding["code"]][finding["mended"]] += 1
         undecided.update(line["undecided"].keys())
-    yield "| rule | " + " | ".join(f"{s} ({sizes[s]})" for s in sets) + " | undecided | findings |"
-    yield "|---|" + "---:|" * (len(sets) + 2)
+    heads = [*(f"{s} ({sizes[s]})" for s in sets), "undecided", "findings", "fixes verified"]
+    yield f"| rule | {' | '.join(heads)} |"
+    yield "|---|" + "---:|" * len(heads)
     for code, rule in sorted(RULES.items()):
         cells = " | ".join(str(fired[code][s]) for s in sets)
         counts = ", ".join(f"{n} {level}s" for level, n in levels[code].items())
-        yield f"| {code} {rule.name} | {cells} | {undecided[code]} | {counts} |"
+        row = f"| {code} {rule.name} | {cells} | {undecided[code]} | {counts} |"
+        yield f"{row} {mended[code][True]} of {mended[code].total()} |"
     shapes = [line["shapes_seconds"] for line in ran]
     lints = [line["lint_seconds"] for line in ran]
     more = [b - a for a, b in zip(shapes, lints, strict=True)]
@@ -189,6 +186,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", default="torchvision,timm,transformers,zoo")
     parser.add_argument("--timm", type=int, default=120, help="how many of timm's models")
+    parser.add_argument("--torchvision", type=int, default=109, help="likewise of torchvision's")
     parser.add_argument("--models", type=Path, action="append", default=[])
     parser.add_argument("--select", default="")
     parser.add_argument("--optional", action="store_true")
@@ -203,7 +201,7 @@ def main() -> None:
     select = [code for code in options.select.split(",") if code] or ["CN"]
     if options.optional:
         select += [code for code, rule in RULES.items() if rule.is_optional]
-    models = list(built_in(options.sets.split(","), options.timm))
+    models = list(built_in(options.sets.split(","), options.torchvision, options.timm))
     for file in options.models:
         models += [{"set": file.stem, **line} for line in read(file) if "failed" not in line]
     run(iter(models), options.results, select)

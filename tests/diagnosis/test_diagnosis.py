@@ -127,8 +127,8 @@ def made(text: str, fix) -> str:
 
 def test_one_run_tells_of_all_errors():
     first, second = diagnosis_of(f"{BROKEN / 'two_errors.py'}:Net").errors
-    assert (first.path, first.source) == ("conv2", "two_errors.py:13")
-    assert (second.path, second.source) == ("fc1", "two_errors.py:16")
+    assert (first.path, first.source) == ("conv2", "examples/broken/two_errors.py:13")
+    assert (second.path, second.source) == ("fc1", "examples/broken/two_errors.py:16")
     assert second.explanation[1].startswith("4096 = 64 × 8 × 8, from pool (MaxPool2d 2×2)")
 
 
@@ -138,8 +138,8 @@ def test_the_record_is_as_the_schema_says(capsys):
     jsonschema.validate(record, schema())
     assert record["kind"] == "diagnosis"
     (fault,) = record["errors"]
-    assert fault["source"] == "linear_features.py:14"
-    assert fault["called_from"] == "linear_features.py:21"
+    assert fault["source"] == "examples/broken/linear_features.py:14"
+    assert fault["called_from"] == "examples/broken/linear_features.py:21"
     assert (fault["got"], fault["expected"]) == ("1×512", "800 features")
     # up to the failure: three calls of modules twice, the view, and the layer without an output
     assert record["layers"][-1]["path"] == "fc1"
@@ -362,8 +362,8 @@ def test_a_package_is_edited_where_the_number_stands(package, capsys):
     (fault,) = diagnosis_of("shapely_blocks.nets:build").errors
     # 4 channels of 6×6
     assert (fault.fixes[0].edit, fault.fixes[0].instead_of) == ("head(144)", "head(100)")
-    assert fault.fixes[0].source == "nets.py:8"
-    assert fault.source == "layers.py:6"
+    assert fault.fixes[0].source == "shapely_blocks/nets.py:8"
+    assert fault.source == "shapely_blocks/layers.py:6"
     # it was built many times, and told of once: when the user's own module was imported
     assert capsys.readouterr().out == "building the head\n"
 

@@ -320,6 +320,11 @@ self.gru = nn.GRU(12, 16, batch_first=True, dropout=0.2)
 self.head = nn.Linear(16, 4)""", """
 x, _ = self.gru(x)
 return self.head(x[:, -1])""", ("dropout=0.2", "num_layers=2, dropout=0.2")),
+    Mistake("dropout of channels on features", "CN313", _ROW, """
+self.hidden = nn.Linear(20, 16)
+self.drop = nn.Dropout2d(0.5)
+self.head = nn.Linear(16, 4)""", """
+return self.head(self.drop(self.hidden(x).relu()))""", ("nn.Dropout2d", "nn.Dropout")),
     Mistake("ReLU twice", "CN310", _IMAGE, """
 self.conv = nn.Conv2d(3, 8, 3)
 self.head = nn.Linear(8, 4)""", """

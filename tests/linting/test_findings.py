@@ -107,3 +107,54 @@ def test_the_batch_axis_of_one_input(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lint = cnnstat.lint("net.py:Net", select=["CN202"], **inputs)
     assert [f.severity for f in lint.findings] == ["error"]
     assert not lint.undecided
+
+
+def test_all_that_stays_on_the_cpu_is_found_at_once(tmp_path: Path) -> None:
+    layers = "self.scale, self.shift = torch.ones(16), torch.ones(16)\nself.gru = nn.GRU(16, 16)"
+    forward = (
+        "x = x * self.scale + self.shift + self.scale\nx = x - torch.arange(16)\n"
+        "return self.gru(x[None], torch.zeros(1, 2, 16))"
+    )
+    found = linted(tmp_path, layers, forward, "CN102").findings
+    assert [f.message.partition(" ")[0] for f in found] == ["`scale`", "`shift`", "sub", "gru"]
+    assert all(f.fix and f.fix.verified for f in found[2:])
+
+
+def test_a_missing_return_is_shown_at_the_end_of_forward(tmp_path: Path) -> None:
+    (found,) = linted(tmp_path, "self.a = nn.Linear(16, 2)", "x = x + 1\nx = self.a(x)",
+                      "CN108").findings  # fmt: skip
+    assert found.source is not None
+    assert (found.source.line, found.source.text.strip()) == (10, "x = self.a(x)")
+
+
+CONV = """
+def conv(inner, outer):
+    return nn.Sequential(
+        nn.Conv2d(inner, outer, 3),
+        nn.BatchNorm2d(outer, 0.8),
+    )
+
+"""
+
+
+def test_an_argument_is_shown_where_it_is_written(tmp_path: Path) -> None:
+    layers, forward = (
+        "self.body = conv(1, 4)",
+        "return self.body(x[:, None, None].expand(2, 1, 8, 16))",
+    )
+    for code, text in (("CN301", "nn.Conv2d(inner, outer, 3),"),
+                       ("CN305", "nn.BatchNorm2d(outer, 0.8),")):  # fmt: skip
+        (found,) = linted(tmp_path, layers, forward, code, CONV).findings
+        assert found.source is not None
+        assert found.source.text.strip() == text
+
+
+def test_slices_that_share_a_map_skip_nothing(tmp_path: Path) -> None:
+    """The factorised reduction of NASNet: two 1×1 pools, one shifted by a position."""
+    layers = "self.stem = nn.Conv2d(1, 4, 3, padding=1)\nself.pool = nn.AvgPool2d(1, 2)"
+    forward = (
+        "x = self.stem(x.view(2, 1, 4, 4)).relu()\n"
+        "return torch.cat([self.pool(x), self.pool(F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:])], 1)"
+    )
+    head = "from torch.nn import functional as F\n"
+    assert not linted(tmp_path, layers, forward, "CN402", head).findings

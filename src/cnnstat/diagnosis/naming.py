@@ -86,7 +86,8 @@ class Places:
     """Places in the source, as text: `my_model.py:14`.
 
     Attributes:
-        root: the folder of the user's file, to which file names are relative.
+        root: the folder of the user's file, to which file names are relative where it is not below
+            the working directory.
         sites: where each module was created, by its path.
     """
 
@@ -95,15 +96,19 @@ class Places:
 
     def named(self, file: str, line: int) -> str:
         path = Path(file)
-        for folder in (self.root, Path.cwd()):
+        folders = [Path.cwd(), self.root]
+        if not self.root.is_relative_to(Path.cwd()):
+            folders.reverse()
+        for folder in folders:
             if path.is_absolute() and path.is_relative_to(folder):
                 return f"{path.relative_to(folder)}:{line}"
         if path.is_absolute() and "site-packages" in path.parts:
             parts = path.parts[path.parts.index("site-packages") + 1 :]
             return f"{Path(*parts)}:{line}"
         resolved = path.resolve()
-        if resolved.is_relative_to(self.root):
-            return f"{resolved.relative_to(self.root)}:{line}"
+        for folder in folders:
+            if resolved.is_relative_to(folder):
+                return f"{resolved.relative_to(folder)}:{line}"
         return f"{path}:{line}"
 
     def exact(self, frame: Frame, texts: Mapping[str, str]) -> Place:

@@ -66,8 +66,9 @@ class Fault(Record, frozen=True, kw_only=True):
     """One place at which a model fails.
 
     `headline` is empty where it follows from `what`, `path` and `type`. `source` is where the layer
-    is made, `called_from` where it is called, each file and line relative to the given file; None
-    where it stands in no source. `place` is the innermost place in
+    is made, `called_from` where it is called, each file and line as those of `place`, or relative
+    to the folder of the model if that is not below the working directory; None where it stands in
+    no source. `place` is the innermost place in
     the model's source that the exception passed, else where the layer is made. `exception` is the
     class of the exception. `got` and `expected` are what the layer was given and what it takes,
     None where that is no size. `what` does not fit: shapes, dtypes, the model itself where it runs,

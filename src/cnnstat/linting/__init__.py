@@ -5,6 +5,7 @@
     rules/         the rules, a file a family
     linter.py      every rule on one model; folding.py makes findings of hits, places.py has
                    their lines
+    edits/         changes of the source that mend findings; fixes.py verifies them
     results.py     `Lint`, `Finding`; view.py and formats/ show them
 
 How to add a rule
@@ -28,6 +29,10 @@ How to add a rule
 
 2. The message is a template: {at} are the paths, folded; {params} and {macs} the sums over all hits
    of one finding; other fields come from `values`. Hits of one class and attribute are one finding.
+
+   `fix=Edit(text="momentum=0.2", plan=settings(path, {"momentum": 0.2}))` is what would mend it:
+   plans of changes of the source are in `edits/`. `fixes.py` runs the model with it, and the rule
+   on these runs; if the finding is gone, it is marked ✓ and written by `lint --fix`.
 
 3. A family that is new is a file in `rules/`.
 

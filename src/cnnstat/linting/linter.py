@@ -119,8 +119,11 @@ def _shown(group: Group, places: Places) -> tuple[Frame | None, Frame | None]:
 
 
 def _creation(group: Group, places: Places) -> Frame | None:
-    """Where the layer is created: the line in the class that has it, or the innermost one."""
-    created = places.created(group.hits[0].path)
+    """Where the layer is created: see `Hit.at`."""
+    hit = group.hits[0]
+    created = places.created(hit.path)
+    if hit.at == "arguments" and created:
+        return created[0]
     assigned = places.assigned(group.owner, group.attribute)
     line = places.class_line(group.owner)
     if created and line is not None:

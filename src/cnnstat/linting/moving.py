@@ -1,21 +1,24 @@
-"""A run of a model that was moved to another device: what stays on the CPU stops it.
+"""A run of a model that was moved to another device: what stays on the CPU.
 
-The device is `meta`. Unlike the runs that are recorded, this one brings no operands together.
+The device is `meta`. Unlike the runs that are recorded, this one notes operands on two devices.
 """
 
 from __future__ import annotations
 
 import linecache
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from ..diagnosis.subjects import quietly
 from ..errors import NOT_OF_THE_MODEL, format_exception
@@ -23,7 +26,7 @@ from ..fast_meta import kernels_active
 from ..models.construction import without_fills
 from ..models.loaded import Loaded
 from ..trace.records import About, Frame
-from ..tracing.places import frames_of
+from ..tracing.places import is_model_source, place_of
 from ..tracing.process.class_state import class_state_preserved
 from ..tracing.process.global_state import modes_preserved, preserve_rng_state, replaced_here
 from ..tracing.process.isolation import process_preserved
@@ -44,7 +47,7 @@ _INDEXES = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """A tensor on the CPU at which the run of the moved model ends.
+    """A tensor on the CPU that an operator of the moved model gets.
 
     `path` is that of the module whose code runs it, `attribute` the path of the tensor itself,
     empty for one that forward creates.
@@ -56,15 +59,14 @@ class LeftBehind:
     operator: str
 
 
-def left_behind(loaded: Loaded) -> LeftBehind | None:
-    """What stays on the CPU when the model is moved; None if it runs.
+def left_behind(loaded: Loaded) -> list[LeftBehind]:
+    """What stays on the CPU when the model is moved, each tensor or place once.
 
     Raises:
         NotRun: it cannot be built or moved, or fails for another reason.
     """
     model = _moved(loaded)
-    attributes = dict(_attributes(model))
-    check = _OneDevice()  # type: ignore[no-untyped-call]
+    check = _OneDevice(model)
     with (
         quietly(), preserve_rng_state(), modes_preserved(), process_preserved(),
         class_state_preserved(model), torch.no_grad(),
@@ -74,15 +76,28 @@ def left_behind(loaded: Loaded) -> LeftBehind | None:
         kwargs = map_inputs(dict(loaded.named_inputs), META.place)
         try:
             with META.context(), _masks_of_any_kind(), kernels_active(), check:
-                model(*args, **kwargs)
-            return None
+                check.run(model, args, kwargs)
         except NOT_OF_THE_MODEL:
             raise
         except BaseException as error:  # the model's code may raise anything
-            if About.DEVICES not in about(error):
+            if About.DEVICES in about(error):  # a check of torch's before any operator
+                check.note([frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1], 0)
+            elif not check.found:
                 reason = format_exception(error)
                 raise NotRun("moved to another device", reason) from error
-            return _found(error, model, check, attributes)
+    return list(check.found.values())
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of the run of the model, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not _OneDevice.run.__code__:
+        yield frame
+        frame = frame.f_back
+
+
+def _on_meta(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_meta or not tensor.dim() else torch.empty_like(tensor, device="meta")
 
 
 @contextmanager
@@ -99,36 +114,16 @@ def _masks_of_any_kind() -> Iterator[None]:
         yield
 
 
-def _found(
-    error: BaseException, model: nn.Module, check: _OneDevice, attributes: dict[int, str]
-) -> LeftBehind | None:
-    frames, _ = frames_of(error)
-    if not frames or _mentions_cuda(error, frames[-1]):
-        return None
-    paths = {id(module): path for path, module in reversed(paths_of(model))}
-    path, step = "", error.__traceback__
-    while step is not None:
-        owner = step.tb_frame.f_locals.get("self")
-        path = paths.get(id(owner), path) if isinstance(owner, nn.Module) else path
-        step = step.tb_next
-    return LeftBehind(path, frames[-1], attributes.get(check.on_cpu, ""), check.operator)
-
-
-def _mentions_cuda(error: BaseException, frame: Frame) -> bool:
-    """Whether the function that fails moves tensors to a GPU, on a machine that has one.
+def _mentions_cuda(raised: FrameType) -> bool:
+    """Whether a function moves tensors to a GPU, on a machine that has one.
 
     It may do so by a name that the file assigns: `Tensor = cuda.FloatTensor if … else …`.
     """
-    lines = [linecache.getline(frame.file, frame.line)]
-    names: set[str] = set()
-    for raised, _ in traceback.walk_tb(error.__traceback__):
-        code = raised.f_code
-        if (code.co_filename, code.co_name) == (frame.file, frame.function):
-            lines += [linecache.getline(frame.file, n or 0) for _, _, n in code.co_lines()]
-            names.update(code.co_names)
-    for line in linecache.getlines(frame.file):
+    code = raised.f_code
+    lines = [linecache.getline(code.co_filename, n or 0) for _, _, n in code.co_lines()]
+    for line in linecache.getlines(code.co_filename):
         assigned = _ASSIGNED.match(line)
-        if assigned and assigned["name"] in names:
+        if assigned and assigned["name"] in code.co_names:
             lines.append(assigned["value"])
     return any("cuda" in line for line in lines)
 
@@ -174,15 +169,22 @@ def _attributes(model: nn.Module) -> Iterator[tuple[int, str]]:
                     yield storage_key(tensor), f"{path}.{name}" if path else name
 
 
-class _OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types
-    """Refuses operands on several devices, as CUDA's kernels do; scalars may be on the CPU."""
+class _OneDevice(TorchDispatchMode):
+    """Notes operands on several devices, which CUDA's kernels refuse; scalars may be on the CPU."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # see `Operators` in tracing/
 
-    on_cpu = 0
-    operator = ""
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch declares no types
+        self.paths = {id(module): path for path, module in reversed(paths_of(model))}
+        self.attributes = dict(_attributes(model))
+        self.found: dict[object, LeftBehind] = {}
+
+    def run(self, model: nn.Module, args: Any, kwargs: Any) -> None:
+        """Run the model; the frames below this one are its own."""
+        model(*args, **kwargs)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func.name()).partition(".")[0]
@@ -194,9 +196,20 @@ class _OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch d
             tensors = [t for t in tensors if t.is_meta]
         if len({tensor.device.type for tensor in tensors}) > 1:
             left = next(tensor for tensor in tensors if not tensor.is_meta)
-            self.on_cpu, self.operator = storage_key(left), name.removeprefix("aten::")
-            raise RuntimeError("Expected all tensors to be on the same device")
+            self.note(list(_frames()), storage_key(left), name.removeprefix("aten::"))
+            args, kwargs = tree_map_only(Tensor, _on_meta, (args, kwargs))  # as if it had moved
         return func(*args, **kwargs)
+
+    def note(self, frames: list[FrameType], storage: int, operator: str = "") -> None:
+        """Note what is left behind; the frames of the run, the innermost first."""
+        inner = next((f for f in frames if is_model_source(f.f_code.co_filename)), None)
+        if inner is None or _mentions_cuda(inner):
+            return
+        owners = (f.f_locals.get("self") for f in frames)
+        path = next((self.paths[id(o)] for o in owners if id(o) in self.paths), "")
+        frame = place_of(inner.f_code, inner.f_lasti, inner.f_lineno)
+        attribute = self.attributes.get(storage, "")
+        self.found.setdefault(attribute or frame, LeftBehind(path, frame, attribute, operator))
 
     def _copied(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A copy between devices; one to the CPU has no data to copy."""

@@ -59,7 +59,8 @@ class Hit:
             (sums over all hits), {n} (the number of paths) and those of `values`.
         values: from the first hit.
         params, macs: at stake here.
-        at: whether the source to show is the line that creates the layer or that calls it.
+        at: the source to show: the line of its class that creates the layer, the innermost call
+            that does, whose arguments the finding is about, or the line that calls it.
         call: the number of the call of `path`.
         place: the source to show, where it is neither.
         remarks: further lines.
@@ -72,7 +73,7 @@ class Hit:
     values: Mapping[str, object] = field(default_factory=dict)
     params: int = 0
     macs: int = 0
-    at: Literal["created", "called"] = "created"
+    at: Literal["created", "arguments", "called"] = "created"
     call: int = 0
     place: Frame | None = None
     remarks: tuple[str, ...] = ()

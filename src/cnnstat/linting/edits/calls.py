@@ -17,6 +17,7 @@ from ...diagnosis.syntax import (
     name_of_called,
     parameters_of,
 )
+from ...results import Shape
 from ...trace.records import Call
 from ..places import Places
 from ..registry import Plan
@@ -26,10 +27,7 @@ Edited = Callable[[Code, ast.Call], Replacement | None]
 
 
 def at_call(path: str, call: int, edited: Edited) -> Plan:
-    """An edit of the call in the user's source; none if a Sequential calls the layer.
-
-    A class may run it in several instances: all must have a finding.
-    """
+    """An edit of the call in the user's source: see `at_expression`."""
 
     def edited_call(code: Code, node: Evaluated) -> Replacement | None:
         return edited(code, node) if isinstance(node, ast.Call) else None
@@ -38,16 +36,24 @@ def at_call(path: str, call: int, edited: Edited) -> Plan:
 
 
 def at_expression(
-    path: str, call: int, edited: Callable[[Code, Evaluated], Replacement | None]
+    path: str,
+    call: int,
+    edited: Callable[[Code, Evaluated], Replacement | None],
+    everywhere: bool = False,
 ) -> Plan:
-    """Likewise of any expression, or the statement of an `+=`."""
+    """An edit of the expression that is a call, or of the statement of an `+=`.
+
+    None if a Sequential calls the layer. A class may run it in several instances: all must have a
+    finding, unless the change is right `everywhere`.
+    """
 
     def planned(places: Places, paths: Set[str]) -> Change | None:
         found = places.expression(path, call)
+        if found is None:
+            return None
         with_finding = {_around(other) for other in paths}
-        if found is None or not with_finding.issuperset(
-            _around(other) for other in places.called_together(path, call)
-        ):
+        together = {_around(other) for other in places.called_together(path, call)}
+        if not (everywhere or with_finding >= together):
             return None
         replacement = edited(*found)
         return None if replacement is None else Change(replacements=(replacement,))
@@ -103,6 +109,13 @@ def with_argument(name: str, text: str, position: int) -> Edited:
         return code.inserted_behind(last, f", {name}={text}")
 
     return edited
+
+
+def usual_axis(shape: Shape) -> int:
+    """The axis of a softmax: the classes of N×C and N×C×H×W, and the last one of a sequence, unless
+    that is one score a step.
+    """
+    return -1 if len(shape) == 3 and shape[-1] > 1 else 1
 
 
 def in_training_only(name: str, position: int) -> Edited:

@@ -34,6 +34,18 @@ def settings(path: str, values: Mapping[str, Any], everywhere: bool = False) -> 
     return planned
 
 
+def of_class(path: str, name: str) -> Plan:
+    """A layer of another class of torch.nn, with the same arguments."""
+
+    def planned(places: Places, paths: Set[str]) -> Change | None:
+        if places.is_object:
+            return Change(layers={path: name})
+        site = _site(places, path, paths)
+        return None if site is None else Change(replacements=(site.of_class(name),))
+
+    return planned
+
+
 def without_last_positional(path: str, name: str) -> Plan:
     """Without an argument that is the last one by position."""
 

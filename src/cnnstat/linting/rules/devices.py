@@ -62,8 +62,7 @@ def not_moved(runs: Runs) -> Iterator[Hit]:
         raise NotRun("moved to another device", "it is a graph that is not run")
     if runs.eval.unregistered and runs.created_in_forward:
         raise NotRun("moved to another device", "forward creates layers on the CPU")
-    found = left_behind(loaded)
-    if found is not None:
+    for found in left_behind(loaded):
         attribute = found.attribute
         yield Hit(
             path=attribute or found.path,
@@ -71,7 +70,7 @@ def not_moved(runs: Runs) -> Iterator[Hit]:
             if attribute
             else "{operator} gets a tensor on the CPU when the model moves: forward creates it "
             "without a device",
-            values={"attribute": attribute, "operator": found.operator},
+            values={"attribute": attribute, "operator": found.operator or found.path},
             place=found.frame,
             fix=_moved_along(found),
             attribute="" if attribute else found.operator,

@@ -1,10 +1,11 @@
-"""CN305–CN307: settings of layers that are meant otherwise."""
+"""CN305–CN307 and CN313: settings and kinds of layers that are meant otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..edits.layers import settings, without_last_positional
+from ...inputs import format_shape
+from ..edits.layers import of_class, settings, without_last_positional
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
@@ -48,7 +49,7 @@ def norm_eps(runs: Runs) -> Iterator[Hit]:
         if module.base.startswith(_NORMS) and isinstance(eps, int | float) and eps >= 0.02:
             by_place = module.base.startswith(("BatchNorm", "InstanceNorm"))
             yield Hit(
-                path=module.path,
+                path=module.path, at="arguments",
                 message="eps of {at} is {eps}" + by_place * ": the second argument is no momentum",
                 values={"eps": f"{eps:g}"},
                 fix=Edit(
@@ -100,7 +101,7 @@ def norm_momentum(runs: Runs) -> Iterator[Hit]:
         if not keeps or not isinstance(share, int | float) or 0 < share < 0.5:
             continue
         yield Hit(
-            path=module.path,
+            path=module.path, at="arguments",
             message="momentum {share} of {at} keeps {remaining} of the running mean at each batch: "
             "it is the share of the new batch",
             values={"share": f"{share:g}", "remaining": f"{1 - share:.0%}"},
@@ -159,7 +160,59 @@ def rnn_dropout(runs: Runs) -> Iterator[Hit]:
         rate, layers = (module.settings.get(name) for name in ("dropout", "num_layers"))
         if module.base in ("LSTM", "GRU", "RNN") and rate and layers == 1:
             yield Hit(
-                path=module.path,
+                path=module.path, at="arguments",
                 message="dropout {rate} of {at}, which has one layer, does nothing",
                 values={"rate": rate}, fix=Edit(text="nn.Dropout on its output"),
             )  # fmt: skip
+
+
+_CHANNELS = Page(
+    what="A dropout of whole channels gets a tensor without the axes of a map.",
+    why="`nn.Dropout2d` drops channels of N×C×H×W. On N×C it drops single values, as `nn.Dropout` "
+    "does, and on N×L×C whole steps instead of channels. torch warns of both, and will refuse or "
+    "change them.",
+    fires="""\
+from torch import nn
+
+example_input = (4, 20)
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(20, 64), nn.ReLU(), nn.Dropout2d(0.5), nn.Linear(64, 10))
+""",
+    quiet="""\
+from torch import nn
+
+example_input = (4, 20)
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(20, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 10))
+""",
+    decided="The number of axes that `Dropout2d` and `Dropout3d`, or the functions of these names, "
+    "get in train mode: less than N, C and those of the map. With three axes it is a hint.",
+    wrong="One example without a batch axis.",
+)
+_DIMENSIONS = {"Dropout2d": 2, "Dropout3d": 3, "dropout2d": 2, "dropout3d": 3}
+
+
+@rule("CN313", "channel-dropout-rank", "warning", _CHANNELS)
+def channel_dropout(runs: Runs) -> Iterator[Hit]:
+    for call in runs.train.calls:
+        name = call.module.base if call.module else call.type
+        dimensions = _DIMENSIONS.get(name)
+        rank = len(call.inputs[0].shape) if call.inputs else 0
+        inside = _DIMENSIONS.get(runs.train.calls[call.parent].type) if call.parent else None
+        if dimensions is None or not 1 < rank < dimensions + 2 or inside is not None:
+            continue
+        meant = "Dropout" if rank == 2 else f"Dropout{rank - 2}d"
+        yield Hit(
+            path=call.path, call=call.call, at="arguments" if call.module else "called",
+            message="{name} gets {shape}, no map: it drops "
+            + ("single values" if rank == 2 else "along axis 1, which torch will change"),
+            severity=None if rank == 2 else "hint",
+            values={"name": name, "shape": format_shape(call.inputs[0].shape)},
+            fix=Edit(text=f"nn.{meant}", plan=of_class(call.path, meant)) if call.module else None,
+        )  # fmt: skip

@@ -220,7 +220,10 @@ def _out_of_place(change: Call) -> Edit:
     if change.module is not None:
         plan = settings(change.path, {"inplace": False}, everywhere=True)
         return Edit(text="inplace=False", plan=plan)
-    return Edit(text="not in place", plan=at_expression(change.path, change.call, out_of_place))
+    return Edit(
+        text="not in place",
+        plan=at_expression(change.path, change.call, out_of_place, everywhere=True),
+    )
 
 
 def _change_after(trace: Trace, saved: Call) -> Call | None:

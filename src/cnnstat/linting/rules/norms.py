@@ -55,7 +55,7 @@ def bias_before_norm(runs: Runs) -> Iterator[Hit]:
         if bias is not None and _is_normalised_alone(flow, number):
             path, call = flow.place(number)
             yield Hit(
-                path=path, call=call, params=bias.numel,
+                path=path, call=call, at="arguments", params=bias.numel,
                 message="{params} biases of {at} are removed by the norm behind",
                 fix=Edit(text="bias=False", plan=settings(path, {"bias": False})),
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""CN201–CN203 and CN208: operators that run along the batch."""
+"""CN201 and CN202: operators that combine the examples of a batch."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from collections.abc import Iterator
 from ...choices import Severity
 from ...inputs import format_shape
 from ...operators.convolution import Convolution
-from ...operators.joins import Cat
 from ...operators.linear import Matmul
 from ...operators.normalization import LayerNorm
 from ...operators.registry import View, view_of
-from ...operators.sequences import Attention, Recurrent, Softmax
+from ...operators.sequences import Attention, Softmax
 from ...trace.records import Call
 from ..batches import Batches
-from ..edits.calls import along
+from ..edits.calls import along, usual_axis
 from ..edits.layers import settings
 from ..registry import Edit, Hit, Page, rule
 from ..runs import Runs
 
-_STEPS_FIRST = (
+STEPS_FIRST = (
     "A model whose inputs have the steps of a sequence first, and the batch second. If nothing "
     "shows that the first axis is the batch (a convolution, a batch norm, one row of the output "
     "for each example), the finding is a hint. `batch-axis` in the settings names the axis, or "
     "that there is none."
 )
-_TWO_RUNS = (
+TWO_RUNS = (
     "The model runs on batches of 11 and of 13. An axis that grows in that proportion is the batch."
 )
 
@@ -65,10 +64,10 @@ class Net(nn.Module):
         x, _ = self.attention(x, x, x)
         return self.head(x.mean(1))
 """,
-    decided=f"{_TWO_RUNS} The rule looks for it among the axes that matrix products and attention "
+    decided=f"{TWO_RUNS} The rule looks for it among the axes that matrix products and attention "
     "sum over, those along which a kernel slides, channels of a convolution and axes of a layer "
     "norm.",
-    wrong=f"{_STEPS_FIRST} A model that compares the examples of a batch on purpose.",
+    wrong=f"{STEPS_FIRST} A model that compares the examples of a batch on purpose.",
 )
 
 
@@ -87,7 +86,7 @@ def batch_mixed(runs: Runs) -> Iterator[Hit]:
             path=call.path, call=call.call, at="created" if call.module else "called",
             message="{at} {what} the batch, an axis of {shape}",
             values={"what": what, "shape": format_shape(shape)},
-            severity=_certainty(batches), fix=_batch_first(call),
+            severity=certainty(batches), fix=batch_first(call),
         )  # fmt: skip
 
 
@@ -119,12 +118,12 @@ def _mixed_by(a: View, b: View, batches: Batches) -> str | None:
     return None
 
 
-def _certainty(batches: Batches) -> Severity | None:
+def certainty(batches: Batches) -> Severity | None:
     """None for the severity of the rule; a hint, if the first axis may be that of a sequence."""
     return None if batches.is_certain else "hint"
 
 
-def _batch_first(call: Call) -> Edit | None:
+def batch_first(call: Call) -> Edit | None:
     if call.module is None or call.module.settings.get("batch_first") is not False:
         return None
     return Edit(text="batch_first=True", plan=settings(call.path, {"batch_first": True}))
@@ -166,9 +165,9 @@ class Net(nn.Module):
         x = self.conv(x).relu().mean((2, 3))
         return self.head(x).softmax(1)
 """,
-    decided=f"{_TWO_RUNS} A softmax of which two axes are the batch compares all pairs of examples,"
+    decided=f"{TWO_RUNS} A softmax of which two axes are the batch compares all pairs of examples,"
     " as contrastive losses do, and is left out; so is that of an attention that CN201 reports.",
-    wrong=_STEPS_FIRST,
+    wrong=STEPS_FIRST,
 )
 
 
@@ -183,7 +182,7 @@ def softmax_over_batch(runs: Runs) -> Iterator[Hit]:
         axes = batches.input_axes(number)
         if axes == (view.dim % len(view.x.shape),):
             call = batches.small.calls[op.call]
-            meant = 1 if axes[0] == 0 else -1
+            meant = usual_axis(view.x.shape)
             yield Hit(
                 path=call.path, call=call.call, at="called",
                 message="softmax along axis {axis} of {shape}, which is the batch",
@@ -191,138 +190,6 @@ def softmax_over_batch(runs: Runs) -> Iterator[Hit]:
                     "axis": axes[0],
                     "shape": format_shape(runs.shape_of(number) or view.x.shape),
                 },
-                severity=_certainty(batches),
+                severity=certainty(batches),
                 fix=Edit(text=f"dim={meant}", plan=along(call, meant)),
-            )  # fmt: skip
-
-
-_RECURRENT = Page(
-    what="An LSTM, GRU or RNN steps along the axis that is the batch.",
-    why="Without `batch_first=True` torch takes the first axis for the steps. Each image is then "
-    "one step of a sequence made of the batch, and the steps are its examples.",
-    fires="""\
-from torch import nn
-
-example_input = (8, 20, 12)
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(12, 32)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, x):
-        x, _ = self.lstm(x)
-        return self.head(x[:, -1])
-""",
-    quiet="""\
-from torch import nn
-
-example_input = (8, 20, 12)
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(12, 32, batch_first=True)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, x):
-        x, _ = self.lstm(x)
-        return self.head(x[:, -1])
-""",
-    decided=f"{_TWO_RUNS}",
-    wrong=_STEPS_FIRST,
-)
-
-
-@rule("CN203", "recurrence-over-batch", "error", _RECURRENT)
-def recurrence_over_batch(runs: Runs) -> Iterator[Hit]:
-    batches = runs.batch_pair
-    for number, op in enumerate(batches.small.ops):
-        view = view_of(op)
-        if not isinstance(view, Recurrent):
-            continue
-        steps = 1 if view.batch_first else 0
-        if batches.input_axes(number) != (steps,):
-            continue
-        call = batches.small.calls[op.call]
-        yield Hit(
-            path=call.path, call=call.call,
-            message="{at} steps along axis {axis} of {shape}, which is the batch",
-            values={
-                "axis": steps,
-                "shape": format_shape(runs.shape_of(number) or view.x.shape),
-            },
-            severity=_certainty(batches), fix=_batch_first(call),
-        )  # fmt: skip
-
-
-_JOINED = Page(
-    what="`cat` joins tensors along the batch, and the model returns the longer batch.",
-    why="`dim` of `torch.cat` is 0 unless it is given, which is the batch. The model returns "
-    "several rows for each example; features are joined with `dim=1`.",
-    fires="""\
-import torch
-from torch import nn
-
-example_input = ((8, 6), (8, 6))
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.left = nn.Linear(6, 16)
-        self.right = nn.Linear(6, 16)
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, p, q):
-        return self.head(torch.cat([self.left(p).relu(), self.right(q).relu()]))
-""",
-    quiet="""\
-import torch
-from torch import nn
-
-example_input = ((8, 6), (8, 6))
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.left = nn.Linear(6, 16)
-        self.right = nn.Linear(6, 16)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, p, q):
-        return self.head(torch.cat([self.left(p).relu(), self.right(q).relu()], dim=1))
-""",
-    decided=f"{_TWO_RUNS} All parts have it along the axis of `cat`, and every output of the model "
-    "has as many times its size.",
-    wrong="A model of pairs that returns both halves one after the other.",
-)
-
-
-@rule("CN208", "batch-joined", "warning", _JOINED)
-def batch_joined(runs: Runs) -> Iterator[Hit]:
-    batches = runs.batch_pair
-    batch, outputs = batches.sizes[0], batches.small.calls[0].outputs
-    rows = {spec.shape[:1] for spec in outputs}
-    if len(rows) != 1 or rows <= {(), (batch,)}:
-        return
-    for number in sorted(runs.batch_flows[0].reaching_output):
-        op = batches.small.ops[number]
-        view = view_of(op)
-        if not isinstance(view, Cat) or rows != {op.outputs[0].shape[:1]}:
-            continue
-        parts = [tensor.shape[:1] for tensor in view.tensors if tensor.shape]
-        along_batch = view.dim % len(op.outputs[0].shape) == 0 and 0 in batches.output_axes(number)
-        if along_batch and len(parts) > 1 and set(parts) == {(batch,)}:
-            call = batches.small.calls[op.call]
-            yield Hit(
-                path=call.path, call=call.call, at="called",
-                message="{at} joins {count} tensors along the batch: the model returns {count} "
-                "rows for each example",
-                values={"count": len(parts)},
-                fix=Edit(text="dim=1, and as many more input features in the layer behind"),
             )  # fmt: skip
