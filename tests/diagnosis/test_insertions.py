@@ -104,3 +104,10 @@ class Net(nn.Module):
     assert edits_of(file) == [["input 1×3×32×32"], ["self.fc(self.pool(self.conv(x)).flatten(1))"]]
     file.write_text(source.replace("self.pool(self.conv(x))", "self.pool(self.conv(x)).flatten(1)"))
     assert edits_of(file) == [["input 1×3×32×32"]]  # no layer with the channels as examples
+
+
+def test_maps_of_a_decoder_are_resized_or_padded():
+    (fault,) = faults_of(FOLDER / "insertions" / "unet_odd_image.py")
+    resized, padded = (" ".join(edit.edit for edit in (fix, *fix.also)) for fix in fault.fixes)
+    assert resized.count("F.interpolate(") == 2
+    assert padded.count("F.pad(") == 2

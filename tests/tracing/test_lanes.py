@@ -307,6 +307,16 @@ def test_a_transposed_convolution_is_refused_where_torch_refuses_it(
         assert cnnstat.analyze(layer, (1, 2, 5, 5)).layers[0].outputs == (tuple(real),)
 
 
+@pytest.mark.parametrize("cls", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize("window", [{"stride": 0}, {"dilation": 0}, {"padding": -1}])
+def test_a_convolution_with_a_window_that_torch_refuses(cls, window):
+    layer = cls(2, 3, 3, **window)
+    with pytest.raises(RuntimeError):
+        layer(torch.rand(1, 2, 8, 8))
+    with pytest.raises(ShapeError, match=f"the {next(iter(window))} .* must"):
+        cnnstat.analyze(layer, (1, 2, 8, 8))
+
+
 @pytest.mark.parametrize("size", [2**62, 10**25])
 def test_an_input_that_no_tensor_can_have(size):
     with pytest.raises(ModelError, match="is larger than any memory"):

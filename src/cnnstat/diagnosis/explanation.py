@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from ..inputs import format_shape
-from ..operators.convolution import Convolution, wide_output_padding
+from ..operators.convolution import Convolution, impossible_window, wide_output_padding
 from ..operators.describe import dims_of, window_of
 from ..operators.joins import Join
 from ..operators.linear import Matmul
@@ -161,10 +161,12 @@ class _Explanation:
         if window is None:
             return
         view = view_of(op)
-        if isinstance(view, Convolution) and view.transposed:
-            wide = wide_output_padding(view.output_padding, window.stride, window.dilation)
-            if wide is not None:
-                yield wide
+        if isinstance(view, Convolution):
+            refused = impossible_window(window.stride, window.padding, window.dilation)
+            if refused is None and view.transposed:
+                refused = wide_output_padding(view.output_padding, window.stride, window.dilation)
+            if refused is not None:
+                yield refused
                 return
         sides = format_shape(x.shape[-len(window.kernel) :])
         padded = f" with padding {format_shape(window.padding)}" if any(window.padding) else ""

@@ -15,9 +15,10 @@ from typing import Any
 
 from ..trace.records import Failure, Module
 from . import weights
-from .literals import Literal, plain
+from .literals import Expression, Literal, plain
 from .uses import Use
 from .weights import Features, Prior, Window, total
+from .width_steps import block_of, grows, is_shortcut, more_in_steps, number_in
 
 CHOSEN_SIZES = {
     "out_features", "out_channels", "hidden_size", "embedding_dim", "num_embeddings", "embed_dim",
@@ -59,34 +60,62 @@ def setting_features(
     """Of an edit of `literal` to `value`; `settings` are those that it changes, by module path."""
     here = failure.calls[-1].path if failure.calls else ""
     modules = {use.module.path: use.module for use in uses}
+    chosen = _chosen(settings, uses)
     more = [
-        layer_surprisal(module.base, {**module.settings, **settings[path]}, style)
+        layer_surprisal(module.base, {**module.settings, **chosen[path]}, style)
         - layer_surprisal(module.base, module.settings, style)
         for path, module in modules.items()
     ]
+    becomes_pointwise = value == 1 < literal.value and any(
+        use.name == "kernel_size" for use in uses
+    )
+    projects = becomes_pointwise and any(is_shortcut(path, failure) for path in modules)
     follows = all(use.name in INPUT_SIZES for use in uses)
+    multiplies = [
+        (multiplies_exactly(module.settings),
+         multiplies_exactly({**module.settings, **settings[path]}))
+        for path, module in modules.items() if "Transpose" in module.base
+    ]  # fmt: skip
     return Features(
         prior=Prior.LAYER_SETTING,
-        surprisal=sum(more) / len(more) + _more_in_steps(settings, failure),
+        surprisal=sum(more) / len(more) + more_in_steps(chosen, failure),
         is_elsewhere=here not in modules,
-        further_layers=len(modules) - 1,
-        becomes_pointwise=value == 1 < literal.value
-        and any(use.name == "kernel_size" for use in uses),
+        further_layers=len({block_of(path, failure) for path in modules}) - 1,
+        becomes_pointwise=becomes_pointwise and not projects,
+        projects_shortcut=becomes_pointwise and projects,
+        stride_and_width=_stride_and_width(uses, value, failure),
         loses_padding=value == 0 and any(use.name == "padding" for use in uses),
         gains_padding=literal.value == 0 and any(use.name == "padding" for use in uses),
         changes_window=any(use.name in WINDOW_SETTINGS for use in uses),
         is_largest_padding=any(_is_largest_padding(use, value) for use in uses),
-        overshoots=any(
-            multiplies_exactly(module.settings)
-            and not multiplies_exactly({**module.settings, **settings[path]})
-            for path, module in modules.items()
-            if "Transpose" in module.base
-        ),
+        multiplies_again=any(after and not before for before, after in multiplies),
+        overshoots=any(before and not after for before, after in multiplies),
         was_planned=follows and was_planned(failure, uses),
         is_chosen=not follows,
         change=relative_change(literal.value, value),
         is_undecided=is_undecided,
     )
+
+
+def _stride_and_width(uses: list[Use], value: int, failure: Failure) -> bool:
+    """Whether a map loses its sides and gains no channels, or gains channels with all its sides."""
+    strides = [use for use in uses if use.name == "stride" and use.module.base.startswith("Conv")]
+    return bool(strides) and any(
+        (value > 1) is not grows(use.module.path, failure)
+        for use in strides if "Transpose" not in use.module.base
+    )  # fmt: skip
+
+
+def _chosen(
+    settings: Mapping[str, Mapping[str, Any]], uses: list[Use]
+) -> dict[str, dict[str, Any]]:
+    """The settings without widths that are computed: 6 * width is as round as width is."""
+    computed = {(use.module.path, use.name) for use in uses if isinstance(use.origin, Expression)}
+    return {
+        path: {name: value for name, value in changed.items()
+               if name not in CHOSEN_SIZES or (path, name) not in computed}
+        for path, changed in settings.items()
+    }  # fmt: skip
 
 
 def _is_largest_padding(use: Use, value: int) -> bool:
@@ -217,62 +246,3 @@ def _window_key(base: str, settings: Mapping[str, Any]) -> Any:
 def _pair(value: Any) -> Any:
     value = plain(value)
     return value if isinstance(value, tuple | list | str) else (value, value)
-
-
-# The surprisal of a width between two others
-
-
-def step_surprisal(before: int | None, width: int, after: int | None) -> float:
-    """Of a width between those of its neighbors, as far as these are known."""
-    steps = [log2(b / a) for a, b in ((before, width), (width, after)) if a and b]
-    turns = len(steps) == 2 and steps[0] * steps[1] < 0
-    return sum(total(weights.STEP, step) for step in steps) + weights.TURN * turns
-
-
-def _more_in_steps(settings: Mapping[str, Mapping[str, Any]], failure: Failure) -> float:
-    """The surprisal of the steps into and out of the changed layers, minus that before."""
-    calls = [call for call in failure.trace.calls if call.module and width_of(call.module.settings)]
-    places = [i for i, call in enumerate(calls) if width_of(settings.get(call.path, {}))]
-    if not places:
-        return 0.0
-    first, last = calls[places[0]].module, calls[places[-1]].module
-    following = calls[places[-1] + 1].module if places[-1] + 1 < len(calls) else None
-    assert first is not None
-    assert last is not None
-    same_kind = following is not None and following.base == last.base
-    after = width_of(following.settings) if following is not None and same_kind else None
-    before = input_size_of(first.settings)
-    old, new = width_of(last.settings), width_of(settings[last.path])
-    if old is None or new is None:
-        return 0.0
-    more = step_surprisal(before, new, after) - step_surprisal(before, old, after)
-    has_window = (
-        last.base.startswith("Conv") and number_in(first.settings.get("kernel_size", 1)) > 1
-    )
-    if has_window and before is not None:
-        more += weights.NARROWING * ((new < before) - (old < before))
-    return more
-
-
-def input_size_of(settings: Mapping[str, Any]) -> int | None:
-    """The number of channels or features that a layer takes."""
-    return _first_size(settings, ("in_channels", "in_features", "input_size"))
-
-
-def width_of(settings: Mapping[str, Any]) -> int | None:
-    """The number of channels or features that a layer returns."""
-    return _first_size(settings, ("out_channels", "out_features", "hidden_size", "embedding_dim"))
-
-
-def _first_size(settings: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    for name in names:
-        if name in settings:
-            value = plain(settings[name])
-            return value if isinstance(value, int) and value > 0 else None
-    return None
-
-
-def number_in(setting: Any) -> int:
-    """The number that a setting is; the last one of a tuple."""
-    value = plain(setting)
-    return int(value[-1] if isinstance(value, tuple) else value)

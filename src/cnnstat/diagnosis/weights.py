@@ -101,7 +101,7 @@ UNEQUAL_OUTPUT_SIZES = 1.0
 STEP: tuple[Weight[float], ...] = (
     Weight(0.2, lambda octaves: abs(octaves - round(octaves)),
            "the next width is the same, the double or the half"),
-    Weight(0.2, lambda octaves: min(max(abs(octaves) - 1, 0), 2), "steps of one octave at most"),
+    Weight(0.5, lambda octaves: min(max(abs(octaves) - 1, 0), 2), "steps of one octave at most"),
 )  # fmt: skip
 """From one width to the next, in octaves."""
 TURN = 0.4  # widths grow or shrink along a network, and seldom do both
@@ -187,6 +187,7 @@ class Prior(Enum):
     TRANSPOSED = -0.3, "a product of rows with rows needs one side transposed"
     BROADCAST_AXIS = -0.3, "weights for channels have no sides yet"
     RESIZED_ROUNDED = -1.0, "sides are halved, rounded down, and doubled: any size runs then"
+    PADDED = -0.8, "the same, with zeros at the border"
     RESCALED = 0.8, "an upper level of a pyramid has half the sides"
     RESIZED = 0.3, "maps of a decoder are resized to those of the encoder"
     PROJECTED = -0.3, "a shortcut past layers that change the size has a layer of 1×1"
@@ -221,10 +222,15 @@ class Features:
     further_layers: int = 0
     further_places: int = 0  # of the source that change with it
     becomes_pointwise: bool = False
+    projects_shortcut: bool = False  # a layer beside others gets a kernel of 1
+    stride_and_width: bool = False  # one of the two changes alone
+    others_write_it: bool = False  # the other layers of a model have the argument that is added
+    is_residual: bool = False  # a sum with the input of the block
     loses_padding: bool = False
     gains_padding: bool = False  # where 0 was written
     is_largest_padding: bool = False  # that a pool allows, where more was written
-    overshoots: bool = False  # a transposed convolution no longer multiplies the sides exactly
+    multiplies_again: bool = False  # a transposed convolution now multiplies the sides exactly
+    overshoots: bool = False  # it no longer does
     changes_window: bool = False
     was_planned: bool = False
     is_chosen: bool = False
@@ -251,9 +257,14 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(0.1, lambda e: e.further_layers**0.5, "it changes further layers"),
     Weight(0.3, lambda e: e.further_places, "it changes further places"),
     Weight(1.0, lambda e: e.becomes_pointwise, "the kernel no longer sees its neighborhood"),
+    Weight(-0.5, lambda e: e.projects_shortcut, "shortcuts have a kernel of 1"),
+    Weight(0.5, lambda e: e.stride_and_width, "where a map is halved its channels are doubled"),
+    Weight(1.7, lambda e: e.others_write_it, "a layer without it has a kernel of 1"),
+    Weight(2.0, lambda e: e.is_residual, "layers beside the identity keep the size of the map"),
     Weight(0.8, lambda e: e.loses_padding, "who wants no padding does not write it"),
     Weight(0.6, lambda e: e.gains_padding, "nor does who wants it write that there is none"),
     Weight(-3.0, lambda e: e.is_largest_padding, "who writes too much padding wants some"),
+    Weight(-1.0, lambda e: e.multiplies_again, "sides are doubled, not doubled and one"),
     Weight(2.0, lambda e: e.overshoots, "other inputs, of even sides, no longer fit"),
     Weight(0.7, lambda e: e.was_planned, "the size was computed, so the map before it is wrong"),
     Weight(0.1, lambda e: e.is_chosen, "the size of an input follows, that of an output is chosen"),

@@ -157,6 +157,19 @@ def in_channels(weight: Sequence[int], transposed: bool, groups: int) -> int:
     return weight[0] if transposed else weight[1] * groups
 
 
+def impossible_window(
+    stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
+) -> str | None:
+    """Why torch refuses the window of a convolution; None if it does not."""
+    if any(step <= 0 for step in stride):
+        return f"the stride {'×'.join(map(str, stride))} must be at least 1"
+    if any(size < 0 for size in padding):
+        return f"the padding {'×'.join(map(str, padding))} must not be negative"
+    if any(step <= 0 for step in dilation):
+        return f"the dilation {'×'.join(map(str, dilation))} must be at least 1"
+    return None
+
+
 def wide_output_padding(
     output_padding: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> str | None:

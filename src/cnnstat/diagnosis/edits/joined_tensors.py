@@ -16,13 +16,13 @@ from ...operators.registry import view_of
 from ...results import Shape
 from ...trace.records import TensorSpec
 from ..changes import Change, Proposal, Situation
-from ..failing_code import FailingCode, failing_code
-from ..literals import plain
+from ..failing_code import failing_code
 from ..naming import Places
 from ..provenance import Provenance
 from ..source_text import Replacement
-from ..syntax import Code, arguments_of, is_simple, name_of_called, nodes
+from ..syntax import Code, name_of_called, nodes
 from ..weights import Features, Prior
+from .resized_maps import operands_of, resized_maps
 from .shortcuts import Operand, is_assigned, projected
 
 _KINDS = ("broadcast", "join", "product")
@@ -38,7 +38,7 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     view = None if op is None else view_of(op)
     is_cat = isinstance(view, Cat)
     specs = list(view.tensors) if isinstance(view, Cat) else _two_tensors(situation)
-    written = _operands(site)
+    written = operands_of(site.node, site.operand)
     if len(written) != len(specs) or len(specs) < 2:
         return
     pairs = list(zip(written, specs, strict=True))
@@ -56,10 +56,7 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     # The branch with more calls is the one that is resized: the other one goes past it.
     provenance = Provenance(situation.failure, Places(Path(), {}))
     pairs.sort(key=lambda pair: len(provenance.calls_before(pair[1])))
-    prior = Prior.RESIZED_ROUNDED if _rounds_down(situation) else Prior.RESIZED
-    for replacements in _resized(site.code, pairs, view.dim if isinstance(view, Cat) else None):
-        is_scaled = _scale([spec for _, spec in pairs]) > 1
-        yield _proposal(Prior.RESCALED if is_scaled else prior, *replacements)
+    yield from resized_maps(situation, site, pairs, view.dim if isinstance(view, Cat) else None)
     if not is_cat:
         yield from projected(situation, site, pairs[0], pairs[1])
 
@@ -68,24 +65,6 @@ def _two_tensors(situation: Situation) -> list[TensorSpec]:
     """The operands of a refused operator or, as in a loss, of a function that checks them."""
     op, call = situation.failure.op, situation.failure.calls[-1]
     return list((op.inputs if op is not None else call.inputs)[:2])
-
-
-def _operands(site: FailingCode) -> list[ast.expr]:
-    """The expressions of the tensors that are joined."""
-    node = site.node
-    if isinstance(node, ast.BinOp):
-        return [node.left, node.right]
-    if isinstance(node, ast.AugAssign):
-        return [node.target, node.value]
-    if not isinstance(node, ast.Call):
-        return []
-    written = arguments_of(node)
-    if len(written) >= 1 and isinstance(written[0], ast.List | ast.Tuple):
-        return list(written[0].elts)
-    operand = site.operand
-    if operand is not None and operand not in written and written:  # a method
-        return [operand, written[0]]
-    return written[:2]
 
 
 def _proposal(prior: Prior, *replacements: Replacement) -> Proposal:
@@ -179,48 +158,3 @@ def _index(places: tuple[int, ...], longest: Shape) -> str:
         return f".unsqueeze({place})"
     items = ["None" if axis in places else ":" for axis in range(len(longest))]
     return f"[{', '.join(items)}]"
-
-
-# Another size
-
-
-def _resized(
-    code: Code, pairs: Sequence[Operand], joined: int | None
-) -> Iterator[list[Replacement]]:
-    """The maps of later branches interpolated to the sides of the first."""
-    rank = len(pairs[0][1].shape)
-    function = code.function("interpolate")
-    if rank not in (3, 4) or function is None or (joined is not None and joined % rank != 1):
-        return
-    if joined is None and len({spec.shape[1] for _, spec in pairs}) > 1:
-        return
-    (reference, spec), *others = pairs
-    largest = max((spec for _, spec in pairs), key=lambda spec: spec.shape[2:])
-    factor = _scale([spec for _, spec in pairs])
-    if factor > 1:  # to the sides of the largest
-        (reference, spec), *others = sorted(pairs, key=lambda pair: pair[1] is not largest)
-    different = [(node, other) for node, other in others if other.shape[2:] != spec.shape[2:]]
-    if is_simple(reference):
-        size = f"size={code.text_of(reference)}.shape[2:]"
-    elif all(s.shape[2:] == tuple(n // factor for n in spec.shape[2:]) for _, s in different):
-        size = f"scale_factor={factor}"
-    else:
-        return
-    if different and not any(is_assigned(code, node) for node, _ in different):
-        yield [code.wrapped(n, f"{function}(", f", {size})") for n, _ in different]
-
-
-def _scale(specs: Sequence[TensorSpec]) -> int:
-    """How many times the smallest map fits into the largest: 1 if a side was only rounded."""
-    sides = [spec.shape[2] for spec in specs if len(spec.shape) > 2]
-    return max(sides, default=1) // max(1, min(sides, default=1))
-
-
-def _rounds_down(situation: Situation) -> bool:
-    """Whether maps are pooled and exactly doubled, so that only even sides return to their size."""
-    modules = [call.module for call in situation.failure.trace.calls if call.module]
-    doubling = [module for module in modules if module.base.startswith("ConvTranspose")]
-    is_doubled = any(module.base == "Upsample" for module in modules) or bool(doubling)
-    return is_doubled and all(
-        plain(m.settings["kernel_size"]) == plain(m.settings["stride"]) for m in doubling
-    )

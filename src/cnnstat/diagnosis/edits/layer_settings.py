@@ -17,13 +17,13 @@ from ..ranking import (
     CHOSEN_SIZES,
     INPUT_SIZES,
     WINDOW_SETTINGS,
-    number_in,
     setting_features,
     style_of,
 )
 from ..replay import fits
 from ..source_text import Replacement
 from ..uses import Use, settings_with, uses_of
+from ..width_steps import number_in
 
 _SMALL: dict[str, tuple[int, ...]] = {
     "kernel_size": (1, 2, 3, 4, 5, 6, 7, 9, 11), "stride": (1, 2, 3, 4), "dilation": (1, 2, 3, 4),
@@ -40,13 +40,12 @@ def setting_literals(situation: Situation) -> Iterator[Proposal]:
     """Other values for the literals that settings are computed from."""
     failure = situation.failure
     reached = {call.path for call in failure.trace.calls if call.module}
-    reached &= failure.trace.modules.keys()
-    modules = [failure.trace.modules[path] for path in reached]
     for literals, uses in _groups(uses_of(failure)):
         changed = {use.module.path for use in uses}
         if not changed & reached:
             continue
-        style = style_of(module for module in modules if module.path not in changed)
+        built = failure.trace.modules.values()
+        style = style_of(module for module in built if module.path not in changed)
         for value in _solutions(literals, uses, situation):
             settings = settings_with(uses, dict.fromkeys(literals, value))
             fit = None if settings is None else fits(failure, settings, {})

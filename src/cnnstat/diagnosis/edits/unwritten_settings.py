@@ -50,12 +50,14 @@ def _windows(situation: Situation, sites: list[LayerSite]) -> Iterator[Proposal]
         groups += combinations(able[-_PAIRED:], 2)
         if len(able) > 2:
             groups.append(tuple(able))
+        others = [s for s in sites if s.name == able[0].name and _has_window(s) and s not in able]
+        is_written = name == "padding" and len(others) > 1
         for group in groups:
-            yield from _window_edit(situation, group, name, value)
+            yield from _window_edit(situation, group, name, value, is_written)
 
 
 def _window_edit(
-    situation: Situation, sites: tuple[LayerSite, ...], name: str, value: Any
+    situation: Situation, sites: tuple[LayerSite, ...], name: str, value: Any, is_written: bool
 ) -> Iterator[Proposal]:
     modules = [module for site in sites for module in site.modules]
     settings = {module.path: {name: _as(module, name, value)} for module in modules}
@@ -74,6 +76,7 @@ def _window_edit(
         is_elsewhere=situation.failed_path not in settings,
         further_layers=len(modules) - 1,
         further_places=len(sites) - 1,
+        others_write_it=is_written,
         overshoots=name == "output_padding"
         and any(multiplies_exactly(m.settings) for m in modules),
     )
@@ -104,6 +107,10 @@ def _window_settings(site: LayerSite) -> Iterator[tuple[str, Any]]:
         yield from (("stride", value) for value in ((1, 2) if is_pool else (2,)) if value != stride)
     if is_pool and "ceil_mode" not in site.written and "ceil_mode" in settings:
         yield "ceil_mode", True
+
+
+def _has_window(site: LayerSite) -> bool:
+    return (_first(site.modules[0].settings.get("kernel_size")) or 1) > 1
 
 
 def _first(setting: Any) -> int | None:

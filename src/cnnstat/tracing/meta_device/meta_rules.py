@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...errors import Unfit
 from ...fast_meta import import_rules
-from ...operators.convolution import in_channels, wide_output_padding
+from ...operators.convolution import impossible_window, in_channels, wide_output_padding
 from ...operators.linear import PLACES
 
 
@@ -55,6 +55,8 @@ def _channels(args: Any) -> None:
     if x.dim() == weight.dim() and x.shape[1] != expected:
         reason = f"the layer takes {expected} channels, the input has {x.shape[1]}"
         raise Refused("shapes", reason)
+    if impossible := impossible_window(*args[3:6]):
+        raise Refused("shapes", impossible)
     if transposed and (wide := wide_output_padding(args[7], args[3], args[5])):
         raise Refused("shapes", wide)
 
