@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from .errors import CnnstatError, NotFound
 from .escaping import described
+from .input_files import read_bytes
 
 SCHEMA_VERSION = 1
 
@@ -95,7 +96,7 @@ def read_result(
         CnnstatError: it cannot be read, is of another kind, or is from a newer cnnstat.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}", hint=hint) from error
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError

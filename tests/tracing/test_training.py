@@ -764,3 +764,42 @@ def test_a_saved_analysis_keeps_its_figures(tmp_path, capsys):
     assert "saved analysis" in capsys.readouterr().err
     with pytest.raises(UsageError, match="saved analysis"):
         cnnstat.analyze(str(saved), training=True)
+
+
+class Decoder(nn.Module):
+    """Writes the steps of a loop to a tensor that it creates on the CPU."""
+
+    def __init__(self, write):
+        super().__init__()
+        self.step, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+        self.write = write
+
+    def forward(self, x):
+        outputs = torch.FloatTensor(x.size(0), 3, 4).fill_(0).to("cpu")
+        hidden = torch.zeros(x.size(0), 4)
+        for i in range(3):
+            hidden = torch.tanh(self.step(x) + hidden)
+            outputs = self.write(outputs, i, hidden)
+        return self.head(outputs)
+
+
+def _set_item(outputs, i, hidden):
+    outputs[:, i, :] = hidden
+    return outputs
+
+
+WRITES = [
+    ("an item", _set_item),
+    ("index_add_", lambda out, i, h: out.index_add_(1, torch.tensor([i]), h[:, None])),
+    ("add_", lambda out, i, h: out.add_(h[:, None])),
+]
+
+
+@pytest.mark.parametrize("write", [pytest.param(w, id=n) for n, w in WRITES])
+def test_what_is_written_to_a_constant_keeps_its_gradient(write):
+    model = Decoder(write)
+    with FlopCounterMode(display=False) as counter:
+        model(torch.randn(2, 4)).sum().backward()
+    totals = cnnstat.analyze(model, (2, 4), training=True).totals
+    assert totals.macs + totals.backward_macs == counter.get_total_flops() // 2
+    assert cnnstat.memory(model, (2, 4)).peak_bytes > 2 * 3 * 4 * 4

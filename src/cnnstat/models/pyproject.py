@@ -23,6 +23,7 @@ from typing import Any
 from ..call_arguments import parse_shape
 from ..errors import UsageError, nearest
 from ..escaping import described
+from ..input_files import read_bytes
 from ..inputs import Argument
 from .zoo.catalog import CATALOG
 
@@ -85,7 +86,7 @@ def read_project() -> Project:
 
 def _table_of(file: Path) -> Any:
     try:
-        content = file.read_bytes()
+        content = read_bytes(file)
     except OSError:
         return None
     if b"cnnstat" not in content:  # most files: saves importing tomllib

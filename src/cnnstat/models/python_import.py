@@ -9,6 +9,7 @@ import builtins
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ def import_once(place: str, module: ModuleType) -> None:
     For a file with a function that returns inputs: a second import, for the model, would make other
     classes than those of the inputs.
     """
-    _imported_once[Path(place).resolve()] = module
+    _imported_once[Path(os.path.realpath(place))] = module
     at_the_end(_imported_once.clear)
 
 
@@ -103,7 +104,7 @@ def _imported(place: str) -> ModuleType:
 
 def _import(place: str) -> ModuleType:
     if place.endswith(".py"):
-        known = _imported_once.pop(Path(place).resolve(), None)
+        known = _imported_once.pop(Path(os.path.realpath(place)), None)
         return _import_file(Path(place)) if known is None else known
     with on_sys_path(""):
         return importlib.import_module(place)

@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ def root_of(place: str) -> Path | None:
     None for an installed package, which is not reloaded.
     """
     if place.endswith(".py"):
-        root = Path(place).resolve().parent
+        root = Path(os.path.realpath(place)).parent  # which knows circles of links
     else:
         top = sys.modules.get(place.partition(".")[0])
         file = getattr(top, "__file__", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
 import io
 import keyword
@@ -26,12 +27,24 @@ def check_exists(path: Path) -> None:
     """Raise NotFound unless the file exists; others of its kind with a similar name are named."""
     if os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
         return
+    if _in_circle(path):
+        raise NotFound(f"{path} leads to no file: symbolic links form a circle")
     if os.path.lexists(path):
-        is_link = os.path.islink(path)
+        is_link = os.path.islink(path) and not os.path.exists(path)
         raise NotFound(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
     siblings = path.parent.glob(f"*{path.suffix}") if os.path.isdir(path.parent) else ()
     close = nearest(path.name, [file.name for file in siblings])
     raise NotFound(f"there is no file {path}", *filter(None, [close]))
+
+
+def _in_circle(path: Path) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    except ValueError:  # a null byte
+        pass
+    return False
 
 
 def suggestions(error: BaseException, file: str | None) -> list[str]:

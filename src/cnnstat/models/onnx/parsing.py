@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ...errors import CnnstatError, ModelError
+from ...input_files import read_bytes
 from ...inputs import InputSpec
 from ...trace.records import Trace
 from ..declared_inputs import DeclaredInput, DynamicSize, resolve_inputs
@@ -103,7 +103,7 @@ def _onnx() -> Any:
 def _parsed(spec: str, onnx: Any) -> Any:
     message = importlib.import_module("google.protobuf.message")
     try:
-        content = Path(spec).read_bytes()
+        content = read_bytes(spec)
     except OSError as error:
         raise ModelError(f"cannot read {spec}", error.strerror or str(error)) from error
     model = onnx.ModelProto()

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...errors import ModelError, NotFound, UsageError, nearest
 from ...escaping import described
+from ...input_files import read_bytes
 
 # Accepted by every configuration class, declared by none.
 _COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
@@ -95,7 +96,7 @@ def _file(name: str) -> Path | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(file.read_bytes())
+        fields = json.loads(read_bytes(file))
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {file}") from error
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -73,6 +74,20 @@ class TensorRecords:
         """
         self._moved.append(old)
         self.register_parameter(name, new)
+
+    def move_to_meta(self, tensor: Tensor) -> None:
+        """Put a constant on `meta` under the same number, unless a view of it exists."""
+        known = self._values.pop(id(tensor), None)
+        spec = None if known is None or known[0]() is not tensor else known[2]
+        del known  # torch swaps no tensor to which there are weak references
+        with suppress(RuntimeError):
+            torch.utils.swap_tensors(tensor, tensor.to("meta"))  # type: ignore[no-untyped-call]  # torch declares no types
+        if spec is not None:
+            self._values[id(tensor)] = weakref.ref(tensor), tensor.dtype, spec
+            self._newest[storage_key(tensor)] = spec
+            if tensor.is_meta:
+                self.constants.pop(spec.value, None)
+        self.track(tensor, self.position - 1)
 
     def known_spec(self, tensor: Tensor) -> TensorSpec | None:
         """The spec of a tensor that was seen in the run."""

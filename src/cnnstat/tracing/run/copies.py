@@ -157,9 +157,9 @@ class _Copying:
 
     def attribute(self, name: str, value: Any) -> Any:
         """The copy of an attribute of a module."""
-        kept = without_exchanges(name, value)
-        self._alive.append(kept)  # its identity is in the memo
-        return self.value(kept)
+        local = without_exchanges(name, value)
+        self._alive.append(local)  # its identity is in the memo
+        return self.value(local)
 
     def value(self, value: Any) -> Any:
         if id(value) in self.memo:

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ...fast_meta import gc_paused
 from ..meta_device.autocast_regions import dtype_of_recurrent
 from ..meta_device.complex_convolutions import convolve, is_complex_convolution
+from ..meta_device.constants import changes_constant
 from ..process.global_state import deeper_recursion, original_of, replaced_here
 from ..recording.recorder import Recorder
 from ..structure.containers import complete
@@ -171,6 +172,9 @@ class Functions(TorchFunctionMode):
         operator = getattr(func, "__name__", "")
         if operator == "__get__" and not self.has_data:
             refuse_meta_branch(func, args)
+        elif not self.has_data and changes_constant(operator, args, kwargs):
+            with torch._C.DisableTorchFunction(), _disable_current_modes():
+                recorder.move_to_meta(args[0])
         if operator in RECURRENT and not self.has_data and not is_packed(args):
             # torch compares devices before any operator runs; a state may be created on the CPU
             args, kwargs = on_one_device(args, kwargs)
