@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 # From the ground to the roof: a file imports only from its own floor or from those above it here.
 FLOORS = [
     ("version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-     "results", "run_config"),
+     "other_tools", "results", "run_config"),
     ("symbols",),
     ("trace",),
     ("operators",),
@@ -33,17 +33,18 @@ FLOORS = [
     ("inference",),
     ("api",),
     ("cli", "__main__"),
+    ("notebook",),
     ("__init__",),
 ]  # fmt: skip
 STDLIB_ONLY = (
     "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-    "run_config", "symbols", "fast_meta.torch_import",
+    "other_tools", "run_config", "symbols", "fast_meta.torch_import",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-    "results", "run_config", "symbols", "trace", "operators", "render", "analysis", "explanation",
-    "api", "cli", "models.saved", "models.model_sources", "models.pyproject", "models.user_names",
-    "models.listing", "models.name_cache", "models.zoo.catalog",
+    "other_tools", "results", "run_config", "symbols", "trace", "operators", "render", "analysis",
+    "explanation", "api", "cli", "models.saved", "models.model_sources", "models.pyproject",
+    "models.user_names", "models.listing", "models.name_cache", "models.zoo.catalog",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

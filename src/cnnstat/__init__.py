@@ -114,12 +114,33 @@ _HOMES = {
 }
 
 
+_OF_OTHER_TOOLS = {
+    **dict.fromkeys(
+        ("summary", "profile", "FlopCountAnalysis", "flop_count", "get_model_complexity_info",
+         "get_model_profile", "calculate_flops", "flop_count_table", "parameter_count"),
+        "analyze(model, (1, 3, 224, 224))",
+    ),
+    "clever_format": "analyze(model, (1, 3, 224, 224)).show()",
+    "benchmark": "latency(model), cnnstat.measure(spec)",
+}  # fmt: skip
+"""Functions of torchinfo, thop, fvcore, ptflops and calflops."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'cnnstat' has no attribute {name!r}")
+        instead = _OF_OTHER_TOOLS.get(name)
+        hint = f"; try: cnnstat.{instead}" if instead else ""
+        raise AttributeError(f"module 'cnnstat' has no attribute {name!r}{hint}")
     home = _HOMES.get(name, "api")  # a function
     return getattr(import_module(f".{home}", __name__), name)
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Add the magic `%cnnstat` to IPython: `%load_ext cnnstat`."""
+    from .notebook import load_extension
+
+    load_extension(shell)

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import CnnstatError, UsageError
 from .models import saved
@@ -55,9 +55,12 @@ if TYPE_CHECKING:
     from .symbolic.results import Formulas, Scaling
     from .verification.results import Verification
 
+    Model: TypeAlias = str | nn.Module | Callable[..., nn.Module]
+    """A spec, a module, or a class or function that makes one."""
+
 
 def analyze(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     mode: Mode | None = None,
     training: bool = False,
@@ -68,7 +71,8 @@ def analyze(
     """Compute the shapes and costs of a model, layer by layer. Weights are not read or allocated.
 
     Args:
-        model: a spec (`"nin"`, `"run.json"`) or an `nn.Module`, which is not modified.
+        model: a spec (`"nin"`, `"run.json"`), an `nn.Module`, which is not modified, or a class or
+            function that makes one.
         inputs: positional inputs: a shape `(1, 3, 224, 224)`, the text of an `--input`, or a
             tensor, whose data is not read, unless its integers are the indices of a table. Any
             other value is passed on as it is, and so is a tuple of numbers beside a tensor. A spec
@@ -100,7 +104,7 @@ def analyze(
         return run_model(load_model(request), config).analysis
 
 
-def parameters(model: str | nn.Module, *, arguments: Mapping[str, Any] | None = None) -> Parameters:
+def parameters(model: Model, *, arguments: Mapping[str, Any] | None = None) -> Parameters:
     """Count the parameters of a model's modules, without running it: no input is needed.
 
     `model` and `arguments` are those of `analyze`.
@@ -119,8 +123,8 @@ def parameters(model: str | nn.Module, *, arguments: Mapping[str, Any] | None = 
 
 
 def explain(
-    model: str | nn.Module,
-    layer: str,
+    model: Model,
+    layer: str | int | nn.Module,
     *inputs: Any,
     mode: Mode = "eval",
     lane: LaneName | None = None,
@@ -129,14 +133,18 @@ def explain(
 ) -> Explanation:
     """Derive the figures of one layer, with its numbers in the formulas.
 
-    `layer` is a path of `analyze` (`"features.0"`), `path#2` for the second call of a module, or
-    the unique end of a path. The other arguments and errors are those of `analyze`; a saved
-    analysis gives the derivations for which its figures suffice.
+    `layer` is a path of `analyze` (`"features.0"`), `path#2` for the second call of a module, the
+    unique end of a path, an index of a Sequential, or the module itself. The other arguments and
+    errors are those of `analyze`; a saved analysis gives the derivations for which its figures
+    suffice.
 
     Raises:
         UsageError: no layer or several match the name.
         ModelError: the model has the layer and did not call it.
     """
+    from .explanation.layer_names import path_of
+
+    layer = path_of(model, layer)
     if saved.is_saved(model):
         if mode != "eval" or lane is not None:
             raise UsageError(f"{model} is a saved analysis: it takes no mode and no lane")
@@ -157,7 +165,7 @@ def explain(
 
 
 def verify(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     mode: Mode = "eval",
     arguments: Mapping[str, Any] | None = None,
@@ -181,7 +189,7 @@ def verify(
 
 
 def lint(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     select: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
@@ -228,7 +236,7 @@ def lint(
 
 
 def compare(
-    *models: str | nn.Module,
+    *models: Model,
     input: Any = None,
     mode: Mode | None = None,
     training: bool = False,
@@ -239,6 +247,8 @@ def compare(
 
     `input` defaults to the default input of the first. Errors are those of `analyze`.
     """
+    if len(models) == 1 and isinstance(models[0], list | tuple):
+        models = tuple(models[0])
     if len(models) < 2:
         first = models[0] if models and isinstance(models[0], str) else "nin"
         raise UsageError(
@@ -254,7 +264,7 @@ def compare(
 
 
 def formulas(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     mode: Mode = "eval",
     arguments: Mapping[str, Any] | None = None,
@@ -299,6 +309,7 @@ def scale(
     """
     if not models:
         raise UsageError("scale takes one model or more", hint="cnnstat scale nin alexnet")
+    _check_specs("scale", models)
     from .symbolic.over import parse_over
 
     varied = None if over is None else parse_over(over)
@@ -310,7 +321,7 @@ def scale(
 
 
 def memory(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     batch_size: int | None = None,
     optimizer: OptimizerName = "sgd",
@@ -386,7 +397,7 @@ def memory(
 
 
 def roofline(
-    model: str | nn.Module,
+    model: Model,
     *inputs: Any,
     device: str | Path | Device | None = None,
     device_peaks: str | None = None,
@@ -486,13 +497,14 @@ def measure(
             becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
+    _check_specs("measure", models)
     from .bench.job import measure_models
 
     return measure_models(models, input, arguments, output, watch, protocol)
 
 
 def latency(
-    *models: str | nn.Module,
+    *models: Model,
     inputs: Sequence[Any] = (),
     named_inputs: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -679,6 +691,18 @@ def register_module(
     from .tracing.user_code.user_rules import register_module_rule
 
     register_module_rule(module, macs, other_ops, shape, _caller())
+
+
+def _check_specs(function: str, models: Sequence[Any]) -> None:
+    """Raise UsageError if one of the models is an object: it is to be built several times."""
+    for model in models:
+        if not isinstance(model, str):
+            name = getattr(model, "__name__", type(model).__name__)
+            raise UsageError(
+                f"{function} takes names of models, not objects: it builds them itself",
+                f'name the class of yours with @cnnstat.register("{name.lower()}")',
+                hint=f'cnnstat.{function}("{name.lower()}") or "my_model.py:{name}"',
+            )
 
 
 def _caller() -> str:

@@ -5,8 +5,12 @@ Every error derives from `CnnstatError`, which is caught once, in `cli/main.py`.
 
 from __future__ import annotations
 
+import linecache
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any, Literal
 
 from .escaping import message_text
@@ -41,6 +45,28 @@ class CnnstatError(Exception):
         if self.hint:
             lines.append(f"  try: {self.hint}")
         return "\n".join(map(message_text, lines))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in the place of a traceback: the lines that called, and the error."""
+        called = _lines_of_caller(self.__traceback__)
+        return [*called, *([""] if called else []), f"error: {self}"]
+
+
+def _lines_of_caller(traceback: TracebackType | None) -> list[str]:
+    """The lines of the user's code from the cell to the call of cnnstat."""
+    lines = []
+    for frame, number in walk_tb(traceback):
+        file = frame.f_code.co_filename
+        if file.startswith(_PACKAGE):
+            break
+        if f"{os.sep}IPython{os.sep}" not in file:
+            is_cell = file.startswith("<ipython-input") or "ipykernel_" in file
+            source = linecache.getline(file, number, frame.f_globals).strip()
+            lines.append(f"{'cell' if is_cell else file}, line {number}: {message_text(source)}")
+    return lines
+
+
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 
 class PassedThrough(BaseException):

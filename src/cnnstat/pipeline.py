@@ -8,28 +8,24 @@ from typing import TYPE_CHECKING
 
 import torch
 from msgspec import structs
-from torch import nn
 
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .choices import Mode
-from .errors import InputMissing, ModelError, UsageError
+from .errors import ModelError, UsageError
 from .fast_meta import gc_paused
 from .inputs import InputFunction, InputSpec
 from .linting.notes import notes_of
-from .models.construction import copies_of
 from .models.input_functions import call_input_functions
 from .models.load import load
 from .models.loaded import Loaded, Recorded
-from .models.model_inputs import implied_input, known_inputs, with_default_dtype
+from .models.model_inputs import with_default_dtype
+from .models.objects import load_object
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.process.turns import one_at_a_time
-from .tracing.run.copies import meta_copy
 from .tracing.run.lane_selection import trace_on_lanes
-from .tracing.structure.module_tree import check_tree
 from .tracing.structure.modules import class_name
-from .tracing.user_code.compilation import module_in
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -73,26 +69,7 @@ def _load(request: ModelRequest) -> Loaded | Recorded:
             return load(model, positional, named, arguments)
         except ModelError as error:
             raise _diagnosed_unbuilt(error, request) from error
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"{getattr(model, '__name__', model)!r} is neither a name nor an nn.Module",
-            *(["it is a class: make an object of it"] if isinstance(model, type) else []),
-        )
-    model = module_in(model)
-    if arguments:
-        raise UsageError("arguments are for a model named by a spec; this one is built already")
-    check_tree(model)
-    name = class_name(model)
-    if not positional and not named:
-        example = known_inputs(model)
-        if example is None:
-            missing = InputMissing(
-                f"{name} needs an input", hint=request.call.format(implied_input(model).shape)
-            )
-            missing.loaded = Loaded(name, "object", meta_copy(model), copies_of(model), ())
-            raise missing
-        positional, named = tuple(example.positional), example.named
-    return Loaded(name, "object", meta_copy(model), copies_of(model), positional, named)
+    return load_object(model, positional, named, arguments, request.call)
 
 
 @one_at_a_time()

@@ -7,10 +7,11 @@ The JSON Schema in `cnnstat/render/schema/` is generated from them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta, Struct
@@ -29,8 +30,28 @@ class Record(Struct, frozen=True):
     """Base of the records: immutable, compared by value."""
 
 
+class ReportOptions(TypedDict, total=False):
+    """The parts of a result that its report shows, as in `cnnstat.render.Options`.
+
+    Results with layers have `depth`, `columns` (`"output,macs"` or a list; `"+input"` adds one to
+    the usual ones), `sort` (a column), `top` (the first rows), `ops` ("auto", "all", "none") and
+    `totals` (the totals alone).
+    """
+
+    depth: int | None
+    columns: str | Sequence[str] | None
+    sort: str | None
+    top: int | None
+    ops: str | None
+    totals: bool
+
+
 class Result(Record, frozen=True, kw_only=True):
-    """Base of what public functions return. It shows itself as its table, in a notebook as HTML."""
+    """Base of what public functions return. It shows itself as its table, in a notebook as HTML.
+
+    The methods take the options of a report by name (`ReportOptions`). They raise UsageError for an
+    option that the kind of result does not have.
+    """
 
     schema_version: Version = SCHEMA_VERSION
     kind: str
@@ -43,33 +64,106 @@ class Result(Record, frozen=True, kw_only=True):
         html: str = _named("render:shown_as_html")(self)
         return html
 
+    def show(self, **options: Unpack[ReportOptions]) -> None:
+        """Print the result, or display it in a notebook.
+
+        >>> cnnstat.analyze("nin").show(depth=1, columns="output,macs")
+        >>> cnnstat.analyze("nin").show(sort="params", top=5)
+        """
+        _named("render.exports:show")(self, options)
+
+    def save(self, path: str | PathLike[str], **options: Unpack[ReportOptions]) -> None:
+        """Write a file: `.json`, `.csv`, `.html`, `.md`, `.tex`, `.txt` or a picture, `.svg`.
+
+        All of it is written or nothing. Pictures of a Markdown file are written next to it. What
+        `.json` has can be read again (`cnnstat.read_analysis`).
+
+        Raises:
+            UsageError: the extension is unknown, or the result has no picture.
+            OutputError: the file cannot be written.
+        """
+        _named("render.exports:save")(self, path, options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of the result and of all its records, as `to_json` has them."""
+        fields: dict[str, Any] = _named("render.exports:builtins_of")(self)
+        return fields
+
+    def to_json(self) -> str:
+        """All fields as JSON. Shapes are lists, sizes in bytes, missing figures null."""
+        return self._text("json", "to_json", {})
+
+    def to_markdown(self, **options: Unpack[ReportOptions]) -> str:
+        """GitHub's Markdown, with pictures drawn as text."""
+        return self._text("markdown", "to_markdown", options)
+
+    def to_html(self, **options: Unpack[ReportOptions]) -> str:
+        """A complete page, which needs no other files."""
+        return self._text("html", "to_html", options)
+
+    def to_latex(self, **options: Unpack[ReportOptions]) -> str:
+        """Tables for LaTeX."""
+        return self._text("latex", "to_latex", options)
+
+    def to_pandas(self, **options: Unpack[ReportOptions]) -> Any:
+        """The table that CSV has, with raw values, as a `pandas.DataFrame`.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return _named("render.exports:frame_of")(self, "pandas", options)
+
+    def to_polars(self, **options: Unpack[ReportOptions]) -> Any:
+        """The table that CSV has, with raw values, as a `polars.DataFrame`.
+
+        Raises:
+            UsageError: polars is not installed.
+        """
+        return _named("render.exports:frame_of")(self, "polars", options)
+
+    def _text(self, format: str, method: str, options: Mapping[str, Any]) -> str:
+        text: str = _named("render.exports:text_of")(self, format, method, options)
+        return text
+
 
 class Kind(NamedTuple):
     """A kind of result: the record, and the function from a record to a report.
 
     Both are names, not imports, because this file is below them all. `depth` is the default depth
-    of the tree of layers.
+    of the tree of layers, `options` are those of `render.options.LAYER_OPTIONS` that it has.
     """
 
     record: str
     view: str
     depth: int = 3
+    options: tuple[str, ...] = ()
 
+
+_LAYERS = ("depth", "columns", "sort", "top", "ops")
+_LAYERS_AND_TOTALS = (*_LAYERS, "totals")
 
 KINDS = {
-    "analysis": Kind("analysis.results:Analysis", "analysis.view:view"),
+    "analysis": Kind("analysis.results:Analysis", "analysis.view:view", options=_LAYERS_AND_TOTALS),
     "benchmark": Kind("bench.results:Benchmark", "bench.view:view"),
-    "comparison": Kind("comparison.results:Comparison", "comparison.view:view", depth=1),
+    "comparison": Kind(
+        "comparison.results:Comparison", "comparison.view:view", depth=1, options=_LAYERS
+    ),
     "devices": Kind("rooflines.results:Devices", "rooflines.devices_view:view"),
-    "diagnosis": Kind("diagnosis.results:Diagnosis", "diagnosis.view:view"),
+    "diagnosis": Kind("diagnosis.results:Diagnosis", "diagnosis.view:view", options=_LAYERS),
     "explanation": Kind("explanation.results:Explanation", "explanation.view:view"),
-    "formulas": Kind("symbolic.results:Formulas", "symbolic.view:view"),
+    "formulas": Kind("symbolic.results:Formulas", "symbolic.view:view", options=_LAYERS_AND_TOTALS),
     "latency": Kind("inference.results:Latencies", "inference.view:view"),
     "lint": Kind("linting.results:Lint", "linting.view:view"),
     "listing": Kind("models.results:Listing", "models.view:view"),
-    "memory": Kind("memory_usage.results:Memory", "memory_usage.view:view"),
-    "parameters": Kind("static_parameters.results:Parameters", "static_parameters.view:view"),
-    "roofline": Kind("rooflines.results:Roofline", "rooflines.view:view"),
+    "memory": Kind("memory_usage.results:Memory", "memory_usage.view:view", options=("top",)),
+    "parameters": Kind(
+        "static_parameters.results:Parameters",
+        "static_parameters.view:view",
+        options=("depth", "totals"),
+    ),
+    "roofline": Kind(
+        "rooflines.results:Roofline", "rooflines.view:view", options=("depth", "sort", "top", "ops")
+    ),
     "scaling": Kind("symbolic.results:Scaling", "symbolic.scaling_view:view"),
     "verification": Kind("verification.results:Verification", "verification.view:view"),
 }

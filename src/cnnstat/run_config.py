@@ -7,11 +7,14 @@ here, an argument of a public function and an option of a command, and nothing i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from .call_arguments import parse_arguments
 from .choices import LANES, MODES, LaneName, Mode, check_choice
+from .other_tools import understood
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class RunConfig:
 
 
 DEFAULT = RunConfig()
+named_objects: ContextVar[Mapping[str, Any]] = ContextVar(
+    "named_objects", default=MappingProxyType({})
+)
+"""Models that have a name for the time of a call: the variables of a notebook, for `%cnnstat`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class ModelRequest:
     """A model and its inputs, as a caller of a public function passes them.
 
     Args:
-        model: a spec or an `nn.Module`.
+        model: a spec, an `nn.Module`, or a class or function that makes one.
         inputs: positional inputs, as `analyze` takes them.
         named_inputs: inputs passed by keyword.
         arguments: constructor arguments, for a spec.
@@ -74,6 +81,10 @@ class ModelRequest:
     call: str = "cnnstat.analyze(model, {})"
     is_parsed: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.model, str):  # frozen, and this is what the caller means by the name
+            object.__setattr__(self, "model", named_objects.get().get(self.model, self.model))
+
     def parsed(self) -> ModelRequest:
         """The request with every shape and text parsed, and named specs among the named inputs.
 
@@ -82,7 +93,8 @@ class ModelRequest:
         """
         if self.is_parsed:
             return self
-        found = parse_arguments(self.inputs, self.named_inputs)
+        inputs, named = understood(self.model, self.inputs, self.named_inputs, self.call)
+        found = parse_arguments(inputs, named)
         return replace(
             self, inputs=tuple(found.positional), named_inputs=found.named, is_parsed=True
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -17,8 +18,9 @@ from ..errors import ModelError, NotFound, OutputError, UsageError
 from ..escaping import visible, visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
+from ..render.exports import Shown, write
 from ..render.options import EXTENSIONS, Format, Options
-from ..render.output_files import check_writable, write_files
+from ..render.output_files import check_writable
 from .model_code import running_models
 from .terminal import echo, has_colours, is_terminal, width_of
 
@@ -93,18 +95,32 @@ def result_of(
         raise
 
 
+_display: ContextVar[Callable[[Shown], None] | None] = ContextVar("display", default=None)
+
+
+@contextmanager
+def display_with(display: Callable[[Shown], None]) -> Iterator[None]:
+    """Inside, results that would be printed as tables are displayed: in a notebook, as HTML."""
+    token = _display.set(display)
+    try:
+        yield
+    finally:
+        _display.reset(token)
+
+
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:
     """Render the result and print it, or write it with the pictures it links to."""
+    display = _display.get()
+    if to.file is None and to.format == "table" and display is not None:
+        display(Shown(result, options))
+        return
     if to.file is None:
         width = width_of(sys.stdout) if is_terminal(sys.stdout) else None
         decorated = has_colours(sys.stdout)
         document = render(result, to.format, options, width=width, decorated=decorated)
         _print(document.text, to.format)
         return
-    document = render(result, to.format, options, linked_from=to.file)
-    files = {to.file.parent / name: text for name, text in document.pictures.items()}
-    write_files({to.file: document.text, **files})
-    _echo_written(to.file, *files)
+    _echo_written(*write(result, to.format, to.file, options))
 
 
 def _echo_written(*paths: Path) -> None:

@@ -23,7 +23,7 @@ from .results import Classifier, Comparison, Figure, RoleFigures, Unit
 
 
 def compare_models(
-    models: Sequence[str | nn.Module],
+    models: Sequence[Any],
     input: Any,
     config: RunConfig,
     arguments: Mapping[str, Any] | None,

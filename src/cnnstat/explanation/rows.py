@@ -54,9 +54,11 @@ def _unknown(analysis: Analysis, path: str, uncalled: Iterable[str]) -> Exceptio
     paths = list(dict.fromkeys(row.path for row in analysis.layers if row.path))
     guess = nearest(path, paths) or nearest(path, _last_parts(paths))
     details = [guess] if guess else [f"it has {_listed(paths)}"]
-    return UsageError(
-        f"{spec} has no layer {path!r}", *details, hint=f"cnnstat shapes {spec} --ops all"
+    is_object = analysis.model.source == "object"
+    listing = (
+        'cnnstat.analyze(…).show(ops="all")' if is_object else f"cnnstat shapes {spec} --ops all"
     )
+    return UsageError(f"{spec} has no layer {path!r}", *details, hint=listing)
 
 
 def _last_parts(paths: Sequence[str]) -> list[str]:

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any, get_args
 
 import torch
-from torch import nn
 
 from ..bench.clock import clock_of
 from ..bench.fabric import device_kind
@@ -60,7 +59,7 @@ Watch = Callable[[Stage | str], None]
 
 
 def measure_latency(
-    models: Sequence[str | nn.Module], inputs: Sequence[Any], named: Mapping[str, Any],
+    models: Sequence[Any], inputs: Sequence[Any], named: Mapping[str, Any],
     arguments: Mapping[str, Any] | None, settings: Settings, watch: Watch | None,
 ) -> Latencies:  # fmt: skip
     """Measure models in turns, in every combination of the settings.

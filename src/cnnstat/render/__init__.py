@@ -101,18 +101,18 @@ def render(
     return Document(renderers[format](report), {})
 
 
-def shown_as_text(result: Result) -> str:
+def shown_as_text(result: Result, options: Options | None = None) -> str:
     """The `repr` of a result: its table, as wide as the terminal."""
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else None
-    return render(result, "table", width=width, decorated=False).text.rstrip("\n")
+    return render(result, "table", options, width=width, decorated=False).text.rstrip("\n")
 
 
-def shown_as_html(result: Result) -> str:
+def shown_as_html(result: Result, options: Options | None = None) -> str:
     """The HTML of a result in a notebook."""
     from .html import render as html
 
-    return html(report_of(result), fragment=True)
+    return html(report_of(result, options), fragment=True)
 
 
 def _svg(report: Report, file: PurePath | None) -> Document:

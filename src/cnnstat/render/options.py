@@ -37,3 +37,7 @@ class Options:
     def flat(self) -> bool:
         """Whether the rows are a flat list, no tree."""
         return self.sort is not None or self.top is not None
+
+
+LAYER_OPTIONS = ("depth", "columns", "sort", "top", "ops", "totals")
+"""The options that only reports with a table of layers have."""
