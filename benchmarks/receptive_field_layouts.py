@@ -257,6 +257,27 @@ LAYOUTS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "transposed 4/2, two 3×3": (
         nn.Sequential(nn.ConvTranspose2d(1, 2, 4, 2, 1), conv(2, 2, 3), conv(2, 2, 3)), IMAGE
     ),
+    **{
+        f"transposed {k}/{s}{name}": (nn.Sequential(
+            conv(1, 3, 3), nn.ConvTranspose2d(3, 2, k, s, padding=1), *(build() for build in behind)
+        ), IMAGE)
+        for k, s in ((2, 3), (3, 2), (5, 2), (4, 3), (7, 3))
+        for name, behind in {
+            "": (), ", 3×3": (lambda: conv(2, 2, 3),), ", 3×3/2": (lambda: conv(2, 2, 3, 2),),
+            f", {k}/{s}, 3×3": (
+                lambda k=k, s=s: nn.ConvTranspose2d(2, 2, k, s, padding=1), lambda: conv(2, 2, 3),
+            ),
+        }.items()
+    },
+    # both directions summed: a position sees what any of its features sees
+    "bidirectional LSTM of rows": (
+        Net(
+            lambda net, x: sum(net.rnn(net.conv(x.mT).mT)[0].chunk(2, -1)),
+            conv=nn.Conv1d(3, 4, 3, padding=1),
+            rnn=nn.LSTM(4, 4, batch_first=True, bidirectional=True),
+        ),
+        (1, 30, 3),
+    ),
     "U-Net, transposed": (u_net(lambda net, x: net.up(x)), IMAGE),
     "U-Net, nearest": (u_net(lambda net, x: F.interpolate(x, scale_factor=4), 4, 5), IMAGE),
     "U-Net, bilinear": (

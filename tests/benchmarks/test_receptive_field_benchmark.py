@@ -33,6 +33,12 @@ SAMPLE = [  # what is stated: along rows and columns, or of 1-d inputs along the
     ("attention in shifted windows", (2 * 16, 2 * 16)),
     ("attention in windows, convolution", (2 * 16, 2 * 16)),
     ("U-Net, nearest", (11, 11)),
+    # every second output reads two of the inputs, and one of two that meet there does
+    ("transposed 3/2", (3 + 1, 3 + 1)),
+    ("transposed 3/2, 3×3/2", (3 + 2, 3 + 2)),
+    ("transposed 2/3, 3×3", (3 + 1, 3 + 1)),  # each third output reads nothing
+    ("transposed 5/2, 5/2, 3×3", (6, 6)),
+    ("bidirectional LSTM of rows", "whole input"),
     ("cumsum", "not followed through cumsum"),
 ]
 
@@ -64,4 +70,4 @@ def test_a_difference_is_one():
         assert comparison.verdict == "different"
     beyond = receptive_field.compare("", (40, 40), None, (1, 1, 32, 32), (1, 1, 32, 32))
     assert beyond.verdict == "within the input"
-    assert len(LAYOUTS) > 55
+    assert len(LAYOUTS) > 75

@@ -170,6 +170,8 @@ def _may_miss_largest(operands: Iterable[Field], result: Field) -> bool:
             after = result.reaches[axis]
             same = (reach.low, reach.high) == (after.low, after.high)
             same = same and x.positions(axis) == result.positions(axis)
+            if after.pattern is not None:
+                continue
             if reach.irregular and not after.entire and not same:
                 return True
     return False

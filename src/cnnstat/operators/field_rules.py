@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import TYPE_CHECKING
 
 from .field_algebra import (
@@ -17,7 +17,7 @@ from .field_algebra import (
     union,
     with_positions,
 )
-from .reach import DIFFERENT_SIZES, Field, Pixels, Reach, distance, unknown_field
+from .reach import DIFFERENT_SIZES, Field, Interval, Pattern, Pixels, Reach, distance, unknown_field
 from .shape_rules import broadcasts_to
 
 if TYPE_CHECKING:
@@ -44,16 +44,64 @@ def windowed_field(
         if axis is None:
             field = field.with_dim(dim, features(out.shape[dim]))
             continue
-        reach, jump = field.reaches[axis], field.dims[dim][0].jump
+        before, jump = field.reaches[axis], field.dims[dim][0].jump
+        sizes_along = (kernel, stride, padding, dilation)
+        pattern = _pattern_after(before, jump, sizes_along, transposed)
         if transposed:
-            reach, jump = _transposed(reach, jump, kernel, stride, padding, dilation)
+            reach, jump = _transposed(before, jump, *sizes_along)
         else:
-            reach = reach.moved(-padding * jump).widened((kernel - 1) * dilation * jump)
+            reach = before.moved(-padding * jump).widened((kernel - 1) * dilation * jump)
             jump = stride * jump
-        if not reach.is_exact:
-            return unknown_field(DIFFERENT_SIZES)
+        # A stride may choose positions of which none sees the largest interval.
+        if before.irregular or not reach.is_exact or (before.uneven and stride > 1):
+            if pattern is None:
+                return unknown_field(DIFFERENT_SIZES)
+            reach = replace(reach, irregular=True)
+        reach = replace(reach, pattern=pattern)
         field = stepped(field, dim, out.shape[dim], reach, jump)
     return Field(resized(field, out), field.reaches)
+
+
+_MOST_INTERVALS = 4096
+"""Of a pattern: each transposed convolution multiplies their number by its stride."""
+
+
+def _pattern_after(
+    reach: Reach, jump: Pixels, sizes: tuple[int, int, int, int], transposed: bool
+) -> Pattern | None:
+    """What each position sees after a window with these (kernel, stride, padding, dilation).
+
+    None where all positions see intervals of one size, or where it is not known.
+    """
+    kernel, stride, padding, dilation = sizes
+    if reach.pattern is not None:
+        before = reach.pattern if reach.pattern.jump == jump else None
+    elif reach.uneven or reach.irregular or reach.grain:
+        before = None
+    else:
+        before = Pattern(((reach.low, reach.high),), jump)
+    if before is None or reach.entire or not isinstance(kernel, int):
+        return None
+    period = len(before.intervals)
+    period = period * stride if transposed else period // gcd(period, stride)
+    if period * kernel > _MOST_INTERVALS:
+        return None
+    intervals: list[Interval | None] = []
+    for position in range(period):
+        if transposed:  # inputs i with i·stride + tap·dilation = position + padding
+            places = [position + padding - tap * dilation for tap in range(kernel)]
+            inputs = [place // stride for place in places if place % stride == 0]
+        else:
+            first = position * stride - padding
+            inputs = [first + tap * dilation for tap in range(kernel)]
+        seen = [interval for i in inputs if (interval := before.at(i)) is not None]
+        lows, highs = [low for low, _ in seen], [high for _, high in seen]
+        intervals.append((min(lows), max(highs)) if seen else None)
+    after = Fraction(jump) / stride if transposed else jump * stride
+    sizes_seen = {None if pair is None else pair[1] - pair[0] for pair in intervals}
+    if sizes_seen == {None} or (reach.pattern is None and len(sizes_seen) == 1):
+        return None
+    return Pattern(tuple(intervals), after)
 
 
 def _transposed(

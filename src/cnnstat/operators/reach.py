@@ -38,6 +38,33 @@ DIFFERENT_SIZES = "windows of different sizes"
 SEVERAL_MAPS = "positions of several maps in a row"
 
 
+Interval = tuple["Pixels", "Pixels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What each position sees, where that is not the same for all but repeats.
+
+    intervals: those of the first positions; position p sees the interval p mod their number, moved
+    by `jump` for each position before it. None: a position sees nothing.
+    """
+
+    intervals: tuple[Interval | None, ...]
+    jump: Pixels
+
+    def at(self, position: int) -> Interval | None:
+        interval = self.intervals[position % len(self.intervals)]
+        if interval is None:
+            return None
+        low, high = interval
+        turns = position // len(self.intervals) * len(self.intervals) * self.jump
+        return low + turns, high + turns
+
+    @property
+    def size(self) -> Pixels:
+        return max(pair[1] - pair[0] + 1 for pair in self.intervals if pair is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """The interval of one input axis that is seen by the element whose indices are all 0.
@@ -50,6 +77,9 @@ class Reach:
     Where positions are in steps smaller than those of what they see, as after an enlargement,
     windows see a varying number of steps. grain: the size of these steps, and `base` the size of
     the interval before; the largest number of steps counts.
+
+    pattern: the exact intervals of positions after a transposed convolution whose kernel is no
+    multiple of its stride, as long as only windows follow; None: those above.
     """
 
     low: Pixels
@@ -62,11 +92,14 @@ class Reach:
     uneven: bool = False
     grain: Pixels = 0
     base: Pixels = 0
+    pattern: Pattern | None = None
 
     @property
     def size(self) -> Pixels:
         if self.entire:
             return self.length
+        if self.pattern is not None:
+            return self.pattern.size
         extent = self.high - self.low + 1
         if self.grain:
             extent = self.base - (self.base - extent) // self.grain * self.grain  # rounded up
@@ -79,11 +112,12 @@ class Reach:
         return not (self.uneven and self.grain and (extent - self.base) % self.grain)
 
     def moved(self, by: Pixels) -> Reach:
-        return replace(self, low=self.low + by, high=self.high + by)
+        return replace(self, low=self.low + by, high=self.high + by, pattern=None)
 
     def widened(self, by: Pixels) -> Reach:
         """The union with the interval moved by this."""
-        return replace(self, low=self.low + min(by, 0), high=self.high + max(by, 0))
+        low, high = self.low + min(by, 0), self.high + max(by, 0)
+        return replace(self, low=low, high=high, pattern=None)
 
     def coarse(self, grain: Pixels) -> Reach:
         """In front of positions in smaller steps than `grain`."""
@@ -95,6 +129,7 @@ class Reach:
         wider, narrower = (self, other) if self.size >= other.size else (other, self)
         return replace(
             wider,
+            pattern=self.pattern if self.pattern == other.pattern else None,
             low=min(self.low, other.low),
             high=max(self.high, other.high),
             entire=self.entire or other.entire,

@@ -120,18 +120,22 @@ def attention_form(
 
     On CUDA: flash attention for half precision without a mask, also where heads share keys and
     values (`enable_gqa`); the memory-efficient form for the rest if the rows of a head are aligned
-    to 16 bytes. On the CPU there is one fused form.
+    to 16 bytes. On the CPU there is one fused form, for all of these but dropout. No fused form
+    shares keys and values among the examples of a batch.
     """
     four = q.dim() == k.dim() == v.dim() == 4
     if not four or 0 in (*q.shape, *k.shape) or any(t.stride(-1) != 1 for t in (q, k, v)):
         return "math"
+    if not q.shape[0] == k.shape[0] == v.shape[0]:
+        return "math"
     same_heads = q.shape[1] == k.shape[1] == v.shape[1]
-    same_sizes = same_heads and q.shape[-1] == k.shape[-1] == v.shape[-1]
+    same_features = q.shape[-1] == k.shape[-1] == v.shape[-1]
+    same_sizes = same_heads and same_features
+    shared = k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0 and grouped
     if device == "cpu":
         trained = mask is not None and mask.requires_grad
-        fits = same_sizes and not dropout and not trained and not grouped
+        fits = (same_sizes or (shared and same_features)) and not dropout and not trained
         return "flash" if fits else "math"
-    shared = k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0 and grouped
     features = q.shape[-1] == k.shape[-1] == v.shape[-1] <= _MOST_FEATURES
     if q.dtype in _HALF and mask is None and features and (same_sizes or shared):
         return "flash"
