@@ -94,12 +94,12 @@ def _pattern_after(
         else:
             first = position * stride - padding
             inputs = [first + tap * dilation for tap in range(kernel)]
-        seen = [interval for i in inputs if (interval := before.at(i)) is not None]
-        lows, highs = [low for low, _ in seen], [high for _, high in seen]
-        intervals.append((min(lows), max(highs)) if seen else None)
+        observed = [interval for i in inputs if (interval := before.at(i)) is not None]
+        lows, highs = [low for low, _ in observed], [high for _, high in observed]
+        intervals.append((min(lows), max(highs)) if observed else None)
     after = Fraction(jump) / stride if transposed else jump * stride
-    sizes_seen = {None if pair is None else pair[1] - pair[0] for pair in intervals}
-    if sizes_seen == {None} or (reach.pattern is None and len(sizes_seen) == 1):
+    lengths = {None if pair is None else pair[1] - pair[0] for pair in intervals}
+    if lengths == {None} or (reach.pattern is None and len(lengths) == 1):
         return None
     return Pattern(tuple(intervals), after)
 
