@@ -112,7 +112,9 @@ free(
     _CREATED,
     "aten.zeros", "aten.new_zeros", "aten.ones", "aten.new_ones", "aten.full", "aten.full_like",
     "aten.new_full", "aten.arange", "aten.linspace", "aten.eye", "aten.scalar_tensor",
-    "aten.tril_indices", "aten.triu_indices", "aten.logspace",
+    "aten.tril_indices", "aten.triu_indices", "aten.logspace", "aten.fft_fftfreq",
+    "aten.fft_rfftfreq", "aten.range", "aten.bartlett_window", "aten.blackman_window",
+    "aten.hamming_window", "aten.hann_window", "aten.kaiser_window",
     traits=Trait.CREATES,
 )  # fmt: skip
 free(
