@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from importlib import metadata
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
@@ -19,6 +21,8 @@ from cnnstat.analysis.results import Tool
 from cnnstat.cli.main import run
 from cnnstat.linting.pages import index_of, page_of
 from cnnstat.linting.rules import RULES
+from cnnstat.models.model_sources import SOURCES
+from cnnstat.models.shipped_names import FOLDER, Row, text_of
 from cnnstat.render import render
 from cnnstat.render.json import schema
 
@@ -28,7 +32,7 @@ TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no f
 
 def files() -> dict[Path, str]:
     """The content of every generated file."""
-    return {**_reports(), **_pictures(), **_schema(), **_diagnoses(), **_rules()}
+    return {**_reports(), **_pictures(), **_schema(), **_diagnoses(), **_rules(), **_names()}
 
 
 def _reports() -> dict[Path, str]:
@@ -70,6 +74,21 @@ def _rules() -> dict[Path, str]:
     folder = ROOT / "docs" / "rules"
     pages = {folder / f"{code}.md": page_of(rule) for code, rule in RULES.items()}
     return {folder / "README.md": index_of(RULES.values()), **pages}
+
+
+def _names() -> dict[Path, str]:
+    """The models of the packages, for machines without them."""
+    found = {}
+    for source in SOURCES:
+        if find_spec(source) is None:
+            continue
+        models = cnnstat.list_models(source).models
+        rows = [
+            Row(m.name.removeprefix(f"{source}:"), m.input, m.params, m.source, m.summary)
+            for m in models
+        ]
+        found[FOLDER / f"{source}.tsv"] = text_of(metadata.version(source), rows)
+    return found
 
 
 BROKEN = ROOT / "examples" / "broken"

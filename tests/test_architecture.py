@@ -45,6 +45,8 @@ WITHOUT_TORCH = (
     "other_tools", "results", "run_config", "symbols", "trace", "operators", "render", "analysis",
     "explanation", "api", "cli", "models.saved", "models.model_sources", "models.pyproject",
     "models.user_names", "models.listing", "models.name_cache", "models.zoo.catalog",
+    "models.foreign_files", "models.hub", "models.known_names", "models.shipped_names",
+    "models.source_scan", "models.spec_resolution",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -17,6 +17,7 @@ from cnnstat.inputs import (  # fmt: skip
     format_shape,
     parse_argument,
     parse_input,
+    parse_inputs,
 )
 
 
@@ -28,6 +29,12 @@ from cnnstat.inputs import (  # fmt: skip
         ("1×3×224×224", (1, 3, 224, 224), "float32", None),  # as the reports write it
         ("1,3x224x224", (1, 3, 224, 224), "float32", None),
         (" 1, 3 ", (1, 3), "float32", None),
+        ("(1,3,32,32)", (1, 3, 32, 32), "float32", None),
+        ("[1, 3, 32, 32]", (1, 3, 32, 32), "float32", None),
+        ("torch.Size([1, 3, 32, 32])", (1, 3, 32, 32), "float32", None),
+        ("((1, 3),)", (1, 3), "float32", None),
+        ("(7,)", (7,), "float32", None),
+        ("ids=(1, 128):int64", (1, 128), "int64", "ids"),
         ("7", (7,), "float32", None),
         ("1,128:int64", (1, 128), "int64", None),
         ("ids=1,128", (1, 128), "float32", "ids"),
@@ -73,7 +80,8 @@ def test_input_reads_back(spec: InputSpec) -> None:
         ("1,-3", 3, "'-3' is no positive whole number"),
         ("1,2.5", 3, "'2.5' is no positive whole number"),
         ("1;3", 1, "'1;3' is no positive whole number"),
-        ("(1,3)", 1, "'(1' is no positive whole number"),
+        ("(1,3", 1, "'(1' is no positive whole number"),
+        ("(1,3),x", 1, "'(1' is no positive whole number"),
         ("ids=", 5, "a size is missing"),
         ("ids=1,bc", 7, "'bc' is no positive whole number"),
         ("2d=1,3", 1, "a keyword is a Python name"),
@@ -96,6 +104,24 @@ def test_malformed_input(text: str, position: int, reason: str) -> None:
     assert expected.strip() == (
         "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
     )
+
+
+SEVERAL = [  # (one --input, the inputs)
+    ("1 3 32 32", ["1,3,32,32"]),
+    ("  1   128:int64 ", ["1,128:int64"]),
+    ("x=1 3 H W", ["x=1,3,H,W"]),
+    ("(1,3,32,32),(1,10)", ["1,3,32,32", "1,10"]),
+    ("[(1, 3, 32, 32), (1, 10)]", ["1,3,32,32", "1,10"]),
+    ("torch.Size([1, 3]) torch.Size([1, 10])", ["1,3", "1,10"]),
+    ("(1,128):int64 (1,128):bool", ["1,128:int64", "1,128:bool"]),
+    ("a photo of 2 cats:str", ["a photo of 2 cats"]),
+    ("(1, 2):tuple", ["(1, 2)"]),
+]
+
+
+@pytest.mark.parametrize(("text", "inputs"), SEVERAL)
+def test_inputs_of_one_option(text: str, inputs: list[str]) -> None:
+    assert [str(parsed) for parsed in parse_inputs(text)] == inputs
 
 
 @pytest.mark.parametrize(

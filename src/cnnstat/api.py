@@ -573,13 +573,17 @@ def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
     return resume_run(output, watch)
 
 
-def list_models(source: str = "", filter: str | None = None) -> Listing:
+def list_models(source: str = "", filter: str | None = None, *, search: str = "") -> Listing:
     """List the available models, without building any.
+
+    >>> cnnstat.list_models(search="vit base")
 
     Args:
         source: a package such as "torchvision" or "timm" (`cnnstat list --help` names them), with
             or without a trailing colon; empty for built-in networks and user-defined names.
         filter: a shell pattern for the names, `resnet*`; case does not matter.
+        search: words that are all part of a name, or patterns. Without a source, the models of all
+            sources are searched, of packages that are not installed too (`needs`).
 
     Raises:
         UsageError: the source is unknown, or pyproject.toml cannot be understood.
@@ -587,7 +591,7 @@ def list_models(source: str = "", filter: str | None = None) -> Listing:
     """
     from .models.listing import listing_of
 
-    return listing_of(source, filter)
+    return listing_of(source, filter, search.split())
 
 
 def read_analysis(path: str | Path) -> Analysis:

@@ -2,7 +2,9 @@
 
 The grammar of `--input`:
 
-1,3,224,224              one positional input; `x` works as a separator too
+1,3,224,224              one positional input; `x` and spaces separate too, and what Python prints
+                         of a shape is read: (1, 3, 224, 224), torch.Size([1, 3, 224, 224])
+(1,3,32,32),(1,10)       several inputs
 ids=1,128:int64          an input passed by keyword, with its dtype
 N,3,H,W                  letters stand for any size
 mode=train:str           a value that is no tensor; also :int, :float, :bool, :tuple, and None
@@ -73,6 +75,9 @@ def parse_input(text: str) -> InputSpec:
     Raises:
         UsageError: with the position of the first invalid character.
     """
+    (text, *others) = without_brackets(text) if "(" in text or "[" in text else [text]
+    if others:
+        raise UsageError(f"{text!r} and {len(others)} more shapes: one input is expected")
     name, equals, rest = text.rpartition("=")
     start = len(name) + len(equals)
     if equals and not _NAME.fullmatch(name.strip()):
@@ -128,6 +133,37 @@ class InputFunction:
 Argument = InputSpec | InputValue | InputFunction
 
 
+_SHAPE_OF_PYTHON = re.compile(r"(?:torch\.)?Size\s*\(|[\[(]")
+_IN_BRACKETS = re.compile(r"\((?P<sizes>[^()]*\d[^()]*)\)(?P<dtype>:\w+)?")
+_SPACED = re.compile(r"[\w?]+(\s+[\w?]+)+(:\w+)?")
+
+
+def without_brackets(text: str) -> list[str]:
+    """The shapes in a text as Python prints them, each as sizes with commas.
+
+    `torch.Size([1, 3])` is `1, 3`, `[(1,3), (1,)]` are two. Any other text is returned as it is.
+    """
+    name, equals, rest = text.rpartition("=")
+    round = _SHAPE_OF_PYTHON.sub("(", rest).replace("]", ")")
+    found = list(_IN_BRACKETS.finditer(round))
+    if not found or _IN_BRACKETS.sub("", round).strip("(), \t"):
+        return [text]
+    return [
+        f"{name}{equals}{part['sizes'].strip().removesuffix(',')}{part['dtype'] or ''}"
+        for part in found
+    ]
+
+
+def parse_inputs(text: str) -> list[Argument]:
+    """Read one `--input` of the command line, which may have the shapes of several tensors.
+
+    Raises:
+        UsageError: naming the position of the first character that does not fit.
+    """
+    parts = without_brackets(text)
+    return [parse_argument(part) for part in (parts if len(parts) > 1 else [text])]
+
+
 def is_symbolic(argument: Argument) -> bool:
     return isinstance(argument, InputSpec) and bool(argument.symbols)
 
@@ -147,6 +183,9 @@ def parse_argument(text: str) -> Argument:
     function = _FUNCTION.fullmatch(text.strip())
     if function and function["name"] not in DTYPES:
         return InputFunction(function["place"], function["name"])
+    if _SPACED.fullmatch(rest.strip()) and any(map(str.isdecimal, rest)):
+        head = text[: len(text) - len(rest)]
+        text = head + re.sub(r"\s+", ",", rest.strip())
     try:
         return parse_input(text)
     except UsageError as error:

@@ -21,6 +21,7 @@ from .models.load import load
 from .models.loaded import Loaded, Recorded
 from .models.model_inputs import with_default_dtype
 from .models.objects import load_object
+from .models.spec_resolution import resolve
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.process.turns import one_at_a_time
@@ -147,7 +148,7 @@ def _diagnosed_unbuilt(error: ModelError, request: ModelRequest) -> ModelError:
     from .diagnosis.diagnose import unbuilt
 
     inputs, named = tuple(request.inputs), dict(request.named_inputs)
-    spec = request.model
+    spec = resolve(request.model).spec
     loaded = unbuilt(spec, inputs, named, dict(request.arguments or {}))
     return _with_diagnosis(error, loaded, "eval", model_of(loaded, spec.rpartition(":")[2] or spec))
 

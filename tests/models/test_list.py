@@ -103,7 +103,7 @@ def test_what_is_not_known_is_no_zero(format: str, capsys, tmp_path: Path) -> No
         jsonschema.validate(result, schema())
         assert result["models"] == [
             {"name": "mine", "source": "my_model.py:Net", "input": None, "params": None,
-             "summary": "", "origin": "own"}
+             "summary": "", "origin": "own", "needs": ""}
         ]  # fmt: skip
     elif format == "csv":
         assert out.splitlines()[1] == "mine,,,,my_model.py:Net"
@@ -131,7 +131,10 @@ REFUSALS = [  # (command, status, what is said)
     ("list --filter nni", 2, ["no model matches 'nni'", "the nearest are nin"]),
     ("list --filter zzz*", 2, ["no model matches 'zzz*'"]),
     ("list torchvison:", 2, ["unknown source 'torchvison:'", "did you mean torchvision:?"]),
-    ("list resnet*", 2, ["unknown source 'resnet*'", "known: torchvision, timm", "--filter"]),
+    ("list nosuchname", 2, ["no model matches 'nosuchname'"]),
+    ("list torchvison", 2, ["no model matches 'torchvison'", "the nearest are torchvision:"]),
+    ("list resnt50", 2, ["the nearest are resnet50, torchvision:resnet50"]),
+    ("list timm resnt50", 2, ["no model of timm matches 'resnt50'", "the nearest are resnet50,"]),
     (
         "shapes torchvison:resnet50",
         2,
@@ -139,7 +142,11 @@ REFUSALS = [  # (command, status, what is said)
     ),
     ("shapes Timm:resnet50", 2, ["did you mean timm:resnet50?"]),
     ("shapes package:Net", 2, ["there is no module 'package'"]),
-    ("shapes resnext50_32x4d", 2, ["unknown model 'resnext50_32x4d'", "cnnstat list torchvision:"]),
+    (
+        "shapes resnext50_32x4d",
+        2,
+        ["is a model of several packages", "torchvision:resnext50_32x4d, timm:"],
+    ),
 ]
 
 
@@ -165,11 +172,65 @@ def test_no_match_in_another_source(capsys) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_without_the_extra(source: str, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models are listed, to use them the package is needed."""
+    with_it = cnnstat.list_models(source).models
     monkeypatch.setitem(sys.modules, source, None)  # as if it were not installed
-    assert run(["list", f"{source}:"]) == 1
+    assert run(["list", f"{source}:"]) == 0
     out, err = capsys.readouterr()
-    assert out == ""
-    assert f"pip install 'cnnstat[{source}]'" in err
+    assert err == ""
+    assert f"note: to use them: pip install 'cnnstat[{source}]'" in out
+    listed = cnnstat.list_models(source).models
+    assert {model.needs for model in listed} == {f"cnnstat[{source}]"}
+    if find_spec(source) is not None:
+        assert [(m.name, m.input, m.params) for m in listed] == [
+            (m.name, m.input, m.params) for m in with_it
+        ]
+    assert run(["shapes", listed[0].name]) == 1
+    assert f"pip install 'cnnstat[{source}]'" in capsys.readouterr().err
+
+
+SEARCHES = [  # (words, names that are found, names that are not)
+    ("nin mnist", ["nin-mnist"], ["nin", "residual-mnist"]),
+    ("NIN_MNIST", ["nin-mnist"], []),
+    ("vit", ["transformers:vit", "torchvision:vit_b_16", "timm:levit_128"], ["timm:resnet50"]),
+    ("vit*16", ["torchvision:vit_b_16"], ["torchvision:maxvit_t", "transformers:vit"]),
+    ("resnet 50", ["resnet50", "timm:resnet50d"], ["resnet18"]),
+    ("timm resnet50", ["timm:resnet50d"], ["resnet50", "torchvision:resnet50"]),
+    ("timm:resnet50", ["timm:resnet50d"], ["torchvision:resnet50"]),
+    ("torchvision: resnet50", ["torchvision:resnet50"], ["timm:resnet50"]),
+    ("gpt2", ["transformers:gpt2"], ["transformers:bert"]),
+]
+
+
+@pytest.mark.parametrize(("words", "found", "others"), SEARCHES)
+def test_search(words: str, found: list[str], others: list[str], capsys) -> None:
+    assert run(["list", *words.split(), "--format", "json"]) == 0
+    names = [model["name"] for model in json.loads(capsys.readouterr().out)["models"]]
+    assert set(found) <= set(names)
+    assert not set(others) & set(names)
+
+
+def test_the_nearest_names_are_first() -> None:
+    names = [model.name for model in cnnstat.list_models(search="vit").models]
+    assert names[:2] == ["transformers:vit", "torchvision:vit_b_16"]
+    assert names.index("torchvision:maxvit_t") > names.index("timm:vit_base_patch16_224")
+
+
+def test_a_search_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from cnnstat.cli.main import run; run(['list', 'resnet50'])\n"
+        "assert not {'torch', 'timm', 'torchvision', 'transformers'} & set(sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
+    assert process.stderr == ""
+    assert "timm:resnet50d" in process.stdout
+
+
+def test_another_version_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("timm")
+    monkeypatch.setattr(metadata, "version", lambda source: "0.1")
+    assert cnnstat.list_models("timm", "resnet50").models[0].needs == ""
+    assert "resnet50" in name_cache.remembered("timm")
 
 
 def test_in_python() -> None:
@@ -211,18 +272,6 @@ def test_nothing_is_kept_of_what_is_not_installed(empty: Path, monkeypatch) -> N
     name_cache.remember("timm", ["a_net"])
     assert name_cache.remembered("timm") == ()
     assert not empty.exists()
-
-
-@needs("torchvision")
-@pytest.mark.parametrize(
-    "line", ["list torchvision: --filter alexnet", "shapes torchvision:resnet18 -i 1,3,32,32"]
-)
-def test_a_name_of_another_source_is_told_once_its_names_are_known(capsys, line: str) -> None:
-    assert run(["shapes", "resnext50_32x4d"]) == 2
-    assert "torchvision:resnext50_32x4d" not in capsys.readouterr().err
-    assert run(line.split()) == 0
-    assert run(["shapes", "resnext50_32x4d"]) == 2
-    assert "did you mean torchvision:resnext50_32x4d" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- completion

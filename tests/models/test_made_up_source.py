@@ -93,7 +93,7 @@ def test_completion() -> None:
 @pytest.mark.parametrize(
     ("command", "text"),
     [
-        ("list", "timm:, transformers: or made_up:, whose package"),
+        ("list", "timm:, transformers: or made_up:"),
         ("shapes", "made_up:NAME or a file, your own"),
         ("memory", "torchvision:NAME, made_up:NAME, or your own"),
         ("compare", None),

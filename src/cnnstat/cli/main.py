@@ -31,8 +31,9 @@ from . import (
     verify,
 )
 from .completion import join_words_of_bash
+from .first_words import in_words_of_cnnstat
 from .model_code import prepare_process
-from .terminal import echo, echo_error
+from .terminal import echo, echo_error, echo_note
 from .usage import EXAMPLE, ClickError, usage_error
 
 app = typer.Typer(
@@ -62,6 +63,9 @@ _add("bench", bench, "Train it for real: accuracy, speed, memory.", "lenet --epo
 _add("verify", verify, "What other counters say, and why it differs.", "nin")
 
 
+_COMMANDS = tuple(command.name or "" for command in app.registered_commands)
+
+
 def _print_version(show: bool) -> None:
     if show:
         typer.echo(f"cnnstat {__version__}")
@@ -88,7 +92,7 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments  # at any place: it is no option of a command
     typed = [argument for argument in arguments if argument != "--debug"]
     try:
-        return _run_command(typed)
+        return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, _COMMANDS, echo_note)))
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return 0  # typer sets this for a reader that left early, as `head` does
@@ -110,7 +114,7 @@ def run(arguments: list[str]) -> int:
 def _run_command(arguments: list[str]) -> int:
     """Parse a command line and run it; errors of its syntax are raised as errors of cnnstat's."""
     try:
-        status = app(with_numbered_fix(arguments), standalone_mode=False)
+        status = app(arguments, standalone_mode=False)
     except ClickError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             echo(str(error))

@@ -11,16 +11,32 @@ import typer
 
 from ..choices import LaneName, LaneOrAuto, Mode
 from ..errors import UsageError
-from ..inputs import Argument, parse_argument
+from ..inputs import Argument, parse_inputs
+from ..models.spec_resolution import resolve
+from ..models.user_names import may_be_registered
 from ..render.options import Format
 from .completion import complete_model
+from .terminal import echo_note
 
 
 def model_argument(help: str, metavar: str = "MODEL") -> Any:
     """The argument MODEL, or `MODEL...`; `help` lists the specs that the command takes."""
     return typer.Argument(
-        metavar=metavar, autocompletion=complete_model, show_default=False, help=help
-    )
+        metavar=metavar, autocompletion=complete_model, show_default=False, help=help,
+        callback=_understood,
+    )  # fmt: skip
+
+
+def _understood(typed: Any) -> Any:
+    """What was typed for MODEL as specs, with a note on standard error for each that differs."""
+    if isinstance(typed, list | tuple):
+        return [_understood(spec) for spec in typed]
+    if not isinstance(typed, str) or may_be_registered(typed):
+        return typed
+    spec, note = resolve(typed)
+    if note:
+        echo_note(note)
+    return spec
 
 
 InputOption = Annotated[
@@ -106,7 +122,7 @@ def inputs_of(texts: list[str] | None) -> list[Argument]:
     Raises:
         UsageError: one is malformed.
     """
-    return [parse_argument(text) for text in texts or []]
+    return [argument for text in texts or [] for argument in parse_inputs(text)]
 
 
 def one_input(texts: list[str] | None, why: str) -> Argument | None:

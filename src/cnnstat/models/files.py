@@ -1,28 +1,25 @@
-"""Models in files, by extension. Files that need unpickling are refused, with an alternative."""
+"""Models in files, by extension."""
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, NotFound, UsageError
+from ..errors import NotFound, UsageError
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.lane_selection import Builders
 from .loaded import Loaded, Recorded
 from .suggestions import check_exists
 
 SUPPORTED = (".pt2", ".onnx")
-_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".torchscript", ".ptl")
-_WEIGHTS = (".safetensors", ".gguf")
 
 
 def is_graph(spec: str) -> bool:
-    """Whether a spec names a file with a graph or weights, as opposed to Python code."""
-    return Path(spec).suffix.lower() in (*SUPPORTED, *_PICKLED, *_WEIGHTS)
+    """Whether a spec names a file with a graph, as opposed to Python code."""
+    return Path(spec).suffix.lower() in SUPPORTED
 
 
 def load(
@@ -32,7 +29,7 @@ def load(
 
     Raises:
         UsageError: the graph has no such input, or there are constructor arguments.
-        ModelError: the kind of file is not supported, or it cannot be read.
+        ModelError: there is no such file, or it cannot be read.
     """
     _check(spec)
     if arguments:
@@ -50,43 +47,7 @@ def load(
 
 
 def _check(spec: str) -> None:
-    """Check that `spec` is a file of a supported kind.
-
-    Raises:
-        NotFound: there is no such file.
-        ModelError: files of this kind are not read.
-    """
-    path, kind = Path(spec), Path(spec).suffix.lower()
-    if os.path.isdir(path):  # unlike Path.is_dir, it answers for names that no file can have
+    """Raise NotFound unless `spec` is an existing file."""
+    if os.path.isdir(spec):  # unlike Path.is_dir, it answers for names that no file can have
         raise NotFound(f"{spec} is a directory, not a file")
-    check_exists(path)
-    if kind in SUPPORTED:
-        return
-    # Unpickling a file can execute any code in it, so pickles are refused, never loaded.
-    from .exported.archive import EXPORT
-
-    hint = f"cnnstat shapes my_model.py:Net, or in Python: {EXPORT}"
-    if kind in _WEIGHTS:
-        raise ModelError(
-            f"{spec} holds weights without the architecture: nothing tells what runs on them",
-            "name what builds the model; its weights are not needed",
-            hint="cnnstat shapes my_model.py:Net",
-        )
-    if _is_torchscript(path):
-        raise ModelError(
-            f"{spec} is a TorchScript archive, which is not supported",
-            "its constants are pickled, and pickles are not loaded: they run code from the file",
-            hint=hint,
-        )
-    raise ModelError(
-        f"{spec} is a pickled checkpoint, which is not loaded: unpickling runs code from the file",
-        "name what builds the model (its weights are not needed), or export it without pickle",
-        hint=hint,
-    )
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    check_exists(Path(spec))

@@ -1,66 +1,140 @@
 """List models by name: built-in networks, user-defined names, models of other packages.
 
-Listing the models of another package imports it, and torch with it. Built-in networks and the names
-in pyproject.toml are listed without torch.
+The models of a package are those shipped with cnnstat if its version is the same or it is not
+installed; any other version is imported, and torch with it. Nothing else here needs torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from importlib import import_module
+from importlib import import_module, metadata
 
-from ..errors import NotFound, UsageError, closest
+from ..errors import ModelError, NotFound, UsageError, closest
 from ..inputs import InputSpec
+from .known_names import extra_of, is_installed, is_word_of, likeness, near_specs
 from .model_sources import SOURCES, Select
 from .name_cache import remember
 from .results import Listed, Listing
+from .shipped_names import shipped_rows, shipped_version
 from .user_names import all_user_models
 from .zoo.catalog import CATALOG
 
 
-def listing_of(source: str, filter: str | None) -> Listing:
+def listing_of(source: str, filter: str | None, words: Sequence[str] = ()) -> Listing:
     """The models of a source, or built-in and user-defined ones if it is empty.
 
     Args:
         source: a name of `SOURCES`, with or without a colon.
         filter: a shell pattern for the names, case-insensitive; None for all.
+        words: parts that every name has, or patterns of whole names. With words and no source, the
+            models of all sources are searched.
 
     Raises:
         UsageError: the source is unknown.
         ModelError: no name matches.
     """
     key = source.removesuffix(":")
+    if key and key not in SOURCES:
+        raise _unknown_source(source)
 
-    def select(names: Iterable[str]) -> list[str]:
-        known = list(names)
-        if key:
-            remember(key, known)
-        return known if filter is None else _matching(known, filter, key)
+    def select(names: Iterable[str], prefix: str = key) -> list[str]:
+        return [name for name in names if _matches(name, prefix, filter, words)]
 
-    if not key:
-        return Listing(models=tuple(_built_in_and_user_models(select)))
-    if key not in SOURCES:
-        close = [f"{name}:" for name in closest(key, SOURCES)[:1]]
-        raise UsageError(
-            f"unknown source {source!r}",
-            f"did you mean {close[0]}?" if close else f"known: {', '.join(SOURCES)}",
-            hint="cnnstat list torchvision: --filter 'resnet*'",
+    notes: list[str] = []
+    if key:
+        rows = list(_of_source(key, select, notes))
+    else:
+        rows = list(_built_in_and_user_models(select))
+        if words:
+            for name in SOURCES:
+                rows += _of_source(name, select, notes, quietly=True)
+    if not rows:
+        raise _no_match(key, filter, words)
+    if words:  # the nearest first
+        rows.sort(key=lambda row: likeness(words[0], row.name.rpartition(":")[2]))
+    return Listing(models=tuple(rows), notes=tuple(notes))
+
+
+def _unknown_source(source: str) -> UsageError:
+    close = [f"{name}:" for name in closest(source.removesuffix(":"), SOURCES)[:1]]
+    return UsageError(
+        f"unknown source {source!r}",
+        f"did you mean {close[0]}?" if close else f"known: {', '.join(SOURCES)}",
+        hint=f"cnnstat list {close[0] if close else 'torchvision:'}",
+    )
+
+
+def _matches(name: str, source: str, filter: str | None, words: Sequence[str]) -> bool:
+    low = name.lower()
+    if filter is not None and not fnmatchcase(low, filter.lower().removeprefix(f"{source}:")):
+        return False
+    return all(
+        fnmatchcase(low, word.lower()) if set(word) & set("*?[") else is_word_of(word, name)
+        for word in words
+    )
+
+
+def _no_match(source: str, filter: str | None, words: Sequence[str]) -> NotFound:
+    pattern = repr(filter) if filter is not None else repr(" ".join(words))
+    of = f"of {source} " if source else ""
+    word = (filter or "".join(words)).removeprefix(f"{source}:").strip("*?")
+    near = near_specs(word, source)
+    if source:
+        near = [spec.removeprefix(f"{source}:") for spec in near]
+    elif not words:  # only the built-in networks and the user's own were searched
+        near = [s for s in near if ":" not in s] or closest(word, CATALOG)
+    sources = [f"{name}:" for name in closest(word, SOURCES, cutoff=0.7)] if words else []
+    return NotFound(
+        f"no model {of}matches {pattern}",
+        *([f"the nearest are {', '.join([*sources, *near])}"] if sources or near else []),
+    )
+
+
+def _of_source(
+    source: str, select: Callable[..., list[str]], notes: list[str], quietly: bool = False
+) -> Iterator[Listed]:
+    """The selected models of a source; if `quietly`, a package that fails is only noted.
+
+    Raises:
+        ModelError: the package cannot be imported, or is not installed and its models are unknown.
+    """
+    version = _version_of(source)
+    if version and version == shipped_version(source):
+        yield from _shipped(source, select, "")
+        return
+    if is_installed(source) or not shipped_version(source):
+
+        def chosen(names: Iterable[str]) -> list[str]:
+            known = list(names)
+            remember(source, known)
+            return select(known, source)
+
+        try:
+            yield from list(import_module(SOURCES[source].module, __package__).listed(chosen))
+            return
+        except ModelError as error:
+            if not quietly:
+                raise
+            notes.append(f"{error.message}: its models are those of {source} "
+                         f"{shipped_version(source)}")  # fmt: skip
+    yield from _shipped(source, select, extra_of(source))
+
+
+def _version_of(source: str) -> str:
+    try:
+        return metadata.version(source) if is_installed(source) else ""
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _shipped(source: str, select: Callable[..., list[str]], needs: str) -> Iterator[Listed]:
+    rows = {row.name: row for row in shipped_rows(source)}
+    for name in select(rows, source):
+        row = rows[name]
+        yield Listed(
+            f"{source}:{name}", row.module, row.input, row.params, row.summary, source, needs
         )
-    rows: Iterator[Listed] = import_module(SOURCES[key].module, __package__).listed(select)
-    return Listing(models=tuple(rows))
-
-
-def _matching(names: list[str], pattern: str, source: str) -> list[str]:
-    pattern_of_name = pattern.lower().removeprefix(f"{source}:")
-    matching = [name for name in names if fnmatchcase(name.lower(), pattern_of_name)]
-    if not matching:
-        close = closest(pattern_of_name.strip("*?"), names)
-        raise NotFound(
-            f"no model {f'of {source} ' if source else ''}matches {pattern!r}",
-            *([f"the nearest are {', '.join(close)}"] if close else []),
-        )
-    return matching
 
 
 def _built_in_and_user_models(select: Select) -> Iterator[Listed]:

@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from ..call_arguments import CallArguments
-from ..errors import CnnstatError, ModelError, UsageError, closest
+from ..errors import CnnstatError, ModelError, UsageError
 from ..tracing.user_code.compilation import user_code
 from . import files
 from . import python_files as python
 from .import_path import on_sys_path
 from .input_functions import call_input_functions
 from .loaded import Loaded, Recorded
-from .model_sources import SOURCES, Loader, source_of
-from .name_cache import remembered
+from .model_sources import Loader, source_of
 from .pyproject import UserModel
-from .user_names import find, import_listed, known_names
+from .spec_resolution import resolve
+from .user_names import find, import_listed
 from .zoo.catalog import CATALOG
 
 
@@ -30,7 +30,8 @@ def load(
 ) -> Loaded | Recorded:
     """Build the model that `spec` names, or trace the graph of an ONNX file.
 
-    A spec of one word is a built-in network or a user-defined name. Without inputs, the default
+    A spec of one word is a built-in network or a user-defined name; what else it may be, and what
+    others mean, `spec_resolution` decides. Without inputs, the default
     inputs of the name or of the source are used. In the zoo, the channels of the input decide
     `in_channels` unless it is among the arguments.
 
@@ -43,7 +44,11 @@ def load(
     user_model = find(spec)
     if user_model is not None:
         return _load_user_model(user_model, inputs, named, chosen)
-    return _load(spec, inputs, named, chosen)
+    meant, note = resolve(spec)
+    loaded = _load(meant, inputs, named, chosen)
+    if note and isinstance(loaded, Loaded):
+        return replace(loaded, notes=(note, *loaded.notes))
+    return loaded
 
 
 def _load(
@@ -67,17 +72,7 @@ def _loader(spec: str) -> Loader:
         return files.load
     if python.is_python(spec):
         return python.load
-    raise _unknown(spec)
-
-
-def _unknown(spec: str) -> UsageError:
-    names = [f"{source}:{spec}" for source in SOURCES if spec in remembered(source)]
-    names += closest(spec, [*CATALOG, *known_names()])
-    close = [f"did you mean {', '.join(names)}?"] if names else []
-    return UsageError(
-        f"unknown model {spec!r}", *close,
-        hint="cnnstat list, cnnstat list torchvision:, or name your own: my_model.py:Net",
-    )  # fmt: skip
+    raise UsageError(f"unknown model {spec!r}", hint="cnnstat list")
 
 
 def _load_user_model(
@@ -97,7 +92,8 @@ def _load_user_model(
     try:
         if isinstance(model, str):
             with on_sys_path(user_model.folder):
-                return replace(_load(model, inputs, named, chosen), spec=name)
+                meant = resolve(model).spec
+                return replace(_load(meant, inputs, named, chosen), spec=name)
         example = getattr(sys.modules.get(model.__module__), "example_input", None)
         file = user_model.source.rpartition(":")[0]
         with user_code() as devices:

@@ -17,7 +17,8 @@ class Listed(Record, frozen=True):
     """A model by its name, with default input and parameters at default arguments.
 
     `input` and `params` are None if the model would have to be built to know them. `source` is the
-    paper, module or file of the model, `origin` the kind of name.
+    paper, module or file of the model, `origin` the kind of name. `needs` is what to install before
+    the model can be used: `cnnstat[timm]`; empty for most.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Listed(Record, frozen=True):
     params: int | None
     summary: str
     origin: Origin = "built-in"
+    needs: str = ""
 
 
 class Listing(Result, frozen=True, kw_only=True):
@@ -33,3 +35,4 @@ class Listing(Result, frozen=True, kw_only=True):
 
     kind: Literal["listing"] = "listing"
     models: tuple[Listed, ...]
+    notes: tuple[str, ...] = ()

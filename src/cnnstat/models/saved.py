@@ -8,6 +8,7 @@ from ..analysis.results import Analysis
 from ..analysis.validation import defect
 from ..errors import ModelError, UsageError
 from ..results import read_result
+from .hub import is_configuration
 from .model_sources import source_of
 
 _HINT = "cnnstat shapes MODEL --output run.json"
@@ -15,8 +16,9 @@ _HINT = "cnnstat shapes MODEL --output run.json"
 
 def is_saved(spec: object) -> bool:
     """Whether a spec names a saved analysis."""
-    # transformers:config.json is a configuration
-    return isinstance(spec, str) and spec.endswith(".json") and source_of(spec) is None
+    if not isinstance(spec, str) or not spec.endswith(".json") or source_of(spec) is not None:
+        return False
+    return not is_configuration(Path(spec))
 
 
 def refusal_of_options(path: object) -> UsageError:

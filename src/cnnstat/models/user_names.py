@@ -85,6 +85,15 @@ def find(name: str) -> UserModel | None:
     return _all_models(project).get(name)
 
 
+def may_be_registered(name: str) -> bool:
+    """Whether a module listed in pyproject.toml, not imported yet, may register the name.
+
+    Raises:
+        UsageError: pyproject.toml is invalid.
+    """
+    return is_name(name) and name not in CATALOG and bool(read_project().imports)
+
+
 def import_listed() -> None:
     """Import the modules listed in pyproject.toml, for the rules that they register.
 

@@ -18,13 +18,13 @@ from ...errors import CnnstatError, ModelError
 from ...inputs import InputSpec
 from ...units import format_bytes
 from ..declared_inputs import resolve_inputs
+from ..foreign_files import EXPORT
 from .functions import UnsupportedProgram
 from .nodes import DTYPES
 from .program import SCHEMA, Program, read_program
 from .shells import build
 
 _MOST_BYTES = 512  # of a constant whose values are read
-EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
 
 
 def build_exported(

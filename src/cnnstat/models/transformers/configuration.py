@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import ModelError, NotFound, UsageError, nearest
 from ...escaping import described
 from ...input_files import read_bytes
+from ..hub import cached_config
 
 # Accepted by every configuration class, declared by none.
 _COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
@@ -25,7 +26,8 @@ _COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation",
 def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
     """The configuration called `name`, with `arguments` overriding its fields.
 
-    `name` is a config.json, a folder with one, or a model type such as `llama`. A dotted argument
+    `name` is a config.json, a folder with one, a model of the hub whose config.json is in its cache
+    on this machine, or a model type such as `llama`. A dotted argument
     is a field of a nested configuration: `text_config.num_hidden_layers`.
 
     Raises:
@@ -83,7 +85,7 @@ def _check_counts(fields: Any, place: str) -> None:
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is a path, not a model type."""
+    """Whether `name` has a file, as opposed to a model type."""
     return _file(name) is not None
 
 
@@ -91,7 +93,9 @@ def _file(name: str) -> Path | None:
     path = Path(name)
     if name and os.path.isdir(path):
         return path / "config.json"
-    return path if name.endswith(".json") or os.path.isfile(path) else None
+    if name.endswith(".json") or os.path.isfile(path):
+        return path
+    return cached_config(name)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -135,8 +139,8 @@ def _unknown_type(name: str, known: list[str]) -> UsageError:
     if "/" in name:
         return UsageError(
             f"transformers:{name}: nothing is downloaded, and there is no such file or folder",
-            "save the model's config.json and name it",
-            hint="transformers:path/to/config.json",
+            "of a model on the hub, the config.json alone is enough",
+            hint=f"hf download {name} config.json, or transformers:path/to/config.json",
         )
     close = nearest(name, known)
     return UsageError(

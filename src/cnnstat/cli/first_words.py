@@ -1,0 +1,139 @@
+"""The command line as people type it at first, in the words of cnnstat.
+
+`cnnstat lenet` is `cnnstat shapes lenet`, `--input 1 3 32 32` is `--input 1,3,32,32`, `--format md`
+is `--format markdown`. Only what means one thing is rewritten, before the command line is parsed;
+no command has the options that are renamed here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import UsageError, closest
+from ..models.source_scan import models_of
+from ..models.spec_resolution import is_known
+from ..render.options import EXTENSIONS
+
+DEFAULT = "shapes"
+_LISTING = "list"
+
+# What other programs call a command.
+_COMMANDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("summary", "summarize", "info", "show", "flops", "macs", "params", "parameters",
+         "profile", "analyze", "analyse"), DEFAULT
+    ),
+    **dict.fromkeys(("models", "search", "ls"), _LISTING),
+}  # fmt: skip
+_OTHER_COMMANDS: Mapping[str, str] = {  # not run unasked: they take long, or differ
+    "diff": "compare", "gpus": "devices", "gpu": "devices", "vram": "memory", "speed": "latency",
+    "benchmark": "latency", "time": "latency", "train": "bench", "check": "lint",
+    "layer": "explain",
+}  # fmt: skip
+_PROGRAM_OPTIONS = ("--version", "--help", "-h", "--install-completion", "--show-completion")
+RENAMED_OPTIONS: Mapping[str, str] = {
+    "--input_size": "--input", "--input-size": "--input", "--input_shape": "--input",
+    "--input-shape": "--input", "--shape": "--input", "--batch_size": "--batch-size",
+}  # fmt: skip
+_MODEL_OPTIONS = ("--model", "-m")  # the model is an argument here
+_FORMATS = {
+    **{extension.removeprefix("."): name for extension, name in EXTENSIONS.items()},
+    "text": "table", "plain": "table",
+}  # fmt: skip
+_SIZES = re.compile(r"\d+([,x×]\d+)+")
+
+
+def in_words_of_cnnstat(
+    arguments: Sequence[str], commands: Collection[str], note: Callable[[str], None]
+) -> list[str]:
+    """The arguments with a command first, options renamed and values joined.
+
+    `note` receives what the user should know of it.
+
+    Raises:
+        UsageError: the first word is like a command, and no model.
+    """
+    words = _with_values(_with_options(arguments))
+    if not words or words[0] in commands or words[0] in _PROGRAM_OPTIONS:
+        return _with_model(words)
+    first, rest = words[0], words[1:]
+    if first == "help":
+        return [*rest[:1], "--help"]
+    if first in ("version", "-V", "-v"):
+        return ["--version"]
+    if first.startswith("-"):
+        has_model = any(not word.startswith("-") for word in rest)
+        return _with_model([DEFAULT, *words] if has_model else words)
+    if is_known(first):
+        return _with_model([DEFAULT, *words])
+    if first in _COMMANDS:
+        note(f"{first} is cnnstat {_COMMANDS[first]}")
+        return _with_model([_COMMANDS[first], *rest])
+    _check_command(first, rest, commands)
+    near_command = closest(first, commands, cutoff=0.6)
+    return words if near_command else _with_model([DEFAULT, *words])
+
+
+def _check_command(first: str, rest: Sequence[str], commands: Collection[str]) -> None:
+    """Raise UsageError for a word that is like what other programs call a command."""
+    if closest(first, commands, cutoff=0.6) and first not in _OTHER_COMMANDS:
+        return  # one of ours, misspelt
+    others = {**_COMMANDS, **_OTHER_COMMANDS}
+    near = [first] if first in others else closest(first, others, cutoff=0.75)
+    if near:
+        command = others[near[0]]
+        raise UsageError(
+            f"unknown command {first!r}", f"did you mean {command}?",
+            hint=shlex.join(["cnnstat", command, *rest]),
+        )  # fmt: skip
+
+
+def _with_options(arguments: Sequence[str]) -> list[str]:
+    words: list[str] = []
+    for word in arguments:
+        name, equals, value = word.partition("=")
+        if name in _MODEL_OPTIONS:
+            words += [value] if equals else []
+        else:
+            words.append(f"{RENAMED_OPTIONS.get(name, name)}{equals}{value}")
+    return words
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """`--input 1 3 32 32` with commas, `--format md` as the format is called."""
+    joined: list[str] = []
+    option = ""
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name in ("--format", "-f") and equals:
+            word = f"{name}={_FORMATS.get(value.lower(), value)}"
+        elif option in ("--format", "-f"):
+            word = _FORMATS.get(word.lower(), word)
+        elif option == "--input" and word.isdecimal() and re.fullmatch(r"[\d,]+", joined[-1]):
+            joined[-1] += f",{word}"
+            continue
+        keeps = option == "--input" and re.fullmatch(r"[\d,]+", word) is not None
+        joined.append(word)
+        if word.startswith("-") or not keeps:
+            option = {"-i": "--input"}.get(word, word)
+    return joined
+
+
+def _with_model(words: Sequence[str]) -> list[str]:
+    """`my_model.py Net` as my_model.py:Net, and sizes after a model as its `--input`."""
+    joined: list[str] = []
+    for word in words:
+        before = joined[-1] if joined else "-"
+        above = joined[-2] if len(joined) > 1 else ""
+        follows_value = above.startswith("--") and "=" not in above
+        if before.endswith(".py") and word in models_of(Path(before)):
+            joined[-1] = f"{before}:{word}"
+        elif (_SIZES.fullmatch(word) and len(joined) > 1 and not before.startswith("-")
+              and not follows_value):  # fmt: skip
+            joined.append(f"--input={word}")
+        else:
+            joined.append(word)
+    return joined

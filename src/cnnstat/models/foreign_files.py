@@ -1,0 +1,133 @@
+"""Files that have no model to run: what each kind is, and what to type in its place.
+
+Importing this file imports no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import CnnstatError, ModelError, NotFound, nearest
+from . import source_scan
+
+EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
+"""How a user saves a graph without pickle."""
+
+
+class _Kind(NamedTuple):
+    """What a file is, why it is not read, and what to do."""
+
+    what: str
+    reason: str
+    hint: str
+
+
+_CODE = "cnnstat shapes my_model.py:Net"
+_ONNX = "cnnstat shapes model.onnx"
+_OTHER_FRAMEWORK = (
+    "cnnstat reads PyTorch code, ONNX and torch.export: save it as ONNX where it was made"
+)
+_WEIGHTS = "it holds weights without the architecture: nothing tells what runs on them"
+
+_TENSORRT = _Kind(
+    "a TensorRT engine, compiled for one GPU",
+    "its layers are kernels of that GPU: name the model that it was compiled from",
+    _ONNX,
+)
+
+_KINDS: dict[str, _Kind] = {
+    ".h5": _Kind("an HDF5 file, as Keras saves models", _OTHER_FRAMEWORK, _ONNX),
+    ".hdf5": _Kind("an HDF5 file, as Keras saves models", _OTHER_FRAMEWORK, _ONNX),
+    ".keras": _Kind("a Keras model", _OTHER_FRAMEWORK, _ONNX),
+    ".tflite": _Kind("a TensorFlow Lite model", _OTHER_FRAMEWORK, _ONNX),
+    ".pb": _Kind("a TensorFlow graph", _OTHER_FRAMEWORK, _ONNX),
+    ".mlmodel": _Kind("a Core ML model", _OTHER_FRAMEWORK, _ONNX),
+    ".mlpackage": _Kind("a Core ML model", _OTHER_FRAMEWORK, _ONNX),
+    ".pdmodel": _Kind("a Paddle model", _OTHER_FRAMEWORK, _ONNX),
+    ".caffemodel": _Kind("the weights of a Caffe model", _OTHER_FRAMEWORK, _ONNX),
+    ".prototxt": _Kind("a Caffe network", _OTHER_FRAMEWORK, _ONNX),
+    ".engine": _TENSORRT,
+    ".plan": _TENSORRT,
+    ".yaml": _Kind("a YAML file, which only the code that made it can build a model of",
+                   "a function that builds it is enough: def build(): return ...",
+                   "cnnstat shapes my_model.py:build"),
+    ".safetensors": _Kind("a file of weights", _WEIGHTS, _CODE),
+    ".gguf": _Kind("a file of weights", _WEIGHTS, _CODE),
+    ".npz": _Kind("a file of arrays", _WEIGHTS, _CODE),
+    ".npy": _Kind("a file of arrays", _WEIGHTS, _CODE),
+    ".msgpack": _Kind("a file of weights, as Flax saves them", _WEIGHTS, _CODE),
+}  # fmt: skip
+_KINDS[".yml"] = _KINDS[".yaml"]
+_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".torchscript", ".ptl", ".pth.tar")
+
+
+def is_foreign(spec: str) -> bool:
+    """Whether a spec names a file of a kind that has no model to run."""
+    return _suffix(spec) in (*_KINDS, *_PICKLED)
+
+
+def refusal(spec: str, name: str = "") -> CnnstatError:
+    """The error for such a file: what it is, and what to type. `name` is an object in it.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    path = Path(spec)
+    if os.path.isdir(path) and _suffix(spec) not in (".mlpackage",):
+        return NotFound(f"{spec} is a directory, not a file")
+    if not os.path.exists(path):
+        return _missing(path)
+    suffix = _suffix(spec)
+    kind = _KINDS[suffix] if suffix in _KINDS else _pickled(path)
+    here = source_scan.specs_named(name, path.parent) if name else source_scan.specs_in(path.parent)
+    in_code = [f"{name} is defined in code, not in a file of weights"] if name else []
+    config = path.parent / "config.json"
+    hint = kind.hint
+    if hint.startswith(_CODE):
+        if here:
+            hint = hint.replace(_CODE, f"cnnstat shapes {here[0]}", 1)
+        elif config.is_file():
+            hint = f"cnnstat shapes {config}"
+    others = [f"models in its folder: {', '.join(here[:6])}"] if len(here) > 1 else []
+    return ModelError(f"{spec} is {kind.what}", *in_code, kind.reason, *others, hint=hint)
+
+
+def _missing(path: Path) -> NotFound:
+    folder = path.parent
+    others = [p.name for p in folder.glob(f"*{path.suffix}")] if folder.is_dir() else []
+    close = nearest(path.name, others)
+    here = source_scan.specs_in(folder)
+    return NotFound(
+        f"there is no file {path}", *filter(None, [close]),
+        hint=f"cnnstat shapes {here[0]}" if here and not close else None,
+    )  # fmt: skip
+
+
+def _pickled(path: Path) -> _Kind:
+    # Unpickling a file can execute any code in it, so pickles are refused, never loaded.
+    hint = f"{_CODE}, or in Python: {EXPORT}"
+    if _is_torchscript(path):
+        return _Kind(
+            "a TorchScript archive, which is not supported",
+            "its constants are pickled, and pickles are not loaded: they run code from the file",
+            hint,
+        )
+    return _Kind(
+        "a pickled checkpoint, which is not loaded: unpickling runs code from the file",
+        "name what builds the model (its weights are not needed), or export it without pickle",
+        hint,
+    )
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _suffix(spec: str) -> str:
+    return Path(spec).suffix.lower()
