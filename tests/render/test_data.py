@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import fields
 from io import StringIO
 from typing import Any
 
@@ -184,10 +183,3 @@ def test_a_report_without_a_designated_table_has_its_first() -> None:
     assert comma_separated(data_of_report(Report("", (first, table((), []))))) == (
         'layer,params_share\n"a,\\n",0.5\n-2,\n'
     )
-
-
-def test_options_have_no_field_that_data_ignores() -> None:
-    """Whoever adds an option decides what it does to data."""
-    assert {field.name for field in fields(Options)} == {
-        "depth", "columns", "sort", "top", "ops", "totals",
-    }  # fmt: skip

@@ -11,13 +11,15 @@ from ..inputs import is_symbolic
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     ColumnsOption,
     FixOption,
-    FormatOption,
     InputOption,
+    LabelOption,
     LaneOption,
     ModeOrTrainingOption,
-    OutputOption,
+    PictureFormatOption,
+    PictureOutputOption,
     StrictOption,
     TrainingOption,
     arguments_of,
@@ -51,8 +53,10 @@ def command(
     columns: ColumnsOption = None,
     strict: StrictOption = False,
     fix: FixOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Compare networks on one input: the given one, else the default of the first.
 
@@ -65,7 +69,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     shown = Options(depth, columns_of(columns))
     check_options(shown)
     spec = one_input(input, "compare runs all models on one --input")

@@ -7,7 +7,12 @@ from typing import Annotated
 import typer
 
 from ..choices import DeviceKind
-from .shared_options import FormatOption, OutputOption
+from .shared_options import (  # fmt: skip
+    CaptionOption,
+    FormatOption,
+    LabelOption,
+    OutputOption,
+)
 from .terminal import echo_note
 
 
@@ -23,6 +28,8 @@ def command(
     ] = None,
     format: FormatOption = None,
     output: OutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """List the peaks of devices, with the document of each figure, or measure this machine's.
 
@@ -34,7 +41,7 @@ def command(
     from ..rooflines.results import Devices
     from .emit import destination, emit
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label)
     if measure:
         echo_note("measuring, about 15 seconds: best with nothing else at work here")
     elif on is not None:

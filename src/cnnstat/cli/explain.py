@@ -9,9 +9,11 @@ import typer
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     FixOption,
     FormatOption,
     InputOption,
+    LabelOption,
     LaneOption,
     ModeOption,
     OutputOption,
@@ -45,6 +47,8 @@ def command(
     fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Explain one layer: its output size, parameters, MACs, memory and receptive field.
 
@@ -54,7 +58,7 @@ def command(
     from ..api import explain
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label)
     specs, arguments = inputs_of(input), arguments_of(arg)
     explanation = result_of(
         lambda: explain(model, layer, *specs, mode=mode, lane=lane_of(lane), arguments=arguments),

@@ -12,9 +12,11 @@ from ..errors import UsageError
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
-    FormatOption,
+    CaptionOption,
     InputOption,
-    OutputOption,
+    LabelOption,
+    PictureFormatOption,
+    PictureOutputOption,
     arguments_of,
     inputs_of,
     model_argument,
@@ -64,8 +66,10 @@ def command(
     ] = None,
     input: InputOption = None,
     arg: ArgOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Time inference for real: the latency of a run, and the throughput, over a grid of settings.
 
@@ -77,7 +81,7 @@ def command(
     from .emit import destination, emit
     from .progress import watched
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     sizes = _numbers("--batch-size", batch_size)
     counts = _numbers("--threads", threads)
     inputs, arguments = inputs_of(input), arguments_of(arg)

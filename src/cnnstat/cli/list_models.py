@@ -10,7 +10,12 @@ import typer
 from ..models.model_sources import SOURCES, prefixes_in_help
 from .completion import complete_source
 from .model_code import running_models
-from .shared_options import FormatOption, OutputOption
+from .shared_options import (  # fmt: skip
+    CaptionOption,
+    FormatOption,
+    LabelOption,
+    OutputOption,
+)
 from .terminal import echo, is_terminal
 
 
@@ -30,6 +35,8 @@ def command(
     ] = None,
     format: FormatOption = None,
     output: OutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """List the models that can be named: name, default input, parameters, source.
 
@@ -41,7 +48,7 @@ def command(
     from ..api import list_models
     from .emit import destination, emit
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label)
     source, parts = _source_and_words(words or [])
     with running_models():
         listing = list_models(source, filter, search=" ".join(parts))

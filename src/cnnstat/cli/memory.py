@@ -10,10 +10,12 @@ from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     FixOption,
-    FormatOption,
     InputOption,
-    OutputOption,
+    LabelOption,
+    PictureFormatOption,
+    PictureOutputOption,
     arguments_of,
     inputs_of,
     model_argument,
@@ -94,8 +96,10 @@ def command(
                      help="What the modules are set to. [default: train; eval with --inference]"),
     ] = None,
     fix: FixOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Tell what training or inference will hold on a device, without training and without a GPU.
 
@@ -107,7 +111,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     specs, arguments = inputs_of(input), arguments_of(arg)
     step = result_of(
         lambda: memory(

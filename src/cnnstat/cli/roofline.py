@@ -11,13 +11,15 @@ from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     DepthOption,
     FixOption,
-    FormatOption,
     InputOption,
+    LabelOption,
     LaneOption,
     ModeOrTrainingOption,
-    OutputOption,
+    PictureFormatOption,
+    PictureOutputOption,
     StrictOption,
     arguments_of,
     inputs_of,
@@ -83,8 +85,10 @@ def command(
     ] = "auto",
     strict: StrictOption = False,
     fix: FixOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Show what a step of MODEL takes at least on a device, layer by layer, and what limits it.
 
@@ -96,7 +100,7 @@ def command(
     from ..rooflines.view import check_sort
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     check_sort(sort)
     specs, arguments = inputs_of(input), arguments_of(arg)
     step = result_of(

@@ -9,11 +9,13 @@ import typer
 from ..models.model_sources import specs_in_help
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     FixOption,
-    FormatOption,
     InputOption,
+    LabelOption,
     ModeOption,
-    OutputOption,
+    PictureFormatOption,
+    PictureOutputOption,
     arguments_of,
     model_argument,
     one_input,
@@ -46,8 +48,10 @@ def command(
     arg: ArgOption = None,
     mode: ModeOption = "eval",
     fix: FixOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Show parameters, MACs and memory over sizes or arguments: as formulas and as a table.
 
@@ -57,7 +61,7 @@ def command(
     from ..api import scale
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     spec = one_input(input, "scale varies the size of one --input")
     arguments = arguments_of(arg)
     scaling = result_of(

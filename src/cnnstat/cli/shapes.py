@@ -13,14 +13,16 @@ from ..models.model_sources import specs_in_help
 from ..render.options import Ops
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     ColumnsOption,
     DepthOption,
     FixOption,
-    FormatOption,
     InputOption,
+    LabelOption,
     LaneOption,
     ModeOrTrainingOption,
-    OutputOption,
+    PictureFormatOption,
+    PictureOutputOption,
     StrictOption,
     TrainingOption,
     arguments_of,
@@ -75,8 +77,10 @@ def command(
     ] = None,
     strict: StrictOption = False,
     fix: FixOption = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
+    format: PictureFormatOption = None,
+    output: PictureOutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Show every layer's output shape, parameters and MACs, and the totals.
 
@@ -94,7 +98,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label, pictures=True)
     shown = Options(depth, columns_of(columns), sort, top, ops, totals)
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)

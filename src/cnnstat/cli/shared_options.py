@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..inputs import Argument, parse_inputs
 from ..models.spec_resolution import resolve
 from ..models.user_names import may_be_registered
-from ..render.options import Format
+from ..render.options import Format, PictureFormat
 from .completion import complete_model
 from .terminal import echo_note
 
@@ -100,10 +100,34 @@ FormatOption = Annotated[
         help="[default: by the extension of --output, else table]",
     ),
 ]  # fmt: skip
+PictureFormatOption = Annotated[
+    PictureFormat | None,
+    typer.Option(
+        "--format", "-f", show_default=False,
+        help="[default: by the extension of --output, else table]",
+    ),
+]  # fmt: skip
+_FILE = "Write to a file: .txt, .md, .csv, .json, .tex or .html"
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", show_default=False,
-                 help="Write to a file instead of the terminal."),
+    typer.Option("--output", "-o", metavar="FILE", show_default=False, help=f"{_FILE}."),
+]
+PictureOutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", show_default=False,
+        help=f"{_FILE}, or as a picture .svg, .png or .pdf.",
+    ),
+]  # fmt: skip
+CaptionOption = Annotated[
+    str | None,
+    typer.Option("--caption", metavar="TEXT", show_default=False,
+                 help="Caption of the first table in LaTeX."),
+]  # fmt: skip
+LabelOption = Annotated[
+    str | None,
+    typer.Option("--label", metavar="LABEL", show_default=False,
+                 help=r"Label of the first table in LaTeX, for \\ref: tab:layers."),
 ]  # fmt: skip
 
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from .shared_options import (  # fmt: skip
     ArgOption,
+    CaptionOption,
     FixOption,
     FormatOption,
     InputOption,
+    LabelOption,
     ModeOption,
     OutputOption,
     arguments_of,
@@ -30,6 +32,8 @@ def command(
     fix: FixOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
+    caption: CaptionOption = None,
+    label: LabelOption = None,
 ) -> None:  # fmt: skip
     """Count the model with fvcore, torchinfo and torch's FlopCounterMode too.
 
@@ -40,7 +44,7 @@ def command(
     from ..api import verify
     from .emit import destination, emit, result_of
 
-    to = destination(format, output)
+    to = destination(format, output, caption, label)
     specs, arguments = inputs_of(input), arguments_of(arg)
     verification = result_of(
         lambda: verify(model, *specs, arguments=arguments, mode=mode), to, fix=fix, quick=False

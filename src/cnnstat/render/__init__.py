@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
@@ -89,16 +88,18 @@ def render(
         return Document(sarif(report), {})
     if format == "svg":
         return _svg(report, linked_from)
-    from . import latex, markup
+    if format == "latex":
+        from .latex import latex
 
-    if format == "markdown" and linked_from is not None:
-        files = _picture_files(_pictures(report), linked_from)
-        names = {key: name for key, (name, _) in files.items()}
-        return Document(markup.markdown(report, names), dict(files.values()))
-    renderers: dict[str, Callable[[Report], str]] = {
-        "markdown": markup.markdown, "latex": latex.latex,
-    }  # fmt: skip
-    return Document(renderers[format](report), {})
+        chosen = options or Options()
+        return Document(
+            latex(report, chosen.caption, chosen.label, all_columns=bool(chosen.columns)), {}
+        )
+    from .markup import markdown
+
+    files = {} if linked_from is None else _picture_files(_pictures(report), linked_from)
+    names = {key: name for key, (name, _) in files.items()}
+    return Document(markdown(report, names), dict(files.values()))
 
 
 def shown_as_text(result: Result, options: Options | None = None) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["table", "markdown", "csv", "json", "latex", "html", "svg", "github"]
+Format = Literal["table", "markdown", "csv", "json", "latex", "html", "github"]
 """`github`: the problems of a model as annotations of a workflow; nothing where there are none."""
+Picture = Literal["svg", "png", "pdf"]
+PictureFormat = Literal[Format, Picture]
+"""The formats of results that have a picture."""
 
-EXTENSIONS: dict[str, Format] = {
+EXTENSIONS: dict[str, PictureFormat] = {
     ".txt": "table", ".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex",
-    ".html": "html", ".htm": "html", ".svg": "svg",
+    ".html": "html", ".htm": "html", ".svg": "svg", ".png": "png", ".pdf": "pdf",
 }  # fmt: skip
 
 Ops = Literal["auto", "all", "none"]
@@ -24,6 +27,7 @@ class Options:
     `columns`: keys of `COLUMNS`; the layer is always shown. `sort`: a key of `COLUMNS`; the rows
     are then a flat list, largest first, as they are with `top`, which limits their number. `ops`:
     rows of functions: all, none, or all but pure layout. `totals`: the totals alone.
+    `caption` and `label`: of the first table in LaTeX.
     """
 
     depth: int | None = None
@@ -32,6 +36,8 @@ class Options:
     top: int | None = None
     ops: Ops = "auto"
     totals: bool = False
+    caption: str | None = None
+    label: str | None = None
 
     @property
     def flat(self) -> bool:
