@@ -132,6 +132,9 @@ def test_the_options_of_a_report_reach_the_view() -> None:
 def test_the_command_writes_it(extension: str, tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / f"lenet{extension}"
     assert run(["ranking", "lenet", "--top", "3", "--output", str(file)]) == 0
+    if extension in (".png", ".pdf"):
+        assert file.read_bytes()[1:4] in (b"PNG", b"PDF")
+        return
     written = file.read_text(encoding="utf-8")
     assert all(path in written for path, _ in LENET)
     assert capsys.readouterr().out == ""

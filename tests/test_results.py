@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(cnnstat.CnnstatError, match="it is a directory"):
         lenet.save(tmp_path)
     with pytest.raises(cnnstat.UsageError, match="picture"):
-        lenet.save(tmp_path / "run.svg")
+        result("listing").save(tmp_path / "run.svg")
     (tmp_path / "run.md").write_text("old")
     with pytest.raises(cnnstat.UsageError):
         lenet.save(tmp_path / "run.md", sort="macs")

@@ -46,6 +46,13 @@ class ReportOptions(TypedDict, total=False):
     totals: bool
 
 
+class LatexOptions(ReportOptions, total=False):
+    """Those, and of the first table in LaTeX the `caption`, as plain text, and the `label`."""
+
+    caption: str | None
+    label: str | None
+
+
 class Result(Record, frozen=True, kw_only=True):
     """Base of what public functions return. It shows itself as its table, in a notebook as HTML.
 
@@ -73,10 +80,10 @@ class Result(Record, frozen=True, kw_only=True):
         _named("render.exports:show")(self, options)
 
     def save(self, path: str | PathLike[str], **options: Unpack[ReportOptions]) -> None:
-        """Write a file: `.json`, `.csv`, `.html`, `.md`, `.tex`, `.txt` or a picture, `.svg`.
+        """Write a file: `.json`, `.csv`, `.html`, `.md`, `.tex`, `.txt`, or `.svg`, `.png`, `.pdf`.
 
-        All of it is written or nothing. Pictures of a Markdown file are written next to it. What
-        `.json` has can be read again (`cnnstat.read_analysis`).
+        The last three are pictures. All of it is written or nothing. Pictures of a Markdown file
+        are written next to it. What `.json` has can be read again (`cnnstat.read_analysis`).
 
         Raises:
             UsageError: the extension is unknown, or the result has no picture.
@@ -101,8 +108,11 @@ class Result(Record, frozen=True, kw_only=True):
         """A complete page, which needs no other files."""
         return self._text("html", "to_html", options)
 
-    def to_latex(self, **options: Unpack[ReportOptions]) -> str:
-        """Tables for LaTeX."""
+    def to_latex(self, **options: Unpack[LatexOptions]) -> str:
+        """Tables for LaTeX with `booktabs` and `siunitx`; the first lines name the packages.
+
+        `caption` (plain text) and `label` are those of the first table.
+        """
         return self._text("latex", "to_latex", options)
 
     def to_pandas(self, **options: Unpack[ReportOptions]) -> Any:
@@ -131,12 +141,14 @@ class Kind(NamedTuple):
 
     Both are names, not imports, because this file is below them all. `depth` is the default depth
     of the tree of layers, `options` are those of `render.options.LAYER_OPTIONS` that it has.
+    `drawn`: whether it has pictures, or is drawn as its table where there are none.
     """
 
     record: str
     view: str
     depth: int = 3
     options: tuple[str, ...] = ()
+    drawn: bool = True
 
 
 _LAYERS = ("depth", "columns", "sort", "top", "ops")
@@ -148,13 +160,13 @@ KINDS = {
     "comparison": Kind(
         "comparison.results:Comparison", "comparison.view:view", depth=1, options=_LAYERS
     ),
-    "devices": Kind("rooflines.results:Devices", "rooflines.devices_view:view"),
+    "devices": Kind("rooflines.results:Devices", "rooflines.devices_view:view", drawn=False),
     "diagnosis": Kind("diagnosis.results:Diagnosis", "diagnosis.view:view", options=_LAYERS),
-    "explanation": Kind("explanation.results:Explanation", "explanation.view:view"),
+    "explanation": Kind("explanation.results:Explanation", "explanation.view:view", drawn=False),
     "formulas": Kind("symbolic.results:Formulas", "symbolic.view:view", options=_LAYERS_AND_TOTALS),
     "latency": Kind("inference.results:Latencies", "inference.view:view"),
-    "lint": Kind("linting.results:Lint", "linting.view:view"),
-    "listing": Kind("models.results:Listing", "models.view:view"),
+    "lint": Kind("linting.results:Lint", "linting.view:view", drawn=False),
+    "listing": Kind("models.results:Listing", "models.view:view", drawn=False),
     "memory": Kind("memory_usage.results:Memory", "memory_usage.view:view", options=("top",)),
     "parameters": Kind(
         "static_parameters.results:Parameters",
@@ -165,7 +177,9 @@ KINDS = {
         "rooflines.results:Roofline", "rooflines.view:view", options=("depth", "sort", "top", "ops")
     ),
     "scaling": Kind("symbolic.results:Scaling", "symbolic.scaling_view:view"),
-    "verification": Kind("verification.results:Verification", "verification.view:view"),
+    "verification": Kind(
+        "verification.results:Verification", "verification.view:view", drawn=False
+    ),
 }
 
 

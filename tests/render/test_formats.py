@@ -337,7 +337,7 @@ def test_latex_is_well_formed(names: str) -> None:
     assert code.count(r"\begin{tabular}") == code.count(r"\end{tabular}") > 0
     assert not re.search(r"(?<!\\)[%#_]", code)  # these need a backslash outside of comments
     assert not re.search("[×→²]", code)  # and these are no letters of a Latin font
-    tables = re.findall(r"\\begin{tabular}{@{}(.*)@{}}\n(.*?)\\end{tabular}", code, re.DOTALL)
+    tables = re.findall(r"\\begin{tabular}{@{}([^@]*)@{}}\n(.*?)\\end{tabular}", code, re.DOTALL)
     assert len(tables) == code.count(r"\begin{tabular}")
     for columns, body in tables:
         kinds = re.sub(r"\[.*?\]", "", columns)

@@ -69,7 +69,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     shown = Options(depth, columns_of(columns))
     check_options(shown)
     spec = one_input(input, "compare runs all models on one --input")

@@ -41,7 +41,7 @@ def command(
     from ..rooflines.results import Devices
     from .emit import destination, emit
 
-    to = destination(format, output, caption, label)
+    to = destination(format, output, caption, label, pictures=False)
     if measure:
         echo_note("measuring, about 15 seconds: best with nothing else at work here")
     elif on is not None:

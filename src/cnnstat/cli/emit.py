@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import msgspec
 import typer
@@ -19,7 +19,7 @@ from ..escaping import visible, visible_json
 from ..fast_meta import fast_torch_import, with_fast_imports
 from ..render import render
 from ..render.exports import Shown, write
-from ..render.options import EXTENSIONS, Format, Options
+from ..render.options import EXTENSIONS, Format, Options, Picture, PictureFormat
 from ..render.output_files import check_writable
 from .model_code import running_models
 from .terminal import echo, has_colours, is_terminal, width_of
@@ -36,32 +36,73 @@ _R = TypeVar("_R")
 class Destination:
     """The format of a result and its file, None for standard output."""
 
-    format: Format | Literal["sarif"]
+    format: PictureFormat | Literal["sarif"]
     file: Path | None
+    caption: str | None = None
+    label: str | None = None
 
 
-def destination(format: Format | Literal["sarif"] | None, file: Path | None) -> Destination:
+def destination(
+    format: PictureFormat | Literal["sarif"] | None,
+    file: Path | None,
+    caption: str | None = None,
+    label: str | None = None,
+    *,
+    pictures: bool = True,
+) -> Destination:
     """Choose the format and check that the file can be written, before any work is done.
 
+    `pictures`: whether the command draws any. `caption` and `label` are for LaTeX.
+
     Raises:
-        UsageError: there is no format, and the extension is unknown.
+        UsageError: there is no format, or the command does not have it, or no LaTeX for a caption.
         OutputError: the file cannot be written.
     """
+    to = Destination(*_format_and_file(format, file, pictures), caption, label)
+    if to.format != "latex" and (caption is not None or label is not None):
+        option = "--label" if caption is None else "--caption"
+        raise UsageError(f"{option} is for tables in LaTeX", hint="add --format latex")
+    if label is not None:
+        from ..render.latex import check_label
+
+        check_label(label)
+    return to
+
+
+def _format_and_file(
+    format: PictureFormat | Literal["sarif"] | None, file: Path | None, pictures: bool
+) -> tuple[PictureFormat | Literal["sarif"], Path | None]:
     if file is None:
-        return Destination(format or "table", None)
+        if format in _BINARY:
+            raise UsageError(f"--format {format} is for a file", hint=f"--output picture.{format}")
+        return format or "table", None
     if os.path.isdir(file):
         raise OutputError(
             f"cannot write {file}", "it is a directory", hint=f"--output {file / 'report.html'}"
         )
     chosen = format or EXTENSIONS.get(file.suffix.lower())
     if chosen is None:
-        known = ", ".join(EXTENSIONS)
+        known = ", ".join(_extensions(pictures))
         raise UsageError(
             f"--output {file}: its extension tells no format", f"known: {known}",
             hint="add --format table|markdown|csv|json|latex|html|github",
         )  # fmt: skip
+    if chosen in get_args(Picture) and not pictures:
+        raise UsageError(
+            f"--output {file}: there is no picture of this",
+            f"known: {', '.join(_extensions(pictures))}",
+            hint=f"--output {file.with_suffix('.html')}",
+        )
     check_writable(file)
-    return Destination(chosen, file)
+    return chosen, file
+
+
+_BINARY = ("png", "pdf")
+
+
+def _extensions(pictures: bool) -> list[str]:
+    """The extensions of the formats that a command has."""
+    return [e for e, name in EXTENSIONS.items() if pictures or name not in get_args(Picture)]
 
 
 def result_of(
@@ -110,6 +151,8 @@ def display_with(display: Callable[[Shown], None]) -> Iterator[None]:
 
 def emit(result: Result, to: Destination, options: Options | None = None) -> None:
     """Render the result and print it, or write it with the pictures it links to."""
+    if to.caption is not None or to.label is not None:
+        options = replace(options or Options(), caption=to.caption, label=to.label)
     display = _display.get()
     if to.file is None and to.format == "table" and display is not None:
         display(Shown(result, options))

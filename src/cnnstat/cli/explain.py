@@ -58,7 +58,7 @@ def command(
     from ..api import explain
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label)
+    to = destination(format, output, caption, label, pictures=False)
     specs, arguments = inputs_of(input), arguments_of(arg)
     explanation = result_of(
         lambda: explain(model, layer, *specs, mode=mode, lane=lane_of(lane), arguments=arguments),

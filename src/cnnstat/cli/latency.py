@@ -81,7 +81,7 @@ def command(
     from .emit import destination, emit
     from .progress import watched
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     sizes = _numbers("--batch-size", batch_size)
     counts = _numbers("--threads", threads)
     inputs, arguments = inputs_of(input), arguments_of(arg)

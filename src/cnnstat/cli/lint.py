@@ -95,7 +95,7 @@ def command(
         return
     if format is None and output is not None and output.suffix == ".sarif":
         format = "sarif"
-    to = destination(format, output)
+    to = destination(format, output, pictures=False)
     specs = [*(models or []), *(_named_models() if all else ())]
     if not specs:
         raise UsageError("lint takes a model", hint="cnnstat lint my_model.py:Net")

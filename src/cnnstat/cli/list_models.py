@@ -48,7 +48,7 @@ def command(
     from ..api import list_models
     from .emit import destination, emit
 
-    to = destination(format, output, caption, label)
+    to = destination(format, output, caption, label, pictures=False)
     source, parts = _source_and_words(words or [])
     with running_models():
         listing = list_models(source, filter, search=" ".join(parts))

@@ -111,7 +111,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     specs, arguments = inputs_of(input), arguments_of(arg)
     step = result_of(
         lambda: memory(

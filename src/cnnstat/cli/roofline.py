@@ -100,7 +100,7 @@ def command(
     from ..rooflines.view import check_sort
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     check_sort(sort)
     specs, arguments = inputs_of(input), arguments_of(arg)
     step = result_of(

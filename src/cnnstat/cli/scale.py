@@ -61,7 +61,7 @@ def command(
     from ..api import scale
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     spec = one_input(input, "scale varies the size of one --input")
     arguments = arguments_of(arg)
     scaling = result_of(

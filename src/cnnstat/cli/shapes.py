@@ -98,7 +98,7 @@ def command(
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label, pictures=True)
+    to = destination(format, output, caption, label)
     shown = Options(depth, columns_of(columns), sort, top, ops, totals)
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)

@@ -44,7 +44,7 @@ def command(
     from ..api import verify
     from .emit import destination, emit, result_of
 
-    to = destination(format, output, caption, label)
+    to = destination(format, output, caption, label, pictures=False)
     specs, arguments = inputs_of(input), arguments_of(arg)
     verification = result_of(
         lambda: verify(model, *specs, arguments=arguments, mode=mode), to, fix=fix, quick=False

@@ -7,26 +7,48 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import UsageError
-from .options import EXTENSIONS, Format, Options
+from .options import EXTENSIONS, Format, Options, PictureFormat
+from .options import Picture as PictureName
 
 if TYPE_CHECKING:
     from ..results import Result
     from .blocks import Picture, Report
 
-__all__ = ["EXTENSIONS", "Document", "Format", "Options", "render", "report_of"]
+__all__ = [
+    "EXTENSIONS",
+    "Content",
+    "Document",
+    "Format",
+    "Options",
+    "PictureFormat",
+    "render",
+    "report_of",
+]
+
+
+Content = str | bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered result: its text, and the picture files that it links to, by name."""
+    """A rendered result, and the picture files that it links to, by name.
+
+    `binary` is that of a format that is no text; `text` is then empty.
+    """
 
     text: str
-    pictures: dict[str, str]
+    pictures: Mapping[str, Content]
+    binary: bytes | None = None
+
+    @property
+    def content(self) -> Content:
+        return self.text if self.binary is None else self.binary
 
 
 def report_of(result: Result, options: Options | None = None) -> Report:
@@ -47,7 +69,7 @@ def report_of(result: Result, options: Options | None = None) -> Report:
 
 def render(
     result: Result,
-    format: Format | Literal["sarif"],
+    format: PictureFormat | Literal["sarif"],
     options: Options | None = None,
     *,
     width: int | None = None,
@@ -86,8 +108,8 @@ def render(
         from .sarif import sarif
 
         return Document(sarif(report), {})
-    if format == "svg":
-        return _svg(report, linked_from)
+    if format in get_args(PictureName):
+        return _drawn(report, result.kind, format, linked_from)
     if format == "latex":
         from .latex import latex
 
@@ -116,15 +138,34 @@ def shown_as_html(result: Result, options: Options | None = None) -> str:
     return html(report_of(result, options), fragment=True)
 
 
-def _svg(report: Report, file: PurePath | None) -> Document:
-    """The first picture of a report; the others become files next to its file."""
-    from .figures import svg
+_WIDTH = 100  # characters of a table that is drawn
+_FORMATS = "--format table|markdown|csv|json|latex|html"
+
+
+def _drawn(report: Report, kind: str, format: Any, file: PurePath | None) -> Document:
+    """The first picture of a report, or its table if it has none.
+
+    The others become files next to its file.
+    """
+    from ..results import KINDS
 
     pictures = _pictures(report)
-    if not pictures:
-        raise UsageError("this report has no picture", hint="--format html")
-    first, *others = pictures
-    return Document(svg(first), dict(_picture_files(others, file).values()) if file else {})
+    if pictures:
+        from .figures import draw
+
+        first, *others = pictures
+        content = draw(first, format)
+        files = dict(_picture_files(others, file, format).values()) if file else {}
+    elif KINDS[kind].drawn:
+        from .table_figures import draw_lines
+        from .text import styled_lines
+
+        content, files = draw_lines(styled_lines(report, _WIDTH, True), format), {}
+    else:
+        raise UsageError(f"a result of the kind {kind} has no picture", hint=_FORMATS)
+    if isinstance(content, str):
+        return Document(content, files)
+    return Document("", files, content)
 
 
 def _pictures(report: Report) -> list[Picture]:
@@ -133,8 +174,13 @@ def _pictures(report: Report) -> list[Picture]:
     return [block for block in report.blocks if isinstance(block, Picture)]
 
 
-def _picture_files(pictures: list[Picture], file: PurePath) -> dict[str, tuple[str, str]]:
-    """The name and the SVG of each picture, by the picture's key."""
-    from .figures import svg
+def _picture_files(
+    pictures: list[Picture], file: PurePath, format: Any = "svg"
+) -> dict[str, tuple[str, Content]]:
+    """The name and the content of each picture, by the picture's key."""
+    from .figures import draw
 
-    return {picture.key: (f"{file.stem}-{picture.key}.svg", svg(picture)) for picture in pictures}
+    return {
+        picture.key: (f"{file.stem}-{picture.key}.{format}", draw(picture, format))
+        for picture in pictures
+    }

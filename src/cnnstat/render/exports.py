@@ -100,8 +100,8 @@ def save(result: Result, path: str | os.PathLike[str], chosen: Mapping[str, Any]
 def write(result: Result, format: Any, file: Path, options: Options | None) -> tuple[Path, ...]:
     """Write a result and the pictures that it links to; all files or none. Returns the files."""
     document = render(result, format, options, linked_from=file)
-    pictures = {file.parent / name: text for name, text in document.pictures.items()}
-    write_files({file: document.text, **pictures})
+    pictures = {file.parent / name: content for name, content in document.pictures.items()}
+    write_files({file: document.content, **pictures})
     return (file, *pictures)
 
 

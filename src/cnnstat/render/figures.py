@@ -1,12 +1,12 @@
-"""Pictures as SVG. matplotlib is imported only when one is drawn."""
+"""Pictures as SVG, PNG and PDF. matplotlib is imported only when one is drawn."""
 
 from __future__ import annotations
 
 import re
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import pairwise
 from math import log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..units import format_bytes, format_count, format_rate, format_share
 from .blocks import Areas, Bars, Curves, Dot, Picture, Roof
@@ -25,7 +25,7 @@ def svg(picture: Picture, standalone: bool = True) -> str:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         out = StringIO()
         _figure_of(picture).savefig(
             out, format="svg", transparent=not standalone, metadata={"Date": None}
@@ -39,8 +39,27 @@ def svg(picture: Picture, standalone: bool = True) -> str:
     return text.replace(INK, "#1f2937" if standalone else "currentColor")
 
 
-_STYLE: Any = {  # matplotlib types the keys one by one
+def draw(picture: Picture, format: Literal["svg", "png", "pdf"]) -> str | bytes:
+    """A picture as a file, for a page of white paper: the fonts are in a PDF, a PNG has 200 dpi."""
+    import matplotlib as mpl
+
+    if format == "svg":
+        return svg(picture)
+    with mpl.rc_context(STYLE):
+        return saved(_figure_of(picture), format)
+
+
+def saved(figure: Figure, format: Literal["png", "pdf"]) -> bytes:
+    """The content of the file; it has no date, so that it is the same again."""
+    out = BytesIO()
+    metadata = {"CreationDate": None} if format == "pdf" else {"Software": None}
+    figure.savefig(out, format=format, dpi=200, metadata=metadata)
+    return out.getvalue()
+
+
+STYLE: Any = {  # matplotlib types the keys one by one
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: journals refuse type 3
     "svg.hashsalt": "cnnstat",
     "font.size": 10,
     "font.family": "sans-serif",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..escaping import visible
 from .blocks import Cell, Derivation, Facts, Line, Picture, Problem, Report, Table, Text
 from .latex_text import CHARACTER, mathematics, text, width_of
 from .text import render_blocks
@@ -58,10 +59,11 @@ def latex(
         elif isinstance(block, Derivation):
             parts.append(_aligned(block))
         elif not isinstance(block, Picture):
-            titles = [block.title, report.title]
             first = tables == 0
             tables += 1
-            head = caption if first and caption is not None else next(filter(None, titles), "")
+            head = block.title or report.title
+            if first and caption is not None:
+                head = visible(caption)
             name = label if first or label is None else f"{label}-{tables}"
             grid = _grid(block, keep_all=all_columns and first)
             parts.append(_float(grid, head, name))
@@ -97,7 +99,7 @@ class _Font:
 
 
 _FONTS = (
-    _Font(r"\small", 4.63), _Font(r"\footnotesize", 4.25), _Font(r"\scriptsize", 3.98),
+    _Font(r"\small", 4.63), _Font(r"\footnotesize", 4.25, 6), _Font(r"\scriptsize", 3.98, 6),
     _Font(r"\tiny", 3.4, 4),
 )  # fmt: skip
 _READABLE = 2  # fonts down to this one are tried before columns are left out
@@ -221,7 +223,7 @@ def _float(grid: _Grid, caption: str, label: str | None) -> str:
         _line([_cell(column, place) for column in grid.columns])
         for place in range(grid.height)
     )  # fmt: skip
-    named = [rf"\caption{{{text(caption)}}}"] if caption else []
+    named = [rf"\caption{{{text(caption, breakable=True)}}}"] if caption else []
     named += [rf"\label{{{label}}}"] if label else []
     setup = _SETUP if any(column.numbers for column in grid.columns) else []
     look = [
@@ -259,10 +261,10 @@ def _line(cells: Sequence[str]) -> str:
 def _specification(column: _ColumnOfCells) -> str:
     if column.numbers:
         numbers = [cell for cell in column.cells if _NUMBER.fullmatch(cell)]
-        whole = max(len(re.sub(r"\D", "", number.partition(".")[0])) for number in numbers)
+        digits = max(len(re.sub(r"\D", "", number.partition(".")[0])) for number in numbers)
         decimals = max(len(number.partition(".")[2]) for number in numbers)
         sign = "+" if any(number[0] in "+−" for number in numbers) else ""
-        return f"S[table-format={sign}{whole}.{decimals}]"
+        return f"S[table-format={sign}{digits}.{decimals}]"
     if column.share is not None:
         return rf">{{\raggedright\arraybackslash}}p{{{column.share:.3f}\linewidth}}"
     return "r" if column.numeric else "l"

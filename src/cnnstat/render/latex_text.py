@@ -32,11 +32,11 @@ _IN_TEXT = {
     **{c: rf"\{c}" for c in "_%&#{}$"},
     **{sign: f"${command}$" for sign, command in SIGNS.items()},
 }  # fmt: skip
+_IN_T1 = frozenset("«»ÐÞðþĐđŊŋ„\u2039\u203a\u201a")
 _OGONEK = "\u0328"
 _LATIN = frozenset(map(chr, [*range(0x20, 0x7F), *range(0xC0, 0x100)])) - frozenset("ÐðÞþ×÷")
 _LIGATURE = re.compile(r"([-,])(?=\1)")  # two are another character in some fonts
-_BREAKABLE = re.compile(r"([._/])(?=.)")
-_WORD = re.compile(r"[^\s._/]{13,}")
+_WORD = re.compile(r"\S{13,}")
 
 CHARACTER = r"""% a character that the font may lack: its number in the place of it
 \ifdefined\cnnstatchar\else
@@ -47,18 +47,19 @@ CHARACTER = r"""% a character that the font may lack: its number in the place of
 
 
 def text(plain: str, breakable: bool = False) -> str:
-    """A text, with its special characters escaped; `breakable`: it may end a line after `.` or `_`.
+    """A text, with its special characters escaped; `breakable`: long words may be broken.
 
     Letters beyond Latin need the definition `CHARACTER`.
     """
     if not breakable:
         return _LIGATURE.sub(r"\1{}", "".join(map(_character, plain)))
-    parts = _BREAKABLE.sub("\\1\0", _WORD.sub(_in_pieces, plain)).split("\0")
+    parts = _WORD.sub(_in_pieces, plain).split("\0")
     return r"\allowbreak{}".join(text(part) for part in parts)
 
 
 def _in_pieces(word: re.Match[str]) -> str:
-    return "\0".join(re.findall(r".{1,12}", word[0]))
+    """The word with marks where it may be broken: after `.`, `_`, `/`, or where it is long."""
+    return "\0".join(re.findall(r"[^._/]{1,12}[._/]?|[._/]", word[0]))
 
 
 def _character(character: str) -> str:
@@ -67,14 +68,15 @@ def _character(character: str) -> str:
     if character in _LATIN:
         return character
     number = f"{ord(character):04X}"
-    if _OGONEK in unicodedata.normalize("NFD", character):  # pdfLaTeX has it in T1 alone
+    # pdfLaTeX has these in the encoding T1 alone, and fails in others
+    if character in _IN_T1 or _OGONEK in unicodedata.normalize("NFD", character):
         character = rf"\detokenize{{{character}}}"
     return rf"\cnnstatchar{{{number}}}{{{character}}}"
 
 
 def width_of(plain: str) -> float:
     """The width of a text, in digits; of a letter beyond Latin that of its number."""
-    return sum(1 if c in _LATIN else 1.7 if c in _IN_TEXT else 6.5 for c in plain)
+    return sum(1 if c in _LATIN else 1.5 if c in _IN_TEXT else 6.5 for c in plain)
 
 
 # ---------------------------------------------------------------- formulas

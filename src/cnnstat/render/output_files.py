@@ -5,27 +5,29 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import OutputError
 
 
-def write_files(files: dict[Path, str]) -> None:
+def write_files(files: Mapping[Path, str | bytes]) -> None:
     """Write all files or none: all are written under other names before any is renamed."""
     drafts: dict[Path, Path] = {}
     try:
-        for file, text in files.items():
+        for file, content in files.items():
+            data = content.encode("utf-8") if isinstance(content, str) else content
             if file.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a directory")
             if file.exists() and not file.is_file():  # write into a pipe or a device
-                file.write_text(text, encoding="utf-8", newline="")
+                file.write_bytes(data)
                 continue
             target = file.resolve()  # replace the target of a link, not the link
             # a long name would be too long with a suffix
             handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}-", dir=target.parent)
             drafts[target] = Path(name)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as draft:
-                draft.write(text)
+            with os.fdopen(handle, "wb") as draft:
+                draft.write(data)
             mode = target.stat().st_mode if target.exists() else 0o666 & ~_umask()
             drafts[target].chmod(mode & 0o7777)
         for file, written in drafts.items():

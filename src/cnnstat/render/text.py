@@ -35,20 +35,21 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
     `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
     lines.
     """
-    if not report.title:
-        return render_blocks(report.blocks, width, decorated)
-    lines: list[StyledLine] = [((report.title, "bold"),)]
+    return _joined(styled_lines(report, width, decorated), decorated)
+
+
+def styled_lines(report: Report, width: int | None, decorated: bool) -> list[StyledLine]:
+    """The lines of the report; see `render`."""
+    lines: list[StyledLine] = [((report.title, "bold"),)] if report.title else []
     for block in report.blocks:
-        lines += _with_gap(_block(block, width, decorated))
-    return _joined(lines, decorated)
+        gap = _with_gap(_block(block, width, decorated))
+        lines += gap if lines else gap[1:]
+    return lines
 
 
 def render_blocks(blocks: Sequence[Block], width: int | None, decorated: bool) -> str:
     """Lay blocks out without a title, an empty line between them; see `render`."""
-    lines: list[StyledLine] = []
-    for block in blocks:
-        lines += _with_gap(_block(block, width, decorated))
-    return _joined(lines[1:], decorated)
+    return _joined(styled_lines(Report("", tuple(blocks)), width, decorated), decorated)
 
 
 def _joined(lines: Sequence[StyledLine], decorated: bool) -> str:
