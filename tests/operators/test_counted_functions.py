@@ -80,6 +80,8 @@ FACTS = {
     "left shift": (lambda c: c << 1, [COUNTS], 0, 10),
     "gamma": (torch.lgamma, [ROW], 0, 10),
     "bessel": (torch.special.bessel_j0, [ROW], 0, 10),
+    # each index is compared with each class; laying the result out anew runs no other operator
+    "one-hot": (lambda i: F.one_hot(i, 6), [COUNTS], 0, 10 * 6),
     # parts of complex numbers: real and imaginary, or magnitude and angle
     "complex": (torch.complex, [ROW, ROW.clone()], 0, 0),
     "polar": (torch.polar, [ROW, ROW.clone()], 0, 4 * 10),

@@ -18,8 +18,6 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ... import fast_meta
-
 _aten: Any = torch.ops.aten  # its operators are attributes made on demand
 Strides = Sequence[Any]
 
@@ -64,9 +62,11 @@ def composite_layouts() -> Iterator[None]:
 
 def _laid_out(name: str) -> Callable[..., Any]:
     operator = getattr(_aten, name).default
+    in_cpp = torch._C.DispatchKey.CompositeImplicitAutograd
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        result = fast_meta.decomposition_of(operator)(*args, **kwargs)
+        # torch's decomposition in Python, where there is one, runs other operators
+        result = operator._op_dk(in_cpp, *args, **kwargs)
         with torch._C._AutoDispatchBelowAutograd(), _disable_current_modes():
             lay_out(f"aten.{name}", args, kwargs, result)
         return result
