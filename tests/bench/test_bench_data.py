@@ -13,11 +13,28 @@ from PIL import Image
 
 import cnnstat
 from cnnstat.bench.batches import Batches, Placement
-from cnnstat.bench.datasets import Data, default_folder, load_data
+from cnnstat.bench.datasets import Data, data_name, default_folder, load_data
 from cnnstat.bench.machine import import_extra
 from cnnstat.bench.results import Protocol
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError
+
+SPELLINGS = [
+    ("FashionMNIST", "fashion-mnist"),
+    ("fashion_mnist", "fashion-mnist"),
+    ("CIFAR-10", "cifar10"),
+    ("cifar_10", "cifar10"),
+    ("MNIST", "mnist"),
+    ("Synthetic", "synthetic"),
+    ("folder:My_Images", "folder:My_Images"),
+    ("imagenet", "imagenet"),
+]
+
+
+@pytest.mark.parametrize(("typed", "name"), SPELLINGS)
+def test_spellings(typed: str, name: str) -> None:
+    assert data_name(typed) == name
+
 
 MODEL = """
 from torch import nn

@@ -95,6 +95,33 @@ def test_names_lead_to_one_device() -> None:
     assert device_named("Tesla T4").name == "t4"
 
 
+SPELLINGS = [
+    ("rtx3090", "rtx-3090"),
+    ("RTX 4090", "rtx-4090"),
+    ("geforce rtx 3090", "rtx-3090"),
+    ("A100", "a100-sxm-80gb"),
+    ("A100-80GB", "a100-sxm-80gb"),
+    ("a100 40 GB", "a100-sxm-40gb"),
+    ("A100 PCIe 40GB", "a100-pcie-40gb"),
+    ("h100_pcie", "h100-pcie"),
+    ("nvidia h100", "h100-sxm"),
+    ("H100 SXM5", "h100-sxm"),
+    ("V100-32GB", "v100-sxm"),
+    ("MI300X", "mi300x"),
+]
+
+
+@pytest.mark.parametrize(("typed", "name"), SPELLINGS)
+def test_spellings(typed: str, name: str) -> None:
+    assert device_named(typed).name == name
+
+
+@pytest.mark.parametrize("typed", ["80gb", "sxm", "rtx", "100", "gtx1080", "nvidia", "rtx3080"])
+def test_what_names_no_device_or_several(typed: str) -> None:
+    with pytest.raises(UsageError, match="unknown device"):
+        device_named(typed)
+
+
 def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown device 'h10': did you mean .*h100-sxm"):
         device_named("h10")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +187,16 @@ _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {
     "cifar10": _of_torchvision,
     "folder": _folder,
 }
+
+
+def data_name(text: str) -> str:
+    """The name of the data in cnnstat's spelling: fashion-mnist for `FashionMNIST`."""
+    known = {_plain(name): name for name in (*_DATA, "synthetic") if name != "folder"}
+    return known.get(_plain(text), text)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name).lower()
 
 
 def load_data(protocol: Protocol, sides: Sequence[int]) -> Data:

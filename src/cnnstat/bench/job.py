@@ -18,6 +18,7 @@ from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, 
 from ..errors import UsageError
 from ..inputs import parse_input
 from ..version import __version__
+from .datasets import data_name
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
 from .largest_batch import largest_batch
@@ -43,6 +44,7 @@ def measure_models(
     """
     fitted = protocol.get("batch_size") == "auto"
     chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
+    chosen = structs.replace(chosen, data=data_name(chosen.data))
     sizes = () if input is None else (str(parse_sizes(input, "bench")),)
     job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
     _check(job)

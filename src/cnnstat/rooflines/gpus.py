@@ -9,6 +9,8 @@ peak depends on the clock under load, and `cnnstat devices --measure` measures i
 
 from __future__ import annotations
 
+import re
+
 from ..choices import PRECISIONS, RooflinePrecision, precisions_of
 from ..errors import UsageError, closest
 from ..units import parse_quantity
@@ -96,6 +98,8 @@ SHORT = {"h100": "h100-sxm", "h200": "h200-sxm", "a100": "a100-sxm-80gb", "v100"
 def device_named(name: str) -> Device:
     """The device with a name, or with the name its driver reports: `NVIDIA H100 80GB HBM3`.
 
+    Capitals, spaces and hyphens do not matter; without a form factor it is the fastest variant.
+
     Raises:
         UsageError: the name is unknown.
     """
@@ -105,6 +109,10 @@ def device_named(name: str) -> Device:
     word = SHORT.get(word, word)
     if word in by_name:
         return by_name[word]
+    parts = _parts_of(name)
+    same = [d for d in DEVICES if parts and parts <= _parts_of(d.name) | _parts_of(d.title)]
+    if len({re.split("-(?:sxm|pcie)", device.name)[0] for device in same}) == 1:
+        return same[0]
     names = [device.name for device in DEVICES]
     close = closest(word, names)
     raise UsageError(
@@ -112,6 +120,14 @@ def device_named(name: str) -> Device:
         f"known: {', '.join(names)}",
         hint="--device-peaks fp32=1.2T,bandwidth=40G, or cnnstat devices --measure on it",
     )
+
+
+def _parts_of(name: str) -> set[str]:
+    """The words of a name, as `RTX 3090`, `rtx3090` and `GeForce RTX-3090` all have them."""
+    text = re.sub(r"nvidia|geforce|tesla|amd|instinct|hbm\d\w*", " ", name.lower())
+    text = re.sub(r"(\d+)\s*(gb|gib)\b", r"\1gb", re.sub(r"(rtx|gtx)(?=\d)", r"\1 ", text))
+    words = set(re.findall(r"[a-z0-9]+", text))
+    return {re.sub(r"^(sxm)\d*$", r"\1", word) for word in words}
 
 
 def device_of_peaks(text: str) -> Device:
