@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -249,3 +250,8 @@ def test_what_becomes_a_tensor(
 ) -> None:  # fmt: skip
     found = parse_arguments(inputs, named)
     assert (found.positional, found.named) == (positional, by_name)
+
+
+@pytest.mark.parametrize("alias", ["long", "int", "short", "half", "float", "double"])
+def test_other_names_of_dtypes(alias):
+    assert f"torch.{parse_input(f'2,3:{alias}').dtype}" == str(getattr(torch, alias))

@@ -25,6 +25,11 @@ DTYPES = (
     "float32", "float64", "float16", "bfloat16", "complex64", "complex128",
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
+_ALIASES = {
+    "long": "int64", "int": "int32", "short": "int16", "half": "float16", "float": "float32",
+    "double": "float64",
+}  # fmt: skip
+"""torch's other names."""
 _EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
 _DIGITS = 18  # more do not fit into a 64-bit size
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
@@ -83,6 +88,7 @@ def parse_input(text: str) -> InputSpec:
     if equals and not _NAME.fullmatch(name.strip()):
         raise _malformed(text, 0, "a keyword is a Python name")
     sizes, colon, dtype = rest.partition(":")
+    dtype = _ALIASES.get(dtype.strip(), dtype)
     if colon and dtype.strip() not in DTYPES:
         reason = f"unknown dtype {dtype.strip()!r}; known: {', '.join(DTYPES)}"
         raise _malformed(text, start + len(sizes) + 1, reason)

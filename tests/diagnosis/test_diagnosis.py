@@ -685,3 +685,12 @@ def test_the_first_suggestion_is_mostly_what_was_broken():
     results, _ = benchmark.asked(40, seed=3)
     assert results["first"] >= 34
     assert results["undiagnosed"] == 0
+
+
+def test_a_missing_flatten_is_explained_by_what_the_user_sees():
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2), nn.Linear(16 * 13 * 13, 10))
+    with pytest.raises(cnnstat.ShapeError) as caught:
+        cnnstat.analyze(model, (4, 3, 28, 28))
+    got, origin, *_ = caught.value.diagnosis.errors[0].explanation
+    assert got.startswith("input is 4×16×13×13 (N, C, H, W), the layer takes 2704 features")
+    assert origin.endswith("flattened, an example has 16 × 13 × 13 = 2704")

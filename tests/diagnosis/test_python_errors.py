@@ -255,3 +255,11 @@ def test_a_written_factor_is_not_divided_again(tmp_path):
     edits = [fix.edit for fix in error.fixes]
     assert "nn.BatchNorm2d(w * 4)" in edits
     assert not any("//" in edit for edit in edits)
+
+
+def test_the_export_of_a_notebook(tmp_path):
+    file = tmp_path / "notebook.py"
+    file.write_text("get_ipython().run_line_magic('matplotlib', 'inline')\nfrom torch import nn\n"
+                    "Net = nn.Sequential(nn.Linear(2, 2))\n")  # fmt: skip
+    with pytest.raises(cnnstat.ModelError, match="a notebook's export: delete the lines with get_"):
+        cnnstat.analyze(f"{file}:Net", (1, 2))

@@ -71,11 +71,34 @@ class _Explanation:
     def _sizes(self) -> Iterator[str]:
         m = self.mismatch
         assert m.operand is not None
+        written = self._before_rows(m.operand)
+        if written is not None:
+            yield from self._unflattened(written, m)
+            return
         shape = format_shape(m.operand.shape)
         yield f"input is {shape}, the layer takes {counted(m.expected, m.kind)}"
         origin = self._origin_of_size(m, m.operand)
         if origin:
             yield origin
+
+    def _before_rows(self, operand: TensorSpec) -> TensorSpec | None:
+        """What a linear layer got, if it laid that out as rows itself: the user saw only that."""
+        call = self.failure.calls[-1] if self.failure.calls else None
+        op = self.provenance.op_behind(operand)
+        is_layer = call is not None and call.module is not None and op is not None
+        if not is_layer or op is None or call is None or op.call != call.index:
+            return None
+        view = view_of(op)
+        return view.x if isinstance(view, Reshape) and len(view.x.shape) > 2 else None
+
+    def _unflattened(self, x: TensorSpec, m: Mismatch) -> Iterator[str]:
+        axes = {4: " (N, C, H, W)", 5: " (N, C, D, H, W)"}.get(len(x.shape), "")
+        features = f"the layer takes {counted(m.expected, m.kind)} along the last axis"
+        yield f"input is {format_shape(x.shape)}{axes}, {features}, which has {x.shape[-1]}"
+        source = self.provenance.shaped_by(x)
+        product = format_shape(x.shape[1:]).replace("×", " × ")
+        flattened = f"flattened, an example has {product} = {prod(x.shape[1:])}"
+        yield f"it comes from {source}" + (f"; {flattened}" if axes else "")
 
     def _origin_of_size(self, m: Mismatch, operand: TensorSpec) -> str | None:
         """`512 = 32 × 4 × 4, from features (MaxPool2d) flattened at my_model.py:18`."""

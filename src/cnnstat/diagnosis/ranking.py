@@ -100,10 +100,9 @@ def setting_features(
 def _stride_and_width(uses: list[Use], value: int, failure: Failure) -> bool:
     """Whether a map loses its sides and gains no channels, or gains channels with all its sides."""
     strides = [use for use in uses if use.name == "stride" and use.module.base.startswith("Conv")]
-    return bool(strides) and any(
-        (value > 1) is not grows(use.module.path, failure)
-        for use in strides if "Transpose" not in use.module.base
-    )  # fmt: skip
+    growths = [grows(use.module.path, failure) for use in strides
+               if "Transpose" not in use.module.base]  # fmt: skip
+    return any(growth is not None and (value > 1) is not growth for growth in growths)
 
 
 def _chosen(

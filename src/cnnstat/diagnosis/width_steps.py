@@ -47,14 +47,17 @@ def more_in_steps(settings: Mapping[str, Mapping[str, Any]], failure: Failure) -
     return more
 
 
-def grows(path: str, failure: Failure) -> bool:
-    """Whether the block of a layer, or the layer, makes more channels than it takes."""
+def grows(path: str, failure: Failure) -> bool | None:
+    """Whether the block of a layer, or the layer, makes more channels than it takes.
+
+    None for one that has not run.
+    """
     block = block_of(path, failure)
     begun = next((c for c in failure.trace.calls if c.path == block and c.inputs), None)
     last = _last_layer(block, failure)
     after = None if last is None else width_of(last.settings)
     if begun is None or after is None:
-        return False
+        return None
     return after > next(iter(begun.inputs[0].shape[1:2]), after)
 
 

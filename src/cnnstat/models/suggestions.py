@@ -47,6 +47,9 @@ def _in_circle(path: Path) -> bool:
     return False
 
 
+_OF_NOTEBOOKS = {"get_ipython", "display"}
+
+
 def suggestions(error: BaseException, file: str | None) -> list[str]:
     """Existing names close to the misspelt one; if the file has several, all of them by line."""
     if not isinstance(error, AttributeError | NameError | ImportError):
@@ -59,6 +62,8 @@ def suggestions(error: BaseException, file: str | None) -> list[str]:
     if len(found) > 1:
         return [f"line {x.line}: {x.written} — {x.hint}" for x in found]
     close = close_names(error)
+    if isinstance(error, NameError) and error.name in _OF_NOTEBOOKS:
+        return [f"a notebook's export: delete the lines with {error.name}"]
     return [f"did you mean {', '.join(close)}?"] if close else []
 
 
