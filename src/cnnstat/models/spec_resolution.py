@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CnnstatError, ModelError, NotFound, UsageError
+from ..run_config import named_objects
 from . import hub, source_scan
 from .foreign_files import is_foreign, refusal
 from .known_names import (
@@ -52,7 +53,7 @@ def resolve(spec: str) -> Resolved:
         UsageError: it names no model, or several; the nearest ones are named.
         ModelError: it is a file or an address that has no model to run.
     """
-    if spec in CATALOG or spec in known_names():
+    if spec in named_objects.get() or spec in CATALOG or spec in known_names():
         return Resolved(spec)
     meant = _meaning(spec.strip())
     if meant == spec:
