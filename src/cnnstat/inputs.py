@@ -25,11 +25,8 @@ DTYPES = (
     "float32", "float64", "float16", "bfloat16", "complex64", "complex128",
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
-_ALIASES = {
-    "long": "int64", "int": "int32", "short": "int16", "half": "float16", "float": "float32",
-    "double": "float64",
-}  # fmt: skip
-"""torch's other names."""
+_ALIASES = {"long": "int64", "short": "int16", "half": "float16", "double": "float64"}
+"""torch's other names; `int` and `float` have other sizes in Python."""
 _EXPECTED = "expected sizes separated by commas, e.g. 1,3,224,224 or ids=1,128:int64"
 _DIGITS = 18  # more do not fit into a 64-bit size
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
