@@ -23,6 +23,7 @@ from cnnstat.linting.pages import index_of, page_of
 from cnnstat.linting.rules import RULES
 from cnnstat.models.model_sources import SOURCES
 from cnnstat.models.shipped_names import FOLDER, Row, text_of
+from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import render
 from cnnstat.render.json import schema
 
@@ -78,7 +79,9 @@ def _rules() -> dict[Path, str]:
 
 def _names() -> dict[Path, str]:
     """The models of the packages, for machines without them."""
-    found = {}
+    paths = {n: [x.path for x in cnnstat.analyze(n).layers if x.kind == "module"] for n in CATALOG}
+    lines = ["\t".join([name, *dict.fromkeys(layers)]) + "\n" for name, layers in paths.items()]
+    found = {FOLDER / "layers.tsv": "".join(lines)}
     for source in SOURCES:
         if find_spec(source) is None:
             continue

@@ -35,6 +35,13 @@ Schedule = Literal["constant", "cosine", "step"]
 Init = Literal["xavier", "default"]
 """Initial weights; `default` are those of the model's constructor."""
 
+DATA: dict[str, str] = {
+    "digits": "1,797 handwritten digits, no download", "fashion-mnist": "60,000 grey images",
+    "mnist": "60,000 handwritten digits", "cifar10": "50,000 colour images",
+    "folder:": "a folder for each class", "synthetic": "noise: speed only",
+}  # fmt: skip
+"""The data that `bench` trains on."""
+
 Severity = Literal["error", "warning", "hint"]
 """How sure and how bad a finding of `lint` is."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

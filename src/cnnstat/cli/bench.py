@@ -17,6 +17,7 @@ from ..choices import (
 )
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
+from .completion import complete_data
 from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -43,7 +44,7 @@ def command(
     ] = None,
     data: Annotated[
         str,
-        typer.Option("--data", metavar="NAME", help="digits, fashion-mnist, mnist, cifar10, "
+        typer.Option("--data", metavar="NAME", autocompletion=complete_data, help="digits, fashion-mnist, mnist, cifar10, "
                      "folder:PATH (a folder for each class), or synthetic (speed only)."),
     ] = "digits",
     data_dir: Annotated[

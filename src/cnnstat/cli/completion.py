@@ -1,35 +1,107 @@
-"""Shell completion of model names. It imports no torch and runs no code of the user."""
+"""Shell completion. It imports no torch and runs no code of the user."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
 
 from ..models.zoo.catalog import CATALOG
 
-# The source and colon before the word to complete, if the shell has split them off.
+Completions = list[tuple[str, str]]
+"""What completes a word, each with its description."""
+
+# The source or file and the colon before the word to complete, if the shell has split them off.
 _split_off = ""
 
 
-def complete_model(incomplete: str) -> list[tuple[str, str]]:
-    """Built-in names and those of pyproject.toml; after `SOURCE:` the names that it had last."""
-    from ..models.name_cache import remembered
+def complete_model(incomplete: str) -> Completions:
+    """Names, and models in Python files; after `SOURCE:` the names of the source."""
     from ..models.user_names import known_names
 
-    source, colon, name = (_split_off + incomplete).partition(":")
+    place, colon, name = (_split_off + incomplete).rpartition(":")
     if colon:
-        prefix = "" if _split_off else f"{source}:"
-        return [(f"{prefix}{n}", "") for n in remembered(source) if n.startswith(name)]
+        prefix = "" if _split_off else f"{place}:"
+        return [(f"{prefix}{n}", "") for n in _names_in(place) if n.startswith(name)]
     built_in = [(n, e.summary) for n, e in CATALOG.items() if n.startswith(incomplete)]
-    return built_in + [(n, "your own") for n in known_names() if n.startswith(incomplete)]
+    named = [(n, "your own") for n in known_names() if n.startswith(incomplete)]
+    sources = complete_source(incomplete) if incomplete else []
+    return [*built_in, *named, *sources, *_in_files(incomplete)]
 
 
-def complete_source(incomplete: str) -> list[tuple[str, str]]:
+def _names_in(place: str) -> Iterable[str]:
+    """The models of a source, or of a Python file, which is not run."""
+    from ..models.known_names import names_of
+    from ..models.source_scan import functions_of, models_of
+
+    if not place.endswith(".py"):
+        return names_of(place)
+    return [*models_of(Path(place)), *functions_of(Path(place))]
+
+
+def _in_files(incomplete: str) -> Completions:
+    """`FILE.py:NAME` of the models in the Python files whose path begins so, and folders."""
+    from ..models.source_scan import models_of, python_files
+
+    above, slash, begin = incomplete.rpartition("/")
+    folder = Path(above or slash or ".")
+    found = [
+        (f"{above}{slash}{file.name}:{name}", "")
+        for file in python_files(folder)
+        if file.name.startswith(begin)
+        for name in models_of(file)
+    ]
+    if not incomplete:
+        return found
+    try:
+        below = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return found
+    return found + [(f"{above}{slash}{n}/", "") for n in below if n.startswith(begin)]
+
+
+def complete_source(incomplete: str) -> Completions:
     """The sources that `cnnstat list` takes as its argument."""
     from ..models.model_sources import SOURCES
 
     if _split_off:  # after the colon nothing follows
         return []
     return [(f"{s}:", f"the models of {s}") for s in SOURCES if s.startswith(incomplete)]
+
+
+def complete_layer(context: typer.Context, incomplete: str) -> Completions:
+    """The layers of the model that was typed before."""
+    from ..models.layer_names import layers_of
+
+    model = context.params.get("model")
+    layers = layers_of(model) if isinstance(model, str) else []
+    return [(path, "") for path in layers if path.startswith(incomplete)]
+
+
+def complete_columns(incomplete: str) -> Completions:
+    """The last of the columns in a list with commas; `+NAME` too."""
+    from ..analysis.layer_table import COLUMNS
+
+    before, comma, last = incomplete.rpartition(",")
+    plus = "+" if last.startswith("+") else ""
+    begin = last.removeprefix("+")
+    return [(f"{before}{comma}{plus}{n}", "") for n in COLUMNS if n.startswith(begin)]
+
+
+def complete_device(incomplete: str) -> Completions:
+    from ..rooflines.gpus import DEVICES, SHORT
+
+    titles = {device.name: device.title for device in DEVICES}
+    titles |= {short: titles[name] for short, name in SHORT.items()}
+    return [(n, titles[n]) for n in sorted(titles) if n.startswith(incomplete.lower())]
+
+
+def complete_data(incomplete: str) -> Completions:
+    from ..choices import DATA
+
+    return [(name, about) for name, about in DATA.items() if name.startswith(incomplete)]
 
 
 def join_words_of_bash() -> None:
@@ -40,8 +112,12 @@ def join_words_of_bash() -> None:
         return
     current = int(at)
     colon = current if words[current : current + 1] == [":"] else current - 1
-    if colon < 1 or words[colon : colon + 1] != [":"]:
-        return
-    _split_off = f"{words[colon - 1]}:"
-    words[colon - 1 : current + 1] = words[colon + 1 : current + 1] or [""]
-    os.environ.update(COMP_WORDS="\n".join(words), COMP_CWORD=str(colon - 1))
+    if colon >= 1 and words[colon : colon + 1] == [":"]:
+        _split_off = f"{words[colon - 1]}:"
+        words[colon - 1 : current + 1] = words[colon + 1 : current + 1] or [""]
+        current = colon - 1
+    for at_word in range(len(words) - 2, 0, -1):  # the words before it: explain timm : x lay
+        if words[at_word] == ":" and at_word < current - 1:
+            words[at_word - 1 : at_word + 2] = ["".join(words[at_word - 1 : at_word + 2])]
+            current -= 2
+    os.environ.update(COMP_WORDS="\n".join(words), COMP_CWORD=str(current))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..models.model_sources import specs_in_help
+from .completion import complete_layer
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -35,7 +36,7 @@ def command(
     layer: Annotated[
         str,
         typer.Argument(
-            metavar="LAYER", show_default=False,
+            metavar="LAYER", show_default=False, autocompletion=complete_layer,
             help="Its path as cnnstat shapes shows it, or the end of it if no other ends so: "
             "features.0. LAYER#2 is its second call.",
         ),

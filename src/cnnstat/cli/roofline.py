@@ -9,6 +9,7 @@ import typer
 from ..choices import OptimizerName, RooflinePrecision
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
+from .completion import complete_device
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -39,6 +40,7 @@ def command(
     device: Annotated[
         str | None,
         typer.Option("--device", "-D", metavar="NAME", show_default=False,
+                     autocompletion=complete_device,
                      help="A name of cnnstat devices, or a FILE.json that was measured."),
     ] = None,
     device_peaks: Annotated[

@@ -15,7 +15,7 @@ from ..inputs import Argument, parse_inputs
 from ..models.spec_resolution import resolve
 from ..models.user_names import may_be_registered
 from ..render.options import Format, PictureFormat
-from .completion import complete_model
+from .completion import complete_columns, complete_model
 from .terminal import echo_note
 
 
@@ -27,11 +27,11 @@ def model_argument(help: str, metavar: str = "MODEL") -> Any:
     )  # fmt: skip
 
 
-def _understood(typed: Any) -> Any:
+def _understood(context: typer.Context, typed: Any) -> Any:
     """What was typed for MODEL as specs, with a note on standard error for each that differs."""
     if isinstance(typed, list | tuple):
-        return [_understood(spec) for spec in typed]
-    if not isinstance(typed, str) or may_be_registered(typed):
+        return [_understood(context, spec) for spec in typed]
+    if context.resilient_parsing or not isinstance(typed, str) or may_be_registered(typed):
         return typed
     spec, note = resolve(typed)
     if note:
@@ -79,7 +79,7 @@ LaneOption = Annotated[
 ColumnsOption = Annotated[
     str | None,
     typer.Option(
-        "--columns", "-c", metavar="LIST", show_default=False,
+        "--columns", "-c", metavar="LIST", show_default=False, autocompletion=complete_columns,
         help="Columns by name, separated by commas; +NAME adds one to the usual ones: type, role, "
         "input, output, kernel, padding, receptive-field, stride, params, params-share, macs, "
         "macs-share, backward-macs, other-ops, activation.",

@@ -41,6 +41,12 @@ def shipped_version(source: str) -> str:
     return "".join(_lines(source)[:1])
 
 
+def shipped_layers(name: str) -> tuple[str, ...]:
+    """The paths of the layers of a built-in network; empty for any other name."""
+    rows = (line.split("\t") for line in _lines("layers"))
+    return next((tuple(paths) for network, *paths in rows if network == name), ())
+
+
 @cache
 def _lines(source: str) -> tuple[str, ...]:
     try:
