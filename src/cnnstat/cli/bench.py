@@ -44,7 +44,8 @@ def command(
     ] = None,
     data: Annotated[
         str,
-        typer.Option("--data", metavar="NAME", autocompletion=complete_data, help="digits, fashion-mnist, mnist, cifar10, "
+        typer.Option("--data", metavar="NAME", autocompletion=complete_data,
+                     help="digits, fashion-mnist, mnist, cifar10, "
                      "folder:PATH (a folder for each class), or synthetic (speed only)."),
     ] = "digits",
     data_dir: Annotated[
