@@ -1,13 +1,16 @@
 """Draw the screenshots in docs/pictures: `python docs/screenshots.py [NAME...]`.
 
-A function per picture, named like its file. It needs Debian's chromium and the extra `dev`.
+A function per picture, named like its file. It needs the extra `dev` and Debian's chromium; for
+the page of LaTeX pdflatex and poppler-utils.
 """
 
 from __future__ import annotations
 
 import io
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +56,33 @@ def notebook(theme: str) -> str:
     return html
 
 
+PAPER = r"""\documentclass{article}
+\usepackage{booktabs,siunitx}
+\pagestyle{empty}
+\begin{document}
+Table~\ref{tab:resnet18} has the layers.
+%s
+\end{document}
+"""
+
+
+def latex_page() -> bytes:
+    """The upper half of a page with the table, by pdfLaTeX and poppler's pdftoppm."""
+    table = cnnstat.analyze("resnet18").to_latex(
+        depth=1, columns="output,params,macs", caption="ResNet-18 on ImageNet", label="tab:resnet18"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "paper.tex").write_text(PAPER % table, encoding="utf-8")
+        for _ in range(2):  # the second time with the numbers of the references
+            subprocess.run(["pdflatex", "-interaction=batchmode", "paper"], cwd=folder, check=True)
+        command = ["pdftoppm", "-r", "110", "-png", "-singlefile", "paper.pdf", "page"]
+        subprocess.run(command, cwd=folder, check=True)
+        page = Image.open(Path(folder, "page.png"))
+        out = io.BytesIO()
+        page.crop((100, 100, page.width - 100, page.height * 2 // 3)).save(out, format="png")
+    return out.getvalue()
+
+
 @contextmanager
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
@@ -75,7 +105,7 @@ def shot(html: str, scheme: str, width: int = WIDTH, height: int = HEIGHT) -> by
 
 PICTURES: dict[str, Callable[[], bytes]] = {
     "notebook-light": notebook_light, "notebook-dark": notebook_dark,
-    "report-light": report_light, "report-phone": report_phone,
+    "report-light": report_light, "report-phone": report_phone, "latex-page": latex_page,
 }  # fmt: skip
 
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0e7490", "#c026d3", "#ca8a04", "#16a34a", "#2563eb", "#dc2626", "#64748b", "#92400e",
            "#7dd3fc")  # fmt: skip
+# on paper without colours series differ by these
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "----", "**")
+_HATCH_INK = "#ffffff"
+_LINES = ("-", "--", "-.", ":")
+_MARKERS = "os^Dv<>PX"
 INK = "#010203"  # replaced by the text colour of the page
 
 
@@ -59,6 +64,7 @@ def saved(figure: Figure, format: Literal["png", "pdf"]) -> bytes:
 
 STYLE: Any = {  # matplotlib types the keys one by one
     "svg.fonttype": "none",
+    "hatch.linewidth": 0.7,
     "pdf.fonttype": 42,  # TrueType: journals refuse type 3
     "svg.hashsalt": "cnnstat",
     "font.size": 10,
@@ -105,7 +111,9 @@ def _bars(bars: Bars) -> Figure:
         offsets = [row + (place - (series - 1) / 2) * height for row in range(groups)]
         values = [group[place] or 0 for _, group in bars.groups]
         colour = COLOURS[place % len(COLOURS)]
-        drawn.append(axes.barh(offsets, values, height * 0.9, color=colour))
+        hatch = _HATCHES[place % len(_HATCHES)]
+        drawn.append(axes.barh(offsets, values, height * 0.9, color=colour, hatch=hatch,
+                               edgecolor=_HATCH_INK, linewidth=0))  # fmt: skip
         for offset, (_, group) in zip(offsets, bars.groups, strict=True):
             if (value := group[place]) is not None:
                 text = format_count(value)
@@ -136,6 +144,9 @@ def _areas(areas: Areas) -> Figure:
     times = [time for time, _ in areas.points]
     values = list(zip(*(heights for _, heights in areas.points), strict=True))
     drawn = axes.stackplot(times, *values, colors=COLOURS, step="post", linewidth=0)
+    for place, area in enumerate(drawn):
+        area.set_hatch(_HATCHES[place % len(_HATCHES)])
+        area.set_edgecolor(_HATCH_INK)
     most = max((sum(heights) for _, heights in areas.points), default=1)
     axes.set_xlim(times[0], max(times[-1], times[0] + 1))
     axes.set_ylim(0, most * 1.12)
@@ -172,7 +183,7 @@ def _curves(curves: Curves) -> Figure:
         drawn = []
         for number, curve in enumerate(panel.curves):
             xs, ys = zip(*curve.points, strict=True)
-            marker = "o" if len(xs) == 1 else "-"
+            marker = "o" if len(xs) == 1 else _LINES[number % len(_LINES)]
             drawn += axes.plot(xs, ys, marker, color=COLOURS[number % len(COLOURS)], linewidth=1.6)
         _set_title(axes, panel.title)
         axes.set_xlabel(panel.x_title, color=INK)
@@ -238,7 +249,7 @@ def _dots(axes: Any, dots: tuple[Dot, ...]) -> None:
         drawn.append(axes.scatter(
             [dot.intensity for dot in members], [dot.rate for dot in members],
             [24 + min(900 * dot.share, 250) for dot in members], COLOURS[place % len(COLOURS)],
-            alpha=0.7, linewidths=0,
+            marker=_MARKERS[place % len(_MARKERS)], alpha=0.7, linewidths=0,
         ))  # fmt: skip
     if drawn:
         axes.legend(drawn, groups, frameon=False, labelcolor=INK, loc="upper left")
