@@ -102,6 +102,7 @@ def test_errors_have_no_traceback(cell: Callable[[str], Any], line: str, message
 def test_other_outputs_are_those_of_the_command_line(
     cell: Callable[[str], Any], tmp_path: Path
 ) -> None:
+    assert "Usage" in cell("%cnnstat").stdout
     assert cell("%cnnstat --version").stdout.startswith("cnnstat ")
     done = cell(f"%cnnstat net x --output {tmp_path / 'run.json'}")
     assert done.success, done.text

@@ -66,7 +66,7 @@ def run_line(line: str, variables: Mapping[str, Any]) -> None:
     except UsageError as error:
         echo_error(error)
         raise CommandFailed(error.exit_status) from None
-    words, models = _understood(typed, variables)
+    words, models = _understood(typed or ["--help"], variables)
     if words and words[0] in models and words[0] not in commands:
         words = ["shapes", *words]
     token = named_objects.set({} if words[:1] and words[0] in _BY_NAME_ONLY else models)

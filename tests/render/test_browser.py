@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import cnnstat
 from cnnstat.render import render
@@ -235,6 +236,17 @@ def test_page(shown: Callable[..., Any], scheme: str, width: int) -> None:
                           "(document.querySelector('.rows').closest('.scroll'))")  # fmt: skip
     assert moved > 100 if width == 390 else moved == 0
     assert page.evaluate(left) == before, "the first column stays"
+
+
+def test_long_names_wrap(shown: Callable[..., Any]) -> None:
+    net = nn.Sequential()
+    net.add_module("name" * 80, nn.Conv2d(3, 4, 3))
+    analysis = cnnstat.analyze(net, (1, 3, 8, 8))
+    for html, width in ((analysis._repr_html_(), 1000), (analysis.to_html(), 390)):
+        page = shown(html, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        (cell,) = (e for e in page.evaluate(MEASURE) if "name" in e["kind"].split())
+        assert 60 < cell["height"] < 600
 
 
 VISIBLE = """[...document.querySelectorAll(".rows tbody tr")]
