@@ -24,7 +24,7 @@ from cnnstat.linting.rules import RULES
 from cnnstat.models.model_sources import SOURCES
 from cnnstat.models.shipped_names import FOLDER, Row, text_of
 from cnnstat.models.zoo.catalog import CATALOG
-from cnnstat.render import render
+from cnnstat.render import Options, render
 from cnnstat.render.json import schema
 
 ROOT = Path(__file__).parent.parent
@@ -41,10 +41,11 @@ def _reports() -> dict[Path, str]:
     same = [msgspec.structs.replace(analysis, tool=TOOL) for analysis in comparison.analyses]
     comparison = msgspec.structs.replace(comparison, tool=TOOL, analyses=tuple(same))
     base = ROOT / "reports" / "nin-vs-alexnet"
-    markdown = render(comparison, "markdown", linked_from=base.with_suffix(".md"))
+    shown = Options(depth=1)
+    markdown = render(comparison, "markdown", shown, linked_from=base.with_suffix(".md"))
     return {
         base.with_suffix(".md"): markdown.text,
-        base.with_suffix(".html"): render(comparison, "html").text,
+        base.with_suffix(".html"): render(comparison, "html", shown).text,
         base.with_suffix(".json"): render(comparison, "json").text,
         **{base.parent / name: text for name, text in markdown.pictures.items()},
     }

@@ -41,7 +41,7 @@ def test_console_block(block: str, tmp_path: Path, monkeypatch, capsys) -> None:
         out, err = capsys.readouterr()
         fails = "error: " in expected  # then the message is shown below what is printed
         assert status == (1 if fails else 3 if "error[" in expected else 0)
-        printed = out + err if fails else out
+        printed = out + err if fails or "wrote " in expected else out
         assert re.fullmatch(pattern(expected), printed), f"$ {command}\n{printed}"
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import CnnstatError, UsageError
+from .errors import CnnstatError, ModelError, UsageError
 from .models import saved
 from .results import read_result
 from .run_config import ModelRequest, RunConfig
@@ -242,25 +242,29 @@ def compare(
     training: bool = False,
     lane: LaneName | None = None,
     arguments: Mapping[str, Any] | None = None,
+    failures: list[ModelError] | None = None,
 ) -> Comparison:
     """Compare two or more models on one input, and explain the differences.
 
-    `input` defaults to the default input of the first. Errors are those of `analyze`.
+    `input` defaults to the default input of the first. Errors are those of `analyze`. To a list of
+    `failures`, those of models that do not run are appended, as long as two models do.
     """
     if len(models) == 1 and isinstance(models[0], list | tuple):
         models = tuple(models[0])
     if len(models) < 2:
+        from .models.zoo.catalog import another_than
+
         first = models[0] if models and isinstance(models[0], str) else "nin"
         raise UsageError(
             f"compare takes two or more models, {len(models)} was given",
-            hint=f"cnnstat compare {first} alexnet",
+            hint=f"cnnstat compare {first} {another_than(first)}",
         )
     config = RunConfig(mode, lane, training)
     from .comparison.side_by_side import compare_models
     from .tracing.process.isolation import isolated
 
     with isolated():
-        return compare_models(models, input, config, arguments)
+        return compare_models(models, input, config, arguments, failures)
 
 
 def formulas(

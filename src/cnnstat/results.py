@@ -146,19 +146,19 @@ class Kind(NamedTuple):
 
     record: str
     view: str
-    depth: int = 3
+    depth: int | None = 3
     options: tuple[str, ...] = ()
     drawn: bool = True
 
 
-_LAYERS = ("depth", "columns", "sort", "top", "ops")
+_LAYERS = ("depth", "columns", "sort", "top", "ops", "units")
 _LAYERS_AND_TOTALS = (*_LAYERS, "totals")
 
 KINDS = {
     "analysis": Kind("analysis.results:Analysis", "analysis.view:view", options=_LAYERS_AND_TOTALS),
     "benchmark": Kind("bench.results:Benchmark", "bench.view:view"),
     "comparison": Kind(
-        "comparison.results:Comparison", "comparison.view:view", depth=1, options=_LAYERS
+        "comparison.results:Comparison", "comparison.view:view", depth=None, options=_LAYERS
     ),
     "devices": Kind("rooflines.results:Devices", "rooflines.devices_view:view", drawn=False),
     "diagnosis": Kind("diagnosis.results:Diagnosis", "diagnosis.view:view", options=_LAYERS),
@@ -176,7 +176,7 @@ KINDS = {
     "roofline": Kind(
         "rooflines.results:Roofline", "rooflines.view:view", options=("depth", "sort", "top", "ops")
     ),
-    "scaling": Kind("symbolic.results:Scaling", "symbolic.scaling_view:view"),
+    "scaling": Kind("symbolic.results:Scaling", "symbolic.scaling_view:view", options=("units",)),
     "verification": Kind(
         "verification.results:Verification", "verification.view:view", drawn=False
     ),

@@ -28,6 +28,19 @@ def format_count(number: int) -> str:
     return _scaled(number, 1000, _DECIMAL)
 
 
+def format_total(number: int) -> str:
+    """1992166 → `1,992,166 (1.99 M)`; below a million the digits suffice."""
+    exact = format_exact(number)
+    return exact if number < 1_000_000 else f"{exact} ({format_count(number)})"
+
+
+def format_in(number: int, prefix: str) -> str:
+    """1992166 in `M` → `1.99 M`: two decimals, and 0 only if it is exact."""
+    scaled = number / 1000 ** _DECIMAL.index(prefix)
+    digits = "<0.01" if 0 < scaled < 0.005 else f"{scaled:,.2f}"
+    return f"{digits} {prefix}"
+
+
 def format_bytes(number: int) -> str:
     """7968664 → `7.60 MiB`: three significant digits, binary prefixes."""
     return _scaled(number, 1024, _BINARY)

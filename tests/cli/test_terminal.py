@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +92,134 @@ def test_what_to_type_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     text = _error("shapes nin --inptu 1,1,224,224 --depth 1 --ops all", monkeypatch)
     assert "  try: cnnstat shapes nin --input 1,1,224,224 --depth 1 --ops all\n" in text
+
+
+# ---------------------------------------------------------------- characters
+
+
+START = "import sys; sys.argv[0] = 'cnnstat'; from cnnstat.cli.main import main; main()"
+
+
+def _printed(arguments: str, **variables: str) -> tuple[int, bytes, bytes]:
+    unset = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONIOENCODING", "FORCE_COLOR")
+    inherited = {name: value for name, value in os.environ.items() if name not in unset}
+    process = subprocess.run(
+        [sys.executable, "-c", START, *arguments.split()], capture_output=True, check=False,
+        env={**inherited, **variables}, timeout=120,
+    )  # fmt: skip
+    return process.returncode, process.stdout, process.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"LANG": "C"}, {"LC_ALL": "POSIX"}],
+    ids=str,
+)
+def test_an_ascii_terminal_has_other_characters(variables: dict[str, str]) -> None:
+    status, out, err = _printed("list", **variables)
+    assert (status, err) == (0, b"")
+    _, _, header, lenet, alexnet, *_ = out.decode("ascii").splitlines()
+    assert "?" not in out.decode("ascii")
+    assert header.index("Input") == lenet.index("1x1x28x28") == alexnet.index("1x3x224x224")
+    status, out, err = _printed("shapes nin --columns \u00d7", **variables)
+    assert (status, out) == (2, b"")
+    assert err.decode("ascii").startswith("error: unknown column 'x'\n")
+    assert _printed("bench --help", **variables)[0] == 0  # its help has characters beyond ASCII
+
+
+def test_without_a_locale_text_is_utf_8() -> None:
+    """As in a container: Python writes UTF-8 there."""
+    assert "1×1×28×28".encode() in _printed("list")[1]
+
+
+@pytest.mark.parametrize(("encoding", "shape"), [("latin-1", "1×1×28×28"), ("cp437", "1x1x28x28")])
+def test_a_code_page_keeps_what_it_has(encoding: str, shape: str) -> None:
+    status, out, _ = _printed("list", PYTHONIOENCODING=encoding)
+    assert status == 0
+    assert shape in out.decode(encoding)
+    assert "?" not in out.decode(encoding)
+
+
+def test_a_marked_line_keeps_its_mark() -> None:
+    from cnnstat.render.blocks import Excerpt, Problem, Report
+    from cnnstat.render.spelling import in_encoding
+    from cnnstat.render.text import render_blocks
+
+    text = 'x = "größe" @ y'
+    excerpt = Excerpt("net.py", 3, 5, "", text, 4, 11)
+    report = in_encoding(Report("", (Problem("a → b", excerpt, "", (), ()),)), "ascii")
+    head, _, _, line, marks = render_blocks(report.blocks, 80, False).splitlines()
+    assert head == "error: a -> b"
+    assert line[marks.index("^") : marks.rindex("^") + 1] == r'"gr\xf6\xdfe"'
+
+
+@pytest.mark.parametrize(
+    ("text", "ascii"),
+    [
+        ("⌊(n − k) / s⌋ + 1", "floor((n - k) / s) + 1"),
+        ("3 · 10²", "3 * 10^2"),
+        ("ε → 0", "epsilon -> 0"),
+        ("é", r"\xe9"),
+    ],
+)
+def test_spellings(text: str, ascii: str) -> None:
+    from cnnstat.render.spelling import spelled
+
+    assert spelled(text, "ascii") == ascii
+    assert spelled(text, "utf-8") == text
+
+
+# ---------------------------------------------------------------- pager
+
+
+def _on_terminal(tmp_path: Path, *arguments: str, rows: int = 10, **variables: str) -> str:
+    """What a command writes to a terminal, with a pager that says that it was called."""
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    pager = tmp_path / "pager"
+    pager.write_text('#!/bin/sh\necho "paged, LESS=$LESS"\nhead -2\n')
+    pager.chmod(0o755)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
+    environment = {n: v for n, v in os.environ.items() if n not in ("LESS", "PAGER", "COLUMNS")}
+    environment |= {"CNNSTAT_PAGER": str(pager), "TERM": "xterm", "NO_COLOR": "1", **variables}
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environment,
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 1 << 16):
+            written += chunk
+    except OSError:  # how Linux says that the other side is gone
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0  # also where the pager is left early
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_a_long_table_is_paged(tmp_path: Path) -> None:
+    assert _on_terminal(tmp_path, "list").startswith("paged, LESS=FRX\nbuilt-in networks\n\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "rows"),
+    [
+        (["list", "--no-pager"], {}, 10),
+        (["list"], {"CNNSTAT_PAGER": ""}, 10),
+        (["list"], {"CNNSTAT_PAGER": "cat"}, 10),
+        (["list"], {"CNNSTAT_PAGER": "no-such-program"}, 10),
+        (["list"], {}, 60),  # it fits
+        (["list", "--format", "json"], {}, 10),
+    ],
+)
+def test_what_is_not_paged(
+    arguments: list[str], variables: dict[str, str], rows: int, tmp_path: Path
+) -> None:
+    text = _on_terminal(tmp_path, *arguments, rows=rows, **variables)
+    assert "paged" not in text
+    assert "residual-mnist" in text

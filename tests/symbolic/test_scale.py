@@ -6,7 +6,7 @@ import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.inputs import InputSpec
-from cnnstat.render import render
+from cnnstat.render import Options, render
 from cnnstat.symbolic.over import Over, parse_over
 from cnnstat.symbolic.results import ScalePoint
 from cnnstat.symbolic.scaling import growth_of
@@ -127,7 +127,9 @@ def test_two_models_side_by_side(capsys) -> None:
 
 
 def test_a_layer_is_made_to_fit(capsys) -> None:
-    assert run(["scale", "nin", "alexnet", "--over", "H,W=128:256:*2", "--fit"]) == 0
+    assert (
+        run(["scale", "nin", "alexnet", "--over", "H,W=128:256:*2", "--fit", "--units", "raw"]) == 0
+    )
     printed = capsys.readouterr().out
     # linear6 takes 256 channels of ⌊(128−29)/32⌋² = 9 and of ⌊(256−29)/32⌋² = 49 positions, not 36
     widened = 58_322_314 - 9216 * 4096
@@ -139,7 +141,7 @@ def test_a_layer_is_made_to_fit(capsys) -> None:
 
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "latex", "html"])
 def test_every_format_shows_the_rows(format) -> None:
-    text = render(cnnstat.scale("lenet", over="N=1,2"), format).text
+    text = render(cnnstat.scale("lenet", over="N=1,2"), format, Options(units="raw")).text
     assert "833040" in text.replace(",", "")
 
 

@@ -18,18 +18,18 @@ def totals(analysis: Analysis) -> Facts:
     frozen = t.params - t.trainable_params
     bound = bound_of(analysis)
     items = [
-        ("Parameters", Cell(t.params, "count", "0")),
-        ("Frozen parameters", Cell(frozen, "count")),
-        ("Buffers", Cell(t.buffers, "count")),
-        ("MACs", Cell(t.macs, "count", "0", bound)),
-        ("FLOPs (2 × MACs)", Cell(t.flops, "count", "0", bound)),
-        ("Other operations", Cell(t.other_ops, "count", "0", bound)),
+        ("Parameters", Cell(t.params, "total", "0")),
+        ("Frozen parameters", Cell(frozen, "total")),
+        ("Buffers", Cell(t.buffers, "total")),
+        ("MACs", Cell(t.macs, "total", "0", bound)),
+        ("FLOPs (2 × MACs)", Cell(t.flops, "total", "0", bound)),
+        ("Other operations", Cell(t.other_ops, "total", "0", bound)),
         *_training(analysis),
         ("Parameter memory", Cell(t.param_bytes, "bytes")),
         ("Activation memory", Cell(t.activation_bytes, "bytes")),
         (_PEAK[analysis.mode], Cell(t.peak_bytes, "bytes")),
         ("Receptive field", Cell(t.receptive_field, "sizes", _no_field(analysis))),
-        ("Depth, in layers", Cell(t.depth, "count", "0")),
+        ("Depth, in layers", Cell(t.depth, "number", "0")),
         ("Counted", Cell(footing(analysis))),
     ]
     optional = ("Frozen parameters", "Buffers")
@@ -43,9 +43,9 @@ def _training(analysis: Analysis) -> list[tuple[str, Cell]]:
     bound = _BOUNDS[_bounds(analysis, t.backward_uncounted)]
     both = _BOUNDS[_bounds(analysis, t.uncounted, t.backward_uncounted)]
     return [
-        ("Backward MACs", Cell(t.backward_macs, "count", "0", bound)),
-        ("Training MACs (forward + backward)", Cell(t.training_macs, "count", "0", both)),
-        ("Other operations, backward", Cell(t.backward_other_ops, "count", "0", bound)),
+        ("Backward MACs", Cell(t.backward_macs, "total", "0", bound)),
+        ("Training MACs (forward + backward)", Cell(t.training_macs, "total", "0", both)),
+        ("Other operations, backward", Cell(t.backward_other_ops, "total", "0", bound)),
     ]
 
 

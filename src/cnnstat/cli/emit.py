@@ -21,8 +21,10 @@ from ..render import render
 from ..render.exports import Shown, write
 from ..render.options import EXTENSIONS, Format, Options, Picture, PictureFormat
 from ..render.output_files import check_writable
+from ..render.spelling import LINES, can_encode, spelled
 from .model_code import running_models
-from .terminal import echo, has_colours, is_terminal, width_of
+from .pager import page
+from .terminal import echo, encoding_of, has_colours, is_terminal, width_of
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -149,8 +151,13 @@ def display_with(display: Callable[[Shown], None]) -> Iterator[None]:
         _display.reset(token)
 
 
-def emit(result: Result, to: Destination, options: Options | None = None) -> None:
-    """Render the result and print it, or write it with the pictures it links to."""
+def emit(
+    result: Result, to: Destination, options: Options | None = None, *, paged: bool = True
+) -> None:
+    """Render the result and print it, or write it with the pictures it links to.
+
+    `paged`: a table that is longer than the terminal may be shown in a pager.
+    """
     if to.caption is not None or to.label is not None:
         options = replace(options or Options(), caption=to.caption, label=to.label)
     display = _display.get()
@@ -159,9 +166,12 @@ def emit(result: Result, to: Destination, options: Options | None = None) -> Non
         return
     if to.file is None:
         width = width_of(sys.stdout) if is_terminal(sys.stdout) else None
-        decorated = has_colours(sys.stdout)
-        document = render(result, to.format, options, width=width, decorated=decorated)
-        _print(document.text, to.format)
+        encoding = encoding_of(sys.stdout)
+        document = render(
+            result, to.format, options, width=width, encoding=encoding,
+            decorated=has_colours(sys.stdout) and can_encode(LINES, encoding),
+        )  # fmt: skip
+        _print(document.text, to.format, paged and to.format == "table")
         return
     _echo_written(*write(result, to.format, to.file, options))
 
@@ -203,16 +213,18 @@ def _emit_diagnosis(diagnosis: Diagnosis, to: Destination, options: Options | No
     if to.format in ("json", "github") or (to.file is None and to.format != "table"):
         emit(diagnosis, to, options)
     elif to.file is None and len(diagnosis.layers) > 1:
-        emit(msgspec.structs.replace(diagnosis, errors=()), to, options)
+        emit(msgspec.structs.replace(diagnosis, errors=()), to, options, paged=False)
 
 
-def _print(text: str, format: str) -> None:
+def _print(text: str, format: str, paged: bool = False) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output", "it is closed")
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(_encodable(text, format, encoding))
+        text = _encodable(text, format, encoding_of(stream))
+        if paged and page(text, stream):
+            return
+        stream.write(text)
         stream.flush()
     except OSError as error:
         # Python flushes sys.stdout at exit, and what is left in its buffer would fail again
@@ -231,7 +243,6 @@ def _encodable(text: str, format: str, encoding: str) -> str:
     except UnicodeEncodeError:
         if format == "json":
             return visible_json(text, ascii_only=True)
-        entities = format in ("html", "svg")
-        return text.encode(encoding, "xmlcharrefreplace" if entities else "replace").decode(
-            encoding
-        )
+        if format in ("html", "svg"):
+            return text.encode(encoding, "xmlcharrefreplace").decode(encoding)
+        return spelled(text, encoding)

@@ -33,7 +33,8 @@ from . import (
 from .completion import join_words_of_bash
 from .first_words import in_words_of_cnnstat
 from .model_code import prepare_process
-from .terminal import echo, echo_error, echo_note
+from .pager import use_pager
+from .terminal import echo, echo_error, echo_note, prepare_streams
 from .usage import EXAMPLE, ClickError, usage_error
 
 app = typer.Typer(
@@ -79,18 +80,26 @@ def options(
                            help="Print the version and leave.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Print long results at once: no CNNSTAT_PAGER, PAGER "
+                           "or less.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Tell what a neural network is and what it costs before anyone trains it.
 
     Nothing is downloaded and no weights are read: models run once, on tensors that have a shape
     and no data. Only latency and bench run them for real, and bench fetches the data that is named.
+
+    Your own files see the packages of the Python that runs cnnstat. In your project's environment
+    that is python -m cnnstat; else: uvx --with timm cnnstat, or pipx inject cnnstat timm.
     """
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
-    debug = "--debug" in arguments  # at any place: it is no option of a command
-    typed = [argument for argument in arguments if argument != "--debug"]
+    debug = "--debug" in arguments  # at any place: they are no options of a command
+    use_pager("--no-pager" not in arguments)
+    typed = [argument for argument in arguments if argument not in ("--debug", "--no-pager")]
     try:
         return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, _COMMANDS, echo_note)))
     except SystemExit as error:
@@ -152,6 +161,7 @@ def _report(error: CnnstatError, debug: bool) -> int:
 
 
 def main() -> NoReturn:
+    prepare_streams()
     prepare_process(debug="--debug" in sys.argv)
     join_words_of_bash()
     status = run(sys.argv[1:])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from ..escaping import message_text
-from .terminal import PIPED_WIDTH, echo, has_colours, width_of
+from .terminal import PIPED_WIDTH, echo, encoding_of, has_colours, width_of
 
 if TYPE_CHECKING:
     from ..diagnosis.results import Diagnosis
@@ -17,12 +17,14 @@ def print_problems(error: ModelError, offers_fix: bool = True) -> None:
     """Print the errors of a diagnosis, after an empty line if layers were printed above them."""
     from ..diagnosis.view import problem_of
     from ..render.blocks import Report, with_visible_texts
+    from ..render.spelling import in_encoding
     from ..render.text import render_blocks
     from ..render.wrapping import wrapped
 
     problems = tuple(problem_of(fault) for fault in error.diagnosis.errors)
     report = with_visible_texts(Report("", problems))
     width = width_of(sys.stderr) or PIPED_WIDTH
+    report = in_encoding(report, encoding_of(sys.stderr))
     text = render_blocks(report.blocks, width, has_colours(sys.stderr))
     notes = [*error.context, *([f"try: {error.hint}"] if error.hint else [])]
     if offers_fix:

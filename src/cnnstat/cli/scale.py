@@ -16,6 +16,7 @@ from .shared_options import (  # fmt: skip
     ModeOption,
     PictureFormatOption,
     PictureOutputOption,
+    UnitsOption,
     arguments_of,
     model_argument,
     one_input,
@@ -47,6 +48,7 @@ def command(
     input: InputOption = None,
     arg: ArgOption = None,
     mode: ModeOption = "eval",
+    units: UnitsOption = "auto",
     fix: FixOption = None,
     format: PictureFormatOption = None,
     output: PictureOutputOption = None,
@@ -59,6 +61,7 @@ def command(
     each doubling, between the first value that runs and the last.
     """
     from ..api import scale
+    from ..render.options import Options
     from .emit import destination, emit, result_of
 
     to = destination(format, output, caption, label)
@@ -68,4 +71,4 @@ def command(
         lambda: scale(*models, over=over, input=spec, arguments=arguments, mode=mode, fit=fit),
         to, fix=fix, quick=False,
     )  # fmt: skip
-    emit(scaling, to)
+    emit(scaling, to, Options(units=units))

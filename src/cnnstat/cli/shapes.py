@@ -25,6 +25,7 @@ from .shared_options import (  # fmt: skip
     PictureOutputOption,
     StrictOption,
     TrainingOption,
+    UnitsOption,
     arguments_of,
     columns_of,
     inputs_of,
@@ -75,6 +76,7 @@ def command(
         typer.Option("--object", min=1, metavar="PIXELS", show_default=False,
                      help="Side of what is to be recognized: is the receptive field as large?"),
     ] = None,
+    units: UnitsOption = "auto",
     strict: StrictOption = False,
     fix: FixOption = None,
     format: PictureFormatOption = None,
@@ -99,7 +101,7 @@ def command(
     from .emit import destination, emit, result_of
 
     to = destination(format, output, caption, label)
-    shown = Options(depth, columns_of(columns), sort, top, ops, totals)
+    shown = Options(depth, columns_of(columns), sort, top, ops, totals, units=units)
     check_options(shown)
     specs, arguments = inputs_of(input), arguments_of(arg)
     result: Analysis | Formulas

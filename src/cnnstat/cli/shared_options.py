@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..inputs import Argument, parse_inputs
 from ..models.spec_resolution import resolve
 from ..models.user_names import may_be_registered
-from ..render.options import Format, PictureFormat
+from ..render.options import Format, PictureFormat, Units
 from .completion import complete_columns, complete_model
 from .terminal import echo_note
 
@@ -89,6 +89,14 @@ DepthOption = Annotated[
     int | None,
     typer.Option("--depth", "-d", min=0, show_default=False,
                  help="Levels of the tree. [default: 3; all in CSV]"),
+]  # fmt: skip
+UnitsOption = Annotated[
+    Units,
+    typer.Option(
+        "--units",
+        help="Units of counts where people read: M, G, or raw for all digits; auto rounds where "
+        "models are compared. CSV and JSON are exact.",
+    ),
 ]  # fmt: skip
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with status 3 if an operator could not be counted.")

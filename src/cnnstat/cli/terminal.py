@@ -9,6 +9,7 @@ from typing import TextIO
 
 from ..errors import CnnstatError
 from ..escaping import message_text
+from ..render.spelling import ERRORS, register, spelled
 from ..render.styles import styled
 from ..render.wrapping import wrapped
 
@@ -56,6 +57,32 @@ def _size(stream: TextIO) -> os.terminal_size:
     return os.terminal_size((size.columns or 80, size.lines or 24))
 
 
+def prepare_streams() -> None:
+    """Let the streams of the process write any text in the characters that they have.
+
+    An explicit locale C is one of ASCII: Python writes UTF-8 there, as where there is no locale.
+    """
+    register()
+    encoding = "ascii" if _is_ascii_locale() else None
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            with suppress(OSError, ValueError):
+                stream.reconfigure(encoding=encoding, errors=ERRORS)
+
+
+def _is_ascii_locale() -> bool:
+    value = os.environ.get
+    if value("PYTHONIOENCODING") or value("PYTHONUTF8"):
+        return False
+    ctype = value("LC_CTYPE", "")  # Python sets it to C.UTF-8 in a locale C
+    named = value("LC_ALL") or (ctype if ctype != "C.UTF-8" else "") or value("LANG")
+    return named in ("C", "POSIX")
+
+
+def encoding_of(stream: TextIO | None) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
 def echo(text: str) -> None:
     """Print to standard error.
 
@@ -100,7 +127,7 @@ def _labelled(label: str, text: str, stream: TextIO | None, bold: bool = False) 
 
 def _wrapped(text: str, width: int | None, first: int, rest: int) -> list[str]:
     """The lines of a text of a message, each no wider than the terminal."""
-    above, *below = message_text(text).split("\n")
+    above, *below = spelled(message_text(text), encoding_of(sys.stderr)).split("\n")
     lines = wrapped(above, width, first, rest)
     lines[1:] = [" " * max(0, rest - first) + line for line in lines[1:]]
     for line in below:

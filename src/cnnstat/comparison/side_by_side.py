@@ -27,19 +27,31 @@ def compare_models(
     input: Any,
     config: RunConfig,
     arguments: Mapping[str, Any] | None,
+    failures: list[ModelError] | None = None,
 ) -> Comparison:
-    """Compare models on `input`; None is the default input of the first."""
+    """Compare models on `input`; None is the default input of the first.
+
+    With a list of `failures`, models that do not run are left out, as long as two are left.
+    """
     inputs: tuple[Any, ...] = () if input is None else (parse_shape(input),)
     origin = "the given input"
     results: list[tuple[Analysis, Classifier | None]] = []
     for model in models:
-        if is_saved(model):
-            result, shapes = _saved_result(str(model), inputs, origin)
-        else:
-            result, shapes = _traced_result(model, inputs, origin, config, arguments)
+        try:
+            if is_saved(model):
+                result, shapes = _saved_result(str(model), inputs, origin)
+            else:
+                result, shapes = _traced_result(model, inputs, origin, config, arguments)
+        except ModelError as error:
+            if failures is None:
+                raise
+            failures.append(error)
+            continue
         results.append(result)
         if not inputs:
             inputs, origin = shapes, f"the default input of {result[0].model.spec}"
+    if failures and len(results) < 2:
+        raise failures[0]
     return compare([a for a, _ in results], [c for _, c in results])
 
 

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..analysis.layer_data import totals_data
 from ..analysis.layer_table import layer_table
 from ..analysis.results import Stage, Totals
 from ..analysis.totals import bounds, footing
 from ..inputs import format_shape
-from ..render.blocks import Bars, Block, Cell, Column, Kind, Report, Table, Text, table
+from ..render.blocks import Bars, Block, Cell, Column, Report, Table, Text, table
 from ..render.data import Data
 from ..render.options import Options
+from .many_view import FROM, KINDS, row_blocks
 from .results import Classifier, Comparison, Figure, Growth, NinHead
 
 
 def view(comparison: Comparison, options: Options) -> Report:
-    """The report of a comparison; the layers of each model come last."""
+    """The report of a comparison; with a depth or columns, the layers of each model come last."""
     inputs = " and ".join(
         dict.fromkeys(
             ", ".join(format_shape(i.shape) for i in analysis.inputs)
             for analysis in comparison.analyses
         )
     )
-    blocks: list[Block] = [
-        Text(comparison.summary, "lead"),
-        _totals(comparison),
-        *_by_role(comparison),
-        _stages(comparison),
-        _stage_bars(comparison),
-        *classifiers(comparison),
-        *_layers(comparison, options),
-        Text(tuple(_footings(comparison)), "note"),
-    ]
+    layers = _layers(comparison, options)
+    blocks: list[Block] = [Text(comparison.summary, "lead")]
+    if len(comparison.names) >= FROM:
+        blocks += [*row_blocks(comparison), *layers]
+    else:
+        blocks += [
+            _totals(comparison),
+            *_by_role(comparison),
+            _stages(comparison),
+            _stage_bars(comparison),
+            *classifiers(comparison),
+            *layers,
+            Text(tuple(_footings(comparison)), "note"),
+        ]
     # without parameters there are no bars of roles, without feature maps none of stages
     drawn = [block for block in blocks if not isinstance(block, Bars) or block.groups]
-    return Report(f"{', '.join(comparison.names)} on {inputs}", tuple(drawn))
+    names = comparison.names
+    title = f"{len(names)} models" if len(names) >= FROM else ", ".join(names)
+    return Report(f"{title} on {inputs}", tuple(drawn))
 
 
 def _totals(comparison: Comparison) -> Table:
@@ -48,7 +56,7 @@ def _totals(comparison: Comparison) -> Table:
 
 
 def _figure(figure: Figure) -> list[Cell]:
-    kind: Kind = "bytes" if figure.unit == "bytes" else "count"
+    kind = KINDS[figure.unit]
     cells = [Cell(figure.name), Cell(figure.values[0], kind)]
     for value, ratio in zip(figure.values[1:], figure.ratios[1:], strict=True):
         cells += [Cell(value, kind), Cell(ratio, "ratio")]
@@ -74,9 +82,9 @@ def _roles(comparison: Comparison) -> Table:
         [
             Cell(role.role),
             Cell(name),
-            Cell(role.params[i], "count"),
+            Cell(role.params[i], "figure"),
             Cell(role.params_share[i], "share"),
-            Cell(role.macs[i], "count"),
+            Cell(role.macs[i], "figure"),
             Cell(role.macs_share[i], "share"),
         ]
         for role in comparison.by_role
@@ -115,10 +123,10 @@ def _stage(stage: Stage | None, totals: Totals) -> list[Cell]:
     if stage is None:
         return [Cell(None, kind) for kind in ("count", "count", "share", "count", "share")]
     return [
-        Cell(stage.channels, "count"),
-        Cell(stage.params, "count"),
+        Cell(stage.channels, "number"),
+        Cell(stage.params, "figure"),
         Cell(stage.params / max(1, totals.params), "share"),
-        Cell(stage.macs, "count"),
+        Cell(stage.macs, "figure"),
         Cell(stage.macs / max(1, totals.macs), "share"),
     ]
 
@@ -132,6 +140,10 @@ def _stage_bars(comparison: Comparison) -> Bars:
 
 
 def _layers(comparison: Comparison, options: Options) -> list[Block]:
+    if options.depth is None and not options.columns:
+        return []
+    if options.depth is None:
+        options = replace(options, depth=1)
     blocks: list[Block] = []
     for name, analysis in zip(comparison.names, comparison.analyses, strict=True):
         layers = layer_table(analysis.layers, analysis.totals, options)
@@ -185,7 +197,7 @@ def _linears(pairs: Sequence[tuple[str, Classifier]]) -> Table:
             Cell(name),
             Cell(linear.path),
             Cell((linear.in_features, linear.out_features), "shape"),
-            Cell(linear.params, "count"),
+            Cell(linear.params, "figure"),
             Cell(linear.param_bytes, "bytes"),
             Cell(linear.share, "share"),
         ]
@@ -214,9 +226,9 @@ def _heads(comparison: Comparison, pairs: Sequence[tuple[str, Classifier]]) -> l
             [
                 Cell(name),
                 Cell(f"{len(classifier.linears)} linear"),
-                Cell(classifier.params, "count"),
-                Cell(total.params, "count"),
-                Cell(total.macs, "count"),
+                Cell(classifier.params, "figure"),
+                Cell(total.params, "figure"),
+                Cell(total.macs, "figure"),
                 Cell(total.param_bytes, "bytes"),
             ]
         )
@@ -227,9 +239,9 @@ def _heads(comparison: Comparison, pairs: Sequence[tuple[str, Classifier]]) -> l
 
 def _head(head: NinHead) -> list[Cell]:
     return [
-        Cell(head.head_params, "count"),
-        Cell(head.params, "count"),
-        Cell(head.macs, "count"),
+        Cell(head.head_params, "figure"),
+        Cell(head.params, "figure"),
+        Cell(head.macs, "figure"),
         Cell(head.param_bytes, "bytes"),
     ]
 
@@ -253,9 +265,9 @@ def _grown(growth: Growth) -> list[Cell]:
     return [
         Cell(growth.input, "shape"),
         Cell(growth.in_features, "count"),
-        Cell(growth.linear_params, "count"),
-        Cell(growth.conv_params, "count"),
-        Cell(growth.total_params, "count"),
+        Cell(growth.linear_params, "figure"),
+        Cell(growth.conv_params, "figure"),
+        Cell(growth.total_params, "figure"),
     ]
 
 

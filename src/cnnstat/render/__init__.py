@@ -59,12 +59,13 @@ def report_of(result: Result, options: Options | None = None) -> Report:
     """
     from ..results import KINDS, view_of
     from .blocks import with_visible_texts
+    from .units import in_units
 
     options = options or Options()
     if options.depth is None:
         options = replace(options, depth=KINDS[result.kind].depth)
     report: Report = view_of(result.kind)(result, options)
-    return with_visible_texts(report)
+    return in_units(with_visible_texts(report), options.units)
 
 
 def render(
@@ -74,6 +75,7 @@ def render(
     *,
     width: int | None = None,
     decorated: bool = False,
+    encoding: str = "utf-8",
     linked_from: PurePath | None = None,
 ) -> Document:
     """Render a result.
@@ -81,6 +83,7 @@ def render(
     Args:
         width: of the terminal in characters, for `table`; None is no limit.
         decorated: whether a `table` may use colour and lines.
+        encoding: of the terminal, for a `table`: `x` stands for × where it has none.
         linked_from: the file that Markdown or SVG is written to; pictures get files next to it.
     """
     if format == "json":
@@ -93,9 +96,10 @@ def render(
         return Document(comma_separated(data_of(result, options)), {})
     report = report_of(result, options)
     if format == "table":
+        from .spelling import in_encoding
         from .text import render as text
 
-        return Document(text(report, width, decorated), {})
+        return Document(text(in_encoding(report, encoding), width, decorated), {})
     if format == "html":
         from .html import render as html
 

@@ -11,16 +11,20 @@ from ..escaping import is_visible, visible
 from ..inputs import format_shape
 from ..units import (
     format_bytes,
+    format_count,
     format_difference,
     format_exact,
+    format_in,
     format_rate,
     format_ratio,
     format_seconds,
     format_share,
+    format_total,
 )
 
 Kind = Literal[
-    "text", "number", "count", "difference", "bytes", "share", "ratio", "shape", "sizes", "formula",
+    "text", "number", "count", "total", "figure", "millions", "billions", "difference", "bytes",
+    "share", "ratio", "shape", "sizes", "formula",
     "seconds", "tera", "flop_rate", "byte_rate", "intensity", "loss", "rate",
 ]  # fmt: skip
 
@@ -28,6 +32,8 @@ Kind = Literal[
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A value and its kind. `reason` is shown instead of a missing value, or of a count of 0.
+
+    A "count" is shown exactly, a "total" exactly and rounded, a "figure" rounded.
 
     `bound` precedes a value that is only a bound: "at least ".
     """
@@ -40,7 +46,7 @@ class Cell:
     @property
     def text(self) -> str:
         """For people: formatted, with units."""
-        nothing = self.value == 0 and self.kind in ("count", "difference", "share")
+        nothing = self.value == 0 and self.kind in _EMPTY_AT_0
         empty = self.value is None or nothing
         return self.bound + (self.reason if empty else _FORMATS[self.kind](self.value))
 
@@ -224,6 +230,7 @@ class Bars:
     title: str
     series: tuple[str, ...]
     groups: tuple[tuple[str, tuple[int | None, ...]], ...]
+    kind: Kind = "figure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,10 +348,16 @@ def _exact_number(value: float) -> str:
     return format_exact(value) if isinstance(value, int) else f"{value:g}"
 
 
+_EMPTY_AT_0 = ("count", "total", "figure", "millions", "billions", "difference", "share")
+
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "text": lambda value: visible(str(value)),
     "number": _exact_number,
     "count": format_exact,
+    "total": format_total,
+    "figure": format_count,
+    "millions": lambda value: format_in(value, "M"),
+    "billions": lambda value: format_in(value, "G"),
     "difference": format_difference,
     "bytes": format_bytes,
     "share": format_share,

@@ -17,6 +17,7 @@ EXTENSIONS: dict[str, PictureFormat] = {
 }  # fmt: skip
 
 Ops = Literal["auto", "all", "none"]
+Units = Literal["auto", "M", "G", "raw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class Options:
     `depth`: levels of the tree; None is the default of the kind, and all levels in a data table.
     `columns`: keys of `COLUMNS`; the layer is always shown. `sort`: a key of `COLUMNS`; the rows
     are then a flat list, largest first, as they are with `top`, which limits their number. `ops`:
-    rows of functions: all, none, or all but pure layout. `totals`: the totals alone.
-    `caption` and `label`: of the first table in LaTeX.
+    rows of functions: all, none, or all but pure layout. `totals`: the totals alone. `units`: those
+    of counts; CSV and JSON have exact numbers anyhow. `caption` and `label`: of the first table in
+    LaTeX.
     """
 
     depth: int | None = None
@@ -36,6 +38,7 @@ class Options:
     top: int | None = None
     ops: Ops = "auto"
     totals: bool = False
+    units: Units = "auto"
     caption: str | None = None
     label: str | None = None
 

@@ -40,7 +40,8 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
 
 def styled_lines(report: Report, width: int | None, decorated: bool) -> list[StyledLine]:
     """The lines of the report; see `render`."""
-    lines: list[StyledLine] = [((report.title, "bold"),)] if report.title else []
+    title = textwrap.wrap(report.title, width) if width is not None else [report.title]
+    lines: list[StyledLine] = [((line, "bold"),) for line in title if line]
     for block in report.blocks:
         gap = _with_gap(_block(block, width, decorated))
         lines += gap if lines else gap[1:]

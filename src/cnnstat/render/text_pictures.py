@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..units import format_bytes
-from .blocks import Areas, Bars, Curves, Panel
+from .blocks import Areas, Bars, Cell, Curves, Panel
 
 StyledLine = tuple[tuple[str, str], ...]
 
@@ -29,7 +29,7 @@ def draw_bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Styled
     """A line per bar, with its number at the end; the longest fills the terminal."""
     values = [value for _, group in bars.groups for value in group if value]
     labels = [max(len(label) for label, _ in bars.groups), max(map(len, bars.series))]
-    figures = max((len(f"{value:,}") for value in values), default=1)
+    figures = max((len(_figure(value, bars)) for value in values), default=1)
     room = max(10, (width or _DEFAULT_WIDTH) - sum(labels) - figures - 3 * _GAP)
     for label, group in bars.groups:
         shown = label
@@ -40,9 +40,13 @@ def draw_bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[Styled
             yield (
                 (f"{shown:<{labels[0]}}  {series:<{labels[1]}}  ", ""),
                 (bar, _COLOURS[place % len(_COLOURS)]),
-                (f"{' ' * _GAP if value else ''}{value:,}", ""),
+                (f"{' ' * _GAP if value else ''}{_figure(value, bars)}", ""),
             )
             shown = ""
+
+
+def _figure(value: int, bars: Bars) -> str:
+    return Cell(value, bars.kind, "0").text
 
 
 def _bar(length: float, decorated: bool) -> str:

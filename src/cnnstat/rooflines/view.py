@@ -126,7 +126,7 @@ def _step(roofline: Roofline) -> Facts:
         ("Peak arithmetic", Cell(roofline.peak_flops, "flop_rate")),
         ("Memory bandwidth", Cell(device.bandwidth, "byte_rate")),
         ("Ridge point, FLOP/byte", Cell(roofline.ridge, "intensity")),
-        ("FLOPs (2 × MACs)", Cell(roofline.flops, "count", "0", _at_least(roofline))),
+        ("FLOPs (2 × MACs)", Cell(roofline.flops, "total", "0", _at_least(roofline))),
         ("Bytes moved", Cell(roofline.bytes, "bytes")),
         ("FLOP/byte", Cell(step.intensity, "intensity")),
         ("Time bound by bandwidth", Cell(bandwidth_share, "share", "0 %")),

@@ -30,9 +30,9 @@ def view(parameters: Parameters, options: Options) -> Report:
     )
     frozen = totals.params - totals.trainable_params
     facts = [
-        ("Parameters", Cell(totals.params, "count", "0")),
-        *([("Frozen parameters", Cell(frozen, "count"))] if frozen else []),
-        *([("Buffers", Cell(totals.buffers, "count"))] if totals.buffers else []),
+        ("Parameters", Cell(totals.params, "total", "0")),
+        *([("Frozen parameters", Cell(frozen, "total"))] if frozen else []),
+        *([("Buffers", Cell(totals.buffers, "total"))] if totals.buffers else []),
         ("Parameter memory", Cell(totals.param_bytes, "bytes")),
         ("MACs", Cell(None, "count", "unknown: the model was not run")),
     ]

@@ -77,7 +77,7 @@ def _by_value(scaling: Scaling) -> Iterator[tuple[object, list[tuple[str, ScaleP
 
 def _cells(point: ScalePoint) -> list[Cell]:
     return [
-        Cell(getattr(point, name), "bytes" if name.endswith("bytes") else "count")
+        Cell(getattr(point, name), "bytes" if name.endswith("bytes") else "figure")
         for name in FIGURES
     ]
 

@@ -156,7 +156,7 @@ def _limit(name: str, limit: Limit) -> str:
 def _costs(formulas: Formulas) -> Facts:
     totals, steps = formulas.totals, steps_of(formulas)
     items: list[tuple[str, Any]] = [
-        ("Parameters", Cell(totals.params, "count", "0")),
+        ("Parameters", Cell(totals.params, "total", "0")),
         ("MACs", formula_cell(totals.macs, steps)),
         ("Activation memory, bytes", formula_cell(totals.activation_bytes, steps)),
         ("Peak memory at inference, bytes", formula_cell(totals.peak_bytes, steps)),

@@ -93,3 +93,10 @@ CATALOG: dict[str, Entry] = _by_name((
           _MNIST, 41_514, "two residual blocks for MNIST"),
 ))
 # fmt: on
+
+
+def another_than(spec: str) -> str:
+    """Another network to compare with: one of the same input, if `spec` is built in."""
+    entry = CATALOG.get(spec)
+    same = [name for name, other in CATALOG.items() if entry and other.input == entry.input]
+    return next((name for name in same if name != spec), "resnet18")
