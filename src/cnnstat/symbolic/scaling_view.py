@@ -26,7 +26,7 @@ def view(scaling: Scaling, options: Options) -> Report:
     names = [series.name for series in scaling.series]
     over = ", ".join(scaling.over)
     blocks: list[Block] = [_points(scaling)]
-    refused = [line for series in scaling.series for line in _refused(series, over)]
+    refused = [*dict.fromkeys(x for series in scaling.series for x in _refused(series, over))]
     if refused:
         blocks.append(Text(tuple(refused)))
     growth = _growth(scaling)
@@ -86,6 +86,12 @@ def _text(value: object) -> str:
     return str(value)
 
 
+_FIXED = (
+    "if its size is fixed: --fit makes the first linear layer of a classifier as wide as each size "
+    "needs, --over N varies the batch"
+)
+
+
 def _refused(series: Series, over: str) -> Iterator[str]:
     """The values at which the model does not run, or only with a wider layer: a line for each."""
     reasons: dict[str, list[str]] = {}
@@ -98,6 +104,8 @@ def _refused(series: Series, over: str) -> Iterator[str]:
         yield f"{series.name} at {over} = {_listed(values)}: {linear} made as wide as that needs"
     for reason, values in reasons.items():
         yield f"{series.name} does not run at {over} = {_listed(values)}: {reason}"
+    if reasons and not fitted:
+        yield _FIXED
 
 
 def _listed(values: list[str]) -> str:
