@@ -53,7 +53,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "empty/notes.txt": "", "gpt/config.json": '{"model_type": "gpt2"}',
         "list.json": "[1]", "run.json": '{"kind": "analysis"}', "broken.py": "class Net(",
         "config.yaml": "nc: 80", "weights.h5": "", "weights.safetensors": "", "w.pth": "",
-        "model.onnx": "", "readme.txt": "",
+        "model.onnx": "", "readme.txt": "", "lesson.ipynb": json.dumps({"cells": [
+            {"cell_type": "markdown", "source": ["# Net"]},
+            {"cell_type": "code", "source": ["!pip install x\n", "%matplotlib inline\n", "x = 1"]},
+            {"cell_type": "code", "source": ["class Net(nn.Module):\n", "    pass"]},
+        ]}), "damaged.ipynb": "{",
     }  # fmt: skip
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +147,10 @@ LED_ON = [  # (typed, what the error has)
     ("w.pth", ["is a pickled checkpoint", "cnnstat shapes my_model.py:Net"]),
     ("w.pth:Only", ["Only is defined in code", "cnnstat shapes one.py:Only"]),
     ("weights.safetensors:Net", ["without the architecture", "cnnstat shapes my_model.py:Net"]),
+    ("lesson.ipynb", ["is a notebook", "it defines Net (cell 3)", "cnnstat.analyze(Net())",
+                      "try: cnnstat shapes lesson.py:Net"]),
+    ("lesson.ipynb:Other", ["is a notebook", "try: cnnstat shapes lesson.py:Other"]),
+    ("damaged.ipynb", ["is a notebook", "no cell defines a model"]),
     ("config.yaml", ["is a YAML file", "def build()", "cnnstat shapes my_model.py:build"]),
 ]  # fmt: skip
 

@@ -66,7 +66,7 @@ _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".torchscript", "
 
 def is_foreign(spec: str) -> bool:
     """Whether a spec names a file of a kind that has no model to run."""
-    return _suffix(spec) in (*_KINDS, *_PICKLED)
+    return _suffix(spec) in (*_KINDS, *_PICKLED, ".ipynb")
 
 
 def refusal(spec: str, name: str = "") -> CnnstatError:
@@ -81,6 +81,8 @@ def refusal(spec: str, name: str = "") -> CnnstatError:
     if not os.path.exists(path):
         return _missing(path)
     suffix = _suffix(spec)
+    if suffix == ".ipynb":
+        return _notebook(path, name)
     kind = _KINDS[suffix] if suffix in _KINDS else _pickled(path)
     here = source_scan.specs_named(name, path.parent) if name else source_scan.specs_in(path.parent)
     in_code = [f"{name} is defined in code, not in a file of weights"] if name else []
@@ -93,6 +95,20 @@ def refusal(spec: str, name: str = "") -> CnnstatError:
             hint = f"cnnstat shapes {config}"
     others = [f"models in its folder: {', '.join(here[:6])}"] if len(here) > 1 else []
     return ModelError(f"{spec} is {kind.what}", *in_code, kind.reason, *others, hint=hint)
+
+
+def _notebook(path: Path, name: str) -> ModelError:
+    found = source_scan.models_of_notebook(path)
+    here = [model for model, _ in found]
+    model = name or (here[-1] if here else "Net")
+    defined = ", ".join(f"{model} (cell {cell})" for model, cell in found)
+    return ModelError(
+        f"{path} is a notebook, whose cells are not run: they may train or download",
+        f"it defines {defined}" if found else "no cell defines a model",
+        f"in the notebook: cnnstat.analyze({model}())",
+        f"here: its cells that define {model} in a file of their own, {path.stem}.py",
+        hint=f"cnnstat shapes {path.with_suffix('.py')}:{model}",
+    )
 
 
 def _missing(path: Path) -> NotFound:

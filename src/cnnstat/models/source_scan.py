@@ -7,6 +7,7 @@ or another model of the file. Importing this file imports no torch.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -70,6 +71,29 @@ def functions_of(file: Path) -> list[str]:
 def specs_of(file: Path) -> list[str]:
     """`FILE.py:NAME` of each model in a file."""
     return [f"{_shown(file)}:{name}" for name in models_of(file)]
+
+
+def models_of_notebook(file: Path) -> list[tuple[str, int]]:
+    """The models that the cells of a notebook define, each with the number of its cell from 1."""
+    try:
+        cells = json.loads(file.read_bytes())["cells"] if file.is_file() else []
+        found = []
+        for number, cell in enumerate(cells, start=1):
+            if cell.get("cell_type") == "code":
+                tree = _parsed("".join(cell["source"]))
+                found += [(c.name, number) for c in classes_in(tree)] if tree is not None else []
+        return found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _parsed(cell: str) -> ast.Module | None:
+    """The code of a cell without the lines for IPython: `%matplotlib inline`, `!pip install`."""
+    lines = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in cell.split("\n"))
+    try:
+        return ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
 
 
 def names_bound(tree: ast.Module) -> Iterator[str]:
