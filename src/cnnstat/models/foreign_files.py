@@ -118,7 +118,8 @@ def _missing(path: Path) -> NotFound:
     here = source_scan.specs_in(folder)
     return NotFound(
         f"there is no file {path}", *filter(None, [close]),
-        hint=f"cnnstat shapes {here[0]}" if here and not close else None,
+        "files of weights are not needed: name the code that builds the model",
+        hint=f"cnnstat shapes {here[0]}" if here else _CODE,
     )  # fmt: skip
 
 

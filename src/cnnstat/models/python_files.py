@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ from .construction import builders, construct, construction_error, copies_of
 from .loaded import Loaded
 from .model_inputs import default_inputs
 from .python_import import as_script, import_place, reason_of
+from .source_scan import models_of
 
 
 def is_python(spec: str) -> bool:
@@ -62,10 +64,12 @@ def _load(
 ) -> Loaded:  # fmt: skip
     if not name:
         models = _models_in(module)
+        order = {name: place for place, name in enumerate(models_of(Path(spec)))}
+        models.sort(key=lambda model: order.get(model, len(order)))  # those that use others first
         defined = f"it defines {', '.join(models)}" if models else "it defines no model"
         raise UsageError(
             f"{spec} names a file, not a model", defined,
-            hint=f"{spec}:{models[0] if models else 'Net'}",
+            hint=f"cnnstat shapes {spec}:{models[0] if models else 'Net'}",
         )  # fmt: skip
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if _is_model_like(value)]

@@ -50,7 +50,8 @@ def models_of(file: Path) -> list[str]:
     used = {
         part.id
         for node in found
-        for part in ast.walk(node)
+        for statement in node.body  # not the bases: a subclass does not contain its base
+        for part in ast.walk(statement)
         if isinstance(part, ast.Name) and part.id in names and part.id != node.name
     }
     return [n for n in names if n not in used] + [n for n in names if n in used]
