@@ -182,7 +182,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "latency": cnnstat.latency, "bench": cnnstat.measure, "verify": cnnstat.verify,
 }  # fmt: skip
 RENAMED = {"model": {"model"}, "models": {"models"}, "input": {"input", "inputs"},
-           "arg": {"arguments"}, "fsdp_unit": {"fsdp_units"}, "on": {"device"}}  # fmt: skip
+           "arg": {"arguments"}, "fsdp_unit": {"fsdp_units"}, "on": {"device"},
+           "words": {"search"}}  # fmt: skip
 REPORT = {"format", "output", "strict", "fix"}
 """They decide where the result goes, the exit status, and what becomes of a diagnosis."""
 OTHER_FUNCTIONS = {"shapes": {"object"}, "devices": {"measure"},

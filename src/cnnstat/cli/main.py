@@ -64,9 +64,6 @@ _add("bench", bench, "Train it for real: accuracy, speed, memory.", "lenet --epo
 _add("verify", verify, "What other counters say, and why it differs.", "nin")
 
 
-_COMMANDS = tuple(command.name or "" for command in app.registered_commands)
-
-
 def _print_version(show: bool) -> None:
     if show:
         typer.echo(f"cnnstat {__version__}")
@@ -101,7 +98,8 @@ def run(arguments: list[str]) -> int:
     use_pager("--no-pager" not in arguments)
     typed = [argument for argument in arguments if argument not in ("--debug", "--no-pager")]
     try:
-        return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, _COMMANDS, echo_note)))
+        commands = [command.name or "" for command in app.registered_commands]
+        return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, commands, echo_note)))
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return 0  # typer sets this for a reader that left early, as `head` does
