@@ -109,7 +109,7 @@ def test_what_is_not_known_is_no_zero(format: str, capsys, tmp_path: Path) -> No
         assert out.splitlines()[1] == "mine,,,,my_model.py:Net"
     else:
         assert "your own models" in out
-        assert "–" in out
+        assert ("\\textendash" if format == "latex" else "–") in out
     assert ">0<" not in out.replace(" ", "")
 
 
