@@ -133,7 +133,8 @@ def test_every_error_is_a_record(right, wrong, reason, to_file, folder, capsys):
     lines = (folder / "net.py").read_text().split("\n")
     assert fault["place"]["text"] == lines[fault["place"]["line"] - 1]
     assert reason in " ".join([fault["headline"], *fault["explanation"]])
-    assert err.startswith("error: ")
+    written = "wrote run.json\n" if to_file else ""
+    assert err.startswith(f"{written}error: ")
 
 
 @pytest.mark.parametrize("command", [
