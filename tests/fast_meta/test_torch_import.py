@@ -101,6 +101,17 @@ def test_it_is_there_for_whoever_wants_it(wanted: str) -> None:
     assert not json.loads(fresh(registered))
 
 
+def test_symbolic_sizes_after_a_run_without_the_rules() -> None:
+    code = """
+from cnnstat.api import analyze, formulas
+analyze("lenet")
+left = is_postponed()
+found = formulas("lenet", input="N,1,28,28")
+print(json.dumps([left, found.notes, found.totals.params]))
+"""
+    assert json.loads(fresh(code)) == [True, [], 61_706]
+
+
 def test_generators_are_made_before_and_after() -> None:
     code = """
 def drawn():

@@ -17,6 +17,7 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch.overrides import TorchFunctionMode
 
 from ...errors import ModelError
+from ...fast_meta import import_rules
 from ...inputs import InputSpec
 from ...run_config import DEFAULT, RunConfig
 from ...symbols.expressions import Number, symbol
@@ -89,6 +90,9 @@ def trace_symbolically(
         ModelError: torch or the model does not support symbolic sizes here; it may run at plain
             sizes.
     """
+    # Inside of the run the dispatch in Python would meet rules that are only then imported, at which
+    # torch's C++ ends in an assertion.
+    import_rules()
     path = Path(values)
 
     def place(value: InputSpec | Tensor) -> Tensor:
