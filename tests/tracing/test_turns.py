@@ -204,3 +204,31 @@ def test_a_forked_process_waits_for_no_thread_of_its_parent():
     go_on.set()
     thread.join(PATIENCE)
     assert child.exitcode == 0
+
+
+def under_make_fx(function):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    make_fx(function)(torch.ones(3))
+
+
+TRANSFORMS = {
+    "vmap": lambda function: torch.vmap(function)(torch.ones(3)),
+    "grad": lambda function: torch.func.grad(function)(torch.ones(())),
+    "functionalize": lambda function: torch.func.functionalize(function)(torch.ones(3)),
+    "jit.trace": lambda function: torch.jit.trace(function, torch.ones(3), check_trace=False),
+    "make_fx": under_make_fx,
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_function_that_torch_transforms_may_not_analyse(name):
+    model = nn.Linear(7, 3)
+
+    def function(x):
+        cnnstat.analyze(model, (2, 7))
+        return x * 2
+
+    with pytest.raises(cnnstat.CnnstatError, match="cnnstat cannot run inside"):
+        TRANSFORMS[name](function)
+    assert cnnstat.analyze(model, (2, 7)).totals.macs == 2 * 7 * 3

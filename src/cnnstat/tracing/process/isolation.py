@@ -19,7 +19,7 @@ from torch import _tensor_str
 from torch.backends import cuda, cudnn, mkldnn
 from torch.nn.modules import module as module_hooks
 
-from ...errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, format_exception
+from ...errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, UsageError, format_exception
 from ..places import raising_line
 from .global_state import modes_preserved, without_modes
 from .turns import is_nested, one_at_a_time
@@ -32,6 +32,7 @@ def isolated() -> Iterator[None]:
     What the model's code sets for the whole process (default dtype, modes, generators, `sys.path`,
     the environment, …) holds until the end and is then restored, after a failure too.
     """
+    _check_not_transformed()
     nested = is_nested()
     with one_at_a_time(), ExitStack() as stack:
         if nested:  # what this analysis runs is none of the model that asked for it
@@ -44,6 +45,22 @@ def isolated() -> Iterator[None]:
         stack.callback(end_process_group)
         stack.enter_context(_failures_of_the_model())
         yield
+
+
+def _check_not_transformed() -> None:
+    """Refuse to run where torch transforms or traces the caller: it would transform the run too."""
+    proxies: Any = sys.modules.get("torch.fx.experimental.proxy_tensor")
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        where = "a transform of torch.func, such as vmap or grad"
+    elif torch._C._is_tracing():
+        where = "torch.jit.trace"
+    elif proxies is not None and proxies.get_proxy_mode() is not None:
+        where = "make_fx or torch.export"
+    else:
+        return
+    raise UsageError(
+        f"cnnstat cannot run inside {where}", "call it before or after, outside of the function"
+    )
 
 
 class _Current(threading.local):
