@@ -187,7 +187,7 @@ def with_fix(program: Program, fix: dict[str, Any]) -> Program | None:
     """The program with a fix of the record, as a reader would carry it out."""
     edit = fix["edit"]
     if not fix["edits"]:
-        of_input = edit.startswith("input ")
+        of_input = edit.startswith("--input ")
         return replace(program, options=_with_input(program.options, edit)) if of_input else None
     lines = program.source.split("\n")
     for change in sorted(fix["edits"], key=lambda change: -change["line"]):
@@ -199,7 +199,7 @@ def with_fix(program: Program, fix: dict[str, Any]) -> Program | None:
 
 
 def _with_input(options: str, edit: str) -> str:
-    """The options with other inputs: `input 1×16 of int64 and 1×16`."""
+    """The options with other inputs: `--input 1,16:int64 --input 1,16`."""
     kept = []
     words = iter(shlex.split(options))
     for word in words:
@@ -207,9 +207,7 @@ def _with_input(options: str, edit: str) -> str:
             next(words)
         else:
             kept.append(word)
-    for text in edit.removeprefix("input ").split(" and "):
-        kept += ["--input", text.replace("×", ",").replace(" of ", ":")]
-    return shlex.join(kept)
+    return shlex.join([*kept, *shlex.split(edit)])
 
 
 # Plain PyTorch

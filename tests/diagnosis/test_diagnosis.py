@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -55,18 +56,18 @@ CASES = [
     ("inception", "incep1.cat", "nn.Conv2d(16, 24, kernel_size=5, padding=2)", (1, 10)),
     ("stack", "stack", "nn.Conv2d(3, 16, 3, padding=1)", (1, 10)),
     ("kernel_too_large", "4", "nn.Conv2d(64, 128, 3)", (1, 10)),
-    ("pooled_to_nothing", "14", "input 1×1×32×32", (1, 10)),
+    ("pooled_to_nothing", "14", "--input 1,1,32,32", (1, 10)),
     ("view_product", "view", "x.view(-1, 2880)", (1, 10)),
     ("attention_width", "attention",
      "nn.MultiheadAttention(128, num_heads=4, batch_first=True)", (1, 10)),
     ("attention_heads", "", "nn.MultiheadAttention(128, num_heads=8, batch_first=True)", (1, 10)),
     ("conv_groups", "", "nn.Conv2d(48, 96, 3, padding=1, groups=24)", (1, 10)),
     ("matmul", "matmul", "nn.Linear(128, 64)", (1, 10)),
-    ("embedding_dtype", "embedding", "input 1×128 of int64", (1, 2)),
-    ("missing_batch", "1", "input 1×3×32×32", (1, 10)),
-    ("channels_last", "0", "input 8×3×64×48", (8, 10)),
-    ("assertion", "patches", "input 1×3×32×32", (1, 10)),
-    ("forward_arguments", "", "input 1×16 and 1×16", (1, 1)),
+    ("embedding_dtype", "embedding", "--input 1,128:int64", (1, 2)),
+    ("missing_batch", "1", "--input 1,3,32,32", (1, 10)),
+    ("channels_last", "0", "--input 8,3,64,48", (8, 10)),
+    ("assertion", "patches", "--input 1,3,32,32", (1, 10)),
+    ("forward_arguments", "", "--input 1,16 --input 1,16", (1, 1)),
 ]  # fmt: skip
 
 
@@ -112,9 +113,8 @@ def test_every_suggestion_works_when_it_is_made(file: Path, tmp_path: Path):
 
 
 def inputs_in(edit: str) -> list[str]:
-    """`input 1×16 of int64 and 1×16` → what is given as inputs."""
-    texts = edit.removeprefix("input ").split(" and ")
-    return [text.replace("×", ",").replace(" of ", ":") for text in texts]
+    """`--input 1,16:int64 --input 1,16` → what is given as inputs."""
+    return [text for text in shlex.split(edit) if text != "--input"]
 
 
 def made(text: str, fix) -> str:
@@ -207,7 +207,7 @@ def test_a_batch_axis_that_is_missing_since_the_first_layer():
         cnnstat.analyze(TwoWays(), (3, 6, 6))
     (error,) = caught.value.diagnosis.errors
     assert error.path == "out"
-    assert error.fixes[0].edit == "input 1×3×6×6"
+    assert error.fixes[0].edit == "--input 1,3,6,6"
     assert "4 channels come from cat()" in str(caught.value)
 
 
@@ -318,7 +318,7 @@ def test_upsampling_chooses_no_channels(mode):
 
 def test_a_built_in_network_is_told_which_input_it_takes():
     (fault,) = diagnosis_of("nin", (1, 1, 20, 20)).errors
-    assert fault.fixes[0].edit == "input 1×1×67×67"  # one pixel less fails
+    assert fault.fixes[0].edit == "--input 1,1,67,67"  # one pixel less fails
     cnnstat.analyze("nin", (1, 1, 67, 67))
     with pytest.raises(cnnstat.ShapeError):
         cnnstat.analyze("nin", (1, 1, 66, 66))

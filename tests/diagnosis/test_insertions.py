@@ -64,7 +64,7 @@ def test_what_comes_first_and_that_all_suggestions_work(file: Path):
         if fix.edits:
             assert (executed(with_edits(text, fix.edits)),) == fix.output
         else:
-            example = fix.edit.removeprefix("input ").replace("×", ",").replace(" of ", ":")
+            example = fix.edit.removeprefix("--input ")
             assert (executed(text, example),) == fix.output
 
 
@@ -101,9 +101,12 @@ class Net(nn.Module):
 """
     file = tmp_path / "net.py"
     file.write_text(source)
-    assert edits_of(file) == [["input 1×3×32×32"], ["self.fc(self.pool(self.conv(x)).flatten(1))"]]
+    assert edits_of(file) == [
+        ["--input 1,3,32,32"],
+        ["self.fc(self.pool(self.conv(x)).flatten(1))"],
+    ]
     file.write_text(source.replace("self.pool(self.conv(x))", "self.pool(self.conv(x)).flatten(1)"))
-    assert edits_of(file) == [["input 1×3×32×32"]]  # no layer with the channels as examples
+    assert edits_of(file) == [["--input 1,3,32,32"]]  # no layer with the channels as examples
 
 
 def test_maps_of_a_decoder_are_resized_or_padded():

@@ -188,7 +188,7 @@ def test_a_fix_of_the_input_changes_no_file(folder, capsys):
     text = "from torch import nn\n\nnet = nn.Embedding(10, 4)\n"
     file = write(folder, text)
     assert run(["shapes", "net.py:net", "--input", "2,8", "--fix"]) == 2
-    assert "input 2×8 of int64 is no change of a file" in capsys.readouterr().err
+    assert "--input 2,8:int64 is no change of a file" in capsys.readouterr().err
     assert file.read_text() == text
 
 

@@ -104,7 +104,7 @@ def test_the_table_and_the_input_are_suggested():
     (fault,) = _diagnosis(OfABuffer(16), "1,20,3").errors
     assert (fault.got, fault.expected) == ("1×20", "16 rows")
     assert fault.fixes[0].edit == "net.table = nn.Embedding(20, 4)"
-    assert "input 1×16×3" in {fix.edit for fix in fault.fixes}
+    assert "--input 1,16,3" in {fix.edit for fix in fault.fixes}
 
 
 def _diagnosis(net, *inputs):

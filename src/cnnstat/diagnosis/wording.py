@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..inputs import InputSpec, format_shape
+from ..inputs import InputSpec
 from .changes import Change
 from .literals import Span
 from .naming import Places
@@ -36,12 +36,12 @@ def wording(
         name, value = next(iter(change.arguments.items()))
         return ((f"--arg {name}={value}", None, None),)
     assert change.inputs is not None
-    new = " and ".join(_input(i) for i in change.inputs)
-    return ((f"input {new}", " and ".join(_input(i) for i in inputs), None),)
+    return ((_options(change.inputs), _options(inputs), None),)
 
 
-def _input(spec: InputSpec) -> str:
-    return format_shape(spec.shape) + ("" if spec.dtype == "float32" else f" of {spec.dtype}")
+def _options(inputs: Sequence[InputSpec]) -> str:
+    """As they are typed: `--input 1,16:int64 --input 1,16`."""
+    return " ".join(f"--input {InputSpec(spec.shape, spec.dtype)}" for spec in inputs)
 
 
 def _grouped(change: Change) -> list[list[Replacement]]:

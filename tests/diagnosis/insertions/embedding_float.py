@@ -1,6 +1,6 @@
 """An embedding takes indices.
 
-fix: input 4×10 of int64
+fix: --input 4,10:int64
 output: 4×2
 """
 

@@ -1,6 +1,6 @@
 """The model is right, and the image smaller than any on which its convolutions run.
 
-fix: input 1×3×32×32
+fix: --input 1,3,32,32
 output: 1×10
 """
 
