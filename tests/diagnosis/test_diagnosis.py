@@ -694,3 +694,18 @@ def test_a_missing_flatten_is_explained_by_what_the_user_sees():
     got, origin, *_ = caught.value.diagnosis.errors[0].explanation
     assert got.startswith("input is 4×16×13×13 (N, C, H, W), the layer takes 2704 features")
     assert origin.endswith("flattened, an example has 16 × 13 × 13 = 2704")
+
+
+def test_a_layer_whose_size_is_replaced_by_a_layer_is_diagnosed():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8))
+    net[0].in_channels = nn.Conv2d(1, 8, 3)  # meant to replace net[0]
+    (fault,) = diagnosis_of(net, (1, 1, 8, 8)).errors
+    assert (fault.path, fault.config) == ("0", "")
+    assert fault.fixes[0].edit == "--input 1,3,8,8"
+
+
+def test_a_layer_that_runs_with_a_replaced_size_is_shown():
+    net = nn.Sequential(nn.GroupNorm(2, 8))
+    net[0].num_channels = torch.ones(1)
+    (layer,) = [r for r in cnnstat.analyze(net, (1, 8, 4, 4)).layers if r.path == "0"]
+    assert (layer.config, layer.outputs) == ("", ((1, 8, 4, 4),))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError
 from ..operators.describe import dims_of
@@ -58,11 +59,20 @@ def name_of(call: Call) -> str:
 
 
 def settings_of(call: Call) -> str:
-    """The sizes of a layer in short, from its settings: it may not have run."""
+    """The sizes of a layer in short, from its settings: it may not have run.
+
+    Empty if there are none, or if user code replaced one by something else than a number.
+    """
     if call.module is None:
         return ""
-    s = {name: plain(value) for name, value in call.module.settings.items()}
-    base = call.module.base
+    settings = {name: plain(value) for name, value in call.module.settings.items()}
+    try:
+        return _sizes(call, call.module.base, settings)
+    except (KeyError, TypeError):
+        return ""
+
+
+def _sizes(call: Call, base: str, s: Mapping[str, Any]) -> str:
     if base == "Linear":
         return f"{s['in_features']}→{s['out_features']}"
     if base.startswith("Conv"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -75,10 +75,9 @@ def config_of(call: Call, ops: Sequence[Op]) -> str:
             return _strided(_last_axes(view, dims_of(call))) + view.remark
         if op.name in ("aten.addmm", "aten.mm", "aten.linear") and _kind(call) == "linear":
             return f"{Matmul.of(op).inner}→{op.outputs[0].shape[-1]}"
-    settings = call.module.settings if call.module else {}
     for name in _kinds(call):
         if name in _BY_SETTINGS:
-            return str(_BY_SETTINGS[name](settings))
+            return _by_settings(name, call.module.settings if call.module else {})
     if call.type.startswith(("adaptive_", "Adaptive")) and call.outputs:
         return "→" + "×".join(map(str, _spatial(call)))
     return ""
@@ -93,9 +92,17 @@ def static_config(module: Module) -> str:
         if module.base.startswith("Conv"):
             kernel, stride, dilation = (settings[n] for n in ("kernel_size", "stride", "dilation"))
             return _strided(Window(kernel, stride, (0,) * len(kernel), dilation))
-        name = module.base if module.base in _BY_SETTINGS else module.type
-        return str(_BY_SETTINGS[name](settings)) if name in _BY_SETTINGS else ""
     except (KeyError, TypeError, ValueError):  # a subclass may do without an attribute
+        return ""
+    name = module.base if module.base in _BY_SETTINGS else module.type
+    return _by_settings(name, settings) if name in _BY_SETTINGS else ""
+
+
+def _by_settings(name: str, settings: Mapping[str, Any]) -> str:
+    """The text of a type from its settings; empty if user code replaced one of them."""
+    try:
+        return str(_BY_SETTINGS[name](settings))
+    except (KeyError, TypeError, ValueError):
         return ""
 
 
