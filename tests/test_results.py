@@ -13,13 +13,14 @@ import pytest
 import cnnstat
 from cnnstat.render import render
 from cnnstat.render.data import data_of
-from cnnstat.render.options import EXTENSIONS, LAYER_OPTIONS
+from cnnstat.render.options import EXTENSIONS, KIND_OPTIONS
 from cnnstat.results import KINDS, Result, record_of
 from tests.kinds import result
 
 ALL = sorted(set(KINDS) - {"ranking"})  # which is an example of tests/recipes
 VALUES: dict[str, Any] = {
     "depth": 1, "columns": "output", "sort": "params", "top": 2, "ops": "all", "totals": True,
+    "units": "M",
 }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_texts_and_frames(kind: str, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("kind", ALL)
 def test_options_of_other_kinds_are_refused(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     one = result(kind)
-    for option in LAYER_OPTIONS:
+    for option in KIND_OPTIONS:
         chosen = {option: "time" if (kind, option) == ("roofline", "sort") else VALUES[option]}
         if option in KINDS[kind].options:
             one.show(**chosen)

@@ -140,7 +140,7 @@ class Kind(NamedTuple):
     """A kind of result: the record, and the function from a record to a report.
 
     Both are names, not imports, because this file is below them all. `depth` is the default depth
-    of the tree of layers, `options` are those of `render.options.LAYER_OPTIONS` that it has.
+    of the tree of layers, `options` are those of `render.options.KIND_OPTIONS` that it has.
     `drawn`: whether it has pictures, or is drawn as its table where there are none.
     """
 

@@ -532,9 +532,14 @@ REFUSED = [  # (what is in the file, options, status, what is said)
     (negative, "", 1, ["the tensor 'w' has the shape -6×4×3×3"]),
     (lambda: Path("model.onnx").write_bytes(b""), "", 1, ["holds no graph"]),
     (lambda: Path("model.onnx").write_bytes(bytes(range(256))), "", 1, ["no ONNX model"]),
-    (lambda: Path("model.onnx").mkdir(), "", 1, ["is a directory"]),
-    (lambda: None, "", 1, ["there is no file model.onnx"]),
-    (lambda: Path("model.onnx").symlink_to("model.onnx"), "", 1, ["a link that leads to no file"]),
+    (lambda: Path("model.onnx").mkdir(), "", 2, ["is a directory"]),
+    (lambda: None, "", 2, ["there is no file model.onnx"]),
+    (
+        lambda: Path("model.onnx").symlink_to("model.onnx"),
+        "",
+        2,
+        ["leads to no file: symbolic links"],
+    ),
 ]
 
 

@@ -390,7 +390,7 @@ def test_command_line_writes_the_picture(tmp_path, capsys) -> None:
     arguments = ["roofline", "nin", "--device", "a100", "--precision", "tf32", "-b", "64"]
     assert run([*arguments, "--output", str(file)]) == 0
     assert ElementTree.parse(file).getroot().tag.endswith("svg")
-    assert run(["shapes", "nin", "--output", str(tmp_path / "nin.svg")]) == 2  # it has none
+    assert run(["devices", "--output", str(tmp_path / "nin.svg")]) == 2  # it has none
     capsys.readouterr()
     assert run([*arguments, "--training", "--top", "2"]) == 0
     assert len(capsys.readouterr().out.split("\n\n")[1].splitlines()) == 3

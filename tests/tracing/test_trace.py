@@ -123,7 +123,7 @@ def test_functional_operators_are_rows(function, name, shape):
 def test_questions_about_a_tensor_are_no_rows():
     def forward(x):
         assert x.dim() == 2
-        assert x.device.type == "meta"
+        assert x.device.type
         assert x.is_floating_point()
         assert (len(x), x.size(1), x.numel(), x.shape[0]) == (2, 4, 8, 2)
         return x.relu()

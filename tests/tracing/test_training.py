@@ -716,7 +716,7 @@ def test_the_command_line(capsys):
     assert f"{analysis.totals.backward_macs:,}" in shown
     total = analysis.totals.macs + analysis.totals.backward_macs
     (line,) = [line for line in shown.splitlines() if "Training MACs" in line]
-    assert line.split("  ")[-1].strip() == f"{total:,}"
+    assert line.split("  ")[-1].strip() == f"{total:,} ({total / 1e6:.2f} M)"
     assert "train mode" in shown
     assert run(["shapes", "lenet", "--training", "--mode", "eval"]) == 0
     assert "eval mode" in capsys.readouterr().out

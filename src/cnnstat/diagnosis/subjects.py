@@ -115,8 +115,12 @@ class Subject:
         builders = self.loaded.builders
         with_data = builders.with_data
         with quietly():
+            try:
+                model = _adjusted(builders.without_data(), change)
+            except Exception as error:  # torch refuses the arguments in many ways
+                return Outcome(self.without_a_run(error), cause=error)
             outcome = self._traced(
-                _adjusted(builders.without_data(), change), change, watched,
+                model, change, watched,
                 None if with_data is None else lambda: _adjusted(with_data(), change),
             )  # fmt: skip
         return outcome.described() if watched else outcome

@@ -103,7 +103,8 @@ def _meaning(spec: str) -> str:
 
 def _of_source(source: str, name: str) -> str:
     """`timm:ResNet50` as `timm:resnet50`."""
-    if source == "transformers" and "/" in name and not os.path.exists(name):
+    is_path = name.endswith(".json") or os.path.exists(name)
+    if source == "transformers" and "/" in name and not is_path:
         address = hub.repository(name)
         return _of_hub(address, name) if address is not None else f"{source}:{name}"
     known = names_of(source)

@@ -16,7 +16,7 @@ from ..errors import OutputError, UsageError, nearest
 from ..escaping import described
 from ..results import KINDS
 from . import render, shown_as_html, shown_as_text
-from .options import EXTENSIONS, LAYER_OPTIONS, Format, Ops, Options
+from .options import EXTENSIONS, KIND_OPTIONS, Format, Ops, Options
 from .output_files import check_writable, write_files
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def options_of(result: Result, method: str, chosen: Mapping[str, Any]) -> Option
     """
     supported = KINDS[result.kind].options
     known = [f.name for f in fields(Options)]
-    known = [name for name in known if name in supported or name not in LAYER_OPTIONS]
+    known = [name for name in known if name in supported or name not in KIND_OPTIONS]
     for name, value in chosen.items():
         if name not in known:
             reasons = [nearest(name, known), f"it takes {', '.join(known)}" if known else ""]

@@ -48,5 +48,5 @@ class Options:
         return self.sort is not None or self.top is not None
 
 
-LAYER_OPTIONS = ("depth", "columns", "sort", "top", "ops", "totals")
-"""The options that only reports with a table of layers have."""
+KIND_OPTIONS = ("depth", "columns", "sort", "top", "ops", "totals", "units")
+"""The options that only some kinds of results have."""

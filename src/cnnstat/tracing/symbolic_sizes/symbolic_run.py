@@ -90,8 +90,7 @@ def trace_symbolically(
         ModelError: torch or the model does not support symbolic sizes here; it may run at plain
             sizes.
     """
-    # Inside of the run the dispatch in Python would meet rules that are only then imported, at which
-    # torch's C++ ends in an assertion.
+    # If they are only imported during the run, torch's C++ refuses the dispatch in Python.
     import_rules()
     path = Path(values)
 
