@@ -11,6 +11,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch._dispatch.python import enable_python_dispatcher
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from tests.networks import Function, With
@@ -210,6 +213,34 @@ def under_make_fx(function):
     from torch.fx.experimental.proxy_tensor import make_fx
 
     make_fx(function)(torch.ones(3))
+
+
+CONTEXTS = {
+    "fake tensors": FakeTensorMode,
+    "a counter of torch": lambda: FlopCounterMode(display=False),
+    "inference mode": torch.inference_mode,
+    "a default device": lambda: torch.device("meta"),
+    "dispatch in Python": enable_python_dispatcher,
+    "no functions of subclasses": torch._C.DisableTorchFunction,
+    "anomaly detection": torch.autograd.detect_anomaly,
+}
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+def test_contexts_of_the_caller_change_no_figure(name):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
+
+    def figures():
+        return (
+            cnnstat.analyze(model, SHAPE), cnnstat.analyze(model, SHAPE, lane="cpu"),
+            cnnstat.memory(model, SHAPE), cnnstat.formulas(model, "N,3,8,8"),
+            [(r.name, r.macs, r.params) for r in cnnstat.verify(model, SHAPE).referees],
+        )  # fmt: skip
+
+    outside = figures()
+    with CONTEXTS[name]():
+        assert figures() == outside
 
 
 TRANSFORMS = {

@@ -89,11 +89,15 @@ def modes_preserved() -> Iterator[None]:
 
 @contextmanager
 def without_modes() -> Iterator[None]:
-    """Suspend the modes of torch: as outside of any run."""
+    """Suspend the modes of torch, of users and of the gradients: as outside of any run."""
     functions = _function_modes()
     _set_function_modes([])
     try:
-        with _disable_current_modes(), torch.inference_mode(False), torch.enable_grad():
+        with (
+            torch._C._DisablePythonDispatcher(), torch._C._EnableTorchFunction(),
+            _disable_current_modes(), torch.inference_mode(False), torch.enable_grad(),
+            torch.autograd.set_detect_anomaly(False),
+        ):  # fmt: skip
             yield
     finally:
         _set_function_modes(functions)

@@ -22,7 +22,7 @@ from torch.nn.modules import module as module_hooks
 from ...errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, UsageError, format_exception
 from ..places import raising_line
 from .global_state import modes_preserved, without_modes
-from .turns import is_nested, one_at_a_time
+from .turns import one_at_a_time
 
 
 @contextmanager
@@ -33,10 +33,8 @@ def isolated() -> Iterator[None]:
     the environment, …) holds until the end and is then restored, after a failure too.
     """
     _check_not_transformed()
-    nested = is_nested()
     with one_at_a_time(), ExitStack() as stack:
-        if nested:  # what this analysis runs is none of the model that asked for it
-            stack.enter_context(without_modes())
+        stack.enter_context(without_modes())  # those of the caller would see what the model runs
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
         for name, value in (("contexts", stack), ("had_group", _has_process_group())):

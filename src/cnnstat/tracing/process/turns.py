@@ -36,11 +36,6 @@ _root = _Turn()
 _here = _OfThread()
 
 
-def is_nested() -> bool:
-    """Whether this thread analyses a model inside the analysis of another."""
-    return _current().outer is not None
-
-
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Wait until no other thread analyses a model, and let none begin until the end."""
