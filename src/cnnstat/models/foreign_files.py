@@ -30,7 +30,7 @@ _ONNX = "cnnstat shapes model.onnx"
 _OTHER_FRAMEWORK = (
     "cnnstat reads PyTorch code, ONNX and torch.export: save it as ONNX where it was made"
 )
-_WEIGHTS = "it holds weights without the architecture: nothing tells what runs on them"
+_WEIGHTS = "it contains weights without the architecture: nothing says what runs on them"
 
 _TENSORRT = _Kind(
     "a TensorRT engine, compiled for one GPU",
