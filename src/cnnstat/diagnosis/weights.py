@@ -137,6 +137,7 @@ class Prior(Enum):
     LAYER_CLASS = -0.4, "BatchNorm2d behind a linear layer: its input has another number of axes"
     MAP_OF_NAME = -0.5, "the channels of a flattened map are a name, and its sides were forgotten"
     TWICE_A_NAME = -0.2, "both directions, or two parts that are concatenated"
+    WIDTH_BEFORE = -0.6, "what the layer before was created with is what flows in"
     OTHER_NAME = 0.0, "another name in scope has the value that fits"
     MULTIPLE_OF_NAME = 0.5, "a multiple or part of the name has it, or a sum of two"
     NUMBER_FOR_NAME = 1.2, "a number where a name was written fits one configuration alone"

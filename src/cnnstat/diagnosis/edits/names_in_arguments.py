@@ -52,9 +52,7 @@ def _sizes(situation: Situation) -> Iterator[tuple[Call, int, int]]:
     operands: list[TensorSpec] = [mismatch.operand] if mismatch.operand else []
     if mismatch.kind in ("join", "broadcast") and failure.op is not None:
         operands = [x for x in failure.op.inputs if x.parameter is None]
-    kinds = {"features": ["features"], "product": ["features"],
-             "broadcast": ["channels", "features"]}.get(mismatch.kind, ["channels"])  # fmt: skip
-    for operand, kind in product(operands, kinds):
+    for operand, kind in product(operands, _axes(situation)):
         source = provenance.sizing_call(operand, kind)
         if source is None or source.module is None:
             continue
@@ -62,10 +60,18 @@ def _sizes(situation: Situation) -> Iterator[tuple[Call, int, int]]:
             yield source, actual, expected
 
 
+def _axes(situation: Situation) -> list[str]:
+    """The axes whose size may be wrong."""
+    return {
+        "features": ["features"], "product": ["features"], "broadcast": ["channels", "features"],
+    }.get(situation.mismatch.kind, ["channels"])  # fmt: skip
+
+
 def _of_the_layer(
     situation: Situation, call: Call, names: tuple[str, ...], value: int, target: int
 ) -> Iterator[Proposal]:
     """Another argument of the call that creates the layer."""
+    before = _width_before(situation)
     for site in layer_sites(situation):
         if not any(module.path == call.path for module in site.modules):
             continue
@@ -74,6 +80,8 @@ def _of_the_layer(
             if node is None or not _has_names(node) or value_of(node, _numbers(site)) != value:
                 continue
             for text, prior in _texts(situation, site, node, value, target):
+                if text in before:
+                    prior = Prior.WIDTH_BEFORE
                 fit = _fits(situation, site, name, text)
                 if fit is not False:
                     features = Features(
@@ -83,6 +91,22 @@ def _of_the_layer(
                     )
                     change = Change(replacements=site.settings({name: text}))
                     yield Proposal(change, features, fit)
+
+
+def _width_before(situation: Situation) -> set[str]:
+    """What is written as the width of the layer from which the size comes."""
+    operand = situation.mismatch.operand
+    if operand is None:
+        return set()
+    provenance = Provenance(situation.failure, Places(Path.cwd(), {}))
+    sources = [provenance.sizing_call(operand, kind) for kind in _axes(situation)]
+    paths = {source.path for source in sources if source is not None}
+    return {
+        site.text_of(site.written[name])
+        for site in layer_sites(situation)
+        if any(module.path in paths for module in site.modules)
+        for name in _WIDTHS if name in site.written
+    }  # fmt: skip
 
 
 def _texts(
