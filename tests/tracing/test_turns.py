@@ -263,3 +263,24 @@ def test_a_function_that_torch_transforms_may_not_analyse(name):
     with pytest.raises(cnnstat.CnnstatError, match="cnnstat cannot run inside"):
         TRANSFORMS[name](function)
     assert cnnstat.analyze(model, (2, 7)).totals.macs == 2 * 7 * 3
+
+
+def test_a_model_may_seed_as_its_caller_did_beside_other_threads():
+    """Other threads may draw meanwhile, so the generator is set back only where this one did."""
+
+    def forward(x):
+        torch.manual_seed(5)
+        return x * 2
+
+    torch.manual_seed(5)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    other.start()
+    try:
+        cnnstat.analyze(Function(forward), (2, 7))
+    finally:
+        end.set()
+        other.join()
+    assert torch.equal(torch.get_rng_state(), before)

@@ -26,7 +26,7 @@ from .weights import ALTERNATIVE, EFFECT, MISLEADING, Prior, total
 
 _FIXES = 3  # shown for one error
 _TRIALS = 60  # runs for one error
-_SECONDS = 1.5  # of the processor's time, for all of a diagnosis
+_SECONDS = 1.5  # of the processor's time in this thread, for all of a diagnosis
 _SECONDS_OF_INPUTS = 0.5  # more, where nothing else was found
 _ERRORS = 4
 _WORTH_SHOWING = 2.5  # bits more than the best fix, at most
@@ -63,7 +63,7 @@ class Search:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.until = time.process_time() + _SECONDS
+        self.until = time.thread_time() + _SECONDS
 
     def errors(self, before: Change, outcome: Outcome, depth: int = 0) -> tuple[list[Found], bool]:
         """The errors from this state on, and whether all of them are fixed in the end."""
@@ -80,9 +80,9 @@ class Search:
 
     def _usual_inputs(self, before: Change, outcome: Outcome) -> Iterator[Fixed]:
         """For a model that needs a much larger image: several layers fail with the next larger."""
-        until = max(self.until, time.process_time() + _SECONDS_OF_INPUTS)
+        until = max(self.until, time.thread_time() + _SECONDS_OF_INPUTS)
         for change in usual_inputs(self._situation(before, outcome)):
-            if time.process_time() > until:
+            if time.thread_time() > until:
                 break
             result = self.subject.run(before.and_then(change))
             if result.failure is None:
@@ -137,7 +137,7 @@ class Search:
             tried_inputs += of_input
             if (tried_inputs if of_input else tried_texts) > _TRIALS:
                 continue
-            if time.process_time() > self.until:
+            if time.thread_time() > self.until:
                 break
             if fixes and proposal.cost > best + _WORTH_SHOWING:
                 break

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -34,15 +34,39 @@ def preserve_rng_state(has_drawn: bool | Callable[[], bool] = True) -> Iterator[
     numpy: Any = sys.modules.get("numpy")  # a model cannot use it without an import
     torch_state, seed, python_state = torch.get_rng_state(), torch.initial_seed(), random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
+    seedings: list[str] = []
     try:
-        yield
+        with _noting_seedings(seedings):
+            yield
     finally:
         drawn = has_drawn() if callable(has_drawn) else has_drawn
-        if drawn or threading.active_count() == 1 or torch.initial_seed() != seed:
+        is_seeded = bool(seedings) or torch.initial_seed() != seed
+        if drawn or is_seeded or threading.active_count() == 1:
             torch.set_rng_state(torch_state)
         random.setstate(python_state)
         if numpy_state is not None:
             numpy.random.set_state(numpy_state)
+
+
+@contextmanager
+def _noting_seedings(found: list[str]) -> Iterator[None]:
+    """Note the functions by which this thread seeds torch's generator: the seed may be the same."""
+
+    def noting(name: str) -> Callable[..., Any]:
+        original = getattr(torch.random, name)
+
+        def seeding(*args: Any, **kwargs: Any) -> Any:
+            found.append(name)
+            return original(*args, **kwargs)
+
+        return seeding
+
+    with ExitStack() as stack:
+        for name in ("manual_seed", "seed", "set_rng_state"):
+            noted = noting(name)
+            for holder in (torch, torch.random):
+                stack.enter_context(replaced_here(holder, name, noted))
+        yield
 
 
 @contextmanager
