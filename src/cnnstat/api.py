@@ -303,9 +303,11 @@ def scale(
     Args:
         over: the quantity to vary, as on the command line: `"H,W=64:512:32"`, `"N"`,
             `"num_classes=10,100"`. N, C, H, W (N, T for tokens) are the dimensions of the input,
-            unless `input` names others. By default H and W.
+            unless `input` names others. By default H and W. Without values they are a half to
+            four times the model's own size, or the nearest sizes at which it runs.
         input: the input, with the symbolic dimensions to vary; by default each model's own.
-        fit: whether to resize the first linear layer of a classifier for inputs that do not fit it.
+        fit: whether to change the model for sizes that do not fit: the first linear layer of a
+            classifier is resized, or the model created with its `img_size` or `image_size`.
 
     Raises:
         UsageError: a name is neither a dimension of the input nor an argument of the model.

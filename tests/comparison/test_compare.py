@@ -349,7 +349,15 @@ def test_alignment_of_maps_of_other_dimensions() -> None:
                 "parameters in them (93.1 %), nin none.",
             ),
         ),
-        (("nin", "nin"), ("nin and nin (2) have 1,992,166 parameters each.",)),
+        (
+            ("nin", "nin"),
+            (
+                "nin and nin (2) have 1,992,166 parameters each.",
+                "They are the same in every layer.",
+                "To compare versions of nin, save one: "
+                "cnnstat shapes nin --arg NAME=VALUE --output a.json",
+            ),
+        ),
         (
             # VGG-11 has fewer convolution parameters: more than the difference is linear layers
             ("resnet18", "vgg11"),
@@ -568,3 +576,10 @@ def test_live_module_first_needs_an_input() -> None:
         cnnstat.compare(Live(), "lenet")
     assert "input=(1, 1, " in str(caught.value)  # what to type here
     assert "analyze" not in str(caught.value)
+
+
+def test_as_many_parameters_are_not_the_same_model() -> None:
+    narrow = nn.Sequential(nn.Linear(2, 6))
+    activated = nn.Sequential(nn.Linear(2, 6), nn.ReLU())  # as many parameters
+    (alone,) = cnnstat.compare(narrow, activated, input=(1, 2)).summary
+    assert alone.endswith("have 18 parameters each.")

@@ -169,3 +169,60 @@ def test_an_input_without_dimensions(tmp_path) -> None:
     (tmp_path / "net.py").write_text("from torch import nn\n\n\nclass Net(nn.ReLU):\n    pass\n")
     with pytest.raises(UsageError, match="the input has no dimension to vary"):
         cnnstat.scale(f"{tmp_path}/net.py:Net", input=InputSpec(()))
+
+
+def test_default_sizes_are_valid_ones(capsys) -> None:
+    # ⌊(28−8)/4⌋ = 5 to ⌊(31−8)/4⌋ = 5: linear1 takes 16·5·5 features at 28 to 31 alone
+    assert run(["scale", "lenet"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[3:5]] == ["28", "31"]
+    assert "lenet runs at 28 ≤ H, W ≤ 31" in printed
+    assert "H, W = 32: shapes don't fit at linear1 (Linear): 400 features fit" in printed
+    assert "--fit makes linear1 as wide as each size needs; --over N varies the batch" in printed
+
+
+def test_default_sizes_that_are_moved_are_multiples_of_the_step() -> None:
+    # nin-mnist views its input as images of 224×224: 112 moves to 224, which is there already
+    (series,) = cnnstat.scale("nin-mnist").series
+    assert [point.value for point in series.points] == [224, 448, 896]
+
+
+def test_fit_is_not_mentioned_where_it_is_given_or_no_help(capsys) -> None:
+    assert run(["scale", "lenet", "--fit"]) == 0
+    assert "--fit" not in capsys.readouterr().out
+    assert run(["scale", "nin", "--over", "H,W=40,80"]) == 0  # nothing left to pool at 40
+    printed = capsys.readouterr().out
+    assert "nin does not run at H, W = 40" in printed
+    assert "--fit" not in printed
+
+
+SIZED = """
+from torch import nn
+
+class Sized(nn.Module):
+    def __init__(self, img_size=32):
+        super().__init__()
+        self.img_size = img_size
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        assert x.shape[-1] == self.img_size, f"{x.shape[-1]} instead of {self.img_size}"
+        return self.conv(x).mean((2, 3))
+
+example_input = (1, 3, 32, 32)
+"""
+
+
+def test_a_model_for_one_size_is_created_for_another(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sized.py").write_text(SIZED)
+    assert run(["scale", "sized.py:Sized"]) == 0
+    printed = capsys.readouterr().out
+    assert "sized.py:Sized runs at H, W = 32" in printed
+    assert "33 instead of 32" in printed
+    assert "--fit creates it with each size as img_size" in printed
+    (series,) = cnnstat.scale("sized.py:Sized", fit=True).series
+    # 4·3·3·3 multiplications at each of (S−2)² positions
+    expected = [4 * 27 * (size - 2) ** 2 for size in (16, 32, 64, 128)]
+    assert [point.macs for point in series.points] == expected
+    assert [point.fitted for point in series.points] == ["img_size", None, "img_size", "img_size"]

@@ -37,13 +37,15 @@ def command(
             "--over", metavar="NAMES[=VALUES]", show_default=False,
             help="What is varied: dimensions of the input, N, C, H, W (T for tokens) or the "
             "letters of --input, or one argument of the model. Values are 64:512:32, 1:64:*2 "
-            "(doubled) or 10,100,1000. [default: H,W at a half to four times the model's size]",
+            "(doubled) or 10,100,1000. [default: H,W at a half to four times the model's size, or "
+            "the nearest sizes at which it runs]",
         ),
     ] = None,
     fit: Annotated[
         bool,
-        typer.Option("--fit", help="Where only the first linear layer of a classifier does not "
-                     "fit, make it as wide as the input needs."),
+        typer.Option("--fit", help="Where a size does not fit, make the first linear layer of a "
+                     "classifier as wide as the input needs, or create the model for the size "
+                     "(img_size of a vision transformer)."),
     ] = False,
     input: InputOption = None,
     arg: ArgOption = None,

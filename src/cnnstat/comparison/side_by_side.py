@@ -184,7 +184,10 @@ def _summary(
     params = [analysis.totals.params for analysis in analyses]
     small, large = params.index(min(params)), params.index(max(params))
     if params[small] == params[large]:
-        return (f"{_listed(names)} have {params[0]:,} parameters each.", *_work(names, analyses))
+        return (
+            f"{_listed(names)} have {params[0]:,} parameters each.",
+            *(_equal(names, analyses) or _work(names, analyses)),
+        )
     smallest, largest = names[small], names[large]
     lead = f"Of {len(names)} models, {smallest} is the smallest: it" if len(names) > 2 else smallest
     factor = f", {_times(params[large], params[small])} as many" if params[small] else ""
@@ -196,6 +199,20 @@ def _summary(
         f"{share} {_NOUNS.get(role.role, role.role)} layers: {largest} holds "
         f"{role.params[large]:,} parameters in them ({format_share(role.params_share[large])}), "
         f"{smallest} {f'{role.params[small]:,}' if role.params[small] else 'none'}.",
+    )
+
+
+def _equal(names: Sequence[str], analyses: Sequence[Analysis]) -> tuple[str, ...]:
+    """Sentences for models whose layers are all equal, as those of a model named twice are."""
+    first = analyses[0]
+    if any(other.layers != first.layers for other in analyses[1:]):
+        return ()
+    spec = first.model.spec
+    versions = f"cnnstat shapes {spec} --arg NAME=VALUE --output a.json"
+    is_one = {analysis.model.spec for analysis in analyses} == {spec}
+    return (
+        "They are the same in every layer.",
+        *([f"To compare versions of {spec}, save one: {versions}"] if is_one else []),
     )
 
 

@@ -107,7 +107,7 @@ FIGURES = ("params", "macs", "activation_bytes", "peak_bytes")
 class ScalePoint(Record, frozen=True):
     """The figures at one value; None where the model does not run, for the `reason`.
 
-    `fitted` is the path of the linear layer that was widened to fit the value, if one was.
+    `fitted` is what was changed to fit the value, if something was: the name of the `Fitting`.
     """
 
     value: Any
@@ -117,6 +117,16 @@ class ScalePoint(Record, frozen=True):
     peak_bytes: int | None = None
     reason: str | None = None
     fitted: str | None = None
+
+
+class Fitting(Record, frozen=True):
+    """What lets a model run at other sizes: a wider linear `layer`, or an `argument` set to them.
+
+    `name` is the path of the layer, or the name of the argument of the constructor.
+    """
+
+    what: Literal["layer", "argument"]
+    name: str
 
 
 class GrowthRate(Record, frozen=True):
@@ -134,7 +144,8 @@ class Series(Record, frozen=True, kw_only=True):
     """One model over the values. Where `formulas` is None, `formulas_reason` says why.
 
     Formulas hold for the sizes that take the same branches as the run they come from; every point
-    is a separate plain run.
+    is a separate plain run. Where the default sizes were moved to valid ones, `valid` are these.
+    If the model does not run at a size and would with a change, `fitting` is the change.
     """
 
     name: str
@@ -144,6 +155,8 @@ class Series(Record, frozen=True, kw_only=True):
     growth: GrowthRate | None
     formulas: FormulaTotals | None
     formulas_reason: str | None
+    valid: ValidSizes | None = None
+    fitting: Fitting | None = None
 
 
 class Scaling(Result, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from msgspec import structs
 from ..analysis.results import Analysis, Tool
 from ..call_arguments import parse_sizes
 from ..choices import Mode
-from ..comparison.classifier import find_site
 from ..errors import ModelError, UsageError
 from ..inputs import InputSpec
 from ..models.load import load
@@ -24,6 +23,8 @@ from ..run_config import ModelRequest, RunConfig
 from ..symbols.evaluation import at, parse
 from ..tracing.process.isolation import process_preserved
 from ..version import __version__
+from .default_sizes import doublings, nearest_valid, valid_together
+from .fitting import FittedModel
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
 from .results import FIGURES, FormulaTotals, GrowthRate, ScalePoint, Scaling, Series, SymbolicInput
@@ -31,7 +32,6 @@ from .symbolic_model import SymbolicModel, format_values
 
 _USUAL_NAMES = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
 """Names of the dimensions of an input, by its rank; of others only the first has one."""
-_DOUBLINGS = (0.5, 1, 2, 4)
 
 
 def scaling_of(
@@ -146,43 +146,48 @@ def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) ->
     subject = SymbolicModel.of(
         ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode
     )
-    start = subject.base[over.names[0]]
-    values = over.values or tuple(n for f in _DOUBLINGS if (n := round(f * start)) > 0)
     base = subject.analysis(subject.base)
+    values = over.values or doublings(subject.base[over.names[0]])
+    analyses = {value: _at(subject, over, value) for value in values}
+    valid = None
+    is_free = not over.values and not settings.fit
+    failed = [value for value, found in analyses.items() if isinstance(found, ModelError)]
+    if failed and is_free and (valid := valid_together(subject, over.names)) is not None:
+        analyses = {v: _at(subject, over, v) for v in nearest_valid(values, valid)}
+    changed = FittedModel(subject, model, symbolic, settings.arguments, settings.mode)
+    fitting = changed.fitting(failed[0], _sizes(over, failed[0])) if failed else None
     points, samples = [], [(subject.base, base)]
-    for value in values:
-        if type(value) is not int or value < 1:
-            raise UsageError(f"{', '.join(over.names)} = {value!r} is no size")
-        sizes = dict.fromkeys(over.names, value)
-        try:
-            analysis = subject.analysis(sizes)
-        except ModelError as error:
-            fitted = _fitted(subject, base, value, sizes) if settings.fit else None
-            points.append(fitted or ScalePoint(value, reason=error.message))
+    for value, found in analyses.items():
+        sizes = _sizes(over, value)
+        if not isinstance(found, ModelError):
+            samples.append((sizes, found))
+            points.append(_point(value, found))
+            continue
+        variant = changed.analysis(fitting, value, sizes) if settings.fit and fitting else None
+        if fitting is None or variant is None:
+            points.append(ScalePoint(value, reason=found.message))
         else:
-            samples.append((sizes, analysis))
-            points.append(_point(value, analysis))
+            points.append(structs.replace(_point(value, variant), fitted=fitting.name))
     formulas, reason = _formulas(subject, samples)
     return Series(
         name=model, model=base.model,
         inputs=tuple(subject.symbolic_inputs()), points=tuple(points), growth=growth_of(points),
-        formulas=formulas, formulas_reason=reason,
+        formulas=formulas, formulas_reason=reason, valid=valid, fitting=fitting,
     )  # fmt: skip
 
 
-def _fitted(
-    subject: SymbolicModel, base: Analysis, value: int, sizes: Mapping[str, int]
-) -> ScalePoint | None:
-    """The figures with the first linear layer resized to fit; None if the model still fails."""
-    site = find_site(base)
-    if site is None:
-        return None
-    linear = site.linears[0].path
+def _sizes(over: Over, value: Any) -> dict[str, int]:
+    if type(value) is not int or value < 1:
+        raise UsageError(f"{', '.join(over.names)} = {value!r} is no size")
+    return dict.fromkeys(over.names, value)
+
+
+def _at(subject: SymbolicModel, over: Over, value: Any) -> Analysis | ModelError:
+    sizes = _sizes(over, value)
     try:
-        variant = subject.resized(sizes, linear)
-    except ModelError:
-        return None
-    return structs.replace(_point(value, variant), fitted=linear)
+        return subject.analysis(sizes)
+    except ModelError as error:
+        return error
 
 
 def _formulas(

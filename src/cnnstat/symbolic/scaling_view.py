@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from msgspec import structs
+
 from ..render.blocks import Bars, Block, Cell, Column, Facts, Report, Row, Table, Text
 from ..render.data import Data, data_table
 from ..render.options import Options
 from .results import FIGURES, ScalePoint, Scaling, Series
-from .view import formula_cell
+from .view import formula_cell, limit_lines, range_text
 
 _TITLES = {
     "params": ("Params", "Parameters"),
@@ -86,26 +88,37 @@ def _text(value: object) -> str:
     return str(value)
 
 
-_FIXED = (
-    "if its size is fixed: --fit makes the first linear layer of a classifier as wide as each size "
-    "needs, --over N varies the batch"
-)
-
-
 def _refused(series: Series, over: str) -> Iterator[str]:
-    """The values at which the model does not run, or only with a wider layer: a line for each."""
+    """The values at which the model does not run, or only with a change: a line for each."""
     reasons: dict[str, list[str]] = {}
     for point in series.points:
         if point.reason is not None:
             reasons.setdefault(point.reason, []).append(_text(point.value))
-    fitted = {point.fitted: 0 for point in series.points if point.fitted}
-    for linear in fitted:
-        values = [_text(point.value) for point in series.points if point.fitted == linear]
-        yield f"{series.name} at {over} = {_listed(values)}: {linear} made as wide as that needs"
+    fitted = [_text(point.value) for point in series.points if point.fitted]
+    if fitted and series.fitting is not None:
+        change = _CHANGED[series.fitting.what].format(series.fitting.name)
+        yield f"{series.name} at {over} = {_listed(fitted)}: {change}"
     for reason, values in reasons.items():
         yield f"{series.name} does not run at {over} = {_listed(values)}: {reason}"
-    if reasons and not fitted:
-        yield _FIXED
+    if series.valid is not None:
+        valid = structs.replace(series.valid, letter=over)
+        yield f"{series.name} runs at {range_text(valid)}"
+        yield from limit_lines(valid)
+    if series.fitting is not None and not fitted:
+        yield f"{_WOULD_FIT[series.fitting.what].format(series.fitting.name)}; {_BATCH}"
+    elif series.valid is not None:
+        yield _BATCH
+
+
+_CHANGED = {
+    "layer": "{} made as wide as that needs",
+    "argument": "created with that as {}",
+}
+_WOULD_FIT = {
+    "layer": "--fit makes {} as wide as each size needs",
+    "argument": "--fit creates it with each size as {}",
+}
+_BATCH = "--over N varies the batch"
 
 
 def _listed(values: list[str]) -> str:
@@ -139,9 +152,9 @@ def _formulas(series: Series, several: bool) -> Facts:
         for name in FIGURES
     ]  # fmt: skip
     title = f"Formulas of {series.name}" if several else "Formulas"
-    widened = {point.fitted: None for point in series.points if point.fitted}
-    if widened:  # the formulas are those of the model itself
-        title += f", {' and '.join(widened)} as it is"
+    changed = {point.fitted: None for point in series.points if point.fitted}
+    if changed:  # the formulas are those of the model itself
+        title += f", {' and '.join(changed)} as it is"
     return Facts(tuple(items), title)
 
 

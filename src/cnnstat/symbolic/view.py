@@ -32,7 +32,7 @@ def view(formulas: Formulas, options: Options) -> Report:
     )
     blocks: list[Block] = [] if options.totals else [_layers(formulas, options)]
     blocks.append(_valid_sizes(formulas))
-    limits = [line for domain in formulas.domains for line in _limits(domain)]
+    limits = [line for domain in formulas.domains for line in limit_lines(domain)]
     if limits:
         blocks.append(Text(tuple(dict.fromkeys(limits))))
     blocks.append(_costs(formulas))
@@ -138,7 +138,7 @@ def _multiple(name: str, step: int, rest: int) -> str:
     return f"divisible by {step}" if not rest else f"{name}−{rest} divisible by {step}"
 
 
-def _limits(domain: ValidSizes) -> list[str]:
+def limit_lines(domain: ValidSizes) -> list[str]:
     """The failures outside the ranges, a line for each end, and the joint conditions."""
     lines = [_limit(domain.letter, limit) for limit in domain.limits]
     for joint in domain.joint:
