@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import sys
@@ -30,6 +31,7 @@ from cnnstat.diagnosis.literals import (
     tracked,
 )
 from cnnstat.diagnosis.replay import fits
+from cnnstat.diagnosis.search import Search
 from cnnstat.diagnosis.source_text import (
     Replacement,
     names_for,
@@ -709,3 +711,31 @@ def test_a_layer_that_runs_with_a_replaced_size_is_shown():
     net[0].num_channels = torch.ones(1)
     (layer,) = [r for r in cnnstat.analyze(net, (1, 8, 4, 4)).layers if r.path == "0"]
     assert (layer.config, layer.outputs) == ("", ((1, 8, 4, 4),))
+
+
+def test_no_collection_takes_the_time_of_a_search(monkeypatch):
+    """Of a large heap it takes longer than a search may, which then ended without a fix."""
+    collected, during = [], []
+    search = Search._errors
+
+    def counted(*arguments):
+        before = len(collected)
+        found = search(*arguments)
+        during.append(len(collected) - before)
+        return found
+
+    def collects(phase, info):
+        collected.append(phase)
+
+    monkeypatch.setattr(Search, "_errors", counted)
+    before = gc.get_threshold()
+    gc.callbacks.append(collects)
+    gc.set_threshold(10)
+    try:
+        with pytest.raises(cnnstat.ShapeError):
+            cnnstat.analyze(str(BROKEN / "linear_features.py"))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(collects)
+    assert collected
+    assert set(during) == {0}

@@ -10,6 +10,7 @@ from math import inf
 from operator import itemgetter
 from typing import Any
 
+from ..fast_meta import gc_paused
 from ..inputs import InputSpec
 from ..operators.registry import Trait, traits_of
 from ..trace.records import Failure, Trace
@@ -65,8 +66,13 @@ class Search:
         self.subject = subject
         self.until = time.thread_time() + _SECONDS
 
-    def errors(self, before: Change, outcome: Outcome, depth: int = 0) -> tuple[list[Found], bool]:
+    def errors(self, before: Change, outcome: Outcome) -> tuple[list[Found], bool]:
         """The errors from this state on, and whether all of them are fixed in the end."""
+        # A collection of a large heap takes as long as the whole search, and would end it.
+        with gc_paused():
+            return self._errors(before, outcome, 0)
+
+    def _errors(self, before: Change, outcome: Outcome, depth: int) -> tuple[list[Found], bool]:
         fixes, advances = self._try_all(before, outcome)
         if fixes:
             return [Found(before, outcome, tuple(fixes))], True
@@ -97,7 +103,7 @@ class Search:
         watched = self.subject.run(after, watched=True)
         if watched.failure is None:
             return []
-        errors, all_fixed = self.errors(after, watched, depth + 1)
+        errors, all_fixed = self._errors(after, watched, depth + 1)
         if not all_fixed:
             return []
         fixes = errors[0].fixes
