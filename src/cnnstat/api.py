@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .bench.results import Benchmark
     from .bench.runner import Watch
     from .choices import (
-        DeviceKind,
         LaneName,
         LatencyPrecision,
         Loss,
@@ -334,7 +333,7 @@ def memory(
     inference: bool = False,
     mode: Mode | None = None,
     precision: MemoryPrecision = "fp32",
-    device: DeviceKind = "cuda",
+    device: str | Path | Device = "cuda",
     device_memory: int | str | None = None,
     checkpoint: Sequence[str] = (),
     ddp: bool = False,
@@ -361,7 +360,8 @@ def memory(
             for `torch.autocast` around the forward pass and the loss, "fp16" for that with loss
             scaling.
         device: "cuda" or "cpu": the kernels that torch chooses there, and on CUDA sizes in blocks
-            of 512 bytes, as `torch.cuda.max_memory_allocated` counts them.
+            of 512 bytes, as `torch.cuda.max_memory_allocated` counts them. Or a device as for
+            `roofline` ("rtx-4090"), whose memory is then the `device_memory`.
         device_memory: bytes, or a text such as "24GiB", for which to find the largest batch.
         checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
@@ -384,13 +384,14 @@ def memory(
         ModelError: the model cannot be built, run without data or trained; ShapeError if its
             shapes don't fit.
     """
-    from .memory_usage.config import MemoryConfig, limit_bytes
+    from .memory_usage.config import MemoryConfig, limit_of
 
+    limit = limit_of(device, device_memory)
     config = MemoryConfig(
         batch_size=batch_size, optimizer=optimizer, inference=inference, mode=mode,
-        precision=precision, device=device, device_memory=limit_bytes(device_memory),
-        checkpoint=tuple(checkpoint), ddp=ddp, accumulate=accumulate, fsdp=fsdp,
-        fsdp_units=tuple(fsdp_units),
+        precision=precision, device=limit.kind, device_memory=limit.memory,
+        device_title=limit.title, checkpoint=tuple(checkpoint), ddp=ddp, accumulate=accumulate,
+        fsdp=fsdp, fsdp_units=tuple(fsdp_units),
     )  # fmt: skip
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")

@@ -68,6 +68,21 @@ CASES = [
         "explain alexnet conv1 conv2",
         "error: cnnstat explain takes one MODEL and one LAYER\n  unexpected: conv2\n",
     ),
+    (
+        "latency lenet --device=rtx3090 -b 8",
+        "error: unknown --device 'rtx3090'\n"
+        "  cnnstat latency runs on a device of this machine, whatever its name\n"
+        "  known: auto, cpu, cuda, mps\n"
+        "  without the device: cnnstat roofline or memory, with --device NAME\n"
+        "  try: cnnstat latency lenet --device=cuda -b 8\n",
+    ),
+    (
+        "bench lenet --device cuda:1",
+        "error: unknown --device 'cuda:1'\n"
+        "  cnnstat bench runs on the first GPU that it can see\n"
+        "  known: auto, cpu, cuda, mps\n"
+        "  try: CUDA_VISIBLE_DEVICES=1 cnnstat bench lenet --device cuda\n",
+    ),
     ("devices h100", "error: cnnstat devices takes no argument\n  unexpected: h100\n"),
 ]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from msgspec import structs
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -451,6 +452,22 @@ def test_no_batch_fits(capsys):
     assert "batch 4 does not fit; no batch fits" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("device", "gib"), [("rtx-4090", 24), ("RTX 4090", 24), ("l40s", 48)])
+def test_the_memory_of_a_device_is_the_limit(device, gib):
+    named = cnnstat.memory("lenet", device=device)
+    plain = cnnstat.memory("lenet", device="cuda", device_memory=gib * 2**30)
+    assert named.device == "cuda"
+    assert named.fit.device_title.endswith(device.upper().replace("-", " "))
+    assert structs.replace(named.fit, device_title=None) == plain.fit
+
+
+def test_devices_of_memory(tmp_path, monkeypatch):
+    assert cnnstat.memory("lenet", device="cuda:1").fit is None
+    assert cnnstat.memory("lenet", device="cpu").device == "cpu"
+    given = cnnstat.memory("lenet", device="h100", device_memory="1MiB").fit
+    assert (given.device_memory_bytes, given.device_title) == (2**20, None)
+
+
 # What it says
 
 
@@ -508,6 +525,8 @@ class Net(nn.Module):
 @pytest.mark.parametrize(("arguments", "status", "expected"), [
     (["lenet", "--batch-size", "0"], 2, "batch-size"),
     (["lenet", "--device-memory", "many"], 2, "--device-memory 24GiB"),
+    (["lenet", "--device", "gtx1080"], 2, "try: --device cuda --device-memory 24GiB"),
+    (["lenet", "--device", "gpu"], 2, "known: cuda, cpu, b200,"),
     (["lenet", "--device-memory", "24"], 2, "--device-memory 24: of which unit?"),
     (["lenet", "-b", str(10**18)], 1, "is larger than any memory"),
     (["lenet", "--fsdp", str(10**6)], 2, "at most 65,536"),

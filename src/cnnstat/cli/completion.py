@@ -98,6 +98,13 @@ def complete_device(incomplete: str) -> Completions:
     return [(n, titles[n]) for n in sorted(titles) if n.startswith(incomplete.lower())]
 
 
+def complete_memory_device(incomplete: str) -> Completions:
+    from ..choices import DEVICE_KINDS
+
+    kinds = [(name, "") for name in DEVICE_KINDS if name.startswith(incomplete)]
+    return [*kinds, *complete_device(incomplete)]
+
+
 def complete_data(incomplete: str) -> Completions:
     from ..choices import DATA
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ..choices import DeviceKind, MemoryPrecision, Mode, OptimizerName
+from ..choices import MemoryPrecision, Mode, OptimizerName
 from ..models.model_sources import specs_in_help
+from .completion import complete_memory_device
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -48,9 +49,11 @@ def command(
                      "gathered."),
     ] = "fp32",
     device: Annotated[
-        DeviceKind,
-        typer.Option("--device", help="The kind of device: its forms of attention, dropout and "
-                     "optimizer, and of CUDA the rounding to blocks."),
+        str,
+        typer.Option("--device", metavar="cuda|cpu|NAME", autocompletion=complete_memory_device,
+                     help="The kind of device: its forms of attention, dropout and optimizer, and "
+                     "of CUDA the rounding to blocks. Or a name of cnnstat devices, rtx-4090, "
+                     "whose memory is the --device-memory."),
     ] = "cuda",
     device_memory: Annotated[
         str | None,

@@ -6,6 +6,7 @@ whose attributes say what was typed.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -124,11 +125,37 @@ def _bad_value(error: Any, context: Any, arguments: Sequence[str]) -> UsageError
             f"{name} {typed!r} is not valid", *_expected(param),
             hint=f"{_command_of(context)} --help",
         )  # fmt: skip
+    if name == "--device" and (device := _other_device(typed, param, context, arguments)):
+        return device
     close = nearest(typed, choices)
     better = (closest(typed, choices) or list(choices))[0]
     return UsageError(
         f"unknown {name} {typed!r}", *([close] if close else []), *_expected(param),
         hint=_with_word(arguments, typed, better),
+    )  # fmt: skip
+
+
+_GPUS = re.compile(r"gpu|nvidia|(?:cuda:|gpu)?(?P<number>\d)|.*\d\d.*", re.IGNORECASE)
+
+
+def _other_device(
+    typed: str, param: Any, context: Any, arguments: Sequence[str]
+) -> UsageError | None:
+    """The error for a GPU by its name or number, where only the kind of a device is an option."""
+    gpu = _GPUS.fullmatch(typed)
+    if gpu is None:
+        return None
+    command = _with_word(arguments, typed, "cuda")
+    what = f"unknown --device {typed!r}"
+    if number := gpu["number"]:
+        return UsageError(
+            what, f"{_command_of(context)} runs on the first GPU that it can see",
+            *_expected(param), hint=f"CUDA_VISIBLE_DEVICES={number} {command}",
+        )  # fmt: skip
+    return UsageError(
+        what, f"{_command_of(context)} runs on a device of this machine, whatever its name",
+        *_expected(param), "without the device: cnnstat roofline or memory, with --device NAME",
+        hint=command,
     )  # fmt: skip
 
 

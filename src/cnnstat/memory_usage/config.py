@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from ..choices import (
     DEVICE_KINDS,
@@ -16,6 +19,9 @@ from ..choices import (
     precisions_of,
 )
 from ..errors import UsageError
+from ..rooflines.gpus import device_named
+from ..rooflines.results import Device
+from ..rooflines.target import read_device
 from ..units import parse_quantity
 
 MOST_RANKS = 65_536
@@ -37,6 +43,7 @@ class MemoryConfig:
     precision: MemoryPrecision = "fp32"
     device: DeviceKind = "cuda"
     device_memory: int | None = None
+    device_title: str | None = None
     checkpoint: tuple[str, ...] = ()
     ddp: bool = False
     accumulate: int = 1
@@ -83,6 +90,42 @@ class MemoryConfig:
         if self.precision == "fp16":
             raise UsageError("fp16 with a scaled loss is not followed over the ranks of FSDP",
                              hint="--precision bf16")  # fmt: skip
+
+
+class DeviceLimit(NamedTuple):
+    """The kind of a device, its memory as the limit of a step, and its name."""
+
+    kind: DeviceKind
+    memory: int | None = None
+    title: str | None = None
+
+
+def limit_of(device: str | Path | Device, device_memory: int | str | None) -> DeviceLimit:
+    """A kind of device with the given limit, or a known device, whose memory is the limit.
+
+    Raises:
+        UsageError: the device is unknown, or the limit is not a quantity.
+    """
+    limit = limit_bytes(device_memory)
+    for kind in DEVICE_KINDS:
+        if re.fullmatch(rf"{kind}(:\d+)?", str(device)):  # also as torch.device has it
+            return DeviceLimit(kind, limit)
+    found = _known_device(device)
+    kind = "cpu" if found.processor == "cpu" else "cuda"
+    if limit is not None:
+        return DeviceLimit(kind, limit)
+    if found.memory_bytes is None:
+        raise UsageError(f"the memory of {found.title} is unknown", hint="--device-memory 24GiB")
+    return DeviceLimit(kind, found.memory_bytes, found.title)
+
+
+def _known_device(device: str | Path | Device) -> Device:
+    if isinstance(device, Device):
+        return device
+    name = str(device)
+    if name.endswith(".json"):
+        return read_device(name)
+    return device_named(name, DEVICE_KINDS, hint="--device cuda --device-memory 24GiB")
 
 
 def limit_bytes(device_memory: int | str | None) -> int | None:

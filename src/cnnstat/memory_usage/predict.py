@@ -47,7 +47,7 @@ def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
         accumulated=config.accumulate > 1,
     )
     subject = _Prediction(loaded, options, config.precision, config.accumulate)
-    return subject.result(config.batch_size, config.device_memory)
+    return subject.result(config.batch_size, config.device_memory, config.device_title)
 
 
 @overload
@@ -67,7 +67,7 @@ class _Prediction:
     precision: MemoryPrecision
     accumulate: int
 
-    def result(self, batch_size: int | None, limit: int | None) -> Memory:
+    def result(self, batch_size: int | None, limit: int | None, device: str | None) -> Memory:
         loaded, options = self.loaded, self.options
         if batch_size is not None:
             loaded = with_batch(loaded, batch_size)
@@ -81,7 +81,9 @@ class _Prediction:
         timeline = Timeline(step, options.device)
         peak = timeline.peak
         batch = batch_of(loaded)
-        fit = None if limit is None else self._fit(loaded, batch, peak.held_bytes, limit)
+        fit = None
+        if limit is not None:
+            fit = self._fit(loaded, batch, peak.held_bytes, limit, device)
         training = options.optimizer is not None
         return Memory(
             tool=this_tool(),
@@ -122,7 +124,9 @@ class _Prediction:
             ) from error
         return steps[0], steps[-1]
 
-    def _fit(self, loaded: Loaded, batch: int | None, peak_bytes: int, limit: int) -> BatchFit:
+    def _fit(
+        self, loaded: Loaded, batch: int | None, peak_bytes: int, limit: int, device: str | None
+    ) -> BatchFit:
         if batch is None:
             raise UsageError("the input has no dimension that could be a batch")
 
@@ -134,7 +138,8 @@ class _Prediction:
             return Timeline(step, self.options.device).peak.held_bytes
 
         found = largest_batch(peak_at, limit, (batch, peak_bytes))
-        return BatchFit(limit, peak_bytes <= limit, *(found or (None, None)))
+        largest = found or (None, None)
+        return BatchFit(limit, peak_bytes <= limit, *largest, device_title=device)
 
 
 _LARGEST = 2**24  # a model that still fits hardly grows with its batch

@@ -68,13 +68,15 @@ class LayerActivations(Record, frozen=True):
 class BatchFit(Record, frozen=True):
     """Whether the step fits into a device's memory, and the largest batch that does.
 
-    `largest_bytes` is the peak of the largest batch; None where no batch fits.
+    `largest_bytes` is the peak of the largest batch; None where no batch fits. `device_title` is
+    the name of the device, if one was named.
     """
 
     device_memory_bytes: int
     fits: bool
     largest_batch: int | None
     largest_bytes: int | None
+    device_title: str | None = None
 
 
 class Sharded(Record, frozen=True):

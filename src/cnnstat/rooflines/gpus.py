@@ -10,6 +10,7 @@ peak depends on the clock under load, and `cnnstat devices --measure` measures i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ..choices import PRECISIONS, RooflinePrecision, precisions_of
 from ..errors import UsageError, closest
@@ -95,10 +96,14 @@ SHORT = {"h100": "h100-sxm", "h200": "h200-sxm", "a100": "a100-sxm-80gb", "v100"
 """Names without form factor or memory size: the fastest variant."""
 
 
-def device_named(name: str) -> Device:
+_PEAKS_HINT = "--device-peaks fp32=1.2T,bandwidth=40G, or cnnstat devices --measure on it"
+
+
+def device_named(name: str, kinds: Sequence[str] = (), hint: str = _PEAKS_HINT) -> Device:
     """The device with a name, or with the name its driver reports: `NVIDIA H100 80GB HBM3`.
 
     Capitals, spaces and hyphens do not matter; without a form factor it is the fastest variant.
+    `kinds` are other values of the caller's option, and `hint` is for devices that are unknown.
 
     Raises:
         UsageError: the name is unknown.
@@ -113,13 +118,15 @@ def device_named(name: str) -> Device:
     same = [d for d in DEVICES if parts and parts <= _parts_of(d.name) | _parts_of(d.title)]
     if len({re.split("-(?:sxm|pcie)", device.name)[0] for device in same}) == 1:
         return same[0]
-    names = [device.name for device in DEVICES]
-    close = closest(word, names)
+    names = [*kinds, *(device.name for device in DEVICES)]
+    close = [] if word in _ANY_DEVICE else closest(word, names)
     raise UsageError(
         f"unknown device {name!r}" + (f": did you mean {', '.join(close)}?" if close else ""),
-        f"known: {', '.join(names)}",
-        hint="--device-peaks fp32=1.2T,bandwidth=40G, or cnnstat devices --measure on it",
-    )
+        f"known: {', '.join(names)}", hint=hint,
+    )  # fmt: skip
+
+
+_ANY_DEVICE = ("cuda", "gpu", "nvidia", "auto", "cpu", "mps")
 
 
 def _parts_of(name: str) -> set[str]:
