@@ -138,8 +138,8 @@ class _Prediction:
             return Timeline(step, self.options.device).peak.held_bytes
 
         found = largest_batch(peak_at, limit, (batch, peak_bytes))
-        largest = found or (None, None)
-        return BatchFit(limit, peak_bytes <= limit, *largest, device_title=device)
+        batch, most = found or (None, None)
+        return BatchFit(limit, peak_bytes <= limit, batch, most, device)
 
 
 _LARGEST = 2**24  # a model that still fits hardly grows with its batch
