@@ -18,16 +18,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import re
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +54,8 @@ SHARES = {"onnx": 8, "analysis": 6, "exported": 6, "config": 1, "pyproject": 3, 
           "code": 4, "environment": 1}  # fmt: skip
 """How many of each kind in a run of all; one that needs a process of its own takes seconds."""
 
-SECONDS = 10.0  # that a case may take, unless it says otherwise
+SECONDS = 10.0  # of the processor that a case may take, unless it says otherwise
+PATIENCE = 180.0  # seconds until a process that neither answers nor ends is stopped
 MEMORY = 2 << 30  # bytes that the peak of the process may grow by
 LONGEST = 20_000  # bytes of a message on standard error
 STATUSES = (0, 1, 2, 3, 130)
@@ -161,7 +163,7 @@ def write(case: Case, place: Path) -> None:
 
 
 def run_alone(case: Case, place: Path) -> Outcome:
-    begun = time.monotonic()
+    begun = _processor_time(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **(case.environment or {})}
     command = [sys.executable, "-m", "cnnstat", *case.command]
     with contextlib.ExitStack() as stack:
@@ -169,14 +171,15 @@ def run_alone(case: Case, place: Path) -> Outcome:
         try:
             done = subprocess.run(
                 [os.fsencode(word) for word in command], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.PIPE, env=environment, cwd=place / "files", timeout=6 * SECONDS,
+                stderr=subprocess.PIPE, env=environment, cwd=place / "files", timeout=PATIENCE,
+                preexec_fn=lambda: _limit_processor_time(3 * SECONDS),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Outcome(None, "", "", 6 * SECONDS, reason="timeout")
+            return Outcome(None, "", "", PATIENCE, reason="timeout")
     # starting the interpreter and importing torch is not the case's time
-    seconds = max(0.0, time.monotonic() - begun - SECONDS)
+    seconds = max(0.0, _processor_time(resource.RUSAGE_CHILDREN) - begun - SECONDS)
     if done.returncode < 0:
-        return Outcome(None, "", _text(done.stderr), seconds, reason=f"died of {-done.returncode}")
+        return Outcome(None, "", _text(done.stderr), seconds, reason=_death(done.returncode))
     shown = _text(done.stdout or b"") or _elsewhere(case)
     return Outcome(done.returncode, shown, _text(done.stderr), seconds)
 
@@ -190,26 +193,26 @@ class Worker:
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
         )  # fmt: skip
-        self._answer(60)  # it has imported torch
+        self._answer()  # it has imported torch
 
     def run(self, place: Path) -> Outcome:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{place}\n")
         self.process.stdin.flush()
-        answer = self._answer(3 * SECONDS)
+        answer = self._answer()
         out, err = (
             _text((place / name).read_bytes()) if (place / name).exists() else ""
             for name in ("out", "err")
         )
         if answer is None:
-            code = self.process.poll()
-            reason = "timeout" if code is None else f"died with {code}"
-            return Outcome(None, out, err, 3 * SECONDS, reason=reason)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            return Outcome(None, out, err, 3 * SECONDS, reason=_death(self.process.poll()))
         return Outcome(answer["status"], out, err, answer["seconds"], answer["grown"])
 
-    def _answer(self, seconds: float) -> dict | None:
+    def _answer(self) -> dict | None:
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
         line = self.process.stdout.readline() if ready else ""
         return json.loads(line) if line else None
 
@@ -230,7 +233,8 @@ def work() -> None:
     for line in sys.stdin:
         place = Path(line.rstrip("\n"))
         command = json.loads((place / "command.json").read_text(encoding="utf-8"))
-        before, begun = _peak(), time.monotonic()
+        before, begun = _peak(), _processor_time(resource.RUSAGE_SELF)
+        _limit_processor_time(begun + 3 * SECONDS)
         os.chdir(place / "files")
         for number, name in ((1, "out"), (2, "err")):
             file = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -251,8 +255,26 @@ def work() -> None:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os.chdir("/")
-        answer = {"status": status, "seconds": time.monotonic() - begun, "grown": _peak() - before}
+        seconds = _processor_time(resource.RUSAGE_SELF) - begun
+        answer = {"status": status, "seconds": seconds, "grown": _peak() - before}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _limit_processor_time(seconds: float) -> None:
+    """End this process with SIGXCPU when it has used so much, in all."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), most))
+
+
+def _processor_time(whose: int) -> float:
+    """In seconds: that of other programs on a busy machine does not count."""
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
+
+
+def _death(code: int | None) -> str:
+    """Why a process gave no answer; `code` is that of `Popen.poll`."""
+    return "timeout" if code in (None, -signal.SIGXCPU) else f"died with {code}"
 
 
 def _elsewhere(case: Case) -> str:
