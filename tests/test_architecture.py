@@ -46,7 +46,8 @@ WITHOUT_TORCH = (
     "explanation", "api", "cli", "models.saved", "models.model_sources", "models.pyproject",
     "models.user_names", "models.listing", "models.name_cache", "models.zoo.catalog",
     "models.foreign_files", "models.hub", "models.known_names", "models.shipped_names",
-    "models.source_scan", "models.spec_resolution", "models.layer_names",
+    "models.source_scan", "models.spec_resolution", "models.layer_names", "models.not_found",
+    "models.missing_files",
 )  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -86,6 +86,12 @@ SUGGESTED = [
     ("diff nin alexnet", ["did you mean compare?", "try: cnnstat compare nin alexnet"]),
     ("train lenet", ["did you mean bench?", "try: cnnstat bench lenet"]),
     ("gpus", ["try: cnnstat devices"]),
+    ("plot lenet", ["every command writes files", "try: cnnstat shapes lenet --output lenet.svg"]),
+    (
+        "export timm:resnet18 -d 1",
+        ["try: cnnstat shapes timm:resnet18 -d 1 --output resnet18.json"],
+    ),
+    ("csv", ["try: cnnstat shapes MODEL --output model.csv"]),
 ]
 
 
@@ -104,6 +110,7 @@ def test_no_command_has_what_is_renamed() -> None:
     }  # fmt: skip
     assert not options & {*first_words.RENAMED_OPTIONS, *first_words._MODEL_OPTIONS}
     assert not set(COMMANDS) & {*first_words._COMMANDS, *first_words._OTHER_COMMANDS}
+    assert not set(COMMANDS) & set(first_words._OUTPUTS)
     targets = {*first_words._COMMANDS.values(), *first_words._OTHER_COMMANDS.values()}
     assert targets <= set(COMMANDS)
     assert set(first_words.RENAMED_OPTIONS.values()) <= options

@@ -326,6 +326,17 @@ def test_a_built_in_network_is_told_which_input_it_takes():
         cnnstat.analyze("nin", (1, 1, 66, 66))
 
 
+@pytest.mark.parametrize(("layer", "typed", "edit"), [
+    (nn.Conv2d(3, 8, 3), (32,), "--input 1,3,32,32"),
+    (nn.Conv2d(3, 8, 3), (32, 48), "--input 1,3,32,48"),
+    (nn.Conv1d(4, 8, 3), (100,), "--input 1,4,100"),
+    (nn.Conv3d(2, 8, 3), (16,), "--input 1,2,16,16,16"),
+])  # fmt: skip
+def test_the_sides_of_an_image_alone(layer, typed, edit):
+    (fault,) = diagnosis_of(nn.Sequential(layer, nn.ReLU()), typed).errors
+    assert fault.fixes[0].edit.removeprefix("--input ") == edit.removeprefix("--input ")
+
+
 # Sources of several files
 
 PACKAGE = {

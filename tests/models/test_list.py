@@ -131,7 +131,16 @@ REFUSALS = [  # (command, status, what is said)
     ("list --filter nni", 2, ["no model matches 'nni'", "the nearest are nin"]),
     ("list --filter zzz*", 2, ["no model matches 'zzz*'"]),
     ("list torchvison:", 2, ["unknown source 'torchvison:'", "did you mean torchvision:?"]),
-    ("list nosuchname", 2, ["no model matches 'nosuchname'"]),
+    (
+        "list nosuchname",
+        2,
+        [
+            "no model matches 'nosuchname'",
+            "searched: the built-in networks",
+            "try: cnnstat list\n",
+        ],
+    ),
+    ("list resnet vit nosuch", 2, ["try: cnnstat list resnet vit\n"]),
     ("list torchvison", 2, ["no model matches 'torchvison'", "the nearest are torchvision:"]),
     ("list resnt50", 2, ["the nearest are resnet50, torchvision:resnet50"]),
     ("list timm resnt50", 2, ["no model of timm matches 'resnt50'", "the nearest are resnet50,"]),

@@ -25,7 +25,7 @@ class Block(nn.Sequential):
     pass
 
 class Net(Module):
-    def __init__(self):
+    def __init__(self, width=4):
         super().__init__()
         self.block = Block(nn.Conv2d(3, 4, 3))
 
@@ -89,6 +89,7 @@ UNDERSTOOD = [  # (typed, the spec)
     ("my_model.py::Net", "my_model.py:Net"),
     ("my_model.py.Net", "my_model.py:Net"),
     ("my_model.py:Net()", "my_model.py:Net"),
+    ("lenet()", "lenet"),
     ("my_model.Net", "my_model.py:Net"),
     ("my_model", "my_model.py"),  # two models: its error lists them
     ("pkg.net.Net", "pkg/net.py:Net"),
@@ -104,8 +105,6 @@ UNDERSTOOD = [  # (typed, the spec)
     ("run.json", "run.json"),
     ("list.json", "list.json"),
     ("model.onnx", "model.onnx"),
-    ("missing.onnx", "missing.onnx"),
-    ("missing.py:Net", "missing.py:Net"),
     ("broken.py", "broken.py"),
     ("transformers:llama", "transformers:llama"),
     ("transformers:no/such/folder", "transformers:no/such/folder"),
@@ -140,9 +139,26 @@ LED_ON = [  # (typed, what the error has)
     ("outer", ["its folders have some", "cnnstat shapes outer/inner/net.py:Only"]),
     ("empty", ["is a folder without a model", "looked for"]),
     ("no/such/folder", ["there is no file or folder no/such/folder"]),
-    ("./mymodel", ["there is no file or folder ./mymodel", "cnnstat shapes my_model.py:Net"]),
+    ("./mymodel", ["there is no file or folder ./mymodel", "models in", "my_model.py:Net"]),
+    ("missing.onnx", ["there is no file missing.onnx", "try: cnnstat shapes model.onnx"]),
+    ("missing.py:Net", ["there is no file missing.py", "try: cnnstat shapes my_model.py:Net"]),
+    ("missing.py:Only", ["my_model.py:Net, my_model.py:Block, one.py:Only", "one.py:Only"]),
+    ("my_modle.py:Block", ["did you mean my_model.py?", "try: cnnstat shapes my_model.py:Block"]),
+    ("empty/missing.py:Net", ["there is no file", "empty has no model: no .py file"]),
+    ("nowhere/net.py:Net", ["there is no folder nowhere either"]),
+    ("keras:resnet50", ["there is no module 'keras'", "try: cnnstat shapes resnet50"]),
+    ("torchvison:vit_b_16", ["did you mean torchvision:vit_b_16?"]),
+    ("elsewhere:Only", ["there is no module 'elsewhere'", "did you mean one.py:Only?"]),
+    ("my_model.py:Net(3)", ["is a call: the arguments of a model are options",
+                            "try: cnnstat shapes my_model.py:Net --arg width=3\n"]),
+    ("my_model.py:Net(width=(1, 2))", ["try: cnnstat shapes my_model.py:Net --arg 'width=(1, 2)'"]),
+    ("timm:resnet18(pretrained=True, num_classes=10)",
+     ["no weights are read", "try: cnnstat shapes timm:resnet18 --arg num_classes=10\n"]),
+    ("bert-base-uncased", ["did you mean transformers:bert", "hf download bert-base-uncased"]),
+    ("gpt2-medium", ["did you mean transformers:gpt2?"]),
     ("readme.txt", ["is no model that can be read"]),
-    ("weights.h5", ["is an HDF5 file, as Keras saves models", "cnnstat shapes model.onnx"]),
+    ("weights.h5", ["is an HDF5 file, as Keras saves models", "save it as weights.onnx",
+                    "cnnstat shapes weights.onnx"]),
     ("missing.keras", ["there is no file missing.keras"]),
     ("w.pth", ["is a pickled checkpoint", "cnnstat shapes my_model.py:Net"]),
     ("w.pth:Only", ["Only is defined in code", "cnnstat shapes one.py:Only"]),
@@ -151,7 +167,7 @@ LED_ON = [  # (typed, what the error has)
                       "try: cnnstat shapes lesson.py:Net"]),
     ("lesson.ipynb:Other", ["is a notebook", "try: cnnstat shapes lesson.py:Other"]),
     ("damaged.ipynb", ["is a notebook", "no cell defines a model"]),
-    ("config.yaml", ["is a YAML file", "def build()", "cnnstat shapes my_model.py:build"]),
+    ("config.yaml", ["in config.py: def build()", "cnnstat shapes config.py:build"]),
 ]  # fmt: skip
 
 
@@ -160,7 +176,7 @@ def test_led_on(typed: str, says: list[str]) -> None:
     with pytest.raises(CnnstatError) as caught:
         resolve(typed)
     for part in says:
-        assert part in str(caught.value)
+        assert part in f"{caught.value}\n"
     assert not Path("was_run").exists()
 
 
@@ -233,6 +249,8 @@ def test_the_cache_is_where_huggingface_hub_has_it(
     file = cached(folder / place, "a/net", "1f", {"model_type": "gpt2"})
     assert hub.cached_config("a/net") == file
     assert hub.cached_config("a/other") is None
+    cached(folder / place, "old-gpt", "1f", {"model_type": "gpt2"})
+    assert resolve("old-gpt").spec == "transformers:old-gpt"
     assert resolve("a/net").spec == "transformers:a/net"
     assert resolve("https://huggingface.co/a/net").spec == "transformers:a/net"
     if find_spec("huggingface_hub") is not None:

@@ -46,7 +46,7 @@ def test_arguments_make_the_default_input() -> None:
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
-        ("timm:resnet5", 2, ["timm has no model 'resnet5'", "did you mean resnet50"]),
+        ("timm:resnet5", 2, ["timm has no model 'resnet5'", "did you mean timm:resnet50"]),
         ("timm:hf-hub:timm/resnet50", 2, ["timm has no model 'hf-hub:timm/resnet50'"]),
         ("timm:resnet18 --arg widht=3", 1, ["cannot be built with widht=3", "widht"]),
     ],

@@ -113,7 +113,7 @@ def test_images_of_any_size_for_a_detector() -> None:
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
-        ("torchvision:resnet5", 2, ["no model 'resnet5'", "did you mean resnet50"]),
+        ("torchvision:resnet5", 2, ["no model 'resnet5'", "did you mean torchvision:resnet50"]),
         ("torchvision:", 2, ["no model ''"]),
         ("torchvision:resnet18 --arg widht=3", 1, ["cannot be built with widht=3", "widht"]),
     ],

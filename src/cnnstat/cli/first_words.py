@@ -33,6 +33,11 @@ _OTHER_COMMANDS: Mapping[str, str] = {  # not run unasked: they take long, or di
     "benchmark": "latency", "time": "latency", "train": "bench", "check": "lint",
     "layer": "explain",
 }  # fmt: skip
+_OUTPUTS: Mapping[str, str] = {  # what is shown elsewhere by a command is a file here
+    **dict.fromkeys(("plot", "draw", "picture", "visualize", "visualise", "render"), ".svg"),
+    **dict.fromkeys(("export", "save", "dump"), ".json"), "html": ".html", "report": ".html",
+    "csv": ".csv", "latex": ".tex", "markdown": ".md",
+}  # fmt: skip
 _PROGRAM_OPTIONS = ("--version", "--help", "-h", "--install-completion", "--show-completion")
 RENAMED_OPTIONS: Mapping[str, str] = {
     "--input_size": "--input", "--input-size": "--input", "--input_shape": "--input",
@@ -79,6 +84,12 @@ def in_words_of_cnnstat(
 
 def _check_command(first: str, rest: Sequence[str], commands: Collection[str]) -> None:
     """Raise UsageError for a word that is like what other programs call a command."""
+    if first in _OUTPUTS:
+        file = f"{_stem(rest)}{_OUTPUTS[first]}"
+        raise UsageError(
+            f"unknown command {first!r}", f"every command writes files: --output {file}",
+            hint=shlex.join(["cnnstat", DEFAULT, *(rest or ["MODEL"]), "--output", file]),
+        )  # fmt: skip
     if closest(first, commands, cutoff=0.6) and first not in _OTHER_COMMANDS:
         return  # one of ours, misspelt
     others = {**_COMMANDS, **_OTHER_COMMANDS}
@@ -89,6 +100,12 @@ def _check_command(first: str, rest: Sequence[str], commands: Collection[str]) -
             f"unknown command {first!r}", f"did you mean {command}?",
             hint=shlex.join(["cnnstat", command, *rest]),
         )  # fmt: skip
+
+
+def _stem(words: Sequence[str]) -> str:
+    """A name for a file, from that of the first model: resnet50 for timm:resnet50."""
+    model = next((word for word in words if not word.startswith("-")), "model")
+    return re.split(r"[:/\\]", model)[-1] or "model"
 
 
 def _with_options(arguments: Sequence[str]) -> list[str]:

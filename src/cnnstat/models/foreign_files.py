@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import CnnstatError, ModelError, NotFound, nearest
+from ..errors import CnnstatError, ModelError, NotFound
 from . import source_scan
+from .missing_files import no_file
 
 EXPORT = 'torch.export.save(torch.export.export(model, (x,)), "model.pt2")'
 """How a user saves a graph without pickle."""
@@ -26,9 +27,10 @@ class _Kind(NamedTuple):
 
 
 _CODE = "cnnstat shapes my_model.py:Net"
-_ONNX = "cnnstat shapes model.onnx"
+_ONNX = "cnnstat shapes {stem}.onnx"
 _OTHER_FRAMEWORK = (
-    "cnnstat reads PyTorch code, ONNX and torch.export: save it as ONNX where it was made"
+    "cnnstat reads PyTorch code, ONNX and torch.export: save it as {stem}.onnx where it was made, "
+    "then"
 )
 _WEIGHTS = "it contains weights without the architecture: nothing says what runs on them"
 
@@ -52,8 +54,8 @@ _KINDS: dict[str, _Kind] = {
     ".engine": _TENSORRT,
     ".plan": _TENSORRT,
     ".yaml": _Kind("a YAML file, which only the code that made it can build a model of",
-                   "a function that builds it is enough: def build(): return ...",
-                   "cnnstat shapes my_model.py:build"),
+                   "a function that builds it is enough, in {stem}.py: def build(): return ...",
+                   "cnnstat shapes {stem}.py:build"),
     ".safetensors": _Kind("a file of weights", _WEIGHTS, _CODE),
     ".gguf": _Kind("a file of weights", _WEIGHTS, _CODE),
     ".npz": _Kind("a file of arrays", _WEIGHTS, _CODE),
@@ -87,14 +89,14 @@ def refusal(spec: str, name: str = "") -> CnnstatError:
     here = source_scan.specs_named(name, path.parent) if name else source_scan.specs_in(path.parent)
     in_code = [f"{name} is defined in code, not in a file of weights"] if name else []
     config = path.parent / "config.json"
-    hint = kind.hint
+    hint, reason = (text.format(stem=path.stem) for text in (kind.hint, kind.reason))
     if hint.startswith(_CODE):
         if here:
             hint = hint.replace(_CODE, f"cnnstat shapes {here[0]}", 1)
         elif config.is_file():
             hint = f"cnnstat shapes {config}"
     others = [f"models in its folder: {', '.join(here[:6])}"] if len(here) > 1 else []
-    return ModelError(f"{spec} is {kind.what}", *in_code, kind.reason, *others, hint=hint)
+    return ModelError(f"{spec} is {kind.what}", *in_code, *others, reason, hint=hint)
 
 
 def _notebook(path: Path, name: str) -> ModelError:
@@ -112,15 +114,10 @@ def _notebook(path: Path, name: str) -> ModelError:
 
 
 def _missing(path: Path) -> NotFound:
-    folder = path.parent
-    others = [p.name for p in folder.glob(f"*{path.suffix}")] if folder.is_dir() else []
-    close = nearest(path.name, others)
-    here = source_scan.specs_in(folder)
-    return NotFound(
-        f"there is no file {path}", *filter(None, [close]),
-        "files of weights are not needed: name the code that builds the model",
-        hint=f"cnnstat shapes {here[0]}" if here else _CODE,
-    )  # fmt: skip
+    error = no_file(path)
+    needless = "files of weights are not needed: name the code that builds the model"
+    error.details = (*error.details, needless)
+    return error
 
 
 def _pickled(path: Path) -> _Kind:

@@ -45,9 +45,9 @@ def cache_folder() -> Path:
 def cached_config(name: str) -> Path | None:
     """The config.json of `owner/name` in the hub's cache: that of its main branch, else the newest.
 
-    None if the cache has none.
+    Some old models have no owner: `bert-base-uncased`. None if the cache has none.
     """
-    if repository(name) != name:
+    if repository(name if "/" in name else f"owner/{name}") is None or "://" in name:
         return None
     try:
         folder = cache_folder() / f"models--{name.replace('/', '--')}"

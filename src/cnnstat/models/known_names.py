@@ -19,6 +19,7 @@ from .user_names import known_names
 from .zoo.catalog import CATALOG
 
 _NEAR = 0.7  # of difflib's ratio
+_NEAR_SHORT, _SHORT = 0.8, 4  # of words with so many letters: a letter more, or less
 _PER_SOURCE = 3
 _MOST = 6
 
@@ -88,16 +89,33 @@ def near_specs(name: str, source: str = "") -> list[str]:
     Those of the same name come first, then its family (vit_b_16 for `vit`), then those that begin
     with it, those that contain it and those that are spelled alike, the shortest first.
     """
+    ranked = _ranked(name, source)
+    parts = re.split(r"[-_]", name)
+    for count in range(len(parts) - 1, 0, -1):  # bert for bert-base-uncased
+        if ranked and ranked[0][0] <= _MISSPELT:
+            break
+        begin = "-".join(parts[:count])
+        family = [entry for entry in _ranked(begin, source) if entry[0] <= _BEGINS]
+        if family and len(begin) >= _SHORTEST:
+            ranked = family
+            break
+    return _in_turn([spec for *_, spec in ranked])
+
+
+_BEGINS, _MISSPELT = 2, 4.2  # the ranks of names that begin with the word, or are hardly others
+_SHORTEST = 3  # letters of a family
+
+
+def _ranked(name: str, source: str) -> list[tuple[float, int, int, str]]:
     word = plain(name)
     if not word:
         return []
-    ranked = sorted(
+    return sorted(
         (rank, len(known), order, spec)
         for order, (spec, known) in enumerate(specs())
         if spec.startswith(f"{source}:" if source else "")
         and (rank := _rank(word, known)) is not None
     )
-    return _in_turn([spec for *_, spec in ranked])
 
 
 def _rank(word: str, name: str) -> float | None:
@@ -116,7 +134,7 @@ def _rank(word: str, name: str) -> float | None:
     if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
         return None
     ratio = matcher.ratio()
-    return 5 - ratio if ratio >= _NEAR else None
+    return 5 - ratio if ratio >= (_NEAR_SHORT if len(word) <= _SHORT else _NEAR) else None
 
 
 def _is_inside_word(word: str, name: str) -> bool:

@@ -6,6 +6,7 @@ installed; any other version is imported, and torch with it. Nothing else here n
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module, metadata
@@ -85,9 +86,15 @@ def _no_match(source: str, filter: str | None, words: Sequence[str]) -> NotFound
     elif not words:  # only the built-in networks and the user's own were searched
         near = [s for s in near if ":" not in s] or closest(word, CATALOG)
     sources = [f"{name}:" for name in closest(word, SOURCES, cutoff=0.7)] if words else []
+    searched = [] if source else ["the built-in networks, your own"]
+    if words and not source:
+        searched += [f"{name}:" for name in SOURCES]
     return NotFound(
         f"no model {of}matches {pattern}",
         *([f"the nearest are {', '.join([*sources, *near])}"] if sources or near else []),
+        *([f"searched: {', '.join(searched)}"] if searched and not near else []),
+        # several words may exclude each other: without the last
+        hint=shlex.join(["cnnstat", "list", *([f"{source}:"] if source else []), *words[:-1]]),
     )
 
 

@@ -69,6 +69,22 @@ def functions_of(file: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def parameters_of(file: Path, name: str) -> list[str]:
+    """The parameters of a function of a file, or of the constructor of a class, by position."""
+    tree = tree_of(file)
+    defined = [
+        node for node in (tree.body if tree else [])
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name
+    ]  # fmt: skip
+    for node in defined:
+        if isinstance(node, ast.FunctionDef):
+            return [arg.arg for arg in node.args.args]
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+                return [arg.arg for arg in part.args.args[1:]]
+    return []
+
+
 def specs_of(file: Path) -> list[str]:
     """`FILE.py:NAME` of each model in a file."""
     return [f"{_shown(file)}:{name}" for name in models_of(file)]

@@ -17,18 +17,10 @@ from ..errors import CnnstatError, ModelError, NotFound, UsageError
 from ..run_config import named_objects
 from . import hub, source_scan
 from .foreign_files import is_foreign, refusal
-from .known_names import (
-    extra_of,
-    family_sources,
-    is_installed,
-    is_word_of,
-    names_of,
-    near_specs,
-    plain,
-    same_specs,
-)
+from .known_names import family_sources, is_installed, names_of, near_specs, plain, same_specs
+from .missing_files import GRAPHS, listed, models_in, no_file
 from .model_sources import SOURCES
-from .pyproject import is_name
+from .not_found import unknown_model, unknown_source, with_arguments
 from .user_names import known_names, may_be_registered
 from .zoo.catalog import CATALOG
 
@@ -40,8 +32,7 @@ class Resolved(NamedTuple):
     note: str = ""
 
 
-_GRAPHS = (".onnx", ".pt2")
-_PYTHON = re.compile(r"(?P<file>.+\.py)(:+|[.#/])(?P<name>[A-Za-z_]\w*)(\(\))?")
+_PYTHON = re.compile(r"(?P<file>.+\.py)(:+|[.#/])(?P<name>[A-Za-z_]\w*)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z+-]*://")
 
@@ -55,7 +46,15 @@ def resolve(spec: str) -> Resolved:
     """
     if spec in named_objects.get() or spec in CATALOG or spec in known_names():
         return Resolved(spec)
-    meant = _meaning(spec.strip())
+    if (called := with_arguments(spec)) is not None:
+        if not spec.strip().endswith("()"):
+            raise called
+        return _understood(spec, spec.strip().removesuffix("()"))
+    return _understood(spec, spec.strip())
+
+
+def _understood(spec: str, text: str) -> Resolved:
+    meant = _meaning(text)
     if meant == spec:
         return Resolved(spec)
     return Resolved(meant, f"{spec} is read as {meant}")
@@ -82,8 +81,12 @@ def _meaning(spec: str) -> str:
         raise refusal(path, spec.rpartition(":")[2])
     python = _PYTHON.fullmatch(spec)
     if python is not None and not os.path.isfile(spec):
+        if not os.path.lexists(python["file"]):
+            raise no_file(Path(python["file"]), name=python["name"])
         return _of_file(python["file"], python["name"])
-    if spec.lower().endswith(_GRAPHS):
+    if spec.lower().endswith(GRAPHS):
+        if not os.path.lexists(spec):
+            raise no_file(Path(spec))
         return spec
     if os.path.isdir(spec):
         return _of_folder(Path(spec))
@@ -96,7 +99,9 @@ def _meaning(spec: str) -> str:
     address = hub.repository(spec)
     if address is not None and not os.path.exists(spec):
         return _of_hub(address, spec)
-    if ":" in spec:
+    if colon:
+        if not _may_be_module(source):
+            raise unknown_source(source, name)
         return spec  # package.module:NAME
     return _of_words(spec)
 
@@ -137,16 +142,12 @@ def _of_folder(folder: Path) -> str:
     """
     is_config = hub.is_configuration(folder / "config.json")
     files = [f"transformers:{folder}"] if is_config else []
-    files += [
-        os.path.relpath(file) for file in sorted(folder.glob("*"))
-        if file.suffix in _GRAPHS and file.is_file()
-    ]  # fmt: skip
-    found = [*files, *source_scan.specs_in(folder)]
+    found = [*files, *models_in(folder)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(
-            f"{folder} is a folder with several models", *_listed(found),
+            f"{folder} is a folder with several models", f"it has {listed(found)}",
             hint=f"cnnstat shapes {found[0]}",
         )  # fmt: skip
     inside = [
@@ -155,7 +156,8 @@ def _of_folder(folder: Path) -> str:
     ]  # fmt: skip
     if inside:
         raise UsageError(
-            f"{folder} is a folder without a model; its folders have some", *_listed(inside),
+            f"{folder} is a folder without a model; its folders have some",
+            f"it has {listed(inside)}",
             hint=f"cnnstat shapes {inside[0]}",
         )  # fmt: skip
     raise UsageError(
@@ -166,12 +168,6 @@ def _of_folder(folder: Path) -> str:
 
 
 _MOST_FOLDERS = 20
-_MOST_LISTED = 8
-
-
-def _listed(found: list[str]) -> list[str]:
-    more = [f"and {len(found) - _MOST_LISTED} more"] if len(found) > _MOST_LISTED else []
-    return [f"it has {', '.join([*found[:_MOST_LISTED], *more])}"]
 
 
 def _of_hub(address: str, spec: str) -> str:
@@ -219,6 +215,12 @@ def _home(path: Path) -> str:
     return f"~{text.removeprefix(home)}" if home != "/" and text.startswith(f"{home}/") else text
 
 
+def _may_be_module(name: str) -> bool:
+    """Whether a name may be that of a module: it is dotted, here, or installed."""
+    is_here = os.path.exists(name) or os.path.exists(f"{name}.py")
+    return not name.isidentifier() or is_here or is_installed(name)
+
+
 def _of_words(spec: str) -> str:
     """A name without a source, a dotted name, or anything else."""
     dotted = _of_module(spec)
@@ -229,8 +231,10 @@ def _of_words(spec: str) -> str:
         sources = family_sources(spec)
         if len(same) == 1 and (":" not in same[0] or sources <= {same[0].partition(":")[0]}):
             return same[0]
-        raise _unknown(spec, same)
-    raise _no_file(spec)
+        if not same and hub.cached_config(spec) is not None:  # one without an owner
+            return f"transformers:{spec}"
+        raise unknown_model(spec, same)
+    raise _no_model(spec)
 
 
 def _looks_like_path(spec: str) -> bool:
@@ -238,10 +242,10 @@ def _looks_like_path(spec: str) -> bool:
     return os.sep in spec or spec.startswith((".", "~")) or suffix.lower() in _FILE_SUFFIXES
 
 
-_FILE_SUFFIXES = (*_GRAPHS, ".json", ".py", ".yaml", ".yml", ".txt", ".md", ".csv", ".png", ".jpg")
+_FILE_SUFFIXES = (*GRAPHS, ".json", ".py", ".yaml", ".yml", ".txt", ".md", ".csv", ".png", ".jpg")
 
 
-def _no_file(spec: str) -> CnnstatError:
+def _no_model(spec: str) -> CnnstatError:
     if os.path.exists(spec):
         return ModelError(
             f"{spec} is no model that can be read",
@@ -249,14 +253,7 @@ def _no_file(spec: str) -> CnnstatError:
             "transformers",
             hint="cnnstat shapes my_model.py:Net",
         )
-    path = Path(spec)
-    siblings = source_scan.python_files(path.parent) if path.parent.is_dir() else []
-    models = [s for file in siblings[:_MOST_FOLDERS] for s in source_scan.specs_of(file)]
-    return NotFound(
-        f"there is no file or folder {spec}",
-        *([f"models in {path.parent}: {', '.join(models[:_MOST_LISTED])}"] if models else []),
-        hint=f"cnnstat shapes {models[0] if models else 'my_model.py:Net'}",
-    )
+    return no_file(Path(spec), what=f"file or folder {spec}")
 
 
 def _web_address(spec: str) -> NotFound:
@@ -314,27 +311,3 @@ def _module_file(folder: Path, parts: list[str]) -> tuple[Path | None, list[str]
         if rest and (path / "__init__.py").is_file():
             return path / "__init__.py", rest
     return None, []
-
-
-def _unknown(spec: str, same: list[str]) -> UsageError:
-    """The error for a name that no model has, or several."""
-    near = same if len(same) > 1 else near_specs(spec)
-    here = source_scan.specs_named(spec, Path()) if is_name(spec) else []
-    found = [*here, *(s for s in near if s not in here)]
-    missing = dict.fromkeys(
-        source for s in found
-        if (source := s.partition(":")[0]) in SOURCES and not is_installed(source)
-    )  # fmt: skip
-    details = [f"did you mean {', '.join(found)}?"] if found else []
-    if missing:
-        extras = " ".join(f"'{extra_of(source)}'" for source in missing)
-        details.append(f"{' and '.join(missing)}: not installed; pip install {extras}")
-    if len(same) > 1:
-        message = f"{spec} is a model of several packages"
-        return UsageError(message, *details, hint=f"cnnstat shapes {found[0]}")
-    is_part = is_name(spec) and any(is_word_of(spec, name) for name in near)
-    word = f"cnnstat list {spec}" if is_part else "cnnstat list"
-    in_python = (
-        "your own: cnnstat shapes my_model.py:Net, a class or a function that returns the model"
-    )
-    return UsageError(f"unknown model {spec!r}", *details, in_python, hint=word)

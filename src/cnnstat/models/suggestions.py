@@ -17,14 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..errors import NotFound, closest, nearest
+from ..errors import NotFound, closest
+from .missing_files import no_file
 
 _MAX_SUGGESTIONS = 8
 _SHORTEST = 2  # letters; most names are close to one so short
 
 
 def check_exists(path: Path) -> None:
-    """Raise NotFound unless the file exists; others of its kind with a similar name are named."""
+    """Raise NotFound unless the file exists, with what is there."""
     if os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
         return
     if _in_circle(path):
@@ -32,9 +33,7 @@ def check_exists(path: Path) -> None:
     if os.path.lexists(path):
         is_link = os.path.islink(path) and not os.path.exists(path)
         raise NotFound(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
-    siblings = path.parent.glob(f"*{path.suffix}") if os.path.isdir(path.parent) else ()
-    close = nearest(path.name, [file.name for file in siblings])
-    raise NotFound(f"there is no file {path}", *filter(None, [close]))
+    raise no_file(path)
 
 
 def _in_circle(path: Path) -> bool:

@@ -8,13 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import ModelError, UsageError, nearest
+from ..errors import ModelError
 from ..inputs import InputSpec
 from . import torchvision_import as vision_operators
 from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded, inputs_or_default
 from .model_sources import Select
 from .name_cache import remember
+from .not_found import unknown_in_source
 from .results import Listed
 
 PREFIX = "timm:"
@@ -34,8 +35,7 @@ def load(
     known = timm.list_models()
     remember("timm", known)
     if not timm.is_model(name):  # also with a tag of pretrained weights: resnet50.a1_in1k
-        close = nearest(name, known)
-        raise UsageError(f"timm has no model {name!r}", *filter(None, [close]))
+        raise unknown_in_source("timm", name)
     # pretrained=False: nothing is downloaded
     chosen = {"model_name": name, "pretrained": False, **arguments}
     try:

@@ -16,7 +16,6 @@ from typing import Any
 from torch import nn
 
 from ..call_arguments import parse_shape
-from ..errors import UsageError, nearest
 from ..inputs import InputSpec
 from ..tracing.process.global_state import replaced_here
 from ..tracing.run.lane_selection import Builders
@@ -25,6 +24,7 @@ from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded, inputs_or_default
 from .model_sources import Select
 from .name_cache import remember
+from .not_found import unknown_in_source
 from .results import Listed
 
 PREFIX = "torchvision:"
@@ -65,8 +65,7 @@ def _build(spec: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Builders
     known = models.list_models()
     remember("torchvision", known)
     if name not in known:
-        close = nearest(name, known)
-        raise UsageError(f"torchvision has no model {name!r}", *filter(None, [close]))
+        raise unknown_in_source("torchvision", name)
     weights = _smallest(models.get_model_weights(name))
     factory = _without_weights(models.get_model_builder(name))
     plain = {**_UNPUBLISHED.get(name, {}), "weights": None, **arguments}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
@@ -105,6 +106,8 @@ def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
         yield (1, *shape), Prior.UNBATCHED
     if len(failure.trace.ops) > _FIRST_OPS and mismatch.kind not in ("dims", "other"):
         return  # the layers before it accepted the axes
+    for image in _images(failure, shape):
+        yield image, Prior.BATCH_AND_CHANNEL_AXES
     if len(shape) < 5:
         yield (1, *shape), Prior.BATCH_AXIS
     if len(shape) in (2, 3):
@@ -120,6 +123,23 @@ def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
         yield (shape[0], prod(shape[1:])), Prior.FLATTENED_INPUT
     if len(shape) in (2, 3) and mismatch.expected:
         yield (*shape[:-1], mismatch.expected), Prior.INPUT_SIZE
+
+
+_CONVOLUTION = re.compile(r"(?:Lazy)?Conv([123])d")
+
+
+def _images(failure: Failure, shape: Shape) -> Iterator[Shape]:
+    """An example with the sides of `shape` and the channels of the convolution that failed.
+
+    One number is every side.
+    """
+    module = failure.calls[-1].module if failure.calls else None
+    found = _CONVOLUTION.fullmatch(module.base) if module is not None else None
+    if module is None or found is None:
+        return
+    sides, channels = int(found[1]), module.settings.get("in_channels")
+    if len(shape) in (1, sides) and isinstance(channels, int) and channels > 0:
+        yield (1, channels, *(shape if len(shape) == sides else shape * sides))
 
 
 def _is_unbatched(failure: Failure, shape: Shape) -> bool:

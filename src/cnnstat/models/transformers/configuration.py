@@ -16,6 +16,7 @@ from ...errors import ModelError, NotFound, UsageError, nearest
 from ...escaping import described
 from ...input_files import read_bytes
 from ..hub import cached_config
+from ..known_names import names_of
 
 # Accepted by every configuration class, declared by none.
 _COMMON_FIELDS = {"num_labels", "attn_implementation", "experts_implementation", "use_cache",
@@ -95,7 +96,7 @@ def _file(name: str) -> Path | None:
         return path / "config.json"
     if name.endswith(".json") or os.path.isfile(path):
         return path
-    return cached_config(name)
+    return None if name in names_of("transformers") else cached_config(name)
 
 
 def _read(file: Path) -> dict[str, Any]:
