@@ -772,6 +772,7 @@ EVERY = [
         ("-c +backward-macs", [*EVERY[:14], "backward_macs", *EVERY[14:]]),  # at its usual place
         ("-c params,params", ["params"]),  # asked for twice, shown once
         ("-c activation,receptive-field", ["activation_bytes", "receptive_field"]),
+        ("-c activation_bytes,receptive_field", ["activation_bytes", "receptive_field"]),
     ],
 )
 def test_columns(given: str, shown: list[str], rows: Rows) -> None:

@@ -350,3 +350,15 @@ def test_an_operator_outside_of_all_layers_has_no_path_to_name(tmp_path, monkeyp
     shown = capsys.readouterr().out
     assert "detach ends the gradient" in shown
     assert "runs at detach" not in shown
+
+
+def test_a_model_that_does_not_run_is_reported_beside_others(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\nexample_input = (1, 4)\n\n\n"
+        "def broken():\n    return nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 2))\n"
+    )
+    assert run(["lint", "lenet", "net.py:broken"]) == 1
+    out, err = capsys.readouterr()
+    assert "lenet: " in out
+    assert err.startswith("error: net.py:broken: shapes don't fit at 1 (Linear)\n  ")

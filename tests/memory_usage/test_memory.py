@@ -27,6 +27,7 @@ from cnnstat.memory_usage.results import KINDS
 from cnnstat.memory_usage.view import view
 from cnnstat.pipeline import load_model
 from cnnstat.render.blocks import Areas
+from cnnstat.render.data import data_of
 from cnnstat.render.figures import COLOURS
 from cnnstat.render.options import Options
 from cnnstat.render.text_pictures import draw_areas
@@ -459,6 +460,16 @@ def test_the_memory_of_a_device_is_the_limit(device, gib):
     assert named.device == "cuda"
     assert named.fit.device_title.endswith(device.upper().replace("-", " "))
     assert structs.replace(named.fit, device_title=None) == plain.fit
+
+
+def test_data_with_top_are_the_layers():
+    memory = cnnstat.memory("lenet", batch_size=2)
+    data = data_of(memory, Options(top=3))
+    assert data.columns == ("layer", "type", "kept_bytes", "kept_share")
+    assert [row[:3] for row in data.rows] == [
+        (layer.path, layer.type, layer.kept_bytes) for layer in memory.layers[:3]
+    ]
+    assert len(data_of(memory).rows) == 1  # the step
 
 
 def test_devices_of_memory(tmp_path, monkeypatch):

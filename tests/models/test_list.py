@@ -19,6 +19,7 @@ import cnnstat
 from cnnstat.cli import completion
 from cnnstat.cli.main import run
 from cnnstat.models import name_cache
+from cnnstat.models.layer_names import layers_of
 from cnnstat.models.model_sources import SOURCES
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render.json import schema
@@ -284,6 +285,25 @@ def test_nothing_is_kept_of_what_is_not_installed(empty: Path, monkeypatch) -> N
 
 
 # ---------------------------------------------------------------- completion
+
+
+def test_layers_are_completed_after_the_model_was_shown(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert layers_of("torchvision:alexnet") == []
+    assert run(["shapes", "torchvision:alexnet", "--depth", "0"]) == 0
+    assert layers_of("torchvision:alexnet")[:3] == ["features", "features.0", "features.1"]
+    name_cache.remember_layers("package.module:Net", ["conv"])
+    assert layers_of("package.module:Net") == ["conv"]
+    monkeypatch.chdir(tmp_path / "cache")  # a module of the same name may be another one
+    assert layers_of("package.module:Net") == []
+    assert layers_of("torchvision:alexnet") != []
+    for number in range(name_cache._MOST_MODELS + 5):
+        name_cache.remember_layers(f"timm:net{number}", ["conv"])
+    files = list((tmp_path / "cache" / "cnnstat" / "layers").iterdir())
+    assert len(files) == name_cache._MOST_MODELS
+    capsys.readouterr()
+
 
 COMPLETED = [  # (words as bash splits them, the last is completed; replies)
     (["shapes", "nin-m"], {"nin-mnist"}),

@@ -163,6 +163,7 @@ def shown_layers(calls: Sequence[Layer], options: Options) -> list[Layer]:
 
 def chosen_columns(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of the columns; `+key` adds to the usual ones."""
+    keys = tuple(map(_as_column, keys))
     added = tuple(key.removeprefix("+") for key in keys if key.startswith("+"))
     plain = tuple(key for key in keys if not key.startswith("+") and key != "layer")
     for key in (*added, *plain):
@@ -177,7 +178,13 @@ def check_options(options: Options) -> None:
     """Raise UsageError if a column or the sort key is unknown."""
     chosen_columns(options.columns, DEFAULT_COLUMNS)
     if options.sort is not None:
-        _check("sort key", options.sort)
+        _check("sort key", _as_column(options.sort))
+
+
+def _as_column(key: str) -> str:
+    """The key of a column that may be named as in CSV: `receptive_field`, `activation_bytes`."""
+    plus, name = key[: key.startswith("+")], key.removeprefix("+").replace("_", "-")
+    return plus + {"activation-bytes": "activation", "config": "type"}.get(name, name)
 
 
 def _check(what: str, key: str) -> None:
@@ -194,7 +201,7 @@ def _is_shown(layer: Layer, options: Options) -> bool:
 
 
 def sorted_layers(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
-    sort = options.sort or "macs"
+    sort = _as_column(options.sort or "macs")
     cell = COLUMNS[sort][1]
 
     def order(layer: Layer) -> float | str:

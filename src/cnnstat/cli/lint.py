@@ -19,6 +19,7 @@ from .shared_options import (  # fmt: skip
     inputs_of,
     model_argument,
 )
+from .terminal import echo, echo_error
 
 if TYPE_CHECKING:
     from ..linting.results import Lint
@@ -145,7 +146,9 @@ def _of_all(
         except ModelError as error:
             if len(specs) == 1:
                 raise
-            typer.echo(f"error: {spec}: {error}", err=True)
+            named = ModelError(f"{spec}: {error.message}", *error.details, hint=error.hint)
+            named.further = error.further
+            echo_error(named)
             failed = True
             continue
         result = one if result is None else result + one
@@ -177,7 +180,7 @@ def _write_fixes(result: Lint) -> None:
     if result.edits:
         write_edits([result.edits])
     else:
-        typer.echo("--fix: no finding has a fix that changes a file", err=True)
+        echo("--fix: no finding has a fix that changes a file")
 
 
 def _is_failure(result: Lint, fail_on: FailOn | None, is_fixed: bool) -> bool:

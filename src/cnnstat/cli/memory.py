@@ -89,8 +89,11 @@ def command(
                      "[default: the blocks that stand in lists]"),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=1, help="How many layers are listed.")
-    ] = 5,
+        int | None,
+        typer.Option("--top", metavar="N", min=1, show_default=False,
+                     help="How many layers are listed; in CSV these instead of the step. "
+                     "[default: 5]"),
+    ] = None,
     input: InputOption = None,
     arg: ArgOption = None,
     mode: Annotated[

@@ -97,6 +97,7 @@ def command(
     from ..analysis.receptive_field import with_object_size
     from ..analysis.totals import require_exact
     from ..api import analyze, formulas, parameters
+    from ..models.layer_names import cache_layers
     from ..render.options import Options
     from .emit import destination, emit, result_of
 
@@ -129,6 +130,7 @@ def command(
             return
         result = analysis if object is None else with_object_size(analysis, object)
     emit(result, to, shown)
+    cache_layers(model, (layer.path for layer in analysis.layers))
     if strict:
         require_exact(analysis)
 

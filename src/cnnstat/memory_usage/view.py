@@ -11,7 +11,7 @@ from ..choices import OPTIMIZERS
 from ..render.blocks import Areas, Block, Cell, Column, Facts, Report, Table, Text, table
 from ..render.data import Data, data_table
 from ..render.options import Options
-from .results import KINDS, BatchFit, Memory, Moment
+from .results import KINDS, BatchFit, LayerActivations, Memory, Moment
 
 _LAYERS = 5  # shown by default
 _UNITS = 3
@@ -174,7 +174,12 @@ def _layers(memory: Memory, top: int) -> Table:
 
 
 def data(memory: Memory, options: Options) -> Data:
-    """The step in one row: its settings, its peak, and the bytes of each kind at the peak."""
+    """The step in one row: its settings, its peak, and the bytes of each kind at the peak.
+
+    With `top` a row for each of so many layers instead: those that keep most for the backward pass.
+    """
+    if options.top is not None:
+        return _layer_data(memory, options.top)
 
     def from_fit(name: str) -> Callable[[Memory], Any]:
         return lambda memory: getattr(memory.fit, name) if memory.fit else None
@@ -194,3 +199,14 @@ def data(memory: Memory, options: Options) -> Data:
         **{name: from_fit(name) for name in BatchFit.__struct_fields__},
     }  # fmt: skip
     return data_table(columns, [memory])
+
+
+def _layer_data(memory: Memory, top: int) -> Data:
+    total = sum(layer.kept_bytes for layer in memory.layers)
+    columns: dict[str, Callable[[LayerActivations], Any]] = {
+        "layer": attrgetter("path"),
+        "type": attrgetter("type"),
+        "kept_bytes": attrgetter("kept_bytes"),
+        "kept_share": lambda layer: layer.kept_bytes / total if total else None,
+    }
+    return data_table(columns, memory.layers[:top])

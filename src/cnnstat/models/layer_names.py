@@ -1,16 +1,18 @@
 """The layers of a model without building it, for completion.
 
 Those of a built-in network are shipped, those of a saved analysis are in it, those of a Python file
-are the attributes that a class sets, as far as its text shows them. Nothing here imports torch.
+are the attributes that a class sets, as far as its text shows them. Those of other models are known
+once `cnnstat shapes` has shown them. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .name_cache import remember_layers, remembered_layers
 from .shipped_names import shipped_layers
 from .source_scan import classes_in, tree_of
 
@@ -25,11 +27,18 @@ def layers_of(spec: str) -> list[str]:
     if spec.endswith(".json"):
         return _of_saved(Path(spec))
     file, _, name = spec.rpartition(":")
+    remembered = remembered_layers(spec)
     tree = tree_of(Path(file)) if file.endswith(".py") else None
-    if tree is None:
-        return []
+    if tree is None or remembered:
+        return remembered
     classes = {node.name: node for node in classes_in(tree)}
     return list(dict.fromkeys(_layers(name, classes, _DEEPEST)))
+
+
+def cache_layers(spec: str, paths: Iterable[str]) -> None:
+    """Remember the layers of a model for completion, unless they are known without it."""
+    if not shipped_layers(spec) and not spec.endswith((".json", ".py")):
+        remember_layers(spec, dict.fromkeys(path for path in paths if path))
 
 
 def _of_saved(file: Path) -> list[str]:
