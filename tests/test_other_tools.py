@@ -110,8 +110,8 @@ def test_layers_by_index_and_object() -> None:
         (lambda: cnnstat.explain(NET, 0, IMAGE), r"no layer '0'\n  it has conv, norm, mean"),
         (lambda: cnnstat.explain(NET, -1, IMAGE), "the model has no order of layers"),
         (lambda: cnnstat.explain(NET, 1.5, IMAGE), "a layer is named by its path, not 1.5"),
-        (lambda: cnnstat.measure(NET), r'names of models, not objects.*\n.*register\("net"\)'),
-        (lambda: cnnstat.measure(Net), "names of models, not objects"),
+        (lambda: cnnstat.scale(NET), r'names of models, not objects.*\n.*register\("net"\)'),
+        (lambda: cnnstat.measure([NET]), "a list is neither a name nor"),
         (lambda: cnnstat.scale(NET), "names of models, not objects"),
     ],
 )  # fmt: skip

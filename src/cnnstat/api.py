@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         MemoryPrecision,
         Mode,
         OptimizerName,
+        ProtocolName,
         RooflinePrecision,
         TrainingDevice,
     )
@@ -479,35 +480,56 @@ def measure_device(
 
 
 def measure(
-    *models: str,
+    *models: Model,
+    data: Any = "digits",
+    test_data: Any = None,
+    loss: Any = None,
     input: str | tuple[int, ...] | None = None,
     arguments: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     watch: Watch | None = None,
-    **protocol: Any,
+    protocol: ProtocolName = "auto",
+    **settings: Any,
 ) -> Benchmark:
-    """Train image classifiers and measure loss, accuracy, step times, throughput and memory.
+    """Train classifiers and measure loss, accuracy, step times, throughput and memory.
+
+    >>> cnnstat.measure("lenet")                                   # on scikit-learn's digits
+    >>> cnnstat.measure(net, data=train_loader, test_data=test_loader, epochs=3)
+    >>> cnnstat.measure(net, data=dataset, loss=torch.nn.MSELoss(), lr=1e-3)
+
+    A module is copied: the copy is trained from the weights that the module has.
 
     Args:
-        models: specs, as for `analyze`.
-        input: N×C×H×W, to which images are resized; by default each model's own.
+        models: specs, as for `analyze`, modules, or classes or functions that make one.
+        data: a name ("digits", "fashion-mnist", …) or your own: a Dataset, a DataLoader, a pair of
+            inputs and targets, or a function that returns one of these or yields the batches of an
+            epoch. A batch is (inputs, targets), several inputs before the targets, or a dict with
+            "labels" or "targets"; the model gets it as it is.
+        test_data: likewise; what is tested on after each epoch. `data` may also be a pair of both.
+        loss: called with what the model returns and the targets, returns the mean over the batch;
+            by default cross-entropy of the scores in the output: the output itself, its `logits`,
+            or the only tensor that is batch × classes.
+        input: N×C×H×W, to which images are resized; by default each model's own. Your own data is
+            not resized.
         arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
             data where a model takes them.
         output: a folder for the configuration, every step, checkpoints and the report.
         watch: called with every step and epoch when it ends.
-        protocol: the fields of `Protocol`: `data="fashion-mnist"`, `epochs=10`, `lr=0.1`, …;
+        protocol: "auto" for defaults that learn on the data, "textbook" for those of Dive into Deep
+            Learning: SGD with learning rate 0.1, batches of 128, 10 epochs.
+        settings: the fields of `Protocol`: `epochs=10`, `optimizer="adam"`, `lr=0.1`, …;
             `batch_size="auto"` is the largest that fits.
 
     Raises:
         UsageError: an argument cannot be understood.
-        ModelError: a model does not fit the data or cannot be trained; DivergedError if its loss
-            becomes NaN or infinite.
+        ModelError: a model does not fit the data or cannot be trained, or the data cannot be read;
+            DivergedError if the loss becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
-    _check_specs("measure", models)
     from .bench.job import measure_models
 
-    return measure_models(models, input, arguments, output, watch, protocol)
+    settings |= {"data": data, "test_data": test_data, "loss": loss}
+    return measure_models(models, input, arguments, output, watch, protocol, settings)
 
 
 def latency(
@@ -569,15 +591,30 @@ def latency(
     return measure_latency(models, inputs, named_inputs or {}, arguments, settings, watch)
 
 
-def resume(output: str | Path, watch: Watch | None = None) -> Benchmark:
+def resume(
+    output: str | Path,
+    *models: Model,
+    data: Any = None,
+    test_data: Any = None,
+    loss: Any = None,
+    watch: Watch | None = None,
+) -> Benchmark:
     """Resume an interrupted run from the end of its last complete epoch.
 
+    Args:
+        output: the folder of the run.
+        models: the modules, classes or functions that were trained, if they were no specs.
+        data: likewise the data, `test_data` and `loss`.
+        watch: as in `measure`.
+
     Raises:
-        ModelError: the folder contains no run.
+        UsageError: there is no run in the folder, or it needs Python objects.
+        ModelError: the folder is damaged.
     """
     from .bench.job import resume_run
 
-    return resume_run(output, watch)
+    objects = {"data": data, "test_data": test_data, "loss": loss}
+    return resume_run(output, models, objects, watch)
 
 
 def list_models(source: str = "", filter: str | None = None, *, search: str = "") -> Listing:

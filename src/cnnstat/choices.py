@@ -32,6 +32,8 @@ TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
 
 Schedule = Literal["constant", "cosine", "step"]
 """Learning rate schedules."""
+ProtocolName = Literal["auto", "textbook"]
+"""The defaults of `bench`: those for its data, or those of Dive into Deep Learning for all data."""
 Init = Literal["xavier", "default"]
 """Initial weights; `default` are those of the model's constructor."""
 

@@ -40,6 +40,8 @@ from cnnstat.errors import ModelError, OutputError, UsageError
 
 Capture = pytest.CaptureFixture[str]
 CPU = Placement(torch.device("cpu"))
+measure = partial(cnnstat.measure, protocol="textbook")
+"""The same steps for all data: SGD with learning rate 0.1, batches of 128."""
 
 SMALL = '''
 import torch
@@ -117,7 +119,7 @@ def by_hand(epochs: int, batch: int, lr: float) -> tuple[list[float], float]:
 
 def test_it_trains_as_a_plain_loop_does() -> None:
     seen: list[Step] = []
-    result = cnnstat.measure(
+    result = measure(
         "small.py:Net", epochs=2, watch=lambda e: seen.append(e) if isinstance(e, Step) else None
     )
     losses, accuracy = by_hand(epochs=2, batch=128, lr=0.1)
@@ -135,7 +137,7 @@ def test_it_trains_as_a_plain_loop_does() -> None:
 
 def test_accumulating_is_the_larger_batch() -> None:
     def losses(**protocol: int) -> list[float]:
-        return [e.train_loss for e in cnnstat.measure("small.py:Net", epochs=2, **protocol)
+        return [e.train_loss for e in measure("small.py:Net", epochs=2, **protocol)
                 .runs[0].epochs]  # fmt: skip
 
     assert losses(batch_size=32, accumulate=4) == pytest.approx(losses(batch_size=128), rel=1e-5)
@@ -153,7 +155,7 @@ def test_a_resumed_run_has_the_same_losses(ended_by: type[BaseException], tmp_pa
     protocol = {"epochs": 4, "optimizer": "momentum", "schedule": "cosine", "lr": 0.05,
                 "augment": True}  # fmt: skip
     whole: list[Step] = []
-    cnnstat.measure("small.py:Dropping", **protocol,
+    measure("small.py:Dropping", **protocol,
                     watch=lambda e: whole.append(e) if isinstance(e, Step) else None)  # fmt: skip
 
     def stop_at_step_30(event: object) -> None:
@@ -163,11 +165,9 @@ def test_a_resumed_run_has_the_same_losses(ended_by: type[BaseException], tmp_pa
     folder = tmp_path / "runs" / "one"
     if ended_by is Stop:
         with pytest.raises(Stop):
-            cnnstat.measure("small.py:Dropping", output=folder, watch=stop_at_step_30, **protocol)
+            measure("small.py:Dropping", output=folder, watch=stop_at_step_30, **protocol)
     else:
-        part = cnnstat.measure(
-            "small.py:Dropping", output=folder, watch=stop_at_step_30, **protocol
-        )
+        part = measure("small.py:Dropping", output=folder, watch=stop_at_step_30, **protocol)
         assert part.runs[0].status == "interrupted"
         assert len(part.runs[0].epochs) == 2
         assert json.loads((folder / "summary.json").read_text())["runs"][0]["status"] == (
@@ -187,7 +187,7 @@ def test_a_resumed_run_has_the_same_losses(ended_by: type[BaseException], tmp_pa
 
 def test_what_a_folder_holds(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "two"
-    result = cnnstat.measure("small.py:Net", "small.py:Dropping", epochs=2, output=folder)
+    result = measure("small.py:Net", "small.py:Dropping", epochs=2, output=folder)
     assert sorted(file.name for file in folder.iterdir()) == [
         "checkpoint-1.pt", "checkpoint-2.pt", "config.json", "curves.svg", "environment.json",
         "report.md", "steps.jsonl", "summary.json",
@@ -203,10 +203,10 @@ def test_what_a_folder_holds(tmp_path: Path) -> None:
     assert "(curves.svg)" in report
     assert "small.py:Net, train" in (folder / "curves.svg").read_text()
     with pytest.raises(UsageError, match="unknown model"):
-        cnnstat.measure("lennet", output=tmp_path / "other")
+        measure("lennet", output=tmp_path / "other")
     assert not (tmp_path / "other").exists()
     with pytest.raises(OutputError, match="holds a run already"):
-        cnnstat.measure("small.py:Net", epochs=1, output=folder)
+        measure("small.py:Net", epochs=1, output=folder)
     assert cnnstat.resume(folder).runs == result.runs  # nothing was left to do
 
 
@@ -221,7 +221,7 @@ def test_a_full_disk_keeps_what_was_measured(tmp_path: Path) -> None:
             (folder / "steps.jsonl").symlink_to("/dev/full")
 
     with pytest.raises(OutputError, match="No space left on device") as caught:
-        cnnstat.measure("small.py:Net", epochs=2, output=folder, watch=fill_the_disk)
+        measure("small.py:Net", epochs=2, output=folder, watch=fill_the_disk)
     assert f"--resume {folder}" in str(caught.value)
     assert len((folder / "kept.jsonl").read_text().splitlines()) == 14
     assert (folder / "checkpoint-1.pt").exists()
@@ -243,7 +243,7 @@ def test_a_diverging_loss_stops_with_its_step(tmp_path: Path, capsys: Capture) -
 
 def test_the_batch_is_halved_where_memory_does_not_suffice(capsys: Capture) -> None:
     notes: list[str] = []
-    result = cnnstat.measure(
+    result = measure(
         "small.py:Greedy", epochs=1, watch=lambda e: notes.append(e) if isinstance(e, str) else None
     )
     assert notes == [
@@ -267,7 +267,7 @@ def test_one_session_at_a_time_is_in_memory(models: list[str]) -> None:
     gc.collect()
     gc.disable()  # a session lies in a cycle: nobody else is to find it here
     try:
-        cnnstat.measure(*models, epochs=1, watch=watch)
+        measure(*models, epochs=1, watch=watch)
     finally:
         gc.enable()
     assert alive == [1, 1, 1]
@@ -300,7 +300,7 @@ def test_the_largest_batch_is_searched_for(
 
 def test_the_prediction_stands_beside_what_was_measured() -> None:
     peaks = "fp32=1T,bandwidth=10G"
-    result = cnnstat.measure("small.py:Net", steps=2, batch_size=8, device_peaks=peaks,
+    result = measure("small.py:Net", steps=2, batch_size=8, device_peaks=peaks,
                              device="cpu", optimizer="adam")  # fmt: skip
     (run,) = result.runs
     assert run.prediction is not None
@@ -324,7 +324,7 @@ def test_a_prediction_that_fails_costs_no_measurement(monkeypatch: pytest.Monkey
         raise ModelError("no gradient on meta")
 
     monkeypatch.setattr(runner, "predicted", failing)
-    (run,) = cnnstat.measure("small.py:Net", steps=2, batch_size=8, device="cpu").runs
+    (run,) = measure("small.py:Net", steps=2, batch_size=8, device="cpu").runs
     assert run.steps == 2
     assert run.timing is not None
     assert run.prediction is run.mfu is run.flops_per_second is None
@@ -350,7 +350,7 @@ def test_accumulated_batches_are_one_step_beside_whose_last_the_gradients_lie() 
 
 
 def test_the_largest_batch_that_fits_is_found_in_another_process() -> None:
-    result = cnnstat.measure("small.py:Insatiable", steps=2, batch_size="auto", device="cpu")
+    result = measure("small.py:Insatiable", steps=2, batch_size="auto", device="cpu")
     assert result.protocol.batch_size == 40
 
 
@@ -420,7 +420,7 @@ def test_only_the_result_stands_on_standard_output(capsys: Capture) -> None:
 def test_every_format_states_the_accuracy(format: str) -> None:
     from cnnstat.render import render
 
-    result = cnnstat.measure("small.py:Net", epochs=1)
+    result = measure("small.py:Net", epochs=1)
     accuracy = result.runs[0].epochs[0].test_accuracy
     assert accuracy is not None
     text = render(result, format).text  # type: ignore[arg-type]
@@ -446,7 +446,7 @@ def test_every_format_states_the_accuracy(format: str) -> None:
 )  # fmt: skip
 def test_an_option_changes_what_is_learned(protocol: dict[str, object]) -> None:
     def losses(**given: object) -> tuple[float, ...]:
-        result = cnnstat.measure("small.py:Net", epochs=2, **given)
+        result = measure("small.py:Net", epochs=2, **given)
         return tuple(epoch.train_loss for epoch in result.runs[0].epochs)
 
     changed = losses(**protocol)
@@ -469,7 +469,7 @@ def test_an_option_for_speed_changes_nothing_that_is_learned(
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
 
     def losses(**given: bool | str) -> list[float]:
-        result = cnnstat.measure("small.py:Net", steps=6, **given)
+        result = measure("small.py:Net", steps=6, **given)
         return [epoch.train_loss for epoch in result.runs[0].epochs]
 
     for precision in ("fp32", "bf16"):
@@ -480,12 +480,12 @@ def test_an_option_for_speed_changes_nothing_that_is_learned(
 
 
 def test_steps_minutes_and_inference_end_where_they_say() -> None:
-    assert cnnstat.measure("small.py:Net", steps=17).runs[0].steps == 17
-    short = cnnstat.measure("small.py:Net", minutes=0.0005).runs[0]  # 30 ms
+    assert measure("small.py:Net", steps=17).runs[0].steps == 17
+    short = measure("small.py:Net", minutes=0.0005).runs[0]  # 30 ms
     assert short.steps > 0
-    times = cnnstat.measure("small.py:Net", minutes=0.0005, data="synthetic").runs[0].timing
+    times = measure("small.py:Net", minutes=0.0005, data="synthetic").runs[0].timing
     assert times is not None
-    only_forward = cnnstat.measure("small.py:Net", steps=12, inference=True).runs[0]
+    only_forward = measure("small.py:Net", steps=12, inference=True).runs[0]
     assert (only_forward.steps, only_forward.epochs) == (12, ())
     assert only_forward.timing is not None
     assert set(only_forward.timing.phases) == {"data", "forward"}
@@ -526,7 +526,7 @@ def test_throttled_clocks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert times_throttled(tmp_path) == 7
     counts = iter([7, 9])
     monkeypatch.setattr(machine, "times_throttled", lambda: next(counts))
-    (told,) = [n for n in cnnstat.measure("small.py:Net", steps=2).runs[0].notes if "hot" in n]
+    (told,) = [n for n in measure("small.py:Net", steps=2).runs[0].notes if "hot" in n]
     assert "slowed its clocks down 2 times meanwhile" in told
     file.write_text("?")
     assert times_throttled(tmp_path) is None
@@ -626,7 +626,7 @@ def test_a_slow_backward_pass_is_found_where_it_is() -> None:
 
 
 def test_layers_stand_in_the_result() -> None:
-    result = cnnstat.measure("small.py:Net", steps=2, layers=True)
+    result = measure("small.py:Net", steps=2, layers=True)
     times = result.runs[0].layers
     assert times is not None
     assert [layer.path for layer in times.layers] == ["0", "1", "2", "3"]
@@ -637,7 +637,7 @@ def test_layers_stand_in_the_result() -> None:
 
 
 def test_synthetic_data_have_the_models_input_and_no_accuracy() -> None:
-    result = cnnstat.measure("small.py:Net", data="synthetic", steps=3, batch_size=4,
+    result = measure("small.py:Net", data="synthetic", steps=3, batch_size=4,
                              arguments={"num_classes": 5})  # fmt: skip
     (epoch,) = result.runs[0].epochs
     assert (epoch.train_accuracy, epoch.test_accuracy, epoch.test_loss) == (None, None, None)
@@ -671,12 +671,12 @@ def test_a_rest_of_one_example_is_left_out() -> None:
 def test_images_get_the_models_size_and_channels() -> None:
     white = InMemory(torch.full((4, 3, 6, 6), 255, dtype=torch.uint8), torch.zeros(4), 255.0)
     batches = Batches(Data("x", white, white, 10, 3), (1, 12, 9), Protocol(batch_size=4), CPU)
-    ((images, _),) = batches.testing()
+    ((images, _, _),) = batches.testing()
     assert images.shape == (4, 1, 12, 9)
     assert images.sub(1).abs().max() < 1e-6  # 0.299 + 0.587 + 0.114 = 1
     gray = InMemory(torch.full((4, 1, 6, 6), 51, dtype=torch.uint8), torch.zeros(4), 255.0)
     batches = Batches(Data("x", gray, gray, 10, 1), (3, 6, 6), Protocol(batch_size=4), CPU)
-    ((images, _),) = batches.testing()
+    ((images, _, _),) = batches.testing()
     assert images.shape == (4, 3, 6, 6)
     assert torch.equal(images, torch.full((4, 3, 6, 6), 0.2))  # 51 / 255
 
@@ -799,7 +799,7 @@ def test_a_model_that_has_not_learned_is_told() -> None:
 
 def test_errors_are_those_of_the_package() -> None:
     with pytest.raises(UsageError):
-        cnnstat.measure("lenet", data="nothing")
+        measure("lenet", data="nothing")
     with pytest.raises(UsageError, match="nowhere contains no run"):
         cnnstat.resume("nowhere")
 
@@ -839,7 +839,7 @@ def test_steps_are_read_in_order_without_waiting_for_the_device(alone: bool) -> 
         agreements.append(seconds)
         return seconds
 
-    readings = Readings("x", 10, device.clock(), lambda sums: sums, agreed=agreed, alone=alone,
+    readings = Readings("x", device.clock(), lambda sums: sums, agreed=agreed, alone=alone,
                         has_accuracy=False)  # fmt: skip
     read = readings.read(taken_steps(device, 50, held))
     first = next(read)
@@ -855,7 +855,7 @@ def test_steps_are_read_in_order_without_waiting_for_the_device(alone: bool) -> 
 
 def test_steps_are_read_as_soon_as_the_device_has_passed_them() -> None:
     device, held = Behind(), []
-    readings = Readings("x", 10, device.clock(), lambda sums: sums, has_accuracy=False)
+    readings = Readings("x", device.clock(), lambda sums: sums, classes=10, has_accuracy=False)
     events = taken_steps(device, 50, held)
 
     def reached() -> Iterator[StepEnd | EpochEnd]:

@@ -76,7 +76,7 @@ def test_idx_files(name: str, below: str, tmp_path: Path) -> None:
     write_idx(tmp_path / "files" / below, train=200, test=30)
     protocol = Protocol(data=name, data_dir=str(tmp_path / "files"), batch_size=30)
     data = load_data(protocol, (8, 8))
-    ((images, labels),) = Batches(data, (1, 8, 8), protocol, CPU).testing()
+    ((images, labels, _),) = Batches(data, (1, 8, 8), protocol, CPU).testing()
     assert images.shape == (30, 1, 8, 8)  # shrunk from 28×28
     assert torch.allclose(images[17], torch.full((1, 8, 8), 17 / 255))
     assert labels.tolist() == [n % 10 for n in range(30)]
@@ -105,7 +105,7 @@ def test_cifar10_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     protocol = Protocol(data="cifar10", data_dir=str(tmp_path / "files"), batch_size=4)
     data = load_data(protocol, (32, 32))
     assert (len(data.train), data.classes, data.channels) == (20, 10, 3)
-    ((images, labels),) = Batches(data, (3, 32, 32), protocol, CPU).testing()
+    ((images, labels, _),) = Batches(data, (3, 32, 32), protocol, CPU).testing()
     assert labels.tolist() == [0, 1, 2, 3]
     assert torch.allclose(images[:, 0], torch.tensor(250 / 255))
     assert images[:, 1:].abs().max() == 0
@@ -146,7 +146,7 @@ def write_images(folder: Path, counts: dict[str, int]) -> None:
 def colours_of(data: Data, workers: int = 0) -> list[tuple[int, list[float]]]:
     protocol = Protocol(data=data.name, batch_size=64, workers=workers)
     batches = Batches(data, (3, 8, 8), protocol, CPU).testing()
-    return [(int(label), image[:, 0, 0].tolist()) for images, labels in batches
+    return [(int(label), image[:, 0, 0].tolist()) for images, labels, _ in batches
             for image, label in zip(images, labels, strict=True)]  # fmt: skip
 
 

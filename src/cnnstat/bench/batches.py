@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import ModelError, UsageError
+from ..tracing.structure.containers import map_inputs
 from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
+from .user_batches import Arguments, Guarded, batch_of, collate, labels_of, next_of
+from .user_data import Examples, Stream
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Any, Any]
+"""Inputs, a tensor or `Arguments`, and targets."""
 _GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 
 
@@ -38,6 +44,27 @@ class Placement:
     processes: int = 1
 
 
+class Part(NamedTuple):
+    """A batch of this process, one of `accumulate` in a step.
+
+    `step_examples` are those of the step in all processes.
+    """
+
+    inputs: Any
+    targets: Any
+    examples: int
+    step_examples: int
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class EpochOfBatches:
+    """The batches of an epoch; `steps` is their number, None if it is not known."""
+
+    steps: int | None
+    parts: Iterator[Part]
+
+
 class Batches:
     """The batches of a run. The batches of an epoch depend on the seed and its number only."""
 
@@ -49,7 +76,13 @@ class Batches:
         self.sides = list(sides)
         self.protocol = protocol
         self.place = place
+        self.classes = None if protocol.loss else data.classes  # other losses have other targets
         self.train = _on(data.train, place.device)
+        if isinstance(self.train, Stream) and place.processes > 1:
+            raise UsageError(
+                f"{data.name} makes its own batches, which cannot be divided among processes",
+                hint="a Dataset, of which each process gets its part",
+            )
         self.noise: Batch | None = None
         if isinstance(self.train, Synthetic):  # always the same batch: prepared once
             images, labels = self.train.drawn(place.device)
@@ -83,9 +116,81 @@ class Batches:
     def _mine(self, indices: Tensor) -> Tensor:
         return indices.tensor_split(self.place.processes)[self.place.rank]
 
+    def epoch(self, number: int) -> EpochOfBatches:
+        """The training batches of an epoch."""
+        if isinstance(self.train, Stream):
+            steps = self.train.steps
+            steps = steps and -(-steps // self.protocol.accumulate)
+            return EpochOfBatches(steps, self._of_stream(self.train))
+        plans = self.plans(number)
+        return EpochOfBatches(len(plans), self._of_plans(plans, number))
+
+    def first(self) -> Part:
+        """The first batch, to measure or to try."""
+        return next(self.epoch(1).parts)
+
+    def _of_plans(self, plans: Sequence[StepPlan], epoch: int) -> Iterator[Part]:
+        batches = self.training(plans, epoch)
+        for plan in plans:
+            last = len(plan.parts) - 1
+            for place, indices in enumerate(plan.parts):
+                inputs, targets = next(batches)
+                yield Part(inputs, targets, len(indices), plan.examples, place == last)
+
+    def _of_stream(self, stream: Stream) -> Iterator[Part]:
+        """The batches of a stream; those of a step are all loaded before its first."""
+        steps = examples = 0
+        batches = self._loaded(stream)
+        while chunk := list(islice(batches, self.protocol.accumulate)):
+            total = sum(count for _, _, count in chunk)
+            for place, (inputs, targets, count) in enumerate(chunk, start=1):
+                yield Part(inputs, targets, count, total, place == len(chunk))
+            steps += len(chunk)
+            examples += total
+        if not steps:
+            raise ModelError(
+                f"{stream.name} has no batch",
+                "where a generator is used up after an epoch, name the function that makes it",
+            )
+        stream.steps, stream.examples = steps, examples
+
+    def _loaded(self, stream: Stream) -> Iterator[tuple[Any, Any, int]]:
+        """The batches that the user's code makes, on the device."""
+        iterator = iter(stream.batches())
+        while True:
+            try:
+                value = next_of(iterator, stream.name)
+            except StopIteration:
+                return
+            yield self._placed(value, stream.name)
+
+    def _placed(self, value: Any, name: str) -> tuple[Any, Any, int]:
+        """A batch of the user's code on the device.
+
+        Raises:
+            ModelError: it is not inputs and targets, or these are not the model's classes.
+        """
+        inputs, targets, count = batch_of(value, name)
+        if self.classes is not None:
+            targets = labels_of(targets, self.classes, name)
+        if type(inputs) is Arguments:
+            positional, named = (map_inputs(part, self._move) for part in inputs)
+            return Arguments(positional, named), map_inputs(targets, self._move), count
+        return map_inputs(inputs, self._move), map_inputs(targets, self._move), count
+
+    def _move(self, tensor: Any) -> Tensor:
+        placed: Tensor = tensor.to(self.place.device, non_blocking=True)
+        if self.protocol.channels_last and placed.ndim == 4:
+            return placed.contiguous(memory_format=torch.channels_last)
+        return placed
+
     def training(self, plans: Sequence[StepPlan], epoch: int) -> Iterator[Batch]:
         """The training batches of the plans."""
         parts = [part for plan in plans for part in plan.parts]
+        if isinstance(self.train, Examples):
+            for inputs, targets, _ in self._of_examples(self.train, parts):
+                yield inputs, targets
+            return
         augmented = None
         if self.protocol.augment:
             augmented = _Augmentation(len(self.train), self.sides, self.protocol.seed, epoch)
@@ -95,13 +200,29 @@ class Batches:
                 prepared = augmented(prepared, indices)
             yield self._with_memory_format(prepared), labels
 
-    def testing(self) -> Iterator[Batch]:
-        """The test batches of this process."""
+    def _of_examples(
+        self, split: Examples, parts: Sequence[Tensor]
+    ) -> Iterator[tuple[Any, Any, int]]:
+        guarded = Guarded(split.dataset, lambda index: f"example {index} of {split.name}")
+        indices = [part.tolist() for part in parts]
+        loader = iter(_loader(guarded, indices, self.protocol.workers, self.place.device))
+        for _ in parts:
+            yield self._placed(next_of(loader, split.name), split.name)
+
+    def testing(self) -> Iterator[tuple[Any, Any, int]]:
+        """The test batches of this process, with their number of examples."""
         assert self.test is not None
+        if isinstance(self.test, Stream):
+            yield from self._loaded(self.test)
+            return
         indices = torch.arange(len(self.test))[self.place.rank :: self.place.processes]
         parts = _in_pieces(indices, self.protocol.batch_size)
+        if isinstance(self.test, Examples):
+            yield from self._of_examples(self.test, parts)
+            return
         for images, labels in self._read(self.test, parts):
-            yield self._with_memory_format(self._prepared(images, self.test)), labels
+            prepared = self._with_memory_format(self._prepared(images, self.test))
+            yield prepared, labels, len(labels)
 
     def _read(self, split: Split, parts: Sequence[Tensor]) -> Iterator[Batch]:
         device = self.place.device
@@ -111,7 +232,10 @@ class Batches:
                 yield split.images[chosen], split.labels[chosen]
         elif isinstance(split, Files):
             batches = [split.indices[part].tolist() for part in parts]
-            for images, labels in _loader(split.dataset, batches, self.protocol.workers, device):
+            guarded = Guarded(split.dataset, split.name_of)
+            loader = iter(_loader(guarded, batches, self.protocol.workers, device))
+            for _ in parts:
+                images, labels = next_of(loader, self.data.name)
                 yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
         else:
             assert self.noise is not None
@@ -157,10 +281,10 @@ def _loader(
 ) -> Iterator[Batch]:
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=workers, pin_memory=device.type == "cuda"
-    )
-    yield from loader
+    yield from DataLoader(
+        dataset, batch_sampler=batches, num_workers=workers, collate_fn=collate,
+        pin_memory=device.type == "cuda",
+    )  # fmt: skip
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

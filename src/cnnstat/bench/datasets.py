@@ -15,6 +15,8 @@ from torch import Tensor
 from ..errors import ModelError, NotFound, UsageError, nearest
 from .machine import import_extra
 from .results import Protocol
+from .user_batches import UserBatch, sample_of
+from .user_data import Examples, Stream, classes_of, split_of, user_splits
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 0.2
@@ -42,6 +44,10 @@ class Files:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def name_of(self, index: int) -> str:
+        """The file of an example of the dataset."""
+        return str(self.dataset.samples[index][0])
+
 
 @dataclass(frozen=True)
 class Synthetic:
@@ -63,18 +69,22 @@ class Synthetic:
         return images, labels
 
 
-Split = InMemory | Files | Synthetic
+Split = InMemory | Files | Synthetic | Examples | Stream
 
 
 @dataclass(frozen=True)
 class Data:
-    """Training and test data; `test` is None for noise. `channels` are those of the images."""
+    """Training and test data; `test` is None without any. `channels` are those of the images.
+
+    `classes` is None where the data does not say. `sample` are two examples of the user's data.
+    """
 
     name: str
     train: Split
     test: Split | None
-    classes: int
+    classes: int | None
     channels: int
+    sample: UserBatch | None = None
 
 
 def random_split(count: int) -> tuple[Tensor, Tensor]:
@@ -180,6 +190,25 @@ def synthetic(protocol: Protocol, image: Sequence[int], classes: int) -> Data:
     return Data("synthetic", noise, None, classes, image[0])
 
 
+def user_data(value: Any, tested: Any, protocol: Protocol) -> Data:
+    """The user's own data, which is trained on as it is; `tested` is None for its own test part.
+
+    Raises:
+        UsageError: a value is no data to train on.
+        ModelError: the user's code fails, or yields no batches of inputs and targets.
+    """
+    size = protocol.batch_size
+    train, test = user_splits(value, protocol.data, size)
+    if tested is not None:
+        test = split_of(tested, protocol.test_data or "the test data", size)
+    sample = sample_of(train)
+    if test is not None:
+        sample_of(test)
+    images = sample.inputs
+    channels = images.shape[1] if isinstance(images, Tensor) and images.ndim > 1 else 1
+    return Data(protocol.data, train, test, classes_of(train), channels, sample)
+
+
 _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {
     "digits": _digits,
     "fashion-mnist": _of_torchvision,
@@ -187,6 +216,11 @@ _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {
     "cifar10": _of_torchvision,
     "folder": _folder,
 }
+
+
+def data_kinds() -> tuple[str, ...]:
+    """The names of data, without what follows a colon."""
+    return (*_DATA, "synthetic")
 
 
 def data_name(text: str) -> str:

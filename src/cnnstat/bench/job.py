@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 from msgspec import structs
+from torch import nn
 
 from ..analysis.results import Tool
 from ..call_arguments import parse_sizes
-from ..choices import OPTIMIZERS, Init, Schedule, TrainingDevice, check_choice, precisions_of
+from ..choices import (
+    OPTIMIZERS,
+    Init,
+    ProtocolName,
+    Schedule,
+    TrainingDevice,
+    check_choice,
+    precisions_of,
+)
 from ..errors import UsageError
 from ..inputs import parse_input
 from ..version import __version__
 from .datasets import data_name
+from .defaults import protocol_of
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
 from .largest_batch import largest_batch
@@ -26,39 +35,93 @@ from .machine import environment
 from .prediction import peaks_of
 from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
 from .runner import Runner, Started, Watch
+from .sources import Sources, name_of, names_of, names_user_code
 from .timing import comparison_notes
 from .trainable import TrainableModel, trainable_model
 
 
 def measure_models(
-    models: tuple[str, ...],
+    models: Sequence[Any],
     input: str | tuple[int, ...] | None,
     arguments: Mapping[str, Any] | None,
     output: str | Path | None,
     watch: Watch | None,
-    protocol: Mapping[str, Any],
+    protocol: ProtocolName,
+    settings: Mapping[str, Any],
 ) -> Benchmark:
     """Train models one after the other.
 
-    `protocol` has fields of `Protocol`; its `batch_size` may be "auto".
+    `settings` has fields of `Protocol`; its `batch_size` may be "auto", and `data`, `test_data` and
+    `loss` may be Python objects.
     """
-    fitted = protocol.get("batch_size") == "auto"
-    chosen = Protocol(**{**protocol, **({"batch_size": 1} if fitted else {})})
-    chosen = structs.replace(chosen, data=data_name(chosen.data))
+    named = names_of(models)
+    objects = {name: model for name, model in named.items() if not isinstance(model, str)}
+    texts, values = _named(settings)
+    size = settings.get("batch_size")
+    fitted = size == "auto"
+    sources = Sources(objects, **values, batch_size=None if fitted else size)
+    is_user_data = "data" in values or names_user_code(texts.get("data", ""))
+    chosen = protocol_of(
+        {**texts, **({"batch_size": 1} if fitted else {})}, is_user_data,
+        any(isinstance(model, nn.Module) for model in objects.values()), protocol,
+    )  # fmt: skip
     sizes = () if input is None else (str(parse_sizes(input, "bench")),)
-    job = Job(models=models, inputs=sizes, arguments=dict(arguments or {}), protocol=chosen)
+    job = Job(models=tuple(named), inputs=sizes, arguments=dict(arguments or {}), protocol=chosen,
+              objects=(*objects, *values))  # fmt: skip
     _check(job)
+    if is_user_data and sizes:
+        raise UsageError(f"--input resizes images, and {chosen.data} are used as they are",
+                         hint="leave out --input")  # fmt: skip
+    if is_user_data and chosen.augment:
+        raise UsageError(f"--augment crops images, and {chosen.data} are used as they are",
+                         hint="random crops in the Dataset")  # fmt: skip
+    if fitted and (job.objects or is_user_data):
+        raise UsageError(
+            "--batch-size auto tries sizes in another process, from names of models and data",
+            hint="--batch-size 128",
+        )
     peaks_of(chosen.device_peaks, [chosen.precision], None)  # raises if they cannot be parsed
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None and is_first_process():
         folder.check_new()
-    return _run(job, folder, watch or _ignore, resumed=False, fitted=fitted)
+    return _run(job, sources, folder, watch or _ignore, resumed=False, fitted=fitted)
 
 
-def resume_run(output: str | Path, watch: Watch | None) -> Benchmark:
-    """Continue the run in a folder."""
+def _named(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings with names instead of objects, and the objects."""
+    texts, values = dict(settings), {}
+    for key in ("data", "test_data", "loss"):
+        value = texts.get(key)
+        if value is not None and not isinstance(value, str):
+            values[key] = value
+            texts[key] = name_of(value)
+    if isinstance(texts.get("data"), str) and "data" not in values:
+        texts["data"] = data_name(texts["data"])
+    return texts, values
+
+
+def resume_run(
+    output: str | Path,
+    models: Sequence[Any] = (),
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
+) -> Benchmark:
+    """Continue the run in a folder.
+
+    `models` and `settings` are the Python objects of a job that has some.
+    """
     folder = RunFolder(Path(output))
-    return _run(folder.job(), folder, watch or _ignore, resumed=True)
+    job = folder.job()
+    named = {n: model for n, model in names_of(models).items() if not isinstance(model, str)}
+    _, values = _named(settings or {})
+    missing = [name for name in job.objects if name not in {**named, **values}]
+    if missing:
+        raise UsageError(
+            f"the run in {output} was of Python objects: {', '.join(job.objects)}",
+            f"missing: {', '.join(missing)}",
+            hint=f"cnnstat.resume({str(output)!r}, model, data=…)",
+        )
+    return _run(job, Sources(named, **values), folder, watch or _ignore, resumed=True)
 
 
 def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:
@@ -74,11 +137,17 @@ def _ignore(event: Started | Step | Epoch | str) -> None:
 
 
 def _run(
-    job: Job, folder: RunFolder | None, watch: Watch, resumed: bool, fitted: bool = False
+    job: Job,
+    sources: Sources,
+    folder: RunFolder | None,
+    watch: Watch,
+    resumed: bool,
+    fitted: bool = False,
 ) -> Benchmark:
     with launched(job.protocol) as fabric:
         if fitted:
             job = _fitted(job, fabric, watch)
+        job = structs.replace(job, protocol=sources.with_batch_size(job.protocol))
         where = environment(fabric.device, fabric.world_size)
         first = is_first_process()
         earlier = folder.result() if folder is not None and resumed else None
@@ -94,7 +163,7 @@ def _run(
         for number, spec in enumerate(job.models, start=1):
             finished = _finished(earlier, spec)
             with fabric.rank_zero_first(local=True):  # one process per machine downloads
-                trainable = trainable_model(spec, inputs, job.arguments, job.protocol)
+                trainable = trainable_model(spec, inputs, job.arguments, job.protocol, sources)
             if folder is not None and first and not resumed and number == 1:
                 folder.create(job, where)  # after the first model: a misspelt name leaves no folder
             runner = Runner(number, trainable, job.protocol, fabric, folder, first, watch, resumed)
@@ -119,7 +188,7 @@ def _finished(earlier: Benchmark | None, spec: str) -> Run | None:
 def _facts(trainable: TrainableModel) -> DataFacts:
     data = trainable.data
     tested = len(data.test) if data.test else 0
-    return DataFacts(data.name, len(data.train), tested, data.classes)
+    return DataFacts(data.name, len(data.train) or None, tested, data.classes)
 
 
 # ---------------------------------------------------------------- checks
@@ -140,9 +209,6 @@ def _check(job: Job) -> None:
 
     Called before anything is loaded.
     """
-    twice = [spec for spec, count in Counter(job.models).items() if count > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is named twice: its steps could not be told apart")
     if not job.models:
         raise UsageError("bench takes at least one model", hint="cnnstat bench lenet")
     for name, known in _CHOICES.items():

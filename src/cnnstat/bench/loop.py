@@ -12,12 +12,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..choices import Schedule
+from ..errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, format_exception
+from ..tracing.places import raising_line
 from .batches import Batches
 from .clock import Laps, Mark
+from .machine import is_out_of_memory
+from .objective import Objective
 from .schedule import Limit, Position, rate
+from .user_batches import call
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,7 @@ class Trainer:
     backward: Callable[[Tensor], None]
     no_sync: Callable[[bool], AbstractContextManager[Any]]
     """A block that does not average gradients over processes if its argument is true."""
-    counts_correct: bool
-    """Whether to count correct predictions."""
+    objective: Objective
     seed: int
     schedule: Schedule
     learning_rate: float
@@ -77,10 +80,11 @@ def train(
         model.train()
         # dropout differs between epochs and processes, and a resumed run draws the same
         torch.manual_seed(trainer.seed + 1_000_003 * epoch + batches.place.rank)
-        plans = batches.plans(epoch)
-        stream = batches.training(plans, epoch)
-        for place, plan in enumerate(plans):
-            share = limit.share(epoch - 1 + place / len(plans), step, trained_seconds())
+        batches_of_epoch = batches.epoch(epoch)
+        parts, count_of_steps = batches_of_epoch.parts, batches_of_epoch.steps
+        for place in count():
+            done = min(1.0, place / count_of_steps) if count_of_steps else 0.0
+            share = limit.share(epoch - 1 + done, step, trained_seconds())
             if share >= 1:
                 break
             learning_rate = rate(trainer.schedule, trainer.learning_rate, share)
@@ -88,26 +92,48 @@ def train(
                 group["lr"] = learning_rate
             answers = []
             laps: list[tuple[Any, Mark]] = [(None, now())]
-            for part in range(len(plan.parts)):
-                images, labels = next(stream)
+            part = next(parts, None)
+            if part is None:
+                break
+            examples = part.step_examples
+            while part is not None:
                 laps.append(("data", now()))
-                with trainer.no_sync(part < len(plan.parts) - 1):
-                    logits = logits_of(model(images))
-                    # DDP averages over processes; scaled, the result is the mean over all examples
-                    loss = F.cross_entropy(logits, labels, reduction="sum")
-                    scaled = loss * (processes / plan.examples)
-                    laps.append(("forward", now()))
-                    trainer.backward(scaled)
-                    laps.append(("backward", now()))
-                answers.append((loss.detach(), logits.detach(), labels))
+                try:
+                    with trainer.no_sync(not part.is_last):
+                        output = call(model, part.inputs)
+                        loss, scores = trainer.objective(output, part.targets, part.examples)
+                        # DDP averages over processes; scaled, the result is the mean over all
+                        # examples
+                        scaled = loss * (processes / examples)
+                        laps.append(("forward", now()))
+                        trainer.backward(scaled)
+                        laps.append(("backward", now()))
+                except Exception as error:  # the model's and the loss's code may raise anything
+                    raise _failed(
+                        error, f"step {step + 1}, epoch {epoch}", part.examples
+                    ) from error
+                answers.append((loss.detach(), scores, part.targets))
+                part = None if part.is_last else next(parts)
             optimizer.step()
             optimizer.zero_grad()
             laps.append(("optimizer", now()))
             step += 1
-            parts = [_sums(*answer, counted=trainer.counts_correct) for answer in answers]
-            sums = reduce(add, parts)
-            yield StepEnd(epoch, step, plan.examples, sums, laps, learning_rate)
-        yield EpochEnd(epoch, step, test(model, batches))
+            sums = reduce(add, [trainer.objective.sums(*answer) for answer in answers])
+            yield StepEnd(epoch, step, examples, sums, laps, learning_rate)
+        yield EpochEnd(epoch, step, test(model, batches, trainer.objective))
+
+
+def _failed(error: Exception, place: str, examples: int) -> Exception:
+    """The error of a model, or of its loss, while it is trained or tested on a batch."""
+    if isinstance(error, (CnnstatError, *NOT_OF_THE_MODEL)) or is_out_of_memory(error):
+        return error
+    reason = [*raising_line(error), format_exception(error)]
+    if examples > 1:
+        return ModelError(f"the model fails at {place}", *reason)
+    return ModelError(
+        f"the model fails at {place}", *reason, "the batch has one example only",
+        hint="DataLoader(…, drop_last=True)",
+    )  # fmt: skip
 
 
 def infer(
@@ -118,49 +144,41 @@ def infer(
     model.eval()
     step = 0
     for epoch in count(1):
-        plans = batches.plans(epoch)
-        stream = batches.training(plans, epoch)
-        for place, plan in enumerate(plans):
-            if limit.share(epoch - 1 + place / len(plans), step, trained_seconds()) >= 1:
+        batches_of_epoch = batches.epoch(epoch)
+        parts, count_of_steps = batches_of_epoch.parts, batches_of_epoch.steps
+        for place in count():
+            done = min(1.0, place / count_of_steps) if count_of_steps else 0.0
+            if limit.share(epoch - 1 + done, step, trained_seconds()) >= 1:
                 return
             laps: list[tuple[Any, Mark]] = [(None, now())]
-            for _ in plan.parts:
-                images, _ = next(stream)
+            part = next(parts, None)
+            if part is None:
+                break
+            examples = part.step_examples
+            while part is not None:
                 laps.append(("data", now()))
                 with torch.inference_mode():
-                    model(images)
+                    call(model, part.inputs)
                 laps.append(("forward", now()))
+                part = None if part.is_last else next(parts)
             step += 1
-            yield StepEnd(epoch, step, plan.examples, None, laps, None)
+            yield StepEnd(epoch, step, examples, None, laps, None)
 
 
-def test(model: nn.Module, batches: Batches) -> Tensor | None:
+def test(model: nn.Module, batches: Batches, objective: Objective) -> Tensor | None:
     """The sums over the test examples of this process; None without test data."""
     if batches.test is None:
         return None
     model.eval()
-    sums = torch.zeros(3, dtype=torch.float64)
+    loss, right, examples = 0.0, 0.0, 0
     with torch.inference_mode():
-        for images, labels in batches.testing():
-            logits = logits_of(model(images))
-            loss = F.cross_entropy(logits, labels, reduction="sum")
-            found = _sums(loss, logits, labels, counted=True).cpu().double()
-            sums += torch.cat([found, torch.tensor([float(len(labels))])])
-    return sums
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in a model's output, a tensor or the first of several, in float32."""
-    if isinstance(output, Tensor):
-        return output.float()
-    if hasattr(output, "logits"):
-        return logits_of(output.logits)
-    if isinstance(output, dict):
-        return logits_of(next(iter(output.values())))
-    return logits_of(output[0])
-
-
-def _sums(loss: Tensor, logits: Tensor, labels: Tensor, counted: bool) -> Tensor:
-    if not counted:
-        return loss[None]
-    return torch.stack((loss, (logits.argmax(1) == labels).sum(dtype=loss.dtype)))
+        for inputs, targets, count in batches.testing():
+            try:
+                answer = objective(call(model, inputs), targets, count)
+            except Exception as error:  # the model's and the loss's code may raise anything
+                raise _failed(error, "the test", count) from error
+            found = objective.sums(*answer, targets).tolist()
+            loss += found[0]
+            right += sum(found[1:])
+            examples += count
+    return torch.tensor([loss, right, examples], dtype=torch.float64)

@@ -108,9 +108,10 @@ def _memory(
         accumulate=protocol.accumulate,
         ddp=ddp and not protocol.inference,
     )
-    image = (protocol.batch_size, *trainable.image)
+    loaded = with_batch(trainable.loaded, protocol.batch_size)
+    request = ModelRequest(loaded.model, loaded.inputs, loaded.named_inputs)
     try:
-        step = predict_memory(ModelRequest(trainable.loaded.model, (image,)), config)
+        step = predict_memory(request, config)
     except ModelError as error:
         return None, (f"no memory is predicted: {error.message}",)
     return step, ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,15 +43,16 @@ class Readings:
 
     `summed` adds up figures over all processes; `agreed` averages a number over them, or returns
     it unchanged. `alone`: whether there is one process. `seconds`: the time of all steps so far.
+    `classes`: of the cross-entropy, None for another loss.
     """
 
     def __init__(
         self,
         model: str,
-        classes: int,
         clock: Clock,
         summed: Callable[[Tensor], Tensor],
         seconds: float = 0.0,
+        classes: int | None = None,
         has_accuracy: bool = True,
         agreed: Callable[[float], float] = float,
         alone: bool = True,
@@ -62,7 +64,7 @@ class Readings:
         self.agreed = agreed
         self.alone = alone
         self.has_accuracy = has_accuracy
-        self.guessing = math.log(max(classes, 2))
+        self.guessing = None if classes is None else math.log(max(classes, 2))
 
     def read(self, events: Iterator[Event]) -> Iterator[Step | Epoch]:
         together = 1 if self.alone or self.clock.waits else _TOGETHER
@@ -147,7 +149,8 @@ class Readings:
         test_loss = test_accuracy = None
         if end.sums is not None:
             loss, right, count = self.summed(end.sums).tolist()
-            test_loss, test_accuracy = loss / count, right / count
+            test_loss = loss / count
+            test_accuracy = right / count if self.has_accuracy else None
         return Epoch(
             epoch=end.epoch,
             step=end.step,
@@ -164,12 +167,14 @@ class Readings:
         Raises:
             DivergedError: the loss is not finite, or a thousand times that of guessing.
         """
-        if step.loss is None or step.loss <= _DIVERGED * self.guessing:  # False for NaN
+        largest = sys.float_info.max if self.guessing is None else _DIVERGED * self.guessing
+        if step.loss is None or step.loss <= largest:  # False for NaN
             return
+        loss = f"loss {step.loss:g}"
         smaller = f"{(step.learning_rate or 0) / 10:g}"
         raise DivergedError(
             f"{self.model}: the loss diverged at step {step.step}, epoch {step.epoch}",
-            f"loss {step.loss:g}; guessing has {self.guessing:.2f}",
+            loss if self.guessing is None else f"{loss}; guessing has {self.guessing:.2f}",
             f"a smaller learning rate, another optimizer (--optimizer adam) or --precision fp32 "
             f"may mend it; the learning rate was {step.learning_rate:g}",
             hint=f"--lr {smaller}",

@@ -18,12 +18,15 @@ Phase = Literal["data", "forward", "backward", "optimizer"]
 class Protocol(Record, frozen=True, kw_only=True):
     """The settings of a training, without the model. The defaults are those of d2l.
 
-    At most one of `steps`, `epochs` and `minutes` is set. `batch_size` is that of one process; a
-    step of the optimizer uses `accumulate` batches of each process.
+    `data`, `test_data` and `loss` are names; a loss that is None is cross-entropy. At most one of
+    `steps`, `epochs` and `minutes` is set. `batch_size` is that of one process; a step of the
+    optimizer uses `accumulate` batches of each process.
     """
 
     data: str = "digits"
+    test_data: str | None = None
     data_dir: str | None = None
+    loss: str | None = None
     steps: int | None = None
     epochs: int | None = None
     minutes: float | None = None
@@ -197,12 +200,15 @@ class Run(Record, frozen=True, kw_only=True):
 
 
 class DataFacts(Record, frozen=True):
-    """The data: its name, the numbers of training and test examples, and of classes."""
+    """The data: its name, the numbers of training and test examples, and of classes.
+
+    `train` is None if no whole epoch of data of unknown length was seen.
+    """
 
     name: str
-    train: int
+    train: int | None
     test: int
-    classes: int
+    classes: int | None
 
 
 class Benchmark(Result, frozen=True, kw_only=True):
@@ -218,9 +224,13 @@ class Benchmark(Result, frozen=True, kw_only=True):
 
 
 class Job(Record, frozen=True, kw_only=True):
-    """The arguments of `bench`, which are enough to repeat or to resume it."""
+    """The arguments of `bench`, which are enough to repeat or to resume it.
+
+    `objects` are the names that stand for Python objects of the caller, which are needed too.
+    """
 
     models: tuple[str, ...]
     inputs: tuple[str, ...]
     arguments: dict[str, Any]
     protocol: Protocol
+    objects: tuple[str, ...] = ()

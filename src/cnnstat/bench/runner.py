@@ -19,6 +19,7 @@ from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
 from .timing import learning_notes, timing, timing_notes
 from .trainable import TrainableModel
+from .user_data import Stream
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Runner:
             except Exception as error:  # out of memory has many types; others are raised
                 if not is_out_of_memory(error) or size == 1:
                     raise
+                if isinstance(self.trainable.data.train, Stream):
+                    raise ModelError(
+                        f"batches of {size} do not fit into memory",
+                        hint=f"batch_size={size // 2} where {self.trainable.data.name} makes them",
+                    ) from error
                 if together:  # the others wait in an all-reduce
                     raise ModelError(
                         f"batches of {size} do not fit into memory",
@@ -82,7 +88,7 @@ class Runner:
         self.watch(text)
 
     def _attempt(self) -> tuple[Run, ModelError | None]:
-        spec, limit = self.trainable.loaded.spec, limit_of(self.protocol)
+        spec, limit = self.trainable.name, limit_of(self.protocol)
         steps, epochs, session = self._prepared(limit)
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"
@@ -112,7 +118,7 @@ class Runner:
         known = None
         if self.folder is not None and self.resumed:
             known = self.folder.checkpoint(self.number)
-        spec = self.trainable.loaded.spec
+        spec = self.trainable.name
         if known is None:
             if self.folder is not None and self.first:
                 self.folder.steps(spec, until=0)  # removes those of an attempt without checkpoint
@@ -157,10 +163,13 @@ class Runner:
         notes += expected.notes if expected else ()
         reached = expected.flops / found.seconds.median if expected and found else None
         peak = expected.peak_flops if expected else None
-        if self.trainable.data.test is not None:
-            notes += learning_notes(epochs, self.trainable.data.classes)
+        objective, classes = self.trainable.objective, self.trainable.data.classes
+        if objective.used:
+            notes.append(objective.used)
+        if objective.loss is None and objective.counted and classes is not None:
+            notes += learning_notes(epochs, classes)
         return Run(
-            model=analysis.model,
+            model=structs.replace(analysis.model, spec=self.trainable.name),
             input=self.trainable.image,
             params=analysis.totals.params,
             macs=analysis.totals.macs // analysis.inputs[0].shape[0],

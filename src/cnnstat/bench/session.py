@@ -9,18 +9,18 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from .batches import Batches, Placement
+from .batches import Batches, Part, Placement
 from .clock import clock_of
 from .fabric import is_distributed
 from .layer_times import layer_times
-from .loop import Trainer, infer, logits_of, train
+from .loop import Trainer, infer, train
 from .machine import is_out_of_memory, peak, reset_peak
 from .readings import Readings
 from .results import Epoch, LayerTimes, Protocol, Step
 from .schedule import Limit, Position, base_rate, optimizer_of
 from .trainable import TrainableModel
+from .user_batches import call
 
 
 class Session:
@@ -36,6 +36,9 @@ class Session:
         self.batches = Batches(trainable.data, trainable.image, protocol, place)
         self.clock = clock_of(place.device)
         self.plain = trainable.build(protocol)
+        self.objective = trainable.objective
+        if isinstance(self.objective.loss, nn.Module):
+            self.objective.loss.to(place.device)
         if state is not None:
             self.plain.load_state_dict(state["model"])
         model: Any = self.plain.to(place.device)  # in place: the optimizer has these parameters
@@ -59,8 +62,9 @@ class Session:
         else:
             self.model, self.optimizer = fabric.setup(model, optimizer)
         self.readings = Readings(
-            trainable.loaded.spec, trainable.data.classes, self.clock, self._summed,
-            self.start.seconds, has_accuracy=trainable.data.test is not None,
+            trainable.name, self.clock, self._summed, self.start.seconds,
+            classes=None if self.objective.loss else trainable.data.classes,
+            has_accuracy=self.objective.counted,
             agreed=float if limit.minutes is None else self._mean, alone=fabric.world_size == 1,
         )  # fmt: skip
         reset_peak(place.device)
@@ -78,8 +82,8 @@ class Session:
             trainer = Trainer(
                 self.model, self.optimizer, backward,
                 partial(_no_sync, self.fabric, self.model) if is_distributed() else _always_sync,
-                self.readings.has_accuracy,
-                self.protocol.seed, self.protocol.schedule, base_rate(self.protocol),
+                self.objective, self.protocol.seed, self.protocol.schedule,
+                base_rate(self.protocol),
             )  # fmt: skip
             events = train(trainer, self.batches, self.limit, self.clock.now, self.start, seconds)
         return self.readings.read(events)
@@ -103,12 +107,12 @@ class Session:
 
     def layer_times(self) -> LayerTimes:
         """The time of each layer on one batch of the training data, with gradients in training."""
-        images, labels = next(self.batches.training(self.batches.plans(1), 1))
+        batch = self.batches.first()
         self.plain.train(self.optimizer is not None)
 
         def run() -> None:
             self.plain.zero_grad()
-            self._pass(images, labels)
+            self._pass(batch)
 
         return layer_times(self.plain, run, self.clock)
 
@@ -127,21 +131,24 @@ class Session:
         return self._mean(1.0) == 1.0
 
     def _run_steps_locally(self) -> None:
-        images, labels = next(self.batches.training(self.batches.plans(1), 1))
+        batch = self.batches.first()
         self.plain.train(self.optimizer is not None)
         for _ in range(2):  # the first allocates the optimizer's state
             for _ in range(min(2, self.protocol.accumulate)):
-                self._pass(images, labels)
+                self._pass(batch)
             if self.optimizer is not None:
                 self.optimizer.optimizer.step()
                 self.optimizer.zero_grad()
 
-    def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def _pass(self, batch: Part) -> None:
         """Forward pass and, in training, backward pass without an exchange of gradients."""
         trains = self.optimizer is not None
         with torch.inference_mode(not trains), self.fabric.autocast():
-            output = self.plain(images)
-            loss = F.cross_entropy(logits_of(output), labels) if trains else None
+            output = call(self.plain, batch.inputs)
+            loss = None
+            if trains:
+                total, _ = self.objective(output, batch.targets, batch.examples)
+                loss = total / batch.examples
         if loss is not None:
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types
 
@@ -167,9 +174,9 @@ class _Cast(nn.Module):
         self.module = module
         self.fabric = fabric
 
-    def forward(self, images: torch.Tensor) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         with self.fabric.autocast():
-            return self.module(images)
+            return self.module(*args, **kwargs)
 
 
 def _always_sync(skip: bool) -> Any:

@@ -3,57 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..analysis.results import Analysis
-from ..errors import ModelError, UsageError
+from ..errors import CnnstatError, ModelError, UsageError, format_exception
 from ..inputs import InputSpec, format_shape
 from ..models.loaded import Loaded, Recorded
 from ..models.model_sources import SOURCES
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
+from ..tracing.places import raising_line
+from ..tracing.structure.containers import map_inputs
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
+from .objective import Objective
 from .results import Protocol
+from .sources import Sources
+from .user_batches import Arguments, UserBatch, call, labels_of
 
 _CHANNELS, _CLASSES = "in_channels", "num_classes"
 
 
 @dataclass(frozen=True)
 class TrainableModel:
-    """A model to train, its data and its costs. `image` is the model's input size, C×H×W."""
+    """A model to train, its data, its loss and its costs.
 
+    `image` is the shape of one example of its input, C×H×W for images.
+    """
+
+    name: str
     loaded: Loaded
     analysis: Analysis
     data: Data
     image: tuple[int, ...]
+    objective: Objective
 
     def build(self, protocol: Protocol) -> nn.Module:
         """Build the model with initial weights, which depend on the seed.
 
         Raises:
-            ModelError: it cannot be built with data.
+            ModelError: it cannot be built with data, or the loss cannot be computed.
         """
         with_data = self.loaded.builders.with_data
         if with_data is None:
-            raise ModelError(f"{self.loaded.spec} cannot be trained: it is no PyTorch model")
+            raise ModelError(f"{self.name} cannot be trained: it is no PyTorch model")
+        sample = self.data.sample or _blank(self.image)
         torch.manual_seed(protocol.seed)
         try:
             model = with_data().float()
             with torch.no_grad():  # lazy layers get their sizes
-                model.eval()(torch.zeros(1, *self.image))
+                output = call(model.eval(), sample.inputs)
         except Exception as error:  # constructors may raise anything
             raise ModelError(
-                f"{self.loaded.spec} cannot be built with data", f"{type(error).__name__}: {error}"
+                f"{self.name} cannot be built with data", format_exception(error)
             ) from error
+        if not protocol.inference:
+            self._try_loss(output, sample)
         torch.manual_seed(protocol.seed)
         if protocol.init == "xavier":
             xavier_uniform(model)
         return model
+
+    def _try_loss(self, output: Any, sample: UserBatch) -> None:
+        objective, targets, classes = self.objective, sample.targets, self.data.classes
+        try:
+            if objective.loss is None and classes is not None:
+                targets = labels_of(targets, classes, self.data.name)
+            objective.fit(output, targets)
+        except CnnstatError:
+            raise
+        except Exception as error:  # the user's loss may raise anything
+            raise ModelError(
+                f"the loss cannot be computed of the output of {self.name}",
+                *raising_line(error), format_exception(error),
+            ) from error  # fmt: skip
+
+
+def _blank(image: Sequence[int]) -> UserBatch:
+    return UserBatch(torch.zeros(1, *image), torch.zeros(1, dtype=torch.int64), 1)
 
 
 def xavier_uniform(model: nn.Module) -> None:
@@ -65,29 +96,89 @@ def xavier_uniform(model: nn.Module) -> None:
 
 
 def trainable_model(
-    spec: str, inputs: Sequence[InputSpec], arguments: Mapping[str, Any], protocol: Protocol
+    name: str,
+    inputs: Sequence[InputSpec],
+    arguments: Mapping[str, Any],
+    protocol: Protocol,
+    sources: Sources | None = None,
 ) -> TrainableModel:
     """Load a model, the data, and the model again with the channels and classes of the data.
+
+    `name` is a spec, or that of an object in `sources`.
 
     Raises:
         UsageError: a name or an input is malformed or unknown.
         ModelError: the model does not run on its input, or does not fit the data.
     """
-    loaded = _trainable(load_model(ModelRequest(spec, inputs, {}, arguments)))
+    sources = sources or Sources()
+    loss = sources.loss_function(protocol)
+    data = sources.user_data(protocol)
+    if data is not None:
+        return _on_user_data(name, arguments, protocol, sources, data)
+    model = sources.model(name)
+    loaded = _trainable(load_model(_request(model, inputs, {}, arguments)))
     channels, *sides = _image(loaded)
     if protocol.data == "synthetic":
         run = run_model(loaded, RunConfig())
-        data = synthetic(protocol, (channels, *sides), _outputs(run))
-        return TrainableModel(loaded, run.analysis, data, (channels, *sides))
-    data = load_data(protocol, sides)
-    chosen, names = _chosen_by(data, loaded, arguments, bool(inputs))
+        data = synthetic(protocol, (channels, *sides), 10 if loss else _outputs(run, None))
+    else:
+        data = load_data(protocol, sides)
+        chosen, names = _chosen_by(data, loaded, arguments, bool(inputs))
+        if chosen != dict(arguments):
+            channels = chosen.get(names[_CHANNELS], channels)
+            size = InputSpec((2, channels, *sides))
+            loaded = _trainable(load_model(_request(model, [size], {}, chosen)))
+        run = run_model(loaded, RunConfig())
+        if loss is None:
+            _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
+    objective = Objective(data.classes, loss, counted=data.test is not None)
+    return TrainableModel(name, loaded, run.analysis, data, (channels, *sides), objective)
+
+
+def _request(
+    model: Any, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> ModelRequest:
+    call = "cnnstat.measure(model, input=(1, 3, 224, 224))"
+    return ModelRequest(model, inputs, named, arguments, call)
+
+
+def _on_user_data(
+    name: str, arguments: Mapping[str, Any], protocol: Protocol, sources: Sources, data: Data
+) -> TrainableModel:
+    """The model on data of the user, whose batches it gets as they are."""
+    assert data.sample is not None
+    model, loss = sources.model(name), sources.loss_function(protocol)
+    args, named = _specs(data.sample)
+    loaded = _trainable(load_model(_request(model, args, named, arguments)))
+    chosen, names = _chosen_by(data, loaded, arguments, sized=False)
     if chosen != dict(arguments):
-        channels = chosen.get(names[_CHANNELS], channels)
-        size = InputSpec((2, channels, *sides))
-        loaded = _trainable(load_model(ModelRequest(spec, [size], {}, chosen)))
+        loaded = _trainable(load_model(_request(model, args, named, chosen)))
     run = run_model(loaded, RunConfig())
-    _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
-    return TrainableModel(loaded, run.analysis, data, (channels, *sides))
+    if loss is None:
+        _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
+        data = replace(data, classes=_outputs(run, data.classes))
+        if data.classes == 1:
+            raise ModelError(
+                f"{name} has one output, of which cross-entropy learns nothing",
+                hint="--loss torch.nn:BCEWithLogitsLoss for two classes, torch.nn:MSELoss for a "
+                "regression",
+            )
+    first = next(iter((*args, *named.values())))
+    image = tuple(first.shape[1:]) if isinstance(first, InputSpec) else ()
+    objective = Objective(data.classes, loss)
+    return TrainableModel(name, loaded, run.analysis, data, image, objective)
+
+
+def _specs(sample: UserBatch) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The inputs of a batch by shape and type."""
+
+    def spec(value: Any) -> Any:
+        return InputSpec(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+
+    if type(sample.inputs) is Arguments:
+        positional, named = sample.inputs
+        return map_inputs(positional, spec), map_inputs(named, spec)
+    return [map_inputs(sample.inputs, spec)], {}
 
 
 def _trainable(loaded: Loaded | Recorded) -> Loaded:
@@ -118,7 +209,7 @@ def _chosen_by(
     names = {_CHANNELS: _CHANNELS, _CLASSES: _CLASSES}
     if loaded.source in SOURCES:
         names |= SOURCES[loaded.source].argument_names
-    from_data = {names[_CLASSES]: data.classes}
+    from_data = {} if data.classes is None else {names[_CLASSES]: data.classes}
     if not sized:
         from_data[names[_CHANNELS]] = data.channels
     chosen = {
@@ -127,22 +218,26 @@ def _chosen_by(
     return {**chosen, **arguments}, names
 
 
-def _outputs(run: ModelRun) -> int:
-    """The number of classes of the model, whose first output must be batch × classes."""
+def _outputs(run: ModelRun, classes: int | None) -> int:
+    """The number of classes of the model, one of whose outputs must be batch × classes."""
     outputs = run.trace.calls[0].outputs
-    if not outputs or len(outputs[0].shape) != 2:
+    widths = [output.shape[1] for output in outputs if len(output.shape) == 2]
+    if not widths:
         actual = ", ".join(format_shape(output.shape) for output in outputs) or "no tensor"
         raise ModelError(
             f"{run.loaded.spec} does not end in scores of classes",
             f"its output is {actual}, expected is batch × classes",
+            hint="--loss my_losses.py:loss for other outputs",
         )
-    return outputs[0].shape[1]
+    return classes if classes in widths else widths[0]
 
 
 def _check_classes(run: ModelRun, data: Data, argument: str | None) -> None:
-    outputs, spec = _outputs(run), run.loaded.spec
-    if outputs == data.classes:
+    outputs, spec = _outputs(run, data.classes), run.loaded.spec
+    if outputs == data.classes or data.classes is None:
         return
+    if data.sample is not None and data.classes < outputs and not argument:
+        return  # the labels of the user's data may be fewer than the classes of the model
     raise ModelError(
         f"{spec} tells {format_exact(outputs)} classes apart, {data.name} has {data.classes}",
         *([] if argument else ["its constructor takes no argument num_classes"]),

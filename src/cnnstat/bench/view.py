@@ -57,7 +57,10 @@ def _data_text(result: Benchmark) -> str:
     data = result.data
     if data.name == "synthetic":
         return "synthetic data"
-    return f"{data.name}: {format_exact(data.train)} to train, {format_exact(data.test)} to test"
+    if data.train is None:
+        return data.name
+    tested = f", {format_exact(data.test)} to test" if data.test else ""
+    return f"{data.name}: {format_exact(data.train)} to train{tested}"
 
 
 def _figures(result: Benchmark) -> Table:

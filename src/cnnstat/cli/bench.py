@@ -11,6 +11,7 @@ from ..choices import (
     BenchPrecision,
     Init,
     OptimizerName,
+    ProtocolName,
     Schedule,
     TrainingDevice,
     learning_rates,
@@ -46,17 +47,34 @@ def command(
         str,
         typer.Option("--data", metavar="NAME", autocompletion=complete_data,
                      help="digits, fashion-mnist, mnist, cifar10, "
-                     "folder:PATH (a folder for each class), or synthetic (speed only)."),
+                     "folder:PATH (a folder for each class), synthetic (speed only), or your own: "
+                     "my_data.py:train, a Dataset, a DataLoader or a function that returns one."),
     ] = "digits",
+    test_data: Annotated[
+        str | None,
+        typer.Option("--test-data", metavar="NAME", show_default=False,
+                     help="With your own data, what to test on: my_data.py:test."),
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option("--data-dir", metavar="DIR", show_default=False,
                      help="Where downloaded data is, or is put. [default: the user's cache]"),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option("--loss", metavar="NAME", show_default=False,
+                     help="A loss of yours, my_losses.py:loss, or torch.nn:MSELoss: it gets the "
+                     "model's output and the targets. [default: cross-entropy]"),
+    ] = None,
+    protocol: Annotated[
+        ProtocolName,
+        typer.Option("--protocol", help="auto: defaults that learn on the data. textbook: SGD, "
+                     "learning rate 0.1, batches of 128, 10 epochs."),
+    ] = "auto",
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", metavar="N", show_default=False,
-                     help="Stop after N epochs. [default: 10]"),
+                     help="Stop after N epochs. [default: 10; digits: 15]"),
     ] = None,
     steps: Annotated[
         int | None,
@@ -69,21 +87,23 @@ def command(
                      help="Stop after M minutes of training."),
     ] = None,
     batch_size: Annotated[
-        str,
-        typer.Option("--batch-size", "-b", metavar="N|auto",
-                     help="Examples in a batch; auto: the most that fit into memory."),
-    ] = "128",
+        str | None,
+        typer.Option("--batch-size", "-b", metavar="N|auto", show_default=False,
+                     help="Examples in a batch; auto: the most that fit into memory. "
+                     "[default: 128; 32 for digits, folders and your own data]"),
+    ] = None,
     accumulate: Annotated[
         int, typer.Option("--accumulate", metavar="N", help="Batches for one step.")
     ] = 1,
     optimizer: Annotated[
-        OptimizerName,
-        typer.Option("--optimizer"),
-    ] = "sgd",
+        OptimizerName | None,
+        typer.Option("--optimizer", show_default=False,
+                     help="[default: sgd; adamw for digits, folders and your own data]"),
+    ] = None,
     lr: Annotated[
         float | None,
         typer.Option("--lr", metavar="RATE", show_default=False,
-                     help=f"Learning rate. [default: {learning_rates()}]"),
+                     help=f"Learning rate. [default: {learning_rates()}; 0.005 for digits]"),
     ] = None,
     momentum: Annotated[
         float, typer.Option("--momentum", help="Of the optimizers momentum and nesterov.")
@@ -94,10 +114,11 @@ def command(
         typer.Option("--schedule", help="step: a tenth at the middle and at three quarters."),
     ] = "constant",
     init: Annotated[
-        Init,
-        typer.Option("--init", help="xavier: uniform, conv and linear weights. default: as the "
-                     "model's constructor draws them."),
-    ] = "xavier",
+        Init | None,
+        typer.Option("--init", show_default=False,
+                     help="xavier: uniform, conv and linear weights. default: as the model's "
+                     "constructor draws them. [default: xavier; default with your own data]"),
+    ] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Random crops and flips of the training images.")
     ] = False,
@@ -109,8 +130,10 @@ def command(
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     channels_last: Annotated[bool, typer.Option("--channels-last")] = False,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", help="Processes that read image files.")
-    ] = 2,
+        int | None,
+        typer.Option("--workers", metavar="N", show_default=False,
+                     help="Processes that read examples. [default: 2 for image files, else 0]"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and dropout.")] = 0,
     inference: Annotated[
         bool, typer.Option("--inference", help="Only forward passes: nothing is learned.")
@@ -141,9 +164,10 @@ def command(
 ) -> None:  # fmt: skip
     """Train models for real, and measure them: loss and accuracy, step times, throughput, memory.
 
-    The protocol is the textbook's (Dive into Deep Learning): Xavier-uniform weights, SGD with
-    learning rate 0.1, cross-entropy, batches of 128, 10 epochs, images resized to the model's
-    input. The data is scikit-learn's handwritten digits, which need no download.
+    The data is scikit-learn's handwritten digits, which need no download, and the defaults are such
+    that networks learn on it. On Fashion-MNIST they are the textbook's (Dive into Deep Learning):
+    Xavier-uniform weights, SGD with learning rate 0.1, cross-entropy, batches of 128, 10 epochs,
+    images resized to the model's input; elsewhere --protocol textbook chooses that.
 
     Under torchrun every process trains on its part: torchrun --nproc-per-node 2 -m cnnstat bench …
     """
@@ -158,15 +182,16 @@ def command(
                 f"--resume goes on with what {resume}/config.json says: "
                 f"leave out {', '.join(others)}"
             )
-        result = watched(lambda watch: resume_run(resume, watch))
+        result = watched(lambda watch: resume_run(resume, watch=watch))
     else:
-        size = batch_size_of(batch_size)
+        size = None if batch_size is None else batch_size_of(batch_size)
         arguments = arguments_of(arg)
         one_input(input, "bench trains all models on one --input")
         result = watched(
             lambda watch: measure(
-                *models or [], input=input[0] if input else None, arguments=arguments,
-                output=output, watch=watch, batch_size=size, data=data,
+                *models or [], data=data, test_data=test_data, loss=loss,
+                input=input[0] if input else None, arguments=arguments,
+                output=output, watch=watch, protocol=protocol, batch_size=size,
                 data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
                 minutes=minutes, accumulate=accumulate, optimizer=optimizer, lr=lr,
                 momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
