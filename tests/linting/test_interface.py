@@ -361,4 +361,4 @@ def test_a_model_that_does_not_run_is_reported_beside_others(tmp_path, monkeypat
     assert run(["lint", "lenet", "net.py:broken"]) == 1
     out, err = capsys.readouterr()
     assert "lenet: " in out
-    assert err.startswith("error: net.py:broken: shapes don't fit at 1 (Linear)\n  ")
+    assert err.startswith("error: net.py:broken: shapes don't fit at 1 (Linear 4→2)\n  --> net.py")
