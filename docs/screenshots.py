@@ -6,7 +6,11 @@ the page of LaTeX pdflatex and poppler-utils.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
 
 import cnnstat
 
@@ -54,6 +61,61 @@ def notebook(theme: str) -> str:
     exporter = HTMLExporter(template_name="lab", theme=theme)
     html: str = exporter.from_notebook_node(v4.new_notebook(cells=[cell]))[0]
     return html
+
+
+BROKEN = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 5)
+        self.fc = nn.Linear(8 * 24 * 24, 10)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).relu())
+
+
+example_input = (1, 1, 28, 28)
+"""
+STYLE = (
+    "body{{margin:0;padding:12px 16px;background:{background};color:{foreground}}}"
+    "pre{{margin:0;font:14px/1.35 'DejaVu Sans Mono',monospace}}{stylesheet}"
+)
+
+
+def terminal() -> bytes:
+    """What a terminal shows of a table and of an error, in the colours that it is sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "my_model.py").write_text(BROKEN, encoding="utf-8")
+        commands = ("cnnstat shapes lenet", "cnnstat shapes my_model.py:Net")
+        shown = [f"$ {command}\n{in_terminal(command, folder)}" for command in commands]
+    with Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor") as out:
+        out.print(Text.from_ansi("\n".join(shown)))
+    page = f"<style>{STYLE}</style><body><pre>{{code}}</pre></body>"
+    html = out.export_html(theme=MONOKAI, code_format=page)
+    return shot(html, "dark", WIDTH, 200, whole=True)
+
+
+COLUMNS = 100
+
+
+def in_terminal(command: str, folder: str) -> str:
+    """What a command writes to a terminal of its own."""
+    child, screen = pty.fork()
+    if not child:
+        os.chdir(folder)
+        environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+        for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR"):
+            environment.pop(name, None)
+        words = [sys.executable, "-m", *command.split()]
+        os.execvpe(sys.executable, [*words[:3], "--no-pager", *words[3:]], environment)
+    written = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
+        while part := os.read(screen, 65536):
+            written += part
+    os.waitpid(child, 0)
+    return re.sub(r".*\r(?!\n)", "", written.decode()).replace("\r\n", "\n")
 
 
 PAPER = r"""\documentclass{article}
@@ -94,18 +156,21 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-def shot(html: str, scheme: str, width: int = WIDTH, height: int = HEIGHT) -> bytes:
-    """What a browser of a width shows of a page in a colour scheme of the system."""
+def shot(
+    html: str, scheme: str, width: int = WIDTH, height: int = HEIGHT, whole: bool = False
+) -> bytes:
+    """What a browser of a width shows of a page in a colour scheme of the system, or all of it."""
     with browser() as opened:
         page = opened.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
         page.route("http*://**", lambda route: route.abort())  # nothing is loaded
         page.set_content(html)
-        return bytes(page.screenshot())
+        return bytes(page.screenshot(full_page=whole))
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
     "notebook-light": notebook_light, "notebook-dark": notebook_dark,
     "report-light": report_light, "report-phone": report_phone, "latex-page": latex_page,
+    "terminal": terminal,
 }  # fmt: skip
 
 
