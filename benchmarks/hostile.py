@@ -91,7 +91,7 @@ class Outcome:
             return "no message"
         if len(self.err) > LONGEST:
             return "long message"
-        for text in (self.out, self.err):
+        for text in (_STYLE.sub("", self.out), _STYLE.sub("", self.err)):
             if found := next(filter(is_control, text), None):
                 return f"control character {found!r}"
         if re.search(r"site-packages.*Warning: |cnnstat/.*Warning: ", self.err):
@@ -99,6 +99,10 @@ class Outcome:
         if self.seconds > self.limit:
             return "timeout"
         return "memory" if self.grown > MEMORY else ""
+
+
+_STYLE = re.compile(r"\x1b\[[0-6;]+m")
+"""A style or colour of cnnstat's; hostile texts have another, 7."""
 
 
 def is_control(character: str) -> bool:

@@ -29,7 +29,7 @@ class Case:
 
 
 TEXTS = (
-    "", " ", "\n", "a\nb", "x", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\x7f",
+    "", " ", "\n", "a\nb", "x", "\x1b[7mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\x7f",
     "\r\rx",
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "=1+1", "@SUM(A1)", "+1", "-1",
     "\t=1", "|", "`", "a|b|c", "![x](http://x)", "[x](javascript:x)", "\\write18{id}",

@@ -201,13 +201,13 @@ _RAISED = (
         "UnicodeDecodeError('utf8', b'x', 0, 1, 'r')",
         "AssertionError", "NotImplementedError", "ImportError('x')", "AttributeError('x')",
         "Warning('w')",
-        "Exception('x' * 1000000)", "Exception('\\x1b[31mred')", "Exception('a\\nb\\nerror: c')",
+        "Exception('x' * 1000000)", "Exception('\\x1b[7mred')", "Exception('a\\nb\\nerror: c')",
         "Exception('\\ud800')", "Exception('\\u202e')", "ExceptionGroup('g', [ValueError('x')])",
         "type('X', (Exception,), {'__str__': lambda s: 1 / 0})()", "TypeError",
         "Exception(object())",
         "type('X', (BaseException,), {'__repr__': lambda s: 1 / 0})()",
         "RuntimeError('shape mismatch')",
-        "type('\\x1b[31m', (Exception,), {})('x')", "torch.cuda.OutOfMemoryError('CUDA')",
+        "type('\\x1b[7m', (Exception,), {})('x')", "torch.cuda.OutOfMemoryError('CUDA')",
     )),
     "sys.exit()", "1 / 0", "assert False", "exec('x = (')", "import nothing_such", "return None",
     "def f(): f()\n    f()", "int('9' * 5000)", 
@@ -266,7 +266,7 @@ _PLACES = (
 def environment_case(rng: random.Random) -> Case:
     ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     unnamed = "caf\udce9.py"
-    files: dict[str, bytes] = {**FILES, unnamed: NET, "n\nm.py": NET, "\x1b[31m.py": NET}
+    files: dict[str, bytes] = {**FILES, unnamed: NET, "n\nm.py": NET, "\x1b[7m.py": NET}
     shapes = ["shapes", SPEC, "--input", "1,3,8,8"]
     return rng.choice((
         Case([*shapes, "--format", rng.choice(FORMATS)], files, environment=ascii_only),
@@ -282,7 +282,7 @@ def environment_case(rng: random.Random) -> Case:
         Case(["shapes", f"missing{unnamed}:Net"], files, environment=rng.choice(({}, ascii_only))),
         Case([*shapes, "--output", "caf\udce9.json"], files, environment={}),
         Case(["shapes", "n\nm.py:Net", "--input", "1,3,8,8"], files, environment={}),
-        Case(["shapes", "\x1b[31m.py:Net", "--input", "1,3,8,8"], files, environment={}),
+        Case(["shapes", "\x1b[7m.py:Net", "--input", "1,3,8,8"], files, environment={}),
         Case(shapes, files, environment={"COLUMNS": rng.choice("012345")}),
         Case(["list"], files, environment={"COLUMNS": rng.choice("12345"), "FORCE_COLOR": "1"}),
         Case(["--help"], files, environment={"COLUMNS": rng.choice("012345")}),

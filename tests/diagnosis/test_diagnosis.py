@@ -157,6 +157,17 @@ def test_every_format_shows_the_layers(format, capsys):
     assert ("fix: " in out) == (format in ("markdown", "latex", "html"))
 
 
+def test_csv_of_a_model_of_which_nothing_ran_is_the_header(tmp_path, capsys):
+    """One layer at most was called, or none: the file does not parse."""
+    for text in ("class Net(", "raise ValueError('no')"):
+        (tmp_path / "net.py").write_text(text)
+        assert run(["shapes", f"{tmp_path}/net.py:Net", "--input", "1,3", "--format", "csv"]) == 1
+        out, err = capsys.readouterr()
+        assert out.startswith("layer,depth,type,")
+        assert out.count("\n") == 1
+        assert "fault of cnnstat" not in err
+
+
 def test_a_diagnosis_shows_itself():
     diagnosis = diagnosis_of(f"{BROKEN / 'norm_features.py'}:Net")
     assert repr(diagnosis) == render(diagnosis, "table").text.rstrip("\n")

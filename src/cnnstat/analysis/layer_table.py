@@ -155,10 +155,13 @@ def layer_rows(
 
 
 def shown_layers(calls: Sequence[Layer], options: Options) -> list[Layer]:
-    """The layers of a report: those that the options show, or only the model itself."""
+    """The layers of a report: those that the options show, or only the model itself.
+
+    None if nothing ran.
+    """
     layers = [layer for layer in calls[1:] if _is_shown(layer, options)]
     only_the_model = options.depth == 0 and not options.flat
-    return [calls[0]] if only_the_model or not layers else layers
+    return list(calls[:1]) if only_the_model or not layers else layers
 
 
 def chosen_columns(keys: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
