@@ -250,15 +250,6 @@ def test_the_lane_of_a_branch_on_meta_is_explained():
     assert caught.value.hint.startswith("--lane auto")
 
 
-def test_nested_tensors_are_refused_by_name():
-    def forward(x):
-        rows = [x[: int(n)] for n in x.abs().sum(1).clamp(1, 3)]  # needs values: lengths
-        return torch.nested.nested_tensor(rows, layout=torch.jagged)
-
-    with pytest.raises(ModelError, match="works on nested tensors"):
-        cnnstat.analyze(Function(forward), (3, 4))
-
-
 class Ranked(nn.Module):
     """Its constructor reads back a table of values that it changed by a tensor."""
 

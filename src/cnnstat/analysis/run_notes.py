@@ -57,9 +57,25 @@ def _left_out(trace: Trace) -> Iterator[str]:
         yield f"other operations do not include {name} ({count}×): {reason}"
 
 
+def _nested(trace: Trace) -> Iterator[str]:
+    """A note where the first nested tensor is, whose shape does not say how long its rows are."""
+    for call in trace.calls:
+        for tensor in (*call.inputs, *call.outputs):
+            if tensor.ragged:
+                axes = " and ".join(map(str, tensor.ragged))
+                shape = format_shape(tensor.shape)
+                yield (
+                    f"nested tensors: the rows of {shape} at {call.path or call.type} differ in "
+                    f"axis {axes}, which has the size of the longest; costs and bytes are those "
+                    "of the actual lengths"
+                )
+                return
+
+
 def run_notes(trace: Trace) -> Iterator[str]:
     yield from _unbatched(trace)
     yield from _left_out(trace)
+    yield from _nested(trace)
     by_formula = dict.fromkeys(op.name for op in trace.ops if op.flops is not None)
     if by_formula:
         yield (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..operators.convolution import Convolution
 from ..operators.registry import Trait, traits_of
 from ..operators.sequences import Embedding, Recurrent
-from ..trace.records import Parameter
+from ..results import Shape
+from ..trace.records import Parameter, TensorSpec
 from .arithmetic import summed, weight_factors
 from .expression import Expression, product, symbol
 from .results import Step
@@ -89,7 +90,12 @@ def activation_steps(subject: Subject) -> list[Step]:
         return [stated("activation_bytes", "", new_bytes, remark)]
     names = [f"output {place}" for place in range(1, len(tensors) + 1)]
     terms = [
-        (name, product([*t.shape, t.itemsize]), f"{t.itemsize} bytes an element, {t.dtype}")
+        (name, product([*_sizes(t), t.itemsize]), f"{t.itemsize} bytes an element, {t.dtype}")
         for name, t in zip(names if len(tensors) > 1 else ["output"], tensors, strict=True)
     ]
     return summed("activation_bytes", terms)
+
+
+def _sizes(tensor: TensorSpec) -> Shape:
+    """Factors of the number of elements: of a nested tensor, its rows have fewer than its shape."""
+    return (tensor.numel,) if tensor.ragged else tensor.shape

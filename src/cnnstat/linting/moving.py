@@ -187,6 +187,8 @@ class _OneDevice(TorchDispatchMode):
         model(*args, **kwargs)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if types and any(hasattr(cls, "__tensor_flatten__") for cls in types):
+            return NotImplemented  # a wrapper subclass: it dispatches to the tensors inside
         name = str(func.name()).partition(".")[0]
         kwargs = kwargs or {}
         tensors = [t for t in tensors_among((args, kwargs)) if t.dim() > 0]

@@ -37,6 +37,18 @@ def scaled_dot_product_attention_backward(op: Op) -> Cost:
     return Cost(products, (SOFTMAX_OPS + _SOFTMAX_BACKWARD_OPS) * scores)
 
 
+@rule("aten.linear_backward")  # (x, dy, w, mask): dx = dy·w, dw = dyᵀ·x, db = Σ dy
+def linear_backward(op: Op) -> Cost:
+    x, gradient, _, mask = op.args
+    return Cost(x.shape[-1] * gradient.numel * (mask[0] + mask[1]), mask[2] * gradient.numel)
+
+
+@rule("aten.matmul_backward")  # (dy, a, b, mask): da = dy·bᵀ, db = aᵀ·dy
+def matmul_backward(op: Op) -> Cost:
+    gradient, a, _, mask = op.args
+    return Cost(a.shape[-1] * gradient.numel * sum(mask))
+
+
 @rule("aten.mkldnn_rnn_layer_backward")  # (x [T,N,i], W_x [g·h,i], W_h [g·h,h], …), all gradients
 def mkldnn_rnn_layer_backward(op: Op) -> Cost:
     x, input_weight, hidden_weight = op.args[:3]

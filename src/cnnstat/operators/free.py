@@ -82,6 +82,22 @@ free(
     traits=Trait.COPIES,
 )  # fmt: skip
 
+_ROWS = "rows of different lengths, packed or padded: only moved"
+free(
+    _ROWS,
+    "aten._nested_view_from_buffer", "aten._nested_view_from_jagged", "aten._nested_get_values",
+    traits=Trait.LAYOUT,
+)  # fmt: skip
+free(
+    _ROWS,
+    "aten._nested_tensor_from_tensor_list", "aten._nested_tensor_from_mask",
+    "aten._nested_from_padded", "aten._nested_from_padded_and_nested_example",
+    "aten._nested_view_from_buffer_copy", "aten._nested_view_from_jagged_copy",
+    "aten._nested_get_values_copy", "aten.to_padded_tensor", "aten._jagged_to_padded_dense_forward",
+    "aten._padded_dense_to_jagged_forward",
+    traits=Trait.COPIES,
+)  # fmt: skip
+
 _SEARCH = "search and sort: comparisons, whose number depends on the values"
 free(
     _SEARCH,
@@ -163,7 +179,10 @@ free(
     "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.is_same_size",
     "aten._has_same_storage_numel",
     "aten._local_scalar_dense", "aten.item", "prim.device", "aten.is_coalesced", "aten._nnz",
-    "aten.sparse_dim", "aten._dimI", "aten.dense_dim", "aten._dimV",
+    "aten.sparse_dim", "aten._dimI", "aten.dense_dim", "aten._dimV", "aten._nested_tensor_size",
+    "aten._nested_tensor_strides", "aten._nested_tensor_storage_offsets",
+    "aten._nested_compute_contiguous_strides_offsets",
+    "aten._nested_tensor_from_mask_left_aligned",
     traits=Trait.QUERY,
 )  # fmt: skip
 

@@ -262,6 +262,8 @@ def cost_of(op: Op) -> Cost | None:
         return None if op.flops is None else Cost(op.flops // 2)
     if known.reason_free is not None:
         return _NOTHING
+    if op.rows:
+        return _cost_of_rows(op)
     if known.view is not None:
         cost = known.view.of(op).cost()
     else:
@@ -269,6 +271,13 @@ def cost_of(op: Op) -> Cost | None:
     if cost is not None and op.outputs and op.outputs[0].dtype in COMPLEX and cost.macs:
         return cost.of_complex()
     return cost
+
+
+def _cost_of_rows(op: Op) -> Cost | None:
+    costs = [cost for cost in map(cost_of, op.rows) if cost is not None]
+    if len(costs) < len(op.rows):
+        return None
+    return Cost(sum(cost.macs for cost in costs), sum(cost.other_ops for cost in costs))
 
 
 def reason_free(name: str) -> str | None:

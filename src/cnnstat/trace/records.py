@@ -25,8 +25,8 @@ Kind = Literal["module", "function"]
 class _Sized:
     """Number of elements and bytes, by shape and itemsize.
 
-    `stored` is set for a sparse tensor: the number of its elements that are in memory, and
-    `index_bytes` the size of their indices.
+    `stored` is set for a sparse or nested tensor: the number of its elements that are in memory,
+    and `index_bytes` the size of their indices.
     """
 
     __slots__ = ()
@@ -49,6 +49,8 @@ class TensorSpec(_Sized, Struct, frozen=True, gc=False):
 
     `value` identifies the tensor object within the run: equal numbers are the same tensor, modified
     in place or not. `parameter` is the name of the parameter whose storage it reads, else None.
+    `ragged` are the axes of a nested tensor in which its rows differ; their sizes are those of the
+    longest row.
     """
 
     value: int
@@ -58,6 +60,7 @@ class TensorSpec(_Sized, Struct, frozen=True, gc=False):
     parameter: str | None = None
     stored: int | None = None
     index_bytes: int = 0
+    ragged: tuple[int, ...] = ()
 
 
 IN_THREADS = "operators in threads"
@@ -71,7 +74,8 @@ class Op(Struct, frozen=True, dict=True):
     lists. `call` is the index of the innermost open call. `live_bytes` are the activation bytes
     alive when the operator returned. `within` is the index in `Trace.composites` of the composite
     operator to which it belongs, where those are recorded. `flops` are those of a formula that the
-    user registered with torch, for an operator without definition.
+    user registered with torch, for an operator without definition. `rows`: of an operator on
+    nested tensors, the same on each of their rows, whose costs it has.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Op(Struct, frozen=True, dict=True):
     live_bytes: int
     within: int | None = None
     flops: int | None = None
+    rows: tuple[Op, ...] = ()
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -97,8 +97,10 @@ class _Repetition:
 class BackwardRecorder(Recorder):
     """Records a run with gradients and, after `begin_backward`, its backward pass."""
 
-    def __init__(self, modules: dict[int, Module], limit: int | None = None) -> None:
-        super().__init__(modules, limit=limit)
+    def __init__(
+        self, modules: dict[int, Module], limit: int | None = None, has_data: bool = False
+    ) -> None:
+        super().__init__(modules, limit=limit, has_data=has_data)
         self.in_backward = self.differentiable = False
         self._forward_calls = self._forward_ops = 0
         self._started: int | None = None
@@ -249,6 +251,8 @@ def run_backward(result: Any, recorder: BackwardRecorder) -> None:
 
 
 def _gradient_for(output: Tensor) -> Tensor:
+    if output.is_nested:
+        return torch.ones_like(output, memory_format=torch.contiguous_format)
     make = torch.empty if output.is_meta else torch.ones
     return make(output.shape, dtype=output.dtype, device=output.device)
 

@@ -29,6 +29,7 @@ from ...trace.records import (
 )
 from ..structure.containers import PLAIN_TENSORS, output_tensors, tensors_among
 from ..structure.modules import describe_module, is_library, is_scripted
+from ..structure.nested import each_row, is_strided_nested, rows_of
 from .open_calls import Attempt, OpenCall
 from .tensor_records import TensorRecords
 
@@ -258,6 +259,18 @@ class Recorder(TensorRecords):
         for tensor in outputs:
             self.track(tensor, len(self.ops))
         self.ops.append(self._op(name, overload, args, kwargs, outputs))
+
+    def record_rows(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+        """Record an operator on strided nested tensors, with what it does on each of their rows."""
+        nested = {
+            self.spec(tensor).value: rows_of(tensor).shapes
+            for tensor in tensors_among((args, kwargs, result))
+            if is_strided_nested(tensor)
+        }
+        self.record_op(name, overload, args, kwargs, result)
+        if any(is_strided_nested(tensor) for tensor in tensors_among(result)):
+            op = self.ops[-1]
+            self.ops[-1] = structs.replace(op, rows=each_row(op, nested))
 
     def note_flops(self, flops: Any) -> None:
         """Record the FLOPs of the last operator by a formula that was registered with torch."""

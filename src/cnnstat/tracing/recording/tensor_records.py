@@ -14,11 +14,12 @@ from msgspec import structs
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from ...errors import LaneError, ModelError
+from ...errors import LaneError
 from ...trace.records import TensorSpec
 from ...units import format_bytes
 from ..structure.containers import PLAIN, PLAIN_TENSORS, tensors_among
 from ..structure.known_indices import indices_of
+from ..structure.nested import is_jagged, rows_of, values_of
 from ..structure.packed import packed_tensors
 from ..structure.sparse import is_sparse, storage_of, stored_in
 
@@ -30,10 +31,11 @@ MOST_KNOWN = 64
 class TensorRecords:
     """Records tensors, and tracks which activation storages are alive.
 
-    `limit` is the maximum of live bytes.
+    `limit` is the maximum of live bytes, `has_data`: whether tensors have values.
     """
 
     limit: int | None = None
+    has_data: bool = False
     live_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -99,25 +101,38 @@ class TensorRecords:
         known = self._values.get(id(tensor))
         key = storage_key(tensor)
         if known is None or known[0]() is not tensor:
-            number = self._renamed(tensor, key)
-        elif known[1] is tensor.dtype and known[2].shape == tensor.shape:
+            inside = values_of(tensor) if is_jagged(tensor) else None
+            number = self._renamed(tensor, key) if inside is None else self.spec(inside).value
+        elif known[1] is tensor.dtype and _has_shape(tensor, known[2]):
             return known[2]
         else:  # the same tensor, resized in place
             number = known[2].value
-        if tensor.is_nested:
-            place = f" at {self.place}" if self.place else ""
-            raise ModelError(
-                f"the model works on nested tensors{place}, which have no shape: their rows differ "
-                "in length",
-                hint="a form of the model that pads its input",
-            )
         dtype = tensor.dtype
-        sparse = () if tensor.layout is torch.strided else stored_in(tensor)
-        spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
-                          self._parameters.get(key), *sparse)  # fmt: skip
+        parameter = self._parameters.get(key)
+        if tensor.is_nested:
+            spec = self._spec_of_nested(tensor, number, parameter)
+        else:
+            sparse = () if tensor.layout is torch.strided else stored_in(tensor)
+            spec = TensorSpec(number, tuple(tensor.shape), _name(dtype), dtype.itemsize,
+                              parameter, *sparse)  # fmt: skip
         self._values[id(tensor)] = (weakref.ref(tensor), dtype, spec)
         self._newest[key] = spec
         return spec
+
+    def _spec_of_nested(self, tensor: Tensor, number: int, parameter: str | None) -> TensorSpec:
+        self.require_lengths()
+        rows = rows_of(tensor)
+        return TensorSpec(number, rows.bound, _name(tensor.dtype), tensor.dtype.itemsize,
+                          parameter, rows.numel, ragged=rows.ragged)  # fmt: skip
+
+    def require_lengths(self) -> None:
+        """Leave a model with nested tensors to a lane with data."""
+        if not self.has_data:
+            place = f" at {self.place}" if self.place else ""
+            raise LaneError(
+                f"the model uses nested tensors{place}, whose figures depend on the lengths of "
+                "their rows"
+            )
 
     def note_constant(self, tensor: Tensor, data: Any) -> None:
         """Record the values of a tensor without data, if they are few."""
@@ -219,13 +234,20 @@ class TensorRecords:
         return sum(created.values())
 
 
+def _has_shape(tensor: Tensor, spec: TensorSpec) -> bool:
+    is_nested = spec.stored is not None and tensor.is_nested  # it cannot be resized
+    return is_nested or spec.shape == tensor.shape
+
+
 @cache
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
 def storage_key(tensor: Tensor) -> int:
-    """The identity of the tensor's storage; 0 for a tensor that has none (nested, opaque)."""
+    """The identity of the tensor's storage; 0 for a tensor that has none (opaque)."""
+    if type(tensor) not in PLAIN_TENSORS and is_jagged(tensor):
+        tensor = values_of(tensor)
     try:
         return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):

@@ -21,6 +21,7 @@ from ..process.global_state import SEED
 from ..recording.open_calls import Attempt
 from ..recording.recorder import Recorder
 from ..structure.containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
+from ..structure.nested import NESTED, has_strided_nested
 from ..structure.sparse import is_sparse
 from ..user_code.index_values import IndexValues
 from ..user_code.scripted import ScriptedRows
@@ -88,7 +89,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
 
     def _run(self, func: Any, known: _Known, args: Any, kwargs: Any) -> Any:
         name, overload, fast, composite, run = known
-        if composite:  # delivered whole in torch.inference_mode only
+        is_nested = self.lane.has_data and has_strided_nested(args, kwargs)
+        if composite and not is_nested:  # delivered whole in torch.inference_mode only
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
         recorded_args, recorded_kwargs = args, kwargs
@@ -114,7 +116,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         recorder.attempt = None
         # With the tensors of the model, not their copies on `meta`: what is written to a copy is
         # lost, and the record shows it.
-        recorder.record_op(name, overload, recorded_args, recorded_kwargs, result)
+        record = recorder.record_rows if is_nested else recorder.record_op
+        record(name, overload, recorded_args, recorded_kwargs, result)
         if func in self._formulas:
             recorder.note_flops(self._formulas[func](args, kwargs, result))
         return result
@@ -169,6 +172,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
                 kernel = _first_of(LARGEST[full], kernel)
             if full in _READS:
                 kernel = self._answered
+            if full in NESTED:
+                kernel = self._without_lengths
         name = packet.replace("::", ".")
         shape_rule = shape_rule_of(name)
         if shape_rule is not None and not self.lane.has_data:
@@ -189,6 +194,9 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         """The answer to a check of torch's own; a value that the model reads is not answered."""
         stack, ops = self.recorder.stack, self.recorder.ops
         return answer_to_check(stack[-1].type if stack else "", [op.name for op in ops[:-3:-1]])
+
+    def _without_lengths(self, *args: Any, **kwargs: Any) -> Any:
+        self.recorder.require_lengths()
 
     def _reading(self, function: str, run: Kernel) -> Kernel:
         """The operator, which reads a value, with a notice to the recorder."""

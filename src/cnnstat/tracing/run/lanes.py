@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ..meta_device.libraries import without_value_reads
 from ..process.global_state import SEED, replaced
 from ..structure.containers import map_inputs
 from ..structure.known_indices import with_indices
+from ..user_code.nested_tensors import nested_tensors
 from .copies import data_copy, meta_copy, placed_copy
 
 
@@ -76,6 +77,8 @@ class Lane:
 def _on_meta(value: InputSpec | Tensor) -> Tensor:
     if isinstance(value, InputSpec):
         return torch.empty(value.shape, dtype=getattr(torch, value.dtype), device="meta")
+    if value.is_nested:
+        raise LaneError("an input is a nested tensor, whose figures depend on its lengths")
     return with_indices(torch.empty_like(value, device="meta", requires_grad=False), value)
 
 
@@ -134,7 +137,7 @@ def cpu_lane(limit: int | None = None) -> Lane:
         # Ones: as a mask they hide nothing, as an index they are valid in all but tiny tables.
         return torch.ones(shape, dtype=kind)
 
-    return Lane("cpu", place, _unchanged, data_copy, nullcontext, has_data=True, limit=limit)
+    return Lane("cpu", place, _unchanged, data_copy, nested_tensors, has_data=True, limit=limit)
 
 
 def available_bytes() -> int:

@@ -30,6 +30,12 @@ from ..user_code.compilation import user_code
 from ..user_code.control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from ..user_code.created_modules import move_to_meta
 from ..user_code.meta_branches import refuse_meta_branch
+from ..user_code.nested_tensors import (
+    attend,
+    attend_rows,
+    is_jagged_attention,
+    is_nested_attention,
+)
 from ..user_code.threads import noting_threads
 from ..user_code.user_rules import module_rule_of, run_by_rule
 from .copies import Substitutes, meta_copy
@@ -63,7 +69,9 @@ def recording(
             call = recorder.open_module(module, (args, kwargs))
         rule = module_rule_of(module)
         try:
-            if rule is None:
+            if is_nested_attention(module, args, kwargs):
+                result = attend_rows(original, module, *args, **kwargs)
+            elif rule is None:
                 result = original(module, *args, **kwargs)
             else:
                 result = run_by_rule(rule, call, recorder, module, args, kwargs, original)
@@ -187,6 +195,10 @@ class Functions(TorchFunctionMode):
         run = func
         if is_complex_convolution(func, args, kwargs):
             run = partial(convolve, func)
+        elif is_jagged_attention(func, args, kwargs):
+            run = partial(attend, recorder.on_read)
+        elif func is torch._nested_view_from_jagged:
+            recorder.require_lengths()
         if operator in _READS and recorder.on_read is not None and not _has_no_data(args[0]):
             value = func(*args, **kwargs)
             return recorder.on_read(operator.strip("_"), args[:1], value)

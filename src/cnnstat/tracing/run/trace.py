@@ -79,15 +79,18 @@ def trace(
     if has_lazy_tensors(model):
         # A first run gives lazy layers their parameters.
         plain = replace(config, fused=True, composites=False)
-        _recorded(subject, recorder_class(modules_by_id(model)), plain, lane)
+        first = recorder_class(modules_by_id(model), has_data=lane.has_data)
+        _recorded(subject, first, plain, lane)
     # The gradients take a second run: what autograd keeps alive would count as memory of the first.
     # Its copies are made before the first run, which may change the model and its inputs.
     again = _with_gradients(subject, inputs, named_inputs, lane) if config.training else None
-    recorder = recorder_class(modules_by_id(model), on_return, limit=lane.limit)
-    first = _recorded(subject, recorder, config, lane, reads)
+    recorder = recorder_class(
+        modules_by_id(model), on_return, limit=lane.limit, has_data=lane.has_data
+    )
+    recorded = _recorded(subject, recorder, config, lane, reads)
     if again is None:
-        return first
-    return replace(first, backward=_backward(again, recorder.calls, config, lane))
+        return recorded
+    return replace(recorded, backward=_backward(again, recorder.calls, config, lane))
 
 
 class _Subject(NamedTuple):
@@ -173,7 +176,7 @@ def _backward(
 
     model = subject.model
     trainable = any(parameter.requires_grad for parameter in parameters_of(model))
-    recorder = BackwardRecorder(modules_by_id(model), lane.limit)
+    recorder = BackwardRecorder(modules_by_id(model), limit=lane.limit, has_data=lane.has_data)
     # Composite operators are delivered whole in inference mode only, which has no gradients.
     plain = replace(config, fused=True, composites=False)
     with torch.inference_mode(False):

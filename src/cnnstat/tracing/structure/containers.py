@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -33,8 +34,8 @@ def _collect(value: Any, found: list[Tensor], above: tuple[int, ...] = ()) -> No
     if kind in PLAIN_TENSORS:
         found.append(value)
     elif isinstance(value, Tensor):
-        if not is_lazy(value):  # a lazy parameter has no shape yet
-            found.append(value)
+        if not is_lazy(value) and value is not jagged_placeholder():
+            found.append(value)  # a lazy parameter has no shape yet
     elif isinstance(value, (tuple, list)):
         if id(value) in above:
             return
@@ -46,6 +47,15 @@ def _collect(value: Any, found: list[Tensor], above: tuple[int, ...] = ()) -> No
     elif isinstance(value, dict) and id(value) not in above:
         for item in value.values():
             _collect(item, found, (*above, id(value)))
+
+
+def jagged_placeholder() -> Tensor | None:
+    """The jagged tensor, on `meta`, by which torch marks a call as one on jagged tensors."""
+    placeholder: Tensor | None = getattr(_jagged, "_dummy_instance", None)
+    return placeholder
+
+
+_jagged: Any = sys.modules.get("torch.nested._internal.nested_tensor")
 
 
 def rebuilt(value: Any, items: list[Any]) -> Any:

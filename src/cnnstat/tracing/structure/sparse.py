@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
+from .nested import is_jagged, values_of
+
 
 def is_sparse(tensor: Tensor) -> bool:
     """Whether the tensor has a sparse layout: COO, CSR, CSC, BSR or BSC."""
@@ -37,8 +39,12 @@ def stored_parts(tensor: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
 
 
 def storage_of(tensor: Tensor) -> Any:
-    """The tensor's storage; of a sparse tensor that of its values."""
-    return (stored_parts(tensor)[0] if is_sparse(tensor) else tensor).untyped_storage()
+    """The tensor's storage; of a sparse or jagged tensor that of its values."""
+    if is_sparse(tensor):
+        tensor = stored_parts(tensor)[0]
+    elif is_jagged(tensor):
+        tensor = values_of(tensor)
+    return tensor.untyped_storage()
 
 
 def stored_in(tensor: Tensor) -> tuple[int | None, int]:
