@@ -118,6 +118,7 @@ def without_modes() -> Iterator[None]:
     _set_function_modes([])
     try:
         with (
+            _without_hooks_of_saved_tensors(),
             torch._C._DisablePythonDispatcher(), torch._C._EnableTorchFunction(),
             _disable_current_modes(), torch.inference_mode(False), torch.enable_grad(),
             torch.autograd.set_detect_anomaly(False),
@@ -125,6 +126,26 @@ def without_modes() -> Iterator[None]:
             yield
     finally:
         _set_function_modes(functions)
+
+
+@contextmanager
+def _without_hooks_of_saved_tensors() -> Iterator[None]:
+    """Suspend those of the caller: `saved_tensors_hooks`, `save_on_cpu`, a checkpoint."""
+    autograd = torch._C._autograd
+    message = autograd._saved_tensors_hooks_get_disabled_error_message()
+    hooks = []
+    while (pair := autograd._top_saved_tensors_default_hooks(False)) is not None:
+        hooks.append(pair)
+        autograd._pop_saved_tensors_default_hooks()
+    if message is not None:
+        autograd._saved_tensors_hooks_enable()
+    try:
+        yield
+    finally:
+        if message is not None:
+            autograd._saved_tensors_hooks_disable(message)
+        for pack, unpack in reversed(hooks):
+            autograd._push_saved_tensors_default_hooks(pack, unpack)
 
 
 def _function_modes() -> list[Any]:

@@ -32,8 +32,8 @@ def isolated() -> Iterator[None]:
     What the model's code sets for the whole process (default dtype, modes, generators, `sys.path`,
     the environment, …) holds until the end and is then restored, after a failure too.
     """
-    _check_not_transformed()
-    with one_at_a_time(), ExitStack() as stack:
+    with _uncompiled(), one_at_a_time(), ExitStack() as stack:
+        _check_not_transformed()
         stack.enter_context(without_modes())  # those of the caller would see what the model runs
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
@@ -43,6 +43,20 @@ def isolated() -> Iterator[None]:
         stack.callback(end_process_group)
         stack.enter_context(_failures_of_the_model())
         yield
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Run what is inside as written, where `torch.compile` would compile the code of the caller."""
+    frames: Any = sys.modules.get("torch._C._dynamo.eval_frame")
+    if frames is None:
+        yield
+        return
+    before = frames.set_eval_frame(None)
+    try:
+        yield
+    finally:
+        frames.set_eval_frame(before)
 
 
 def _check_not_transformed() -> None:

@@ -28,6 +28,7 @@ from ..process.global_state import SEED, replaced
 from ..structure.containers import map_inputs
 from ..structure.known_indices import with_indices
 from ..user_code.nested_tensors import nested_tensors
+from ..user_code.saved_tensors import saved_on_host
 from .copies import data_copy, meta_copy, placed_copy
 
 
@@ -88,7 +89,7 @@ def _unchanged(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def _without_data() -> Iterator[None]:
-    with without_value_reads(), autocast_regions():
+    with without_value_reads(), autocast_regions(), saved_on_host("cuda"):
         yield
 
 

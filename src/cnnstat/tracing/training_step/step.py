@@ -45,6 +45,7 @@ from ..structure.modules import (
     set_training,
 )
 from ..user_code.created_modules import path_in
+from ..user_code.saved_tensors import saved_on_host
 from ..user_code.value_reads import ValueReads
 from .device_kernels import forms_of, kernels_of
 from .sharding import FullParameters, Sharding, outside_use_error, sharded
@@ -234,6 +235,7 @@ class _Subject:
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
                 META.context(),
+                saved_on_host(self.options.device),
                 self.autocast.registered() if self.autocast else nullcontext(),
                 forms_of(self.options.device) as forms,
                 recording(recorder, operators, substitutes_in(self.model)),
