@@ -15,7 +15,7 @@ from .creation import Scope, Sized
 from .literals import Span
 from .mismatch import Mismatch, mismatch_of
 from .raised import Raised
-from .source_text import Replacement, constant_argument_spans, replaced
+from .source_text import Replacement, constant_argument_spans, default_spans, replaced
 from .weights import EDIT, Features, total
 
 
@@ -129,6 +129,13 @@ class Situation:
             for file, text in self.texts.items()
             for inner, outer in constant_argument_spans(text, file).items()
         }
+
+    @cached_property
+    def defaults(self) -> frozenset[Span]:
+        """The places of the defaults of arguments."""
+        return frozenset(
+            span for file, text in self.texts.items() for span in default_spans(text, file)
+        )
 
     @property
     def failed_path(self) -> str:

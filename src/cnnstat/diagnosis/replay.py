@@ -216,6 +216,13 @@ def _elementwise(op: Op, shape: ShapeOf) -> Sequence[Shape]:
     return [broadcast([shape(spec) for spec in op.inputs])] * max(1, len(op.outputs))
 
 
+_WITHOUT_PARAMETERS = {
+    "Dropout", "Flatten", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "Fold", "Unfold",
+    "Upsample", "GLU",
+    "RNN", "LSTM", "GRU",  # the view of a recurrent operator has the weights of all its layers
+}  # fmt: skip
+
+
 def _parameters(module: Module, settings: Mapping[str, Any]) -> dict[str, Shape]:
     """The shapes of a module's parameters and buffers, from its settings."""
     s = {name: plain(value) for name, value in settings.items()}
@@ -242,6 +249,6 @@ def _parameters(module: Module, settings: Mapping[str, Any]) -> dict[str, Shape]
         return {"weight": (s["num_embeddings"], s["embedding_dim"])}
     if base in ("Module", "Sequential", "ModuleList", "ModuleDict"):
         return {}  # containers have no parameters of their own
-    if "Pool" in base or base in ("Dropout", "Flatten", "RNN", "LSTM", "GRU"):
-        return {}  # the view of a recurrent operator has the weights of all its layers
+    if "Pool" in base or "Pad" in base or base in _WITHOUT_PARAMETERS:
+        return {}
     raise Unknown

@@ -199,6 +199,14 @@ def constant_argument_spans(text: str, file: str) -> dict[Span, Span]:
     return found
 
 
+def default_spans(text: str, file: str) -> Iterator[Span]:
+    """The places of the defaults of arguments."""
+    for function in ast.walk(parsed(text)):
+        if isinstance(function, ast.FunctionDef):
+            defaults = (*function.args.defaults, *function.args.kw_defaults)
+            yield from (span_of(node, file) for node in defaults if node is not None)
+
+
 def _numbers(node: ast.expr) -> Iterator[ast.expr]:
     """The numbers of arithmetic; none if it has anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int):

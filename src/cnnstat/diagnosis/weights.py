@@ -138,6 +138,8 @@ class Prior(Enum):
     MAP_OF_NAME = -0.5, "the channels of a flattened map are a name, and its sides were forgotten"
     TWICE_A_NAME = -0.2, "both directions, or two parts that are concatenated"
     WIDTH_BEFORE = -0.6, "what the layer before was created with is what flows in"
+    NAMESAKE = -0.4, "a constructor that takes an argument of this name passes it on"
+    SCALE_FACTOR = -0.2, "maps that meet are enlarged to one size"
     OTHER_NAME = 0.0, "another name in scope has the value that fits"
     MULTIPLE_OF_NAME = 0.5, "a multiple or part of the name has it, or a sum of two"
     NUMBER_FOR_NAME = 1.2, "a number where a name was written fits one configuration alone"
@@ -161,6 +163,14 @@ class Prior(Enum):
     CREATED_WITH_DTYPE = -0.2, "numpy and .double() make float64, layers have float32"
     CONVERSION = 0.4, "a tensor is converted where it is used"
 
+    DROPPED_RESULT = -0.8, "a result that no name gets is lost, so nobody writes one"
+    LATER_STATEMENT = 0.1, "what the layer needs is computed, one line too late"
+    EARLIER_STATEMENT = -0.6, "a name is computed anew before another one that follows from it"
+    UNPOOLED_SIZE = -0.5, "two sizes of a map are pooled to one, and unpooling needs to know which"
+    LETTERS = -0.4, "a weight is written with its axes in one order and read in the other"
+    PADDING_MASK = -0.6, "a mask for each example is that of its padding"
+    BATCH_IN_VIEW = -0.3, "a view with a 1 for the batch was written for one example"
+    ASSIGNED_LAYER = -0.8, "a size that is assigned changes no weight"
     STATES = -0.3, "an LSTM has two states, and each an axis of layers"
     UNPACKED = -0.5, "recurrent layers and attention return a pair"
     LAST_STATE = 0.0, "the state of an LSTM: of the pair the first, of it the last layer"
@@ -243,6 +253,8 @@ class Features:
     is_undecided: bool = False  # whether it fits is found by tracing only
     is_short_view: bool = False
     width_surprisal: float = 0.0
+    is_default: bool = False  # the number is the default of an argument
+    input_is_argument: bool = False  # the model takes the size of the input as an argument
 
 
 OF_INPUTS = {
@@ -278,12 +290,15 @@ EDIT: tuple[Weight[Features], ...] = (
     Weight(3.0, lambda e: e.is_undecided, "the record does not show whether it fits"),
     Weight(0.3, lambda e: e.is_short_view, "rows of fewer than 8 elements are rare"),
     Weight(0.1, lambda e: e.width_surprisal, "a number may be a width"),
+    Weight(3.0, lambda e: e.input_is_argument, "the model was created for an input of this size"),
 )
 
 ALTERNATIVE: tuple[Weight[Features], ...] = (
     Weight(1.7, lambda e: e.changes_window, "kernels and strides are chosen, and not to fit"),
     Weight(1.2, lambda e: e.prior in OF_INPUTS, "the input is what the model is for"),
     Weight(1.0, lambda e: e.is_chosen, "widths are chosen, and not to fit"),
+    Weight(1.7, lambda e: e.is_default, "the arguments of a model say what it is for"),
+    Weight(1.7, lambda e: e.prior is Prior.NUMBER_FOR_NAME, "a name fits other configurations"),
 )
 """What is weighed as well before an edit is shown below a better one."""
 

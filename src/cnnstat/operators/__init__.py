@@ -23,6 +23,7 @@ from . import (
     reductions,
     resizing,
     sequences,
+    shuffles,
     user_rules,
     views,
 )
@@ -30,5 +31,5 @@ from . import (
 _REGISTERED = (
     backward, boxes, convolution, decompositions, einsum, elementwise, free, joins, linear,
     normalization, onnx, onnx_runtime, parts, pooling, quantised, rearranged_fields, reductions,
-    resizing, sequences, user_rules, views,
+    resizing, sequences, shuffles, user_rules, views,
 )  # fmt: skip

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ..trace.records import Op, TensorSpec
+from ..trace.records import Op
 from .costs import Cost, per_element
-from .field_rules import along_features
-from .reach import Field
-from .registry import Trait, follow, rule
+from .registry import Trait, rule
 
 _SPECIAL = """
     airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u
@@ -57,9 +53,9 @@ def per_output(op: Op) -> Cost:
     return per_element(op.outputs[0])
 
 
-# One operation per output element too, but from elements at other positions: the gate of a glu is
-# the other half of its input, and nothing is accumulated in a product of two vectors.
-rule("aten.glu", "aten.outer", "aten.ger")(per_output)
+# One operation per output element too, but from elements at other positions: nothing is accumulated
+# in a product of two vectors.
+rule("aten.outer", "aten.ger")(per_output)
 
 
 @rule("aten.complex", traits=Trait.ELEMENTWISE | Trait.COPIES)
@@ -80,8 +76,3 @@ def cross_product(op: Op) -> Cost:
 @rule("aten.addcmul", "aten.addcdiv", traits=Trait.ELEMENTWISE)  # out = x + value · a · b
 def two_per_output(op: Op) -> Cost:
     return per_element(op.outputs[0], 2)
-
-
-@follow("aten.glu")
-def gated(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-    return along_features(x, out, op.arg(1, "dim", -1))

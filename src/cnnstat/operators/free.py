@@ -25,8 +25,7 @@ _COPIED_VIEWS = """
 free(
     MOVED,
     "aten.repeat", "aten.repeat_interleave", "aten.flip", "aten.roll", "aten.tril", "aten.triu",
-    "aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle",
-    "aten.native_channel_shuffle", "aten.im2col", "aten.slice_scatter", "aten.select_scatter",
+    "aten.slice_scatter", "aten.select_scatter",
     "aten.block_diag", "aten.lift_fresh_copy", "aten.rot90", "aten.diag_embed", "aten._chunk_cat",
     "aten.diagonal_scatter", "aten.as_strided_scatter", "aten.lu_unpack",
     *(f"aten.{name}_copy" for name in _COPIED_VIEWS.split()),

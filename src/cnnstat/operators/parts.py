@@ -10,6 +10,8 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from msgspec import structs
+
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .field_algebra import (
@@ -246,6 +248,13 @@ class Pad(Rearrangement, frozen=True):
     @property
     def args(self) -> tuple[Any, ...]:
         return self.x, self.amounts
+
+    def changed(self, settings: Mapping[str, Any]) -> Pad:
+        """By a layer: in front and behind along each axis, the last one first."""
+        amounts = settings.get("padding")
+        if not isinstance(amounts, tuple) or len(amounts) != len(self.amounts):
+            raise Unknown  # a convolution pads in another mode before it
+        return structs.replace(self, amounts=amounts, out=None)
 
     def added(self, axis: int) -> int:
         """How much the size of an axis of `x` grows."""

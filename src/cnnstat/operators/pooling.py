@@ -308,8 +308,3 @@ def affine_grid(op: Op) -> Cost:
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
 def grid_sampler(op: Op) -> Cost:
     return per_element(op.outputs[0], 4)
-
-
-@rule("aten.col2im")  # patches summed where they overlap: an addition for each element read
-def col2im(op: Op) -> Cost:
-    return per_element(op.args[0])

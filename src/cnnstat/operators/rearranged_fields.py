@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from math import prod
 
 from ..trace.records import Op, TensorSpec
-from .field_algebra import features, grouped, merged, repeated, resized, stepped, with_positions
+from .field_algebra import features, resized, stepped, with_positions
 from .field_rules import along_features
-from .reach import Factor, Field, distance
+from .reach import Factor, Field
 from .registry import follow
-from .shape_rules import per_axis
 
 _Fields = Mapping[int, Field]
 
@@ -60,86 +57,6 @@ def windows_of_an_axis(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Fi
     jump = x.dims[dim][0].jump
     x = stepped(x, dim, out.shape[dim], x.reaches[axis], step * jump)
     return Field((*x.dims, (Factor(size, axis, jump),)), x.reaches)
-
-
-@follow("aten.im2col")
-def patches(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Field | None:
-    """[N,C,H,W] → [N, C·kh·kw, windows]"""
-    kernel, dilation, padding, stride = (per_axis(value, 2) for value in op.args[1:5])
-    if len(x.dims) != 4:
-        return None
-    taps: list[Factor] = []
-    places: list[Factor] = []
-    windows = out.shape[2]
-    sizes = []
-    for number, dim in enumerate((2, 3)):
-        found = with_positions(x, dim)
-        if found is None:
-            return None
-        x, axis = found
-        if axis is None:
-            return None
-        ((size, _, jump),) = x.dims[dim]
-        k, d, p, s = (value[number] for value in (kernel, dilation, padding, stride))
-        count = (size + 2 * p - d * (k - 1) - 1) // s + 1
-        reach = x.reaches[axis].moved(-p * jump)
-        x = Field(x.dims, {**x.reaches, axis: replace(reach, stride=distance(s * jump))})
-        taps.append(Factor(k, axis, d * jump))
-        places.append(Factor(count, axis, s * jump))
-        sizes.append(count)
-    if prod(sizes) != windows:
-        return None
-    return Field((x.dims[0], merged((*x.dims[1], *taps)), merged(places)), x.reaches)
-
-
-@follow("aten.col2im")
-def joined_patches(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Field | None:
-    """[N, C·kh·kw, windows] → [N,C,H,W], where the windows neither overlap nor leave gaps."""
-    kernel, dilation, padding, stride = (per_axis(value, 2) for value in op.args[2:6])
-    if kernel != stride or padding != (0, 0) or dilation != (1, 1) or len(x.dims) != 3:
-        return None
-    (kh, kw), (n, channels, h, w) = kernel, out.shape
-    if h % kh or w % kw:
-        return None
-    parts = grouped(x, (n, channels, kh, kw, h // kh, w // kw))
-    if parts is None:
-        return None
-    batch, depth, r1, r2, rows, columns = parts.dims
-    return Field((batch, depth, merged((*rows, *r1)), merged((*columns, *r2))), parts.reaches)
-
-
-@follow("aten.pixel_shuffle")
-def depth_to_space(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Field | None:
-    """[*, C·r·r, H, W] → [*, C, H·r, W·r]"""
-    r = op.args[1]
-    *batch, _, h, w = (prod(factor.size for factor in dim) for dim in x.dims)
-    parts = grouped(x, (*batch, out.shape[-3], r, r, h, w))
-    if parts is None:
-        return None
-    *outer, channels, r1, r2, rows, columns = parts.dims
-    field = Field((*outer, channels, rows, columns), parts.reaches)
-    if r1 == r2 == features(r):  # each position several times
-        return repeated(repeated(field, len(outer) + 1, r), len(outer) + 2, r)
-    dims = (*outer, channels, merged((*rows, *r1)), merged((*columns, *r2)))
-    return Field(dims, parts.reaches)
-
-
-@follow("aten.pixel_unshuffle")
-def space_to_depth(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Field | None:
-    """[*, C, H·r, W·r] → [*, C·r·r, H, W]"""
-    r = op.args[1]
-    *batch, channels, _, _ = (prod(factor.size for factor in dim) for dim in x.dims)
-    h, w = out.shape[-2:]
-    parts = grouped(x, (*batch, channels, h, r, w, r))
-    if parts is None:
-        return None
-    *outer, depth, rows, r1, columns, r2 = parts.dims
-    return Field((*outer, merged((*depth, *r1, *r2)), rows, columns), parts.reaches)
-
-
-@follow("aten.channel_shuffle", "aten.native_channel_shuffle")
-def shuffled(op: Op, x: Field, out: TensorSpec, fields: _Fields) -> Field | None:
-    return along_features(x, out, 1)
 
 
 @follow("aten.sort", "aten.topk", "aten.argsort")

@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import floor
 from typing import Any, Literal
 
+from msgspec import structs
+
 from ..results import Shape
 from ..trace.records import Op, TensorSpec
 from .costs import Cost, per_element
@@ -60,6 +62,13 @@ class Interpolation(View, frozen=True):
         if self.neighbours == 1 or self.out is None:
             return Cost()
         return per_element(self.out, self.neighbours**self.dims)
+
+    def changed(self, settings: Mapping[str, Any]) -> Interpolation:
+        """By a layer with one factor for all sides, or a size."""
+        factor = settings.get("scale_factor")
+        if not isinstance(factor, int | float):
+            raise Unknown
+        return structs.replace(self, scales=(float(factor),) * self.dims)
 
     def shapes(self, shape: ShapeOf) -> list[Shape]:
         x = shape(self.x)

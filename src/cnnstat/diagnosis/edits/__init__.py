@@ -8,12 +8,17 @@ kind may guess; `replay.fits` rejects most wrong guesses without a run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from ..changes import Proposal, Situation
+from .assigned_layers import assigned_layers
+from .batches_in_views import batches_in_views
 from .calls import layers_not_created, lists_called, lists_of_arguments, missing_layers
 from .class_definitions import class_definitions
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
+from .dropped_results import dropped_results
+from .einsum_letters import einsum_letters
 from .function_calls import function_calls
 from .integer_division import integer_divisions
 from .joined_tensors import joined_tensors
@@ -22,16 +27,21 @@ from .layer_settings import layer_settings, setting_literals
 from .layouts import reshapes, squeezes
 from .misspelt_names import misspelt_names
 from .names_in_arguments import names_in_arguments
+from .namesakes import namesakes
 from .numbers_in_code import function_literals, local_literals
 from .other_inputs import other_inputs
+from .padding_masks import padding_masks
 from .rearranged_inputs import rearranged_inputs
 from .recurrent_states import recurrent_states
 from .returned_values import first_of_several, missing_returns
+from .scale_factors import scale_factors
 from .several_places import view_and_layer
 from .size_of_axis import other_axes, sizes_of_axes
+from .statement_order import orders_of_statements
 from .syntax_errors import syntax_errors
 from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
+from .unpooled_sizes import unpooled_sizes
 from .unwritten_settings import unwritten_settings
 
 Kind = Callable[[Situation], Iterable[Proposal]]
@@ -40,11 +50,13 @@ INSERTIONS: tuple[Kind, ...] = (
     rearranged_inputs, reshapes, squeezes, conversions, joined_tensors,
     recurrent_states,
     first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
-    missing_layers,
+    missing_layers, dropped_results, orders_of_statements, unpooled_sizes, einsum_letters,
+    padding_masks, batches_in_views, assigned_layers,
 )  # fmt: skip
 SETTINGS: tuple[Kind, ...] = (
     constant_arguments, setting_literals, flattened_sides,
     unwritten_settings, layer_classes, names_in_arguments, view_and_layer,
+    namesakes, scale_factors,
     states_of_recurrent_layers, sizes_of_tables, function_calls, other_axes,
 )  # fmt: skip
 OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, integer_divisions)
@@ -58,7 +70,8 @@ OF_INPUTS: tuple[Kind, ...] = (other_inputs,)
 def proposals_for(situation: Situation) -> list[Proposal]:
     """The proposals of all kinds, the least cost first."""
     found = [
-        proposal for kind in _kinds(situation) for proposal in kind(situation)
+        _of_default(proposal, situation)
+        for kind in _kinds(situation) for proposal in kind(situation)
         if not _is_part_of_constant(proposal, situation)
     ]  # fmt: skip
     return sorted(found, key=lambda proposal: proposal.cost)
@@ -80,6 +93,14 @@ _OF_NAMES = {
     "NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "AttributeError",
     "NotImplementedError",
 }  # fmt: skip
+
+
+def _of_default(proposal: Proposal, situation: Situation) -> Proposal:
+    """The same, marked if it changes the default of an argument."""
+    spans = {replacement.span for replacement in proposal.change.replacements}
+    if not spans or not spans <= situation.defaults:
+        return proposal
+    return replace(proposal, features=replace(proposal.features, is_default=True))
 
 
 def _is_part_of_constant(proposal: Proposal, situation: Situation) -> bool:

@@ -29,6 +29,7 @@ _SMALL: dict[str, tuple[int, ...]] = {
     "kernel_size": (1, 2, 3, 4, 5, 6, 7, 9, 11), "stride": (1, 2, 3, 4), "dilation": (1, 2, 3, 4),
     "padding": (0, 1, 2, 3, 4, 5),
 }  # fmt: skip
+_FACTORS = {"upscale_factor", "downscale_factor", "scale_factor"}
 _COUNTS = {"groups", "num_groups", "num_heads", "nhead"}
 _NO_PLACE = Span("", 0, 0, 0, 0)
 
@@ -169,6 +170,8 @@ def _values_for(
         return dict.fromkeys((*_SMALL[name], number_in(also)))
     if name in WINDOW_SETTINGS:
         return _SMALL[name]
+    if name in _FACTORS:
+        return range(2, 9)
     if name == "output_size":
         return range(1, 15)
     if name in _COUNTS:

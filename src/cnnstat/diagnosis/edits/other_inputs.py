@@ -12,6 +12,7 @@ from ...inputs import InputSpec
 from ...operators.convolution import CONVOLUTIONS, Convolution
 from ...trace.records import About, Failure
 from ..changes import Change, Proposal, Situation
+from ..literals import plain
 from ..replay import fits
 from ..uses import numbers_of
 from ..weights import Features, Prior
@@ -59,9 +60,25 @@ def _changed(
     if not _reaches(failure, value):
         return
     for shape, prior in _axes(situation, spec.shape):
-        yield replace(spec, shape=shape), Features(prior=prior)
+        is_argument = prior is Prior.INPUT_SIZE and _is_argument(situation, spec.shape[1])
+        yield replace(spec, shape=shape), Features(prior=prior, input_is_argument=is_argument)
     for shape, features in _sides(situation, value, spec.shape):
         yield replace(spec, shape=shape), features
+
+
+_SIZES_OF_INPUTS = {
+    "in_channels", "channels", "in_chans", "input_channels", "n_channels", "num_channels", "colors",
+    "in_features", "input_size", "input_dim", "in_dim", "inputs", "features", "in_ch",
+}  # fmt: skip
+
+
+def _is_argument(situation: Situation, size: int) -> bool:
+    """Whether the model takes the size of its input as an argument, and has got this one."""
+    outermost = {scopes[-1].frame: scopes[-1] for scopes in situation.scopes.values() if scopes}
+    return any(
+        plain(value) == size and name in _SIZES_OF_INPUTS
+        for scope in outermost.values() for name, value in scope.numbers.items()
+    )  # fmt: skip
 
 
 def _lengths(situation: Situation, shape: Shape) -> Iterator[Shape]:

@@ -11,7 +11,7 @@ from ..changes import Change, Proposal, Situation
 from ..failing_code import FailingCode
 from ..literals import plain
 from ..source_text import Replacement
-from ..syntax import Code, arguments_of, is_simple, name_of_called
+from ..syntax import Code, arguments_of, is_simple, keywords_of, name_of_called
 from ..weights import Features, Prior
 from .shortcuts import Operand, is_assigned
 
@@ -64,7 +64,16 @@ def _interpolated(code: Code, pairs: Sequence[Operand]) -> list[Replacement] | N
         size = f"scale_factor={factor}"
     else:
         return None
-    return [code.wrapped(node, f"{function}(", f", {size})") for node, _ in different]
+    return [_resized(code, node, function, size) for node, _ in different]
+
+
+def _resized(code: Code, node: ast.expr, function: str, size: str) -> Replacement:
+    """A map resized; where it is resized already, to another size."""
+    factor = keywords_of(node).get("scale_factor") if isinstance(node, ast.Call) else None
+    if isinstance(node, ast.Call) and factor is not None and name_of_called(node) == "interpolate":
+        written = next(k for k in node.keywords if k.value is factor)
+        return code.replacement(written, size)
+    return code.wrapped(node, f"{function}(", f", {size})")
 
 
 def _padded(code: Code, pairs: Sequence[Operand]) -> list[Replacement] | None:
