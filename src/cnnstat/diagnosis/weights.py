@@ -167,7 +167,7 @@ class Prior(Enum):
     LATER_STATEMENT = 0.1, "what the layer needs is computed, one line too late"
     EARLIER_STATEMENT = -0.6, "a name is computed anew before another one that follows from it"
     UNPOOLED_SIZE = -0.5, "two sizes of a map are pooled to one, and unpooling needs to know which"
-    LETTERS = -0.4, "a weight is written with its axes in one order and read in the other"
+    SUBSCRIPTS = -0.4, "a weight is written with its axes in one order and read in the other"
     PADDING_MASK = -0.6, "a mask for each example is that of its padding"
     BATCH_IN_VIEW = -0.3, "a view with a 1 for the batch was written for one example"
     ASSIGNED_LAYER = -0.8, "a size that is assigned changes no weight"

@@ -18,7 +18,7 @@ from .class_definitions import class_definitions
 from .constant_arguments import constant_arguments, flattened_sides
 from .conversions import conversions
 from .dropped_results import dropped_results
-from .einsum_letters import einsum_letters
+from .einsum_subscripts import einsum_subscripts
 from .function_calls import function_calls
 from .integer_division import integer_divisions
 from .joined_tensors import joined_tensors
@@ -50,7 +50,7 @@ INSERTIONS: tuple[Kind, ...] = (
     rearranged_inputs, reshapes, squeezes, conversions, joined_tensors,
     recurrent_states,
     first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
-    missing_layers, dropped_results, orders_of_statements, unpooled_sizes, einsum_letters,
+    missing_layers, dropped_results, orders_of_statements, unpooled_sizes, einsum_subscripts,
     padding_masks, batches_in_views, assigned_layers,
 )  # fmt: skip
 SETTINGS: tuple[Kind, ...] = (

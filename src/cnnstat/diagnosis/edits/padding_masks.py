@@ -9,7 +9,7 @@ from ..changes import Change, Proposal, Situation
 from ..failing_code import FailingCode, failing_code
 from ..literals import Span
 from ..source_text import Replacement, span_of
-from ..syntax import arguments_of, assigned_name, nodes
+from ..syntax import arguments_of, assigned_name, keyword_name, nodes
 from ..weights import Features, Prior
 
 KEYWORDS = {
@@ -29,8 +29,9 @@ def padding_masks(situation: Situation) -> Iterator[Proposal]:
     if not module.base.startswith("Transformer") and module.base != "MultiheadAttention":
         return
     for keyword in nodes(site.node, ast.keyword):
-        if keyword.arg in KEYWORDS:
-            yield from _proposals(site, keyword, keyword.value, KEYWORDS[keyword.arg])
+        name = KEYWORDS.get(keyword_name(keyword) or "")
+        if name is not None:
+            yield from _proposals(site, keyword, keyword.value, name)
     written = arguments_of(site.node)
     if module.base in _SECOND and len(written) == 2:
         yield from _proposals(site, written[1], written[1], KEYWORDS["src_mask"])

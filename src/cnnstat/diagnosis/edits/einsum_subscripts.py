@@ -1,4 +1,4 @@
-"""The letters of an einsum: two of an operand exchanged, where its axes are the other way."""
+"""The subscripts of an einsum: two of an operand exchanged, where its axes are the other way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..syntax import arguments_of, nodes
 from ..weights import Features, Prior
 
 
-def einsum_letters(situation: Situation) -> Iterator[Proposal]:
+def einsum_subscripts(situation: Situation) -> Iterator[Proposal]:
     """In all calls of the function that have the same equation: they fail alike."""
     site = failing_code(situation)
     call = situation.failure.calls[-1] if situation.failure.calls else None
@@ -37,11 +37,11 @@ def einsum_letters(situation: Situation) -> Iterator[Proposal]:
                 site.code.replacement(node, f"{quote}{text}{quote}") for node in same
             )
         )
-        yield Proposal(change, Features(prior=Prior.LETTERS))
+        yield Proposal(change, Features(prior=Prior.SUBSCRIPTS))
 
 
 def _equations(equation: str, shapes: Sequence[Shape]) -> Iterator[str]:
-    """Those with which each letter has one size."""
+    """Those with which each subscript has one size."""
     inputs, arrow, output = equation.partition("->")
     operands = inputs.split(",")
     if len(operands) != len(shapes) or "." in equation:
@@ -59,7 +59,7 @@ def _fit(operands: Sequence[str], shapes: Sequence[Shape]) -> bool:
     for operand, shape in zip(operands, shapes, strict=True):
         if len(operand.strip()) != len(shape):
             return False
-        for letter, size in zip(operand.strip(), shape, strict=True):
-            if sizes.setdefault(letter, size) != size:
+        for subscript, size in zip(operand.strip(), shape, strict=True):
+            if sizes.setdefault(subscript, size) != size:
                 return False
     return True
