@@ -67,6 +67,8 @@ class Change:
 
 
 NO_CHANGE = Change()
+OF_PARSER = {"SyntaxError", "IndentationError", "TabError"}
+"""Exceptions of a source that cannot be parsed."""
 
 
 def as_shapes(inputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -133,6 +135,8 @@ class Situation:
     @cached_property
     def defaults(self) -> frozenset[Span]:
         """The places of the defaults of arguments."""
+        if self.failure.error in OF_PARSER:
+            return frozenset()
         return frozenset(
             span for file, text in self.texts.items() for span in default_spans(text, file)
         )

@@ -121,3 +121,19 @@ def statements_with_comma(code: Code) -> Iterator[ast.Assign | ast.Return]:
             element = value.elts[0]
             if (value.lineno, value.col_offset) == (element.lineno, element.col_offset):
                 yield statement
+
+
+_SIZES_OF_LAYERS = {
+    "in_channels", "out_channels", "in_features", "out_features", "num_features", "num_embeddings",
+    "embedding_dim", "input_size", "hidden_size", "embed_dim", "normalized_shape", "num_channels",
+}  # fmt: skip
+
+
+def sizes_assigned(code: Code) -> Iterator[tuple[ast.Assign, ast.Attribute]]:
+    """The statements that assign to a size of another object than `self`."""
+    for statement in nodes(code.tree, ast.Assign):
+        target = statement.targets[0]
+        if not isinstance(target, ast.Attribute) or target.attr not in _SIZES_OF_LAYERS:
+            continue
+        if not (isinstance(target.value, ast.Name) and target.value.id == "self"):
+            yield statement, target

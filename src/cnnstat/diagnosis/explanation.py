@@ -12,12 +12,12 @@ from ..operators.joins import Join
 from ..operators.linear import Matmul
 from ..operators.pooling import Pool
 from ..operators.registry import view_of
-from ..operators.views import Reshape
-from ..trace.records import About, Failure, TensorSpec
-from .mismatch import Mismatch, mismatch_of
+from ..operators.views import Reshape, Unsqueeze
+from ..trace.records import About, Failure, TensorSpec, tensors_in
+from .mismatch import Mismatch, mismatch_of, state_shape
 from .naming import Places, counted, message, name_of
-from .provenance import Provenance
-from .python_errors import reasons
+from .provenance import Provenance, batches_as_rows
+from .python_errors import reasons, sizes_without_weight, values_in_message
 from .subjects import Outcome
 
 _RANKS = {"BatchNorm1d": "2 or 3"}
@@ -62,11 +62,46 @@ class _Explanation:
             "features": self._sizes, "channels": self._sizes, "join": self._join,
             "broadcast": self._broadcast, "window": self._window, "view": self._view,
             "product": self._product, "dims": self._dims, "dtype": self._dtype,
-            "indices": self._indices,
+            "indices": self._indices, "state": self._state,
         }  # fmt: skip
         kind = kinds.get(self.mismatch.kind)
         lines = [] if kind is None else list(kind())
         yield from lines or self._other()
+        yield from self._batches_as_rows()
+
+    def _of_layer(self) -> Iterator[str]:
+        """What a layer takes besides its input."""
+        call = self.failure.calls[-1] if self.failure.calls else None
+        base = call.module.base if call is not None and call.module is not None else ""
+        shapes = [x.shape for x in call.inputs] if call is not None else []
+        if base.startswith("MaxUnpool") and len(shapes) > 1 and shapes[0] != shapes[1]:
+            yield "pooling rounds odd sides down: output_size=… says what unpooling returns"
+        masks = [shape for shape in shapes[1:] if len(shape) == 2 and shape[0] != shape[1]]
+        if base == "MultiheadAttention" and masks:
+            yield (
+                "a mask of attention is length × length; one of the padding, batch × length, is "
+                "passed as …key_padding_mask, in which True leaves a position out"
+            )
+
+    def _batches_as_rows(self) -> Iterator[str]:
+        if self.mismatch.kind not in ("join", "broadcast", "product", "state", "other"):
+            return
+        for call, batch in batches_as_rows(self.failure):
+            before, after = (format_shape(x[0].shape) for x in (call.inputs, call.outputs))
+            place = self.places.of_call(self.failure, call)
+            at = f" at {place}" if place else ""
+            yield f"{name_of(call)}{at} makes {after} of {before}: the batch of {batch} is one row"
+
+    def _state(self) -> Iterator[str]:
+        call, state = self.failure.calls[-1], self.mismatch.operand
+        target = state_shape(call)
+        if target is None or state is None:
+            return
+        axes = "layers × batch × hidden size" if len(target) == 3 else "batch × hidden size"
+        yield f"a state is {format_shape(state.shape)}, and of this layer {axes}"
+        x = format_shape(call.inputs[0].shape)
+        yield f"the layer on {x} takes {format_shape(target)}"
+        yield f"it comes from {self.provenance.origin(state)}"
 
     def _sizes(self) -> Iterator[str]:
         m = self.mismatch
@@ -75,11 +110,28 @@ class _Explanation:
         if written is not None:
             yield from self._unflattened(written, m)
             return
-        shape = format_shape(m.operand.shape)
-        yield f"input is {shape}, the layer takes {counted(m.expected, m.kind)}"
+        yield from self._read_as_one(m) or (
+            f"input is {format_shape(m.operand.shape)}, the layer takes "
+            f"{counted(m.expected, m.kind)}",
+        )
         origin = self._origin_of_size(m, m.operand)
         if origin:
             yield origin
+        yield from sizes_without_weight(self.failure, self.outcome, self.places)
+
+    def _read_as_one(self, m: Mismatch) -> tuple[str, ...]:
+        """For a convolution that got an axis less than with a batch."""
+        call = self.failure.calls[-1] if self.failure.calls else None
+        op = None if m.operand is None else self.provenance.op_behind(m.operand)
+        view = None if op is None else view_of(op)
+        if call is None or op is None or op.call != call.index or not isinstance(view, Unsqueeze):
+            return ()
+        x = view.x.shape
+        return (
+            f"input is {format_shape(x)}: with {len(x)} axes it is one example of "
+            f"{counted(m.actual, m.kind)}",
+            f"with a batch the layer takes {len(x) + 1} axes, and {counted(m.expected, m.kind)}",
+        )
 
     def _before_rows(self, operand: TensorSpec) -> TensorSpec | None:
         """What a linear layer got, if it laid that out as rows itself: the user saw only that."""
@@ -305,6 +357,11 @@ class _Explanation:
                 kind = f" of {', '.join(sorted(dtypes))}" if dtypes else ""
                 yield f"input is {' and '.join(shapes)}{kind}"
         yield message(failure)
+        yield from values_in_message(failure)
+        yield from self._of_layer()
+        for call in failure.calls[-1:]:
+            if call.type == "einsum":
+                yield from self._origins(*tensors_in(call.inputs))
         if failure.what == "dtypes" and failure.op is not None:
             operands = [spec for spec in failure.op.inputs if spec.parameter is None]
             usual = {s.dtype for s in failure.op.inputs if s.parameter is not None} or {"float32"}

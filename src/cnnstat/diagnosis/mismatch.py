@@ -15,13 +15,14 @@ from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
 from ..operators.shape_rules import Misfit, broadcast
 from ..operators.views import Reshape
-from ..trace.records import Failure, Op, TensorSpec, tensors_in
+from ..results import Shape
+from ..trace.records import Call, Failure, Op, TensorSpec, tensors_in
 from .literals import plain
 from .replay import INPUT_AXES
 
 Kind = Literal[
     "features", "channels", "join", "broadcast", "window", "view", "product", "dims", "dtype",
-    "indices", "other",
+    "indices", "state", "other",
 ]  # fmt: skip
 
 
@@ -180,9 +181,41 @@ def _of_layer(failure: Failure) -> Mismatch | None:
         return None
     actual = x.shape[axis]
     if actual == expected:
-        return Mismatch("other", x)
+        return _of_state(call) or Mismatch("other", x)
     kind: Kind = "features" if axis == -1 else "channels"
     return Mismatch(kind, x, expected, actual, ((expected, actual),))
+
+
+def _of_state(call: Call) -> Mismatch | None:
+    """A state of a recurrent layer that has not its shape; `expected` if it has another width."""
+    target = state_shape(call)
+    state = next((x for x in call.inputs[1:] if target is not None and x.shape != target), None)
+    if target is None or state is None:
+        return None
+    if len(state.shape) != len(target) or state.shape[-1] == target[-1]:
+        return Mismatch("state", state)
+    pair = target[-1], state.shape[-1]
+    return Mismatch("state", state, *pair, (pair,))
+
+
+_RECURRENT = {"RNN", "LSTM", "GRU"}
+_CELLS = {"RNNCell", "LSTMCell", "GRUCell"}
+
+
+def state_shape(call: Call) -> Shape | None:
+    """Of the states of a recurrent layer on its input; None for any other layer."""
+    module = call.module
+    if module is None or module.base not in _RECURRENT | _CELLS:
+        return None
+    settings = {name: plain(value) for name, value in module.settings.items()}
+    x = call.inputs[0].shape if call.inputs else ()
+    if module.base in _CELLS:
+        return (*x[:-1], settings["hidden_size"])
+    if len(x) not in (2, 3) or settings["proj_size"]:
+        return None
+    rows = settings["num_layers"] * (2 if settings["bidirectional"] else 1)
+    batch = () if len(x) == 2 else (x[0 if settings["batch_first"] else 1],)
+    return (rows, *batch, settings["hidden_size"])
 
 
 def _of_function(failure: Failure) -> Mismatch | None:

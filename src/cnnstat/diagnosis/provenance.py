@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterator
 
 from ..operators.joins import Cat
 from ..operators.parts import Select
@@ -203,6 +204,16 @@ class Provenance:
             return self.described(spec)
         place = self.places.of_module(call) or self.places.of_call(self.failure, call)
         return name_of(call) + (f" at {place}" if place else "")
+
+
+def batches_as_rows(failure: Failure) -> Iterator[tuple[Call, int]]:
+    """The views that lay a whole batch out as one row, `.view(1, 1, -1)`, each with the batch."""
+    for call in failure.trace.calls:
+        if call.type not in ("view", "reshape") or not call.inputs or not call.outputs:
+            continue
+        before, after = call.inputs[0].shape, call.outputs[0].shape
+        if before and before[0] not in (1, *after) and after[:1] == (1,):
+            yield call, before[0]
 
 
 def _source(op: Op) -> TensorSpec | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from .class_syntax import (
     method_named,
     methods_misnamed,
     nested_methods,
+    sizes_assigned,
     statements_with_comma,
     wrong_constructors,
 )
@@ -31,6 +33,27 @@ _TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}
 def reasons(failure: Failure, outcome: Outcome, places: Places) -> Iterator[str]:
     """Sentences below the text of an exception; none where nothing is known beyond it."""
     yield from dict.fromkeys(_Reasons(failure, outcome, places).all())
+
+
+def values_in_message(failure: Failure) -> Iterator[str]:
+    """The values of arguments that a message of torch names without them."""
+    names = {name: plain(value) for name, value in failure.locals}
+    words = dict.fromkeys(re.findall(r"[a-z]\w*_\w+|groups", failure.reason))
+    named = [word for word in words if word in names]
+    if named and not failure.in_model and not failure.calls:
+        yield ", ".join(f"{name} is {names[name]}" for name in named)
+
+
+def sizes_without_weight(failure: Failure, outcome: Outcome, places: Places) -> Iterator[str]:
+    """Sizes of layers that are assigned, for a layer whose weight has another one."""
+    for file, text in outcome.texts.items():
+        code = code_of(file, text)
+        for statement, target in sizes_assigned(code):
+            at = places.named(file, statement.lineno)
+            yield (
+                f"{code.text_of(target)} is assigned at {at}, which changes no weight: "
+                "a layer of that size has to be created"
+            )
 
 
 @dataclass(frozen=True)
@@ -105,6 +128,11 @@ class _Reasons:
             if called is not None and forward is not None:
                 accepted = ", ".join(parameters_of(forward)[1:])
                 yield f"{called.name}.forward at {self._at(code, forward)} accepts ({accepted})"
+        if About.FORWARD in about and any(call.type == "Transformer" for call in inner):
+            yield (
+                "nn.Transformer is an encoder and a decoder, and takes src and tgt: "
+                "for one sequence there is nn.TransformerEncoder"
+            )
         if error == "NotImplementedError" and self.failure.calls:
             yield from self._without_forward(code, self.failure.calls[-1])
 

@@ -140,6 +140,7 @@ class Prior(Enum):
     WIDTH_BEFORE = -0.6, "what the layer before was created with is what flows in"
     NAMESAKE = -0.4, "a constructor that takes an argument of this name passes it on"
     SCALE_FACTOR = -0.2, "maps that meet are enlarged to one size"
+    WIDTHS_JOINED = -0.8, "what is concatenated is as wide as its parts together"
     OTHER_NAME = 0.0, "another name in scope has the value that fits"
     MULTIPLE_OF_NAME = 0.5, "a multiple or part of the name has it, or a sum of two"
     NUMBER_FOR_NAME = 1.2, "a number where a name was written fits one configuration alone"

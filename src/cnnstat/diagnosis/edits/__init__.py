@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ..changes import Proposal, Situation
+from ..changes import OF_PARSER, Proposal, Situation
 from .assigned_layers import assigned_layers
 from .batches_in_views import batches_in_views
 from .calls import layers_not_created, lists_called, lists_of_arguments, missing_layers
@@ -80,7 +80,7 @@ def proposals_for(situation: Situation) -> list[Proposal]:
 def _kinds(situation: Situation) -> tuple[Kind, ...]:
     """Those that may apply: no other number mends a name that does not exist."""
     error = situation.failure.error
-    if error in _OF_PARSER:
+    if error in OF_PARSER:
         return (syntax_errors,) if situation.editable == "source" else ()
     if error in _OF_NAMES:
         return (*OF_CODE, *INSERTIONS, function_calls) if situation.editable == "source" else ()
@@ -88,7 +88,6 @@ def _kinds(situation: Situation) -> tuple[Kind, ...]:
     return (*kinds, *OF_INPUTS)
 
 
-_OF_PARSER = {"SyntaxError", "IndentationError", "TabError"}
 _OF_NAMES = {
     "NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "AttributeError",
     "NotImplementedError",

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 
 from ...trace.records import Module
 from ..changes import Change, Proposal, Situation
-from ..class_syntax import layer_class
+from ..class_syntax import layer_class, sizes_assigned
 from ..literals import plain
-from ..ranking import CHOSEN_SIZES, INPUT_SIZES
 from ..source_text import Replacement
-from ..syntax import Code, code_of, nodes
+from ..syntax import Code, code_of
 from ..weights import Features, Prior
 
-_SIZES = (CHOSEN_SIZES | INPUT_SIZES) - {"groups"}
 _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
 
 
@@ -28,16 +26,6 @@ def assigned_layers(situation: Situation) -> Iterator[Proposal]:
             for replacement in _replacements(situation, code, statement, target):
                 change = Change(replacements=(replacement,))
                 yield Proposal(change, Features(prior=Prior.ASSIGNED_LAYER))
-
-
-def sizes_assigned(code: Code) -> Iterator[tuple[ast.Assign, ast.Attribute]]:
-    """The statements that assign to a size of another object than `self`."""
-    for statement in nodes(code.tree, ast.Assign):
-        target = statement.targets[0]
-        if not isinstance(target, ast.Attribute) or target.attr not in _SIZES:
-            continue
-        if not (isinstance(target.value, ast.Name) and target.value.id == "self"):
-            yield statement, target
 
 
 def _replacements(

@@ -8,25 +8,18 @@ from collections.abc import Iterator
 from ...trace.records import Call
 from ..changes import Change, Proposal, Situation
 from ..failing_code import called_from
+from ..provenance import batches_as_rows
 from ..syntax import Code, arguments_of, name_of_called, nodes, parameters_of
 from ..weights import Features, Prior
-
-_VIEWS = {"view", "reshape"}
 
 
 def batches_in_views(situation: Situation) -> Iterator[Proposal]:
     """The batch in the place of a 1: `.view(1, x.size(0), -1)`."""
-    for call in situation.failure.trace.calls:
-        if call.type not in _VIEWS or not call.inputs or not call.outputs:
-            continue
-        before, after = call.inputs[0].shape, call.outputs[0].shape
-        batch = before[0] if before else 1
+    for call, batch in batches_as_rows(situation.failure):
         found = called_from(situation, call)
-        if batch in (1, *after) or after[:1] != (1,) or found is None:
+        if found is None or name_of_called(found[1]) != call.type:
             continue
         code, node = found
-        if name_of_called(node) not in _VIEWS:
-            continue
         for size in arguments_of(node):
             if isinstance(size, ast.Constant) and size.value == 1:
                 for text in _sizes(situation, code, node, call, batch):

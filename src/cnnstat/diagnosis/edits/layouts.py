@@ -32,23 +32,30 @@ def reshapes(situation: Situation) -> Iterator[Proposal]:
 
 
 def squeezes(situation: Situation) -> Iterator[Proposal]:
-    """`.flatten(1)` in the place of a `.squeeze()`, which removes a batch axis of 1 too."""
-    if not any(1 in spec.tensor.shape[:1] for spec in situation.failure.trace.inputs):
-        return
-    found = (found for file, text in situation.texts.items()
-             for found in _squeezes_in(code_of(file, text)))  # fmt: skip
-    for replacement in islice(found, _SQUEEZES):
-        yield Proposal(Change(replacements=(replacement,)), Features(prior=Prior.SQUEEZED_BATCH))
+    """Another call in the place of a `.squeeze()`, which removes a batch axis of 1 too.
+
+    `.flatten(1)` where the batch is the first axis; `.squeeze(0)` where it is the second.
+    """
+    shapes = [spec.tensor.shape for spec in situation.failure.trace.inputs]
+    is_first = any(shape[:1] == (1,) for shape in shapes)
+    is_second = any(shape[1:2] == (1,) and len(shape) == 3 for shape in shapes)
+    for with_first in [True] * is_first + [False] * is_second:
+        found = (found for file, text in situation.texts.items()
+                 for found in _squeezes_in(code_of(file, text), with_first))  # fmt: skip
+        for replacement in islice(found, _SQUEEZES):
+            change = Change(replacements=(replacement,))
+            yield Proposal(change, Features(prior=Prior.SQUEEZED_BATCH))
 
 
-def _squeezes_in(code: Code) -> Iterator[Replacement]:
+def _squeezes_in(code: Code, is_first: bool) -> Iterator[Replacement]:
+    name, axis = ("flatten", 1) if is_first else ("squeeze", 0)
     for call in nodes(code.tree, ast.Call):
         called, written = call.func, arguments_of(call)
         if not isinstance(called, ast.Attribute) or called.attr != "squeeze" or keywords_of(call):
             continue
         text = code.text_of(called)
         if text == code.named("torch.squeeze") and len(written) == 1:
-            flatten = text.removesuffix("squeeze") + "flatten"
-            yield code.replacement(call, f"{flatten}({code.text_of(written[0])}, 1)")
+            function = text.removesuffix("squeeze") + name
+            yield code.replacement(call, f"{function}({code.text_of(written[0])}, {axis})")
         elif not written:
-            yield code.replacement(call, text.removesuffix("squeeze") + "flatten(1)")
+            yield code.replacement(call, text.removesuffix("squeeze") + f"{name}({axis})")

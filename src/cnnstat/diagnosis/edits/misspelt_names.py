@@ -18,7 +18,7 @@ from ..changes import Change, Proposal, Situation
 from ..literals import Span
 from ..raised import Raised
 from ..source_text import Replacement, span_of
-from ..syntax import Code, code_of, keyword_name, nodes
+from ..syntax import Code, arguments_of, code_of, keyword_name, nodes
 from ..weights import Features, Prior
 
 _IMPORTS = {
@@ -130,7 +130,7 @@ def _same_attribute(
 def _functions(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:
     """`torch.relu(x)` for `self.relu(x)` of a layer that was never created."""
     function = re.sub(r"_?\d*$", "", name)
-    if function not in _ACTIVATIONS:
+    if function not in _ACTIVATIONS | _AXES.keys():
         return
     known = code.named(f"torch.{function}") if hasattr(torch, function) else None
     written = known or code.function(function)
@@ -141,8 +141,19 @@ def _functions(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:
         if attribute.end_lineno in _lines(frame) and _is_self(attribute.value):
             same = _same_attribute(code, attribute, attributes)
             replacements = [code.replacement(a, written) for a in same]
+            replacements += [r for a in same for r in _with_axis(code, a, function)]
             yield _proposal(Prior.FUNCTION_OF_LAYER, *replacements)
             return
+
+
+_AXES = {"softmax": "dim=1", "log_softmax": "dim=1", "flatten": "1"}
+"""Functions that need to know an axis, which the layer has by default or was created with."""
+
+
+def _with_axis(code: Code, attribute: ast.Attribute, function: str) -> Iterator[Replacement]:
+    call = code.parents[attribute]
+    if isinstance(call, ast.Call) and function in _AXES and len(arguments_of(call)) == 1:
+        yield code.inserted_behind(arguments_of(call)[0], f", {_AXES[function]}")
 
 
 def _without_self(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:

@@ -14,6 +14,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ...operators.joins import Cat
+from ...operators.registry import view_of
 from ...trace.records import Call, TensorSpec
 from ..changes import Change, Proposal, Situation
 from ..layer_sites import LayerSite, creating_calls, layer_sites
@@ -35,7 +37,10 @@ _NAMES = 3  # of one value
 def names_in_arguments(situation: Situation) -> Iterator[Proposal]:
     for call, expected, target in _sizes(situation):
         is_input = call.path == situation.failed_path
-        names = INPUT_AXES.get(call.module.base, ("",))[:1] if is_input else _WIDTHS  # type: ignore[union-attr]  # _sizes yields calls of modules
+        assert call.module is not None
+        names = INPUT_AXES.get(call.module.base, ("",))[:1] if is_input else _WIDTHS
+        if situation.mismatch.kind == "state":
+            names = ("hidden_size",)
         yield from _of_the_layer(situation, call, names, expected, target)
         yield from _of_calls_above(situation, call, expected, target)
 
@@ -122,7 +127,7 @@ def _texts(
         yield f"2 * {factor}", Prior.TWICE_A_NAME
     elif target % value == 0 and target // value <= _LARGEST_FACTOR:
         yield f"{factor} * {target // value}", Prior.MULTIPLE_OF_NAME
-    elif value % target == 0 and not _has_factor(node, value // target):
+    elif value % target == 0 and target > 1 and not _has_factor(node, value // target):
         yield f"{factor} // {value // target}", Prior.MULTIPLE_OF_NAME
     numbers = _numbers(site)
     for name in _names_with(numbers, target):
@@ -132,8 +137,19 @@ def _texts(
             yield f"2 * {name}", Prior.TWICE_A_NAME
     for name in _names_with(numbers, target - value):
         if name != written:
-            yield f"{written} + {name}", Prior.MULTIPLE_OF_NAME
+            is_joined = {value, target - value} <= _joined_widths(situation)
+            prior = Prior.WIDTHS_JOINED if is_joined else Prior.MULTIPLE_OF_NAME
+            yield f"{written} + {name}", prior
     yield str(target), Prior.NUMBER_FOR_NAME
+
+
+def _joined_widths(situation: Situation) -> set[int]:
+    """The widths of the tensors that were concatenated to the one that does not fit."""
+    operand = situation.mismatch.operand
+    provenance = Provenance(situation.failure, Places(Path.cwd(), {}))
+    op = None if operand is None else provenance.op_behind(operand)
+    view = None if op is None else view_of(op)
+    return {x.shape[view.dim] for x in view.tensors} if isinstance(view, Cat) else set()
 
 
 def _has_factor(node: ast.expr, divisor: int) -> bool:
@@ -171,8 +187,8 @@ def _of_calls_above(
     """Another name in the arguments of a call of the user's functions and classes."""
     calls = list(creating_calls(situation, call.path))[1 : _CALLS + 1]
     for place, (scope, text, node) in enumerate(calls, 1):
-        for argument in (*positional(node), *keywords_of(node).values()):
-            if not _has_names(argument) or value_of(argument, scope.numbers) != value:
+        for argument in _arguments(node):
+            if value_of(argument, scope.numbers) != value:
                 continue
             span = span_of(argument, scope.frame.file)
             for name in _names_with(scope.numbers, target):
@@ -182,6 +198,15 @@ def _of_calls_above(
             if target == 2 * value:
                 change = Change(replacements=(Replacement(span, f"2 * {piece(text, span)}"),))
                 yield Proposal(change, Features(prior=Prior.TWICE_A_NAME, further_back=place))
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    """Those with names; of `width if deep else 1` both values."""
+    for argument in (*positional(call), *keywords_of(call).values()):
+        if isinstance(argument, ast.IfExp) and _has_names(argument):
+            yield from (argument.body, argument.orelse)
+        elif _has_names(argument):
+            yield argument
 
 
 # Names and their values

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..changes import Change, Proposal, Situation
 from ..failing_code import failing_code
+from ..literals import plain
 from ..syntax import Code, arguments_of, is_simple
 from ..weights import Features, Prior
 
@@ -23,6 +24,12 @@ def recurrent_states(situation: Situation) -> Iterator[Proposal]:
     state, x, *states = written[1], *call.inputs
     if states and len(states[0].shape) == len(x.shape) - 1:
         yield _proposal(site.code, state, _with_axis(site.code, state))
+    layers = plain(call.module.settings["num_layers"])
+    has_two_directions = [bool(plain(m.settings.get("bidirectional", False)))
+                          for m in failure.trace.modules.values()]  # fmt: skip
+    is_of_two = states and states[0].shape[:1] == (2 * layers,) and any(has_two_directions)
+    if is_of_two and is_simple(state) and not plain(call.module.settings["bidirectional"]):
+        yield _proposal(site.code, state, _of_each(site.code, state, f"[:{layers}]"))
     if call.module.base == "LSTM" and len(states) == 1 and is_simple(state):
         text = site.code.text_of(state)
         yield _proposal(site.code, state, f"({text}, {text})")
@@ -37,7 +44,12 @@ def _proposal(code: Code, node: ast.expr, text: str) -> Proposal:
     return Proposal(change, Features(prior=Prior.STATES))
 
 
-def _with_axis(code: Code, state: ast.expr) -> str:
+def _of_each(code: Code, state: ast.expr, text: str) -> str:
+    """A text behind a state, or behind each of a pair."""
     if isinstance(state, ast.Tuple):
-        return f"({', '.join(_with_axis(code, item) for item in state.elts)})"
-    return code.wrapped(state, "", ".unsqueeze(0)").text
+        return f"({', '.join(_of_each(code, item, text) for item in state.elts)})"
+    return code.wrapped(state, "", text).text
+
+
+def _with_axis(code: Code, state: ast.expr) -> str:
+    return _of_each(code, state, ".unsqueeze(0)")

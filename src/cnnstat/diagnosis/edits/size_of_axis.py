@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from ..changes import Change, Proposal, Situation
-from ..failing_code import failing_code
+from ..failing_code import FailingCode, failing_code
 from ..source_text import Replacement
-from ..syntax import Code, arguments_of, code_of, nodes
+from ..syntax import Code, arguments_of, assigned_name, code_of, nodes
 from ..weights import Features, Prior
 
 
@@ -35,19 +35,50 @@ def _replacements(code: Code) -> Iterator[Replacement]:
 
 
 _AXES = 4
+_STEPS = 3  # from a tensor back to the names that its size is computed from
 
 
 def other_axes(situation: Situation) -> Iterator[Proposal]:
-    """`x.size(1)` for `x.size(0)` in an expression whose tensors do not go together."""
-    site = failing_code(situation)
-    if site is None or situation.mismatch.kind not in ("broadcast", "join"):
+    """`x.size(1)` for `x.size(0)` where tensors do not go together.
+
+    In the expression that fails, or in what computes a name in it, as a mask.
+    """
+    site, kind = failing_code(situation), situation.mismatch.kind
+    is_checked = kind == "other" and situation.failure.what == "shapes"
+    if site is None or not (kind in ("broadcast", "join") or is_checked):
         return
     for axis in _axes_read(site.node):
         for other in range(1, _AXES):  # the first is the batch
             if other != axis.value:
-                replacement = site.code.replacement(axis, str(other))
-                features = Features(prior=Prior.OTHER_AXIS)
-                yield Proposal(Change(replacements=(replacement,)), features)
+                yield _proposal(site.code.replacement(axis, str(other)))
+    for expression in _computing(site):
+        for axis in _axes_read(expression):
+            if axis.value == 0:
+                yield _proposal(site.code.replacement(axis, "1"))
+        for call in nodes(expression, ast.Call):
+            if getattr(call.func, "id", "") == "len" and len(arguments_of(call)) == 1:
+                text = f"{site.code.text_of(arguments_of(call)[0])}.size(1)"
+                yield _proposal(site.code.replacement(call, text))
+
+
+def _proposal(replacement: Replacement) -> Proposal:
+    return Proposal(Change(replacements=(replacement,)), Features(prior=Prior.OTHER_AXIS))
+
+
+def _computing(site: FailingCode) -> Iterator[ast.expr]:
+    """What is assigned, in the same function, to the names that the failing expression reads."""
+    waiting: list[tuple[ast.AST, int]] = [(site.node, 0)]
+    followed: set[ast.AST] = set()
+    last = site.code.statement(site.node).lineno
+    while waiting and site.function is not None:
+        node, steps = waiting.pop(0)
+        names = {name.id for name in nodes(node, ast.Name)}
+        for statement in nodes(site.function, ast.Assign):
+            is_read = assigned_name(statement) in names and statement.lineno < last
+            if is_read and statement not in followed and steps < _STEPS:
+                followed.add(statement)
+                yield statement.value
+                waiting.append((statement.value, steps + 1))
 
 
 def _axes_read(node: ast.AST) -> Iterator[ast.Constant]:

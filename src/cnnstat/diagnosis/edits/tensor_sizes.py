@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...results import Shape
-from ...trace.records import Call, Failure, Frame, Module, TensorSpec
+from ...trace.records import Call, Failure, Frame, TensorSpec
 from ..changes import Change, Proposal, Situation
 from ..creation import FACTORIES
 from ..literals import Literal, origin_of, plain
+from ..mismatch import state_shape
 from ..naming import Places
 from ..provenance import Provenance
 from ..source_text import Replacement, call_at, parsed, piece, positional, span_of
@@ -23,7 +24,6 @@ from ..syntax import keywords_of, parameters_of
 from ..weights import Features, Prior
 
 _OF_SIZES = FACTORIES - {"arange", "linspace"} | {"new_zeros", "new_empty"}
-_RECURRENT = {"RNN", "LSTM", "GRU"}
 _CELLS = {"RNNCell", "LSTMCell", "GRUCell"}
 
 
@@ -31,7 +31,7 @@ def states_of_recurrent_layers(situation: Situation) -> Iterator[Proposal]:
     """The sizes of initial states as the layer takes them."""
     failure = situation.failure
     call = failure.calls[-1] if failure.calls else None
-    target = None if call is None or call.module is None else _state_shape(call.module, call)
+    target = None if call is None or call.module is None else state_shape(call)
     if call is None or target is None:
         return
     provenance = Provenance(failure, Places(Path.cwd(), {}))
@@ -49,19 +49,6 @@ def states_of_recurrent_layers(situation: Situation) -> Iterator[Proposal]:
         is_number = not any(".size(" in r.text for r in replacements)
         prior = Prior.STATE_BY_NUMBER if is_number else Prior.STATE_BY_INPUT
         yield Proposal(change, Features(prior=prior))
-
-
-def _state_shape(module: Module, call: Call) -> Shape | None:
-    """Of the states of a recurrent layer on its input; None for any other layer."""
-    settings = {name: plain(value) for name, value in module.settings.items()}
-    x = call.inputs[0].shape if call.inputs else ()
-    if module.base in _CELLS:
-        return (*x[:-1], settings["hidden_size"])
-    if module.base not in _RECURRENT or len(x) not in (2, 3) or settings["proj_size"]:
-        return None
-    rows = settings["num_layers"] * (2 if settings["bidirectional"] else 1)
-    batch = () if len(x) == 2 else (x[0 if settings["batch_first"] else 1],)
-    return (rows, *batch, settings["hidden_size"])
 
 
 def _created_by(provenance: Provenance, state: TensorSpec) -> Call | None:
