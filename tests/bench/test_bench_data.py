@@ -179,3 +179,13 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "pictures" / "cats").mkdir(parents=True)
     with pytest.raises(ModelError, match="has no images to train on"):
         load_data(Protocol(data="folder:pictures"), (8, 8))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_image_is_named(workers: int, tmp_path: Path) -> None:
+    write_images(tmp_path / "pictures", {"blue": 6, "red": 6})
+    for number in range(6):
+        file = tmp_path / "pictures" / "red" / f"{number}.png"
+        file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(ModelError, match=r"pictures/red/\d.png cannot be read\n  \w*Error"):
+        cnnstat.measure("model.py:Net", data="folder:pictures", epochs=1, workers=workers)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import cnnstat
+from cnnstat.bench.fabric import ProcessLost, ended_by_torchrun, is_process_lost
 
 SMALL = """
 import os
@@ -32,6 +36,9 @@ example_input = (1, 1, 8, 8)
 """
 
 
+TEXTBOOK = ("--protocol", "textbook")
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -50,8 +57,10 @@ def two_processes(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    two_processes("small.py:Net", "--epochs", "2", "--batch-size", "64", "--output", "two")
-    one = cnnstat.measure("small.py:Net", epochs=2, batch_size=128, output="one")
+    two_processes(
+        "small.py:Net", *TEXTBOOK, "--epochs", "2", "--batch-size", "64", "--output", "two"
+    )
+    one = cnnstat.measure("small.py:Net", protocol="textbook", epochs=2, output="one")
 
     def losses(name: str) -> list[float]:
         lines = (tmp_path / name / "steps.jsonl").read_text().splitlines()
@@ -67,7 +76,7 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
 
 
 def test_memory_that_one_process_lacks_halves_the_batch_of_all() -> None:
-    done = two_processes("small.py:Greedy", "--minutes", "0.005", "--output", "run")
+    done = two_processes("small.py:Greedy", *TEXTBOOK, "--minutes", "0.005", "--output", "run")
     assert [line for line in done.stderr.splitlines() if line.startswith("note: batches")] == [
         "note: batches of 128 did not fit into memory: 64 are taken",
         "note: batches of 64 did not fit into memory: 32 are taken",
@@ -85,3 +94,25 @@ def test_the_largest_batch_is_that_of_each_process() -> None:
     assert "note: batches of 719 are the largest that fit" in done.stderr  # of 1,438 examples
     run = json.loads(Path("run/summary.json").read_text())["runs"][0]
     assert (run["batch_size"], run["steps"]) == (719, 1)
+
+
+def test_a_process_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gloo raises where another process was killed, and the signal that torchrun sends."""
+    reset = RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection "
+                         "reset by peer")  # fmt: skip
+    assert not is_process_lost(reset)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert is_process_lost(reset)
+    assert is_process_lost(torch.distributed.DistBackendError("NCCL error"))
+    assert not is_process_lost(RuntimeError("shapes"))
+
+    def wait_for_torchrun() -> None:
+        with ended_by_torchrun():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    with pytest.raises(ProcessLost, match="rank 0 of 2 cannot go on"):
+        wait_for_torchrun()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -232,7 +232,7 @@ class Batches:
                 yield split.images[chosen], split.labels[chosen]
         elif isinstance(split, Files):
             batches = [split.indices[part].tolist() for part in parts]
-            guarded = Guarded(split.dataset, split.name_of)
+            guarded = Guarded(split.dataset, split.name_of, is_user_code=False)
             loader = iter(_loader(guarded, batches, self.protocol.workers, device))
             for _ in parts:
                 images, labels = next_of(loader, self.data.name)

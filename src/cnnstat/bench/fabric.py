@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import torch
 
 from ..choices import PRECISIONS, TrainingDevice
-from ..errors import NotFound, UsageError
+from ..errors import CnnstatError, ModelError, NotFound, UsageError
 from .machine import import_extra
 from .results import Protocol
 
@@ -34,13 +36,52 @@ def launched(protocol: Protocol) -> Iterator[Any]:
         strategy="ddp" if is_distributed() else "auto",
         precision=PRECISIONS[protocol.precision].fabric,
     )  # fmt: skip
-    with matmul_precision(protocol.precision):
+    with matmul_precision(protocol.precision), ended_by_torchrun():
         fabric.launch()
         try:
             yield fabric
         finally:
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
+
+
+class ProcessLost(ModelError):
+    """Another process of the run ended, so that this one cannot go on."""
+
+
+def process_lost() -> ProcessLost:
+    return ProcessLost(
+        f"a process of the run was lost: rank {os.environ.get('RANK', '0')} of "
+        f"{os.environ.get('WORLD_SIZE', '1')} cannot go on without it",
+        "its own error, or torchrun's message, says which rank it was and why; exit code -9 is a "
+        "process that was killed, as when memory runs out",
+    )
+
+
+def is_process_lost(error: Exception) -> bool:
+    """Whether an exchange between processes failed, as it does when one of them ended."""
+    if not is_distributed() or isinstance(error, CnnstatError):
+        return False
+    # gloo, which exchanges between CPUs, raises a plain RuntimeError
+    is_gloo = isinstance(error, RuntimeError) and "gloo" in str(error)
+    return is_gloo or isinstance(error, torch.distributed.DistError)
+
+
+@contextmanager
+def ended_by_torchrun() -> Iterator[None]:
+    """Inside, SIGTERM raises ProcessLost: torchrun sends it when another process is lost."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise process_lost()
+
+    if not is_distributed() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def device_kind(device: TrainingDevice, precision: str) -> str:

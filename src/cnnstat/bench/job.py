@@ -84,7 +84,11 @@ def measure_models(
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None and is_first_process():
         folder.check_new()
-    return _run(job, sources, folder, watch or _ignore, resumed=False, fitted=fitted)
+    try:
+        return _run(job, sources, folder, watch or _ignore, resumed=False, fitted=fitted)
+    finally:
+        if folder is not None:
+            folder.lock.release()
 
 
 def _named(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -111,17 +115,28 @@ def resume_run(
     `models` and `settings` are the Python objects of a job that has some.
     """
     folder = RunFolder(Path(output))
+    if is_first_process():
+        folder.open()
+    try:
+        return _resumed(folder, models, settings or {}, watch or _ignore)
+    finally:
+        folder.lock.release()
+
+
+def _resumed(
+    folder: RunFolder, models: Sequence[Any], settings: Mapping[str, Any], watch: Watch
+) -> Benchmark:
     job = folder.job()
     named = {n: model for n, model in names_of(models).items() if not isinstance(model, str)}
-    _, values = _named(settings or {})
+    _, values = _named(settings)
     missing = [name for name in job.objects if name not in {**named, **values}]
     if missing:
         raise UsageError(
-            f"the run in {output} was of Python objects: {', '.join(job.objects)}",
+            f"the run in {folder.path} was of Python objects: {', '.join(job.objects)}",
             f"missing: {', '.join(missing)}",
-            hint=f"cnnstat.resume({str(output)!r}, model, data=…)",
+            hint=f"cnnstat.resume({str(folder.path)!r}, model, data=…)",
         )
-    return _run(job, Sources(named, **values), folder, watch or _ignore, resumed=True)
+    return _run(job, Sources(named, **values), folder, watch, resumed=True)
 
 
 def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:

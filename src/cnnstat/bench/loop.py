@@ -18,6 +18,7 @@ from ..errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, format_exceptio
 from ..tracing.places import raising_line
 from .batches import Batches
 from .clock import Laps, Mark
+from .fabric import is_process_lost, process_lost
 from .machine import is_out_of_memory
 from .objective import Objective
 from .schedule import Limit, Position, rate
@@ -125,6 +126,8 @@ def train(
 
 def _failed(error: Exception, place: str, examples: int) -> Exception:
     """The error of a model, or of its loss, while it is trained or tested on a batch."""
+    if is_process_lost(error):
+        return process_lost()
     if isinstance(error, (CnnstatError, *NOT_OF_THE_MODEL)) or is_out_of_memory(error):
         return error
     reason = [*raising_line(error), format_exception(error)]

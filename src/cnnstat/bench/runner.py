@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from ..errors import CnnstatError, ModelError
-from .fabric import is_distributed
+from .fabric import ProcessLost, is_distributed
 from .folder import Checkpoint, RunFolder
 from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
@@ -109,6 +109,10 @@ class Runner:
                 status = "interrupted"
             except DivergedError as error:
                 status, failure = "diverged", error
+            except ProcessLost as error:
+                if self.folder is not None and epochs:
+                    error.hint = f"torchrun … -m cnnstat bench --resume {self.folder.path}"
+                raise
         for note in throttled:
             self._note(note)
         return self._summary(session, steps, epochs, status), failure

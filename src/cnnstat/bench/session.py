@@ -12,7 +12,7 @@ from torch import nn
 
 from .batches import Batches, Part, Placement
 from .clock import clock_of
-from .fabric import is_distributed
+from .fabric import is_distributed, is_process_lost, process_lost
 from .layer_times import layer_times
 from .loop import Trainer, infer, train
 from .machine import is_out_of_memory, peak, reset_peak
@@ -162,7 +162,10 @@ class Session:
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
         if not is_distributed():
             return sums
-        total: torch.Tensor = self.fabric.all_reduce(sums, reduce_op="sum")
+        try:
+            total: torch.Tensor = self.fabric.all_reduce(sums, reduce_op="sum")
+        except Exception as error:
+            raise process_lost() if is_process_lost(error) else error from error
         return total
 
 

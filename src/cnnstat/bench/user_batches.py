@@ -152,9 +152,12 @@ class Unreadable:
 class Guarded:
     """A Dataset whose examples are `Unreadable` where reading them fails."""
 
-    def __init__(self, dataset: Any, name_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, dataset: Any, name_of: Callable[[int], str], is_user_code: bool = True
+    ) -> None:
         self.dataset = dataset
         self.name_of = name_of
+        self.is_user_code = is_user_code
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -163,7 +166,7 @@ class Guarded:
         try:
             return self.dataset[index]
         except Exception as error:  # the user's code, or a damaged file
-            place = raising_line(error)
+            place = raising_line(error) if self.is_user_code else []
             reason = format_exception(error)
             return Unreadable(self.name_of(index), "\n  ".join([*place, reason]))
 
