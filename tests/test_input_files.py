@@ -66,3 +66,15 @@ def test_a_file_larger_than_the_memory(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Path, "read_bytes", too_large)
     with pytest.raises(OSError, match="larger than the memory"):
         read_bytes(file)
+
+
+def test_a_python_file_that_is_no_source_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open("net.py", "wb") as file:
+        file.truncate(200 * 2**30)  # sparse: it takes no room
+    assert the_error(capsys, "net.py:Net").splitlines() == [
+        "error: net.py is too large for source code",
+        "  its size is 200 GiB, at most 16.0 MiB are read",
+    ]

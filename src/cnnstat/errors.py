@@ -105,6 +105,11 @@ def message_of(error: BaseException) -> str:
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an exception; the name of its class if it has none."""
+    return message_of(error) or type(error).__name__
+
+
 def format_exception(error: BaseException) -> str:
     """`TypeError: the first line of its text`, or the name alone."""
     lines = message_of(error).splitlines()

@@ -113,6 +113,11 @@ NOT_MENDED = [  # (what stands in the network, instead, a part of the explanatio
     ("F.relu(self.fc_one(x))", "self.fc_one(x)[", "was never closed"),
     ("from torch import nn", "from torch import nn\nimport no_such_library_at_all",
      "no_such_library_at_all is not installed"),
+    ("from torch import nn", "from torch import nn\nraise RuntimeError('\\n')",
+     "the model raises RuntimeError, without a message"),
+    ("super().__init__()", "super().__init__()\n        raise ValueError",
+     "the model raises ValueError, without a message"),
+    ("x = F.relu(self.fc_one(x))", "raise IndexError", "the model raises IndexError, without a"),
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
-from ..errors import ModelError, NotFound, OutputError
+from ..errors import ModelError, NotFound, OutputError, text_of
 from ..render import report_of
 from ..render.blocks import Curves
 from ..render.figures import svg
@@ -229,7 +229,7 @@ def _json(record: Record) -> bytes:
 
 
 def _unwritable(file: Path, error: Exception, run: Path | None = None) -> OutputError:
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    reason = getattr(error, "strerror", None) or text_of(error).splitlines()[0]
     rest = ["what was measured until then is kept"] if run else []
     return OutputError(
         f"cannot write {file}", reason, *rest, hint=f"cnnstat bench --resume {run}" if run else None

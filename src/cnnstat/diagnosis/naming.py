@@ -26,7 +26,7 @@ def counted(count: int | None, unit: str) -> str:
 def first_line(failure: Failure) -> str:
     """Of the exception's message, with its class where the model raised it."""
     line = failure.reason.splitlines()[0]
-    if failure.error in ("AssertionError", "TypeError") and line == failure.error:
+    if line == failure.error:  # an exception without a text
         return line
     message = re.sub(r"\s*\(.*?at::.*?\)", "", line)  # without C++ signatures
     return f"{failure.error}: {message}" if failure.in_model else message
@@ -35,6 +35,8 @@ def first_line(failure: Failure) -> str:
 def message(failure: Failure) -> str:
     """The first line of the exception's message, and whose it is."""
     line = first_line(failure).partition(_SIGNATURES)[0]
+    if line == failure.error and failure.in_model:
+        return f"the model raises {line}, without a message"
     if failure.error in _OF_PYTHON:
         return line if line.startswith(failure.error) else f"{failure.error}: {line}"
     if failure.error == ModelError.__name__ and not failure.in_model:

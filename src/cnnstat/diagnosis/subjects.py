@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from ..choices import Mode
-from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, message_of
+from ..errors import NOT_OF_THE_MODEL, LaneError, ModelError, text_of
 from ..models.construction import construct
 from ..models.loaded import Loaded
 from ..models.model_inputs import default_inputs
@@ -185,7 +185,7 @@ class Subject:
         empty = Trace(self.loaded.spec, self.mode, "meta", (), 0, (), (), {}, ())
         frames, file = frames_of(error)
         in_model = is_model_source(file)
-        return Failure(empty, (), None, type(error).__name__, message_of(error), frames, in_model,
+        return Failure(empty, (), None, type(error).__name__, text_of(error), frames, in_model,
                        "model", local_integers(error), about=about(error))  # fmt: skip
 
 

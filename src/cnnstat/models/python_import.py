@@ -23,6 +23,7 @@ from ..fast_meta import import_rules
 from ..tracing.places import marked_line, shown_path
 from ..tracing.process.global_state import preserve_rng_state
 from ..tracing.process.isolation import at_the_end
+from ..units import format_bytes
 from . import torchvision_import as vision_operators
 from .import_path import on_sys_path
 from .model_sources import SOURCES
@@ -110,6 +111,9 @@ def _import(place: str) -> ModuleType:
         return importlib.import_module(place)
 
 
+_LARGEST = 16 * 2**20  # bytes of a file of code; the largest in torch is 1.3 MiB
+
+
 def _import_file(path: Path) -> ModuleType:
     """Import a file, its folder being on `sys.path`.
 
@@ -117,9 +121,16 @@ def _import_file(path: Path) -> ModuleType:
 
     Raises:
         NotFound: there is no such file.
+        ModelError: it is too large for source code.
         BaseException: whatever its code raises.
     """
     check_exists(path)
+    size = os.path.getsize(path)
+    if size > _LARGEST:
+        raise ModelError(
+            f"{path} is too large for source code",
+            f"its size is {format_bytes(size)}, at most {format_bytes(_LARGEST)} are read",
+        )
     levels = _levels_of_relative_imports(path)
     return _import_member(path.resolve(), levels) if levels else _import_script(path)
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import CnnstatError, ModelError
+from ...errors import CnnstatError, ModelError, text_of
 from ...input_files import read_bytes
 from ...inputs import InputSpec
 from ...trace.records import Trace
@@ -83,7 +83,7 @@ def _defect(model: Any) -> str | None:
     try:
         checker.check_model(model)
     except Exception as error:  # ValidationError, or any exception of its C++ code
-        return str(error).strip().splitlines()[0]
+        return text_of(error).splitlines()[0]
     return None
 
 

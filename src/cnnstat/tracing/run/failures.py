@@ -17,6 +17,7 @@ from ...errors import (
     ShapeError,
     format_exception,
     message_of,
+    text_of,
 )
 from ...inputs import InputSpec, format_shape
 from ...operators.convolution import in_channels
@@ -122,7 +123,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
         tuple(call.index for call in recorder.failed_calls),
         op,
         type(cause).__name__,
-        message_of(cause) or type(cause).__name__,
+        text_of(cause),
         frames,
         is_model_source(raised_in) or isinstance(cause, AssertionError),  # torch._assert
         error.unfit,
@@ -136,7 +137,7 @@ def failure_of(error: ModelError, recorder: Recorder, trace: Trace) -> Failure:
 
 def about(error: BaseException) -> About:
     """What an exception is about, by its text: Python and torch offer nothing else."""
-    text = message_of(error) or type(error).__name__
+    text = text_of(error)
     found = About.NOTHING
     if isinstance(error, TypeError):
         for flag, words in _OF_A_CALL.items():
@@ -262,4 +263,4 @@ _BY_TORCHSCRIPT = "failed in the TorchScript interpreter"  # what failed is in t
 def _first_line(error: BaseException) -> str:
     if type(error) is RuntimeError and _BY_TORCHSCRIPT in str(error):
         return str(error).strip().splitlines()[-1]
-    return (message_of(error) or type(error).__name__).splitlines()[0]
+    return text_of(error).splitlines()[0]
