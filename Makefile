@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check reports schema clean
+.PHONY: demo test check reports torchvision clean
 
 demo: $(STAMP)
 	$(BIN)/cnnstat compare nin alexnet
@@ -28,6 +28,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torchvision,timm,transformers,onnx,bench]'
 	touch $@
+	@$(MAKE) --no-print-directory torchvision
+
+# PyPI's torchvision needs PyPI's torch; where another torch is installed, it cannot be imported.
+torchvision:
+	@$(BIN)/python -c 'import torchvision' 2>/dev/null || printf '%s\n' \
+	  "note: import torchvision fails in $(VENV): its wheel was built for another torch" \
+	  "  cnnstat runs its models all the same; for your own code, install torch and torchvision" \
+	  "  from one index: https://pytorch.org/get-started"
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_make_demo_is_the_comparison(capsys) -> None:
     (recipe,) = re.findall(r"^demo:.*\n\t\$\(BIN\)/cnnstat (.*)$", makefile, flags=re.MULTILINE)
     assert run(recipe.split()) == 0
     assert "58,299,082" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("status", "says"), [(0, ""), (1, "note: import torchvision fails in ")])
+def test_make_reports_a_torchvision_for_another_torch(status: int, says: str, tmp_path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\nexit {status}\n")
+    python.chmod(0o755)
+    command = ["make", "torchvision", f"VENV={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.partition(str(tmp_path))[0] == says
 
 
 def test_ci_calls_make_test() -> None:
