@@ -179,6 +179,52 @@ def test_on_the_cpu_the_values_decide():
     assert "as these values gave them" in str(analysis)
 
 
+def _rows(x):  # small whole numbers of the first column
+    return (3 * x[:, 0]).abs().long()
+
+
+BY_VALUES = {  # each gives rows for a Linear(8, 8): x is 16×8
+    "unique": lambda x: torch.unique(x.round(), dim=0),
+    "consecutive": lambda x: torch.unique_consecutive(x.round(), dim=0),
+    "counts": lambda x: x[: torch.unique(_rows(x), return_counts=True)[1].shape[0]],
+    "repeated": lambda x: x.repeat_interleave(_rows(x), dim=0),
+    "bins": lambda x: torch.bincount(_rows(x)).float()[:, None].expand(-1, 8),
+}
+BY_SHAPES = {
+    "unique numbers": lambda x: x[torch.unique(torch.arange(16) // 2)],
+    "an index for each row": lambda x: x[torch.unique(_rows(x), return_inverse=True)[1]],
+    "each row twice": lambda x: x.repeat_interleave(2, dim=0),
+    "row i i times": lambda x: x.repeat_interleave(torch.arange(16), dim=0),
+    "enough bins": lambda x: torch.bincount(_rows(x), minlength=99).float()[:, None].expand(-1, 8),
+    "pairs, on the CPU": lambda x: x[torch.combinations(torch.arange(16))[:, 0]],
+}
+
+
+class Rows(nn.Module):
+    def __init__(self, choose):
+        super().__init__()
+        self.choose, self.linear = choose, nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.linear(self.choose(x))
+
+
+@pytest.mark.parametrize("name", BY_VALUES)
+def test_sizes_that_follow_from_values_are_not_exact(name):
+    analysis = cnnstat.analyze(Rows(BY_VALUES[name]), (16, 8))
+    assert not analysis.totals.exact or name == "counts"  # a slice of x, by a number that was read
+    assert "depend on values" in str(analysis)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), list(zip(BY_SHAPES, [8, 16, 32, 120, 99, 120], strict=True))
+)
+def test_sizes_that_follow_from_shapes_are_exact(name, rows):
+    lane = "cpu" if "CPU" in name else None
+    totals = cnnstat.analyze(Rows(BY_SHAPES[name]), (16, 8), lane=lane).totals
+    assert (totals.macs, totals.exact) == (rows * 64, True)
+
+
 def test_values_that_are_given_are_used_on_the_cpu():
     class Count(nn.Module):
         def forward(self, x):

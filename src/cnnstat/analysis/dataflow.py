@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from ..operators.registry import Trait, cost_of, traits_of, view_of
+from ..operators.registry import cost_of, view_of
 from ..operators.sequences import Recurrent
+from ..operators.value_origins import Origins
+from ..operators.value_sizes import deciding, is_largest, sized
 from ..trace.records import Op, Trace
 from .results import Bounded, BoundedPart
 
@@ -81,7 +83,8 @@ def bounded_by(trace: Trace) -> Bounded | None:
     fixed = 0
     macs: Counter[int] = Counter()
     calls: dict[int, list[str]] = {}
-    for op in trace.ops:
+    origins = Origins(trace)
+    for index, op in enumerate(trace.ops):
         cost = cost_of(op)
         amount = cost.macs if cost is not None else 0
         if any(tensor.value in behind for tensor in op.inputs):
@@ -92,9 +95,9 @@ def bounded_by(trace: Trace) -> Bounded | None:
                 calls.setdefault(rows, []).append(trace.calls[op.call].path)
         else:
             fixed += amount
-        if _has_size_by_value(op):
+        if _has_size_by_value(op, index, trace, origins):
             ops[op.name] += 1
-            behind.update(tensor.value for tensor in op.outputs)
+            behind.update(tensor.value for tensor in sized(op))
     if not ops:
         return None
     parts = tuple(
@@ -104,10 +107,13 @@ def bounded_by(trace: Trace) -> Bounded | None:
     return Bounded(ops=dict(ops), fixed_macs=fixed, parts=parts)
 
 
-def _has_size_by_value(op: Op) -> bool:
-    if op.name == "aten.index":  # x[mask]
-        return any(tensor.dtype in ("bool", "uint8") for tensor in op.inputs[1:])
-    return Trait.VALUE_SIZED in traits_of(op.name)
+def _has_size_by_value(op: Op, index: int, trace: Trace, origins: Origins) -> bool:
+    operands = deciding(op)
+    if not operands:
+        return False
+    if trace.lane != "cpu" and is_largest(op):
+        return True
+    return origins.of(operands, index) is not None  # else the values follow from shapes alone
 
 
 def common_path(paths: list[str]) -> str:

@@ -101,14 +101,15 @@ _SEARCH = "search and sort: comparisons, whose number depends on the values"
 free(
     _SEARCH,
     "aten.sort", "aten.argsort", "aten.topk", "aten.kthvalue", "aten.median", "aten.nanmedian",
-    "aten.mode", "aten.unique_dim", "aten._unique", "aten._unique2", "aten.unique_consecutive",
-    "aten.unique_dim_consecutive", "aten.searchsorted", "aten.bucketize", "aten.nonzero_static",
-    "aten.isin", "aten.equal",
+    "aten.mode", "aten.searchsorted", "aten.bucketize", "aten.nonzero_static", "aten.isin",
+    "aten.equal",
     traits=Trait.SEARCHES,
 )  # fmt: skip
 free(
     _SEARCH,
-    "aten.nonzero", "torchvision.nms", "aten._to_sparse", "aten._to_sparse_csr",
+    "aten.unique_dim", "aten._unique", "aten._unique2", "aten.unique_consecutive",
+    "aten.unique_dim_consecutive", "aten.nonzero", "torchvision.nms", "aten._to_sparse",
+    "aten._to_sparse_csr",
     "aten._to_sparse_csc", "aten._to_sparse_bsr", "aten._to_sparse_bsc",
     traits=Trait.SEARCHES | Trait.VALUE_SIZED,
 )  # fmt: skip

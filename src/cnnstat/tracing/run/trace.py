@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ...errors import NOT_OF_THE_MODEL, LaneError, ModelError, format_exception, hides_interrupt
+from ...operators.value_origins import NEED_DATA
 from ...run_config import DEFAULT, RunConfig
 from ...trace.records import Backward, Parameter, Trace, TracedInput
 from ..meta_device.memory_formats import composite_layouts
@@ -29,7 +30,6 @@ from ..structure.modules import (
     set_training,
 )
 from ..user_code.created_modules import parameter_records, path_in, with_created
-from ..user_code.value_origins import NEED_DATA
 from ..user_code.value_reads import ValueReads
 from .copies import split_by, substitutes_in
 from .dispatch import Operators

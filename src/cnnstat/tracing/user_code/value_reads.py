@@ -4,7 +4,7 @@ A size or a branch may depend on a value: `int(x.mean())`, `if x.sum() > 0`, `ra
 values of a run are made up where the user passes shapes only, so the figures are certain only if
 they are the same for other values: `value_effects.py` measures that. Reads of values that follow
 from shapes alone (`torch.tensor(x.shape)[1].item()`) are the same for every input
-(`value_origins.py`) and need no second run.
+(`operators/value_origins.py`) and need no second run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ...errors import ModelError
+from ...operators.value_origins import Origins
 from ...trace.records import TensorSpec, Trace, ValueRead
 from ..places import innermost_frame
 from ..recording.recorder import Recorder
 from .generators import GENERATORS, Draws, python_generators, same_state, seed_generator
-from .value_origins import Origins
 
 
 class Site(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...operators.registry import Trait, is_in_place, traits_of, view_of
-from ...trace.records import Op, TensorSpec, Trace
+from ..trace.records import Op, TensorSpec, Trace
+from .registry import Trait, is_in_place, traits_of, view_of
 
 INPUT, PARAMETERS, TORCH = "the input", "the parameters", "torch's random numbers"
 NEED_DATA = {INPUT, PARAMETERS}
