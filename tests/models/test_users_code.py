@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,23 @@ class Pruned(Base):
         assert int(self.linear.weight_mask.sum()) == 8
 
 
+class Assigned(Base):
+    def begin(self):
+        self.linear.weight.data = torch.from_numpy(np.eye(4)).float()
+        self.linear.bias.data, self.other = torch.linspace(0, 1, 4), None
+
+
+class AssignedAndRead(Base):
+    def begin(self):
+        self.linear.weight.data = torch.from_numpy(np.eye(4)).float()
+        assert self.linear.weight.sum().item() == 4
+
+
+class Loaded(Base):
+    def begin(self):
+        self.load_state_dict({"linear.weight": torch.eye(4)}, strict=False)
+
+
 class Wrong(Base):
     def begin(self):
         self.linear.weight.mean().item()
@@ -85,6 +103,9 @@ def quantized():
     ("name", "params", "macs"),
     [
         ("Numpy", 20, 2 * 16),
+        ("Assigned", 20, 2 * 16),
+        ("AssignedAndRead", 20, 2 * 16),
+        ("Loaded", 20, 2 * 16),
         ("Item", 20 + 10, 2 * 16 + 2 * 8),
         ("Factorized", 20, 2 * 16),
         ("Pruned", 20, 2 * 16),
@@ -101,6 +122,13 @@ def test_constructors_that_need_values(
     assert macs in (None, analysis.totals.macs)
     if name != "quantized":
         assert analysis.lane == "meta"
+
+
+def test_torch_does_not_warn_that_values_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "values.py").write_text(VALUES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert cnnstat.analyze(f"{tmp_path}/values.py:Loaded", (2, 4)).totals.params == 20
 
 
 def test_a_constructor_that_fails_with_values_too(tmp_path: Path) -> None:

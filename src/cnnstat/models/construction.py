@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -68,6 +69,8 @@ class WithoutInitialization(TorchFunctionMode):
         if getattr(func, "__module__", "") == "torch.nn.init":
             _observe(None)
             return args[0] if args else kwargs["tensor"]
+        if _sets_data(func):
+            args = _with_meta_data(args)
         return func(*args, **kwargs)
 
 
@@ -122,6 +125,8 @@ class WithoutData(TorchFunctionMode):
         elif getattr(func, "__name__", "") in _FILLS and _fills_meta(args):
             _observe(func, args)
             return args[0]
+        elif _sets_data(func):
+            args = _with_meta_data(args)
         try:
             result = func(*args, **kwargs)
             if getattr(func, "__name__", "").startswith(_DRAWING):
@@ -147,6 +152,21 @@ def _fills_meta(args: Any) -> bool:
     )
 
 
+def _sets_data(func: Any) -> bool:
+    """Whether it is the assignment `parameter.data = values`."""
+    return getattr(func, "__self__", None) is _DATA and func.__name__ == "__set__"
+
+
+_DATA: Any = vars(torch._C.TensorBase)["data"]
+
+
+def _with_meta_data(args: Any) -> Any:
+    """The arguments of that assignment; what a parameter on `meta` gets is on `meta` too."""
+    parameter, values = args
+    moves = parameter.is_meta and isinstance(values, Tensor) and not values.is_meta
+    return (parameter, values.to("meta")) if moves else args
+
+
 @contextmanager
 def _parameters_to_meta() -> Iterator[None]:
     """Create tensors on the CPU, and move each to `meta` when it is registered as a parameter."""
@@ -158,7 +178,7 @@ def _parameters_to_meta() -> Iterator[None]:
 
     hook = register_module_parameter_registration_hook(to_meta)
     try:
-        with WithoutInitialization():
+        with WithoutInitialization(), _values_ignored():
             yield
     finally:
         hook.remove()
@@ -167,7 +187,16 @@ def _parameters_to_meta() -> Iterator[None]:
 @contextmanager
 def _without_data() -> Iterator[None]:
     mode = WithoutData()
-    with preserve_rng_state(lambda: mode.has_drawn), gc_paused(), kernels_active(), mode:
+    drawn = preserve_rng_state(lambda: mode.has_drawn)
+    with drawn, gc_paused(), kernels_active(), _values_ignored(), mode:
+        yield
+
+
+@contextmanager
+def _values_ignored() -> Iterator[None]:
+    """torch warns that a state dict changes no parameter on `meta`; its values are not needed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*copying from a non-meta parameter in the checkpoint")
         yield
 
 
