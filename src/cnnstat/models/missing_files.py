@@ -5,6 +5,7 @@ Nothing here imports torch or runs code of the user.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ def no_file(path: Path, name: str = "", what: str = "") -> NotFound:
 
     `what` is how it is called; by default "file" and the path.
     """
+    if in_circle(path):
+        return NotFound(f"{path} leads to no file: symbolic links form a circle")
     message = f"there is no {what or f'file {path}'}"
     folder = path.parent
     if not os.path.isdir(folder):  # unlike Path.is_dir, it answers for names of any length
@@ -60,6 +63,16 @@ def no_file(path: Path, name: str = "", what: str = "") -> NotFound:
                        "ONNX file and no .pt2")  # fmt: skip
     best = [*named, *likely, *near, *here, _EXAMPLE][0]
     return NotFound(message, *details, hint=f"cnnstat shapes {best}")
+
+
+def in_circle(path: Path) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    except ValueError:  # a null byte
+        pass
+    return False
 
 
 def _shown(folder: Path) -> str:

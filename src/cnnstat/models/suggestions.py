@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import errno
 import importlib
 import io
 import keyword
@@ -18,7 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..errors import NotFound, closest
-from .missing_files import no_file
+from .missing_files import in_circle, no_file
 
 _MAX_SUGGESTIONS = 8
 _SHORTEST = 2  # letters; most names are close to one so short
@@ -28,22 +27,10 @@ def check_exists(path: Path) -> None:
     """Raise NotFound unless the file exists, with what is there."""
     if os.path.isfile(path):  # unlike Path.is_file, it answers for names of any length
         return
-    if _in_circle(path):
-        raise NotFound(f"{path} leads to no file: symbolic links form a circle")
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not in_circle(path):
         is_link = os.path.islink(path) and not os.path.exists(path)
         raise NotFound(f"{path} is {'a link that leads to no' if is_link else 'no regular'} file")
     raise no_file(path)
-
-
-def _in_circle(path: Path) -> bool:
-    try:
-        os.stat(path)
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    except ValueError:  # a null byte
-        pass
-    return False
 
 
 _OF_NOTEBOOKS = {"get_ipython", "display"}
