@@ -563,3 +563,32 @@ def test_nothing_to_train():
     with pytest.raises(cnnstat.ModelError, match="nothing to train"):
         cnnstat.memory(model, (2, 4))
     assert cnnstat.memory(model, (2, 4), inference=True).optimizer is None
+
+
+class Collects(nn.Module):
+    """Writes each state into a table that it creates on the CPU, through a view of it."""
+
+    def __init__(self, write):
+        super().__init__()
+        self.cell, self.head, self.write = nn.LSTMCell(8, 16), nn.Linear(16, 4), write
+
+    def forward(self, x):
+        table = torch.zeros(x.shape[0], x.shape[1], 16)
+        h, c = torch.zeros(len(x), 16), torch.zeros(len(x), 16)
+        for step in range(x.shape[1]):
+            h, c = self.cell(x[:, step], (h, c))
+            self.write(table, step, h)
+        return self.head(table).mean(1)
+
+
+@pytest.mark.parametrize("write", [
+    lambda table, step, h: table[:, step].copy_(h),
+    lambda table, step, h: table.narrow(1, step, 1).add_(h[:, None]),
+    lambda table, step, h: table.__setitem__((slice(None), step), h),
+], ids=["copied", "added", "assigned"])  # fmt: skip
+def test_a_table_on_the_cpu_that_is_written_through_a_view(write):
+    predicted = cnnstat.memory(Collects(write), (4, 6, 8), device="cpu")
+    target = torch.zeros(4, dtype=torch.int64)
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    real = training_peak(Collects(write), torch.rand(4, 6, 8), target, sgd)
+    assert predicted.peak_bytes == real.peak

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import overload
 
 import torch
@@ -112,10 +113,12 @@ class _Prediction:
 
     def _steps(self, loaded: Loaded) -> tuple[Step, Step]:
         """The first step and a repeated one; at inference they are the same."""
-        model = meta_copy(loaded.model)  # a run may change the model
         try:
-            steps = trace_step(model, loaded.inputs, loaded.named_inputs, self.options)
+            steps = self._traced(loaded, self.options)
         except LaneError as error:
+            with suppress(ModelError):
+                steps = self._traced(loaded, replace(self.options, without_constants=True))
+                return steps[0], steps[-1]
             raise ModelError(
                 f"the memory of {loaded.spec} cannot be followed: {error.message}",
                 *error.details,
@@ -123,6 +126,10 @@ class _Prediction:
                 hint="cnnstat shapes, which may run it for real and tells its peak at inference",
             ) from error
         return steps[0], steps[-1]
+
+    def _traced(self, loaded: Loaded, options: StepOptions) -> tuple[Step, ...]:
+        model = meta_copy(loaded.model)  # a run may change the model
+        return trace_step(model, loaded.inputs, loaded.named_inputs, options)
 
     def _fit(
         self, loaded: Loaded, batch: int | None, peak_bytes: int, limit: int, device: str | None

@@ -27,12 +27,13 @@ def lay_out(name: str, args: Any, kwargs: Any, result: Any) -> None:
     rule = _RULES.get(name)
     if rule is None:
         return
-    out = result[0] if isinstance(result, list | tuple) else result
-    if not isinstance(out, Tensor) or 0 in map(_number, out.shape):
-        return
-    strides = rule(args, kwargs, out)
-    if strides is not None and tuple(strides) != out.stride():
-        _restride(out, strides)
+    results = result if isinstance(result, list | tuple) else (result,)
+    for out in results[: _SEVERAL.get(name, 1)]:
+        if not isinstance(out, Tensor) or 0 in map(_number, out.shape):
+            continue
+        strides = rule(args, kwargs, out)
+        if strides is not None and tuple(strides) != out.stride():
+            _restride(out, strides)
 
 
 _COMPOSITE = ("scaled_dot_product_attention", "one_hot")
@@ -110,8 +111,14 @@ def _as_attention(args: Any, kwargs: Any, out: Tensor) -> Strides | None:
 def _as_convolution(args: Any, kwargs: Any, out: Tensor) -> Strides:
     """Channels-last if the input or the weight is; (N, C, L) is made contiguous before."""
     x, weight = args[:2]
-    is_last = is_channels_last(x.shape, x.stride()) or is_channels_last(*_as_image(weight))
+    is_last = is_channels_last(*_as_image(weight)) or (
+        (x.dim() != 3 or _is_contiguous(x)) and is_channels_last(*_as_image(x))
+    )
     return _strides(out.shape, is_last)
+
+
+def _as_gradient_of_convolution(args: Any, kwargs: Any, out: Tensor) -> Strides:
+    return _as_convolution(args[1:], kwargs, out)
 
 
 def _as_suggested(args: Any, kwargs: Any, out: Tensor) -> Strides:
@@ -177,6 +184,7 @@ def _as_inverse_transform(args: Any, kwargs: Any, out: Tensor) -> Strides:
 
 _RULES: dict[str, Callable[[Any, Any, Tensor], Strides | None]] = {
     "aten.convolution": _as_convolution,
+    "aten.convolution_backward": _as_gradient_of_convolution,
     "aten.roll": _as_rolled,
     "aten.scaled_dot_product_attention": _as_attention,
     **dict.fromkeys(
@@ -204,13 +212,18 @@ _RULES: dict[str, Callable[[Any, Any, Tensor], Strides | None]] = {
         _as_elementwise,
     ),
     "aten.binary_cross_entropy_backward": _as_second,
+    "aten.log_sigmoid_backward": _as_first,
     **dict.fromkeys(
         ("aten.reflection_pad2d_backward", "aten.reflection_pad3d_backward",
-         "aten.replication_pad2d_backward", "aten.replication_pad3d_backward"),
+         "aten.replication_pad2d_backward", "aten.replication_pad3d_backward",
+         "aten.native_batch_norm_backward"),
         _as_suggested_by_second,
     ),
     "aten._fft_c2r": _as_inverse_transform,
 }  # fmt: skip
+
+_SEVERAL = {"aten.convolution_backward": 2}
+"""How many of the results the rule is for, where it is not the first alone."""
 
 
 # Strides
@@ -235,6 +248,16 @@ def _as_image(weight: Tensor) -> tuple[Sequence[Any], Sequence[Any]]:
     if len(sizes) != 3:
         return sizes, strides
     return (*sizes[:2], 1, sizes[2]), (*strides[:2], sizes[2] * strides[2], strides[2])
+
+
+def _is_contiguous(tensor: Tensor) -> bool:
+    """As torch decides it, without a condition on symbolic sizes."""
+    step = 1
+    for size, stride in zip(reversed(_sizes(tensor)), reversed(tensor.stride()), strict=True):
+        if size != 1 and _number(stride) != step:
+            return False
+        step *= size
+    return True
 
 
 def _strides(sizes: Sequence[Any], channels_last: bool) -> Strides:

@@ -64,6 +64,8 @@ class StepOptions:
         ddp: whether the step is that of one rank of DistributedDataParallel.
         fsdp: how the model is sharded, for the step of one rank.
         accumulated: whether to add to the gradients of earlier batches.
+        without_constants: whether what forward creates has no values either, as what it is created
+            for: a gradient cannot pass from the parameters to a tensor on the CPU.
     """
 
     mode: Mode
@@ -75,6 +77,7 @@ class StepOptions:
     ddp: bool = False
     fsdp: Sharding | None = None
     accumulated: bool = False
+    without_constants: bool = False
 
 
 def trace_step(
@@ -236,6 +239,7 @@ class _Subject:
                 torch.set_grad_enabled(training),
                 META.context(),
                 saved_on_host(self.options.device),
+                torch.device("meta") if self.options.without_constants else nullcontext(),
                 self.autocast.registered() if self.autocast else nullcontext(),
                 forms_of(self.options.device) as forms,
                 recording(recorder, operators, substitutes_in(self.model)),
