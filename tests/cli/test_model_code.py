@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,41 @@ def test_messages_of_torch_name_the_type_of_the_user(tmp_path: Path, capsys) -> 
     printed = capsys.readouterr().err
     assert "float" in printed
     assert "Tracked" not in printed
+
+
+INTERRUPTED = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Finder(MetaPathFinder):
+    # Ctrl-C at the import of a module
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                if not {swallowed}:  # as the C code of torch does, which imports numpy
+                    raise
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["cnnstat", "shapes", "lenet"]
+from cnnstat.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "swallowed", "statuses"),
+    [
+        ("typer", False, (-2,)),  # the signal itself, which a shell reports as 130
+        ("torch.nn", False, (130,)),
+        ("torch.nn", True, (130,)),
+        ("cnnstat.tracing", False, (130,)),
+    ],
+)
+def test_ctrl_c_during_the_imports(module: str, swallowed: bool, statuses: tuple[int, ...]) -> None:
+    code = INTERRUPTED.format(module=module, swallowed=swallowed)
+    process = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
+    assert process.returncode in statuses
+    assert (process.stdout, process.stderr) == ("", "")

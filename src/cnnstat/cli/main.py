@@ -32,7 +32,7 @@ from . import (
 )
 from .completion import join_words_of_bash
 from .first_words import in_words_of_cnnstat
-from .model_code import prepare_process
+from .model_code import leave, prepare_process
 from .pager import use_pager
 from .terminal import echo, echo_error, echo_note, prepare_streams
 from .usage import EXAMPLE, ClickError, usage_error
@@ -105,6 +105,7 @@ def run(arguments: list[str]) -> int:
             return 0  # typer sets this for a reader that left early, as `head` does
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except (KeyboardInterrupt, typer.Abort):
+        leave()
         return 130
     except CnnstatError as error:
         return _report(error, debug)

@@ -9,9 +9,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
-from ..errors import ModelError, format_exception
+from ..errors import ModelError, format_exception, hides_interrupt
 from .terminal import echo_note
 
 _STDOUT, _STDERR = 1, 2
@@ -37,15 +37,44 @@ def _report(failure: Any) -> None:
             echo_note(f"outside of the run, code fails with {reason}")
 
 
-def _interrupt(*_: object) -> NoReturn:
+def _interrupt(*_: object) -> None:
     global _interrupts
     _interrupts += 1
     if _interrupts > _MOST_INTERRUPTS:
         os._exit(130)
+    if _is_leaving.is_set():
+        return
     _interrupted.set()
+    if is_torch_loading():
+        again = threading.Timer(_SECONDS_UNTIL_AGAIN, _interrupt_again)
+        again.daemon = True
+        again.start()
+        _repetitions.append(again)
     raise KeyboardInterrupt
 
 
+def is_torch_loading() -> bool:
+    spec = getattr(sys.modules.get("torch"), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def leave() -> None:
+    """From here on the process ends, and another Ctrl-C changes nothing."""
+    _is_leaving.set()
+    for again in _repetitions:
+        again.cancel()
+        again.join()
+
+
+def _interrupt_again() -> None:
+    """Repeat a Ctrl-C that the import of torch ignored: C code inside clears what Python raises."""
+    if not _is_leaving.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+_SECONDS_UNTIL_AGAIN = 0.2
+_is_leaving = threading.Event()
+_repetitions: list[threading.Timer] = []
 _interrupts = 0
 _MOST_INTERRUPTS = 2  # that code may catch
 
@@ -60,13 +89,20 @@ def running_models() -> Iterator[None]:
     with _printing_to_stderr(), _warnings_as_notes():
         try:
             yield
-        except Exception:  # of cnnstat's callers, who report it
+        except Exception as error:  # of cnnstat's callers, who report it
+            # an import of torch that was interrupted may fail by any other error
+            if _interrupted.is_set() and (_repetitions or hides_interrupt(error)):
+                leave()
+                raise KeyboardInterrupt from error
             raise
         except BaseException as error:  # the model's code may raise anything
+            if _interrupted.is_set():  # perhaps while torch was imported: it is incomplete then
+                leave()
+                raise
             from ..tracing.places import raising_line  # what comes from a model has imported torch
 
             place = raising_line(error)
-            if _interrupted.is_set() or not place:
+            if not place:
                 raise
             raise ModelError("the model fails", *place, format_exception(error)) from error
 

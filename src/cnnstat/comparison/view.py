@@ -189,8 +189,8 @@ def _linears(pairs: Sequence[tuple[str, Classifier]]) -> Table:
         Column("layer", "Layer", False, 1),
         Column("features", "in × out", False),
         Column("params", "params"),
-        Column("memory", "memory"),
-        Column("share", "of the model"),
+        Column("memory", "memory", True, 3),
+        Column("share", "of the model", True, 2),
     )
     rows = [
         [
@@ -212,7 +212,7 @@ def _heads(comparison: Comparison, pairs: Sequence[tuple[str, Classifier]]) -> l
     columns = (
         Column("model", "Model", False),
         Column("head", "Head", False),
-        Column("head-params", "head params"),
+        Column("head-params", "head params", True, 3),
         Column("params", "params"),
         Column("macs", "MACs", True, 1),
         Column("memory", "memory", True, 2),
@@ -251,8 +251,8 @@ def _growth(pairs: Sequence[tuple[str, Classifier]]) -> list[Block]:
         Column("model", "Model", False),
         Column("input", "Input", False),
         Column("features", "first linear takes"),
-        Column("linear", "linear params"),
-        Column("conv", "conv params"),
+        Column("linear", "linear params", True, 2),
+        Column("conv", "conv params", True, 3),
         Column("total", "all params", True, 1),
     )
     rows = [[Cell(name), *_grown(growth)] for name, c in pairs for growth in c.growth]

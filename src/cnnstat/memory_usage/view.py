@@ -104,7 +104,7 @@ def _place(moment: Moment) -> str:
 
 def _by_kind(memory: Memory) -> Table:
     columns = (Column("held", "At the peak", False), Column("bytes", "Memory"),
-               Column("share", "Share"))  # fmt: skip
+               Column("share", "Share", True, 1))  # fmt: skip
     rows = []
     for kind in KINDS:
         nbytes = getattr(memory.peak.held, kind)

@@ -14,11 +14,12 @@ from ..units import format_bytes
 from .results import Device, Devices, Measured
 
 _PRECISIONS = precisions_of("roofline")
+_DROPPED = {"fp64": 5, "tf32": 4, "fp16": 3}
 _COLUMNS = (
     Column("name", "Name", False),
-    *(Column(p, p, True, 3 if p == "fp64" else 0) for p in _PRECISIONS),
-    Column("bandwidth", "Bandwidth"),
-    Column("memory", "Memory", True, 1),
+    *(Column(p, p, True, _DROPPED.get(p, 0)) for p in _PRECISIONS),
+    Column("bandwidth", "Bandwidth", True, 1),
+    Column("memory", "Memory", True, 2),
 )
 
 

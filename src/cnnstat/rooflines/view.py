@@ -27,13 +27,13 @@ SORTED_BY: dict[str, Callable[[Work], float]] = {
 """The sort keys of rows."""
 _COLUMNS = (
     Column("layer", "Layer", False, shrinks=True),
-    Column("type", "Type", False, 3),
-    Column("macs", "MACs", True, 2),
-    Column("bytes", "Bytes", True, 1),
-    Column("intensity", "FLOP/byte"),
+    Column("type", "Type", False, 5),
+    Column("macs", "MACs", True, 4),
+    Column("bytes", "Bytes", True, 3),
+    Column("intensity", "FLOP/byte", True, 2),
     Column("bound", "Bound", False),
     Column("seconds", "Time"),
-    Column("share", "%"),
+    Column("share", "%", True, 1),
 )
 
 

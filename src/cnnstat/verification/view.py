@@ -34,11 +34,11 @@ def view(verification: Verification, options: Options) -> Report:
 def _totals(verification: Verification) -> Table:
     columns = (
         Column("counter", "Counter", False),
-        Column("version", "Version", False, 3),
-        Column("params", "Params"),
+        Column("version", "Version", False, 4),
+        Column("params", "Params", True, 1),
         Column("macs", "MACs"),
-        Column("difference", "Difference", True, 1),
-        Column("explained", "Explained", True, 2),
+        Column("difference", "Difference", True, 2),
+        Column("explained", "Explained", True, 3),
         Column("unexplained", "Unexplained"),
     )
     totals = verification.ours.totals
