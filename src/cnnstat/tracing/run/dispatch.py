@@ -23,6 +23,7 @@ from ..recording.recorder import Recorder
 from ..structure.containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from ..structure.nested import NESTED, has_strided_nested
 from ..structure.sparse import is_sparse
+from ..user_code.assertions import answer_to_assertion
 from ..user_code.index_values import IndexValues
 from ..user_code.scripted import ScriptedRows
 from ..user_code.user_rules import flop_formula_of, kernel_of
@@ -191,9 +192,12 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         return name, overload or "default", kernel, composite, run
 
     def _answered(self, *args: Any, **kwargs: Any) -> Any:
-        """The answer to a check of torch's own; a value that the model reads is not answered."""
+        """The answer to a check, torch's own or an assertion; another value is not answered."""
         stack, ops = self.recorder.stack, self.recorder.ops
-        return answer_to_check(stack[-1].type if stack else "", [op.name for op in ops[:-3:-1]])
+        answer = answer_to_check(stack[-1].type if stack else "", [op.name for op in ops[:-3:-1]])
+        if answer is NotImplemented and any(tensor.is_meta for tensor in tensors_among(args)):
+            return answer_to_assertion()
+        return answer
 
     def _without_lengths(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.require_lengths()
@@ -242,7 +246,9 @@ def _has_no_data(args: Any, kwargs: Any) -> bool:
     return torch.device(kwargs.get("device") or "cpu").type == "meta"
 
 
-_READS = {"aten::_local_scalar_dense": "item", "aten::equal": "equal"}
+_READS = {
+    "aten::_local_scalar_dense": "item", "aten::equal": "equal", "aten::allclose": "allclose",
+}  # fmt: skip
 """Operators that return a value to Python, and the function that reads it."""
 
 
