@@ -219,7 +219,7 @@ def test_nothing_branches_on_the_words_of_a_reason(file: Path) -> None:
 
 
 _MAY_READ = ("operators", "tracing", "models", "fast_meta", "trace")
-_OF_SOURCE = (
+_OF_SOURCE = ("bench.torch_schedules", 
     "diagnosis.source_text", "diagnosis.syntax", "linting.source_code", "symbols",
     "verification.counters.sandbox",
 )  # fmt: skip

@@ -597,11 +597,16 @@ def resume(
     data: Any = None,
     test_data: Any = None,
     loss: Any = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
     watch: Watch | None = None,
 ) -> Benchmark:
-    """Resume an interrupted run from the end of its last complete epoch.
+    """Resume an interrupted run from the end of its last complete epoch, or train for longer.
 
     Args:
+        epochs: train until so many epochs in all, `steps` or `minutes`; by default until the end
+            that the run has.
         output: the folder of the run.
         models: the modules, classes or functions that were trained, if they were no specs.
         data: likewise the data, `test_data` and `loss`.
@@ -614,7 +619,8 @@ def resume(
     from .bench.job import resume_run
 
     objects = {"data": data, "test_data": test_data, "loss": loss}
-    return resume_run(output, models, objects, watch)
+    limits = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    return resume_run(output, models, objects, limits, watch)
 
 
 def list_models(source: str = "", filter: str | None = None, *, search: str = "") -> Listing:

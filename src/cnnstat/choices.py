@@ -30,8 +30,8 @@ DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
 """Devices on which `bench` and `latency` run; `auto` is the fastest one available."""
 
-Schedule = Literal["constant", "cosine", "step"]
-"""Learning rate schedules."""
+SCHEDULES = ("constant", "cosine", "step")
+"""The learning rate schedules of cnnstat; others are torch's, `StepLR(step_size=5)`."""
 ProtocolName = Literal["auto", "textbook"]
 """The defaults of `bench`: those for its data, or those of Dive into Deep Learning for all data."""
 Init = Literal["xavier", "default"]

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import cnnstat
-from cnnstat.bench.fabric import ProcessLost, ended_by_torchrun, is_process_lost
+from cnnstat.bench.fabric import ProcessEnded, ended_by_torchrun, has_process_ended
 
 SMALL = """
 import os
@@ -100,19 +100,19 @@ def test_a_process_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """What gloo raises where another process was killed, and the signal that torchrun sends."""
     reset = RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection "
                          "reset by peer")  # fmt: skip
-    assert not is_process_lost(reset)
+    assert not has_process_ended(reset)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert is_process_lost(reset)
-    assert is_process_lost(torch.distributed.DistBackendError("NCCL error"))
-    assert not is_process_lost(RuntimeError("shapes"))
+    assert has_process_ended(reset)
+    assert has_process_ended(torch.distributed.DistBackendError("NCCL error"))
+    assert not has_process_ended(RuntimeError("shapes"))
 
     def wait_for_torchrun() -> None:
         with ended_by_torchrun():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
 
-    with pytest.raises(ProcessLost, match="rank 0 of 2 cannot go on"):
+    with pytest.raises(ProcessEnded, match="rank 0 of 2 cannot go on"):
         wait_for_torchrun()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

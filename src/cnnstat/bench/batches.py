@@ -125,6 +125,11 @@ class Batches:
         plans = self.plans(number)
         return EpochOfBatches(len(plans), self._of_plans(plans, number))
 
+    @property
+    def epoch_steps(self) -> int | None:
+        """The number of steps in an epoch; None if it is not known."""
+        return self.epoch(1).steps
+
     def first(self) -> Part:
         """The first batch, to measure or to try."""
         return next(self.epoch(1).parts)

@@ -45,12 +45,12 @@ def launched(protocol: Protocol) -> Iterator[Any]:
                 torch.distributed.destroy_process_group()
 
 
-class ProcessLost(ModelError):
+class ProcessEnded(ModelError):
     """Another process of the run ended, so that this one cannot go on."""
 
 
-def process_lost() -> ProcessLost:
-    return ProcessLost(
+def process_ended() -> ProcessEnded:
+    return ProcessEnded(
         f"a process of the run was lost: rank {os.environ.get('RANK', '0')} of "
         f"{os.environ.get('WORLD_SIZE', '1')} cannot go on without it",
         "its own error, or torchrun's message, says which rank it was and why; exit code -9 is a "
@@ -58,7 +58,7 @@ def process_lost() -> ProcessLost:
     )
 
 
-def is_process_lost(error: Exception) -> bool:
+def has_process_ended(error: Exception) -> bool:
     """Whether an exchange between processes failed, as it does when one of them ended."""
     if not is_distributed() or isinstance(error, CnnstatError):
         return False
@@ -69,10 +69,10 @@ def is_process_lost(error: Exception) -> bool:
 
 @contextmanager
 def ended_by_torchrun() -> Iterator[None]:
-    """Inside, SIGTERM raises ProcessLost: torchrun sends it when another process is lost."""
+    """Inside, SIGTERM raises ProcessEnded: torchrun sends it when another process is lost."""
 
     def stop(number: int, frame: Any) -> None:
-        raise process_lost()
+        raise process_ended()
 
     if not is_distributed() or threading.current_thread() is not threading.main_thread():
         yield

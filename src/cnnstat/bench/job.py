@@ -18,7 +18,6 @@ from ..choices import (
     OPTIMIZERS,
     Init,
     ProtocolName,
-    Schedule,
     TrainingDevice,
     check_choice,
     precisions_of,
@@ -35,8 +34,10 @@ from .machine import environment
 from .prediction import peaks_of
 from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
 from .runner import Runner, Started, Watch
+from .schedule import Position, limit_of
 from .sources import Sources, name_of, names_of, names_user_code
 from .timing import comparison_notes
+from .torch_schedules import torch_schedule
 from .trainable import TrainableModel, trainable_model
 
 
@@ -108,25 +109,31 @@ def resume_run(
     output: str | Path,
     models: Sequence[Any] = (),
     settings: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
 ) -> Benchmark:
     """Continue the run in a folder.
 
-    `models` and `settings` are the Python objects of a job that has some.
+    `models` and `settings` are the Python objects of a job that has some, `limits` another end of
+    the training: `steps`, `epochs` or `minutes`.
     """
     folder = RunFolder(Path(output))
     if is_first_process():
         folder.open()
     try:
-        return _resumed(folder, models, settings or {}, watch or _ignore)
+        chosen = {name: value for name, value in (limits or {}).items() if value is not None}
+        return _resumed(folder, models, settings or {}, chosen, watch or _ignore)
     finally:
         folder.lock.release()
 
 
 def _resumed(
-    folder: RunFolder, models: Sequence[Any], settings: Mapping[str, Any], watch: Watch
-) -> Benchmark:
+    folder: RunFolder, models: Sequence[Any], settings: Mapping[str, Any],
+    limits: Mapping[str, Any], watch: Watch,
+) -> Benchmark:  # fmt: skip
     job = folder.job()
+    if limits:
+        job = _extended(job, folder, limits)
     named = {n: model for n, model in names_of(models).items() if not isinstance(model, str)}
     _, values = _named(settings)
     missing = [name for name in job.objects if name not in {**named, **values}]
@@ -136,7 +143,33 @@ def _resumed(
             f"missing: {', '.join(missing)}",
             hint=f"cnnstat.resume({str(folder.path)!r}, model, data=…)",
         )
-    return _run(job, Sources(named, **values), folder, watch, resumed=True)
+    sources = Sources(named, **values)
+    return _run(job, sources, folder, watch, resumed=True, extended=bool(limits))
+
+
+def _extended(job: Job, folder: RunFolder, limits: Mapping[str, Any]) -> Job:
+    """The job with another end, which must not be passed already."""
+    unlimited: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None}
+    protocol = structs.replace(job.protocol, **{**unlimited, **limits})
+    _check_limit(protocol)
+    limit, schedule = limit_of(protocol), torch_schedule(protocol.schedule)
+    if schedule is not None and schedule.has_length:
+        raise UsageError(f"the learning rate of {schedule.name} is over where the run ended",
+                         hint="another --output, for a run of this length")  # fmt: skip
+    for number, name in enumerate(job.models, start=1):
+        known = folder.checkpoint(number)
+        position = Position() if known is None else known.position
+        if limit.share(position.epoch, position.step, position.seconds) > 1:
+            ((option, value),) = limits.items()
+            raise UsageError(
+                f"--{option} {value}: {name} was trained for longer already",
+                f"{position.epoch} epochs, {position.step} steps, {position.seconds / 60:.3g} "
+                "minutes",
+            )
+    extended = structs.replace(job, protocol=protocol)
+    if is_first_process():
+        folder.write_job(extended)
+    return extended
 
 
 def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:
@@ -158,6 +191,7 @@ def _run(
     watch: Watch,
     resumed: bool,
     fitted: bool = False,
+    extended: bool = False,
 ) -> Benchmark:
     with launched(job.protocol) as fabric:
         if fitted:
@@ -176,7 +210,7 @@ def _run(
             notes=(),
         )
         for number, spec in enumerate(job.models, start=1):
-            finished = _finished(earlier, spec)
+            finished = None if extended else _finished(earlier, spec)
             with fabric.rank_zero_first(local=True):  # one process per machine downloads
                 trainable = trainable_model(spec, inputs, job.arguments, job.protocol, sources)
             if folder is not None and first and not resumed and number == 1:
@@ -212,7 +246,6 @@ _CHOICES = {
     "optimizer": tuple(OPTIMIZERS),
     "precision": precisions_of("bench"),
     "device": get_args(TrainingDevice),
-    "schedule": get_args(Schedule),
     "init": get_args(Init),
 }
 
@@ -228,8 +261,11 @@ def _check(job: Job) -> None:
         raise UsageError("bench takes at least one model", hint="cnnstat bench lenet")
     for name, known in _CHOICES.items():
         check_choice(name, getattr(job.protocol, name), known)
+    torch_schedule(job.protocol.schedule)  # raises if it cannot be understood
     _check_limit(job.protocol)
     _check_numbers(job.protocol)
+    if job.protocol.label_smoothing and job.protocol.loss:
+        raise UsageError("--label-smoothing is of cross-entropy, --loss is another loss")
     if job.protocol.inference and job.protocol.augment:
         raise UsageError("--augment is for training, --inference does not train")
     if job.protocol.layers and job.protocol.compile:
@@ -258,6 +294,11 @@ def _check_numbers(protocol: Protocol) -> None:
     if not 0 <= protocol.weight_decay < inf:
         raise UsageError(f"--weight-decay {protocol.weight_decay:g} is negative or not finite",
                          hint="--weight-decay 1e-4")  # fmt: skip
+    if not 0 <= protocol.label_smoothing < 1:
+        raise UsageError(f"--label-smoothing {protocol.label_smoothing:g} is not from 0 up to 1",
+                         hint="--label-smoothing 0.1")  # fmt: skip
+    if protocol.patience is not None and protocol.patience < 1:
+        raise UsageError(f"--patience {protocol.patience} is less than 1")
     if not 0 <= protocol.momentum < 1:
         raise UsageError(f"--momentum {protocol.momentum:g} is not from 0 up to 1",
                          hint="--momentum 0.9")  # fmt: skip

@@ -13,15 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..choices import Schedule
 from ..errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, format_exception
 from ..tracing.places import raising_line
 from .batches import Batches
 from .clock import Laps, Mark
-from .fabric import is_process_lost, process_lost
+from .fabric import has_process_ended, process_ended
 from .machine import is_out_of_memory
 from .objective import Objective
-from .schedule import Limit, Position, rate
+from .schedule import Limit, Position
 from .user_batches import call
 
 
@@ -36,8 +35,11 @@ class Trainer:
     """A block that does not average gradients over processes if its argument is true."""
     objective: Objective
     seed: int
-    schedule: Schedule
-    learning_rate: float
+    schedule: Callable[[float], float] | None
+    """The learning rate after a share of the training; None leaves it to `after_step`."""
+    after_step: Callable[[], None]
+    is_stopped: Callable[[], bool]
+    """Whether to end, asked after each epoch."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ def train(
             share = limit.share(epoch - 1 + done, step, trained_seconds())
             if share >= 1:
                 break
-            learning_rate = rate(trainer.schedule, trainer.learning_rate, share)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
+            if trainer.schedule is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = trainer.schedule(share)
+            learning_rate = float(optimizer.param_groups[0]["lr"])
             answers = []
             laps: list[tuple[Any, Mark]] = [(None, now())]
             part = next(parts, None)
@@ -118,16 +121,19 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
             laps.append(("optimizer", now()))
+            trainer.after_step()
             step += 1
             sums = reduce(add, [trainer.objective.sums(*answer) for answer in answers])
             yield StepEnd(epoch, step, examples, sums, laps, learning_rate)
         yield EpochEnd(epoch, step, test(model, batches, trainer.objective))
+        if trainer.is_stopped():
+            return
 
 
 def _failed(error: Exception, place: str, examples: int) -> Exception:
     """The error of a model, or of its loss, while it is trained or tested on a batch."""
-    if is_process_lost(error):
-        return process_lost()
+    if has_process_ended(error):
+        return process_ended()
     if isinstance(error, (CnnstatError, *NOT_OF_THE_MODEL)) or is_out_of_memory(error):
         return error
     reason = [*raising_line(error), format_exception(error)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..analysis.results import Model, Tool
-from ..choices import BenchPrecision, Init, OptimizerName, Schedule, TrainingDevice
+from ..choices import BenchPrecision, Init, OptimizerName, TrainingDevice
 from ..results import Record, Result, Shape
 
 Status = Literal["finished", "interrupted", "diverged"]
@@ -36,7 +36,9 @@ class Protocol(Record, frozen=True, kw_only=True):
     lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 0.0
-    schedule: Schedule = "constant"
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
+    patience: int | None = None
     init: Init = "xavier"
     augment: bool = False
     precision: BenchPrecision = "fp32"

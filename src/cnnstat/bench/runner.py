@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from ..errors import CnnstatError, ModelError
-from .fabric import ProcessLost, is_distributed
+from .fabric import ProcessEnded, is_distributed
 from .folder import Checkpoint, RunFolder
 from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
@@ -109,12 +109,18 @@ class Runner:
                 status = "interrupted"
             except DivergedError as error:
                 status, failure = "diverged", error
-            except ProcessLost as error:
+            except ProcessEnded as error:
                 if self.folder is not None and epochs:
                     error.hint = f"torchrun … -m cnnstat bench --resume {self.folder.path}"
                 raise
         for note in throttled:
             self._note(note)
+        if session.patience.is_over and status == "finished":
+            loss = "training" if self.trainable.data.test is None else "test"
+            self._note(
+                f"stopped after epoch {len(epochs)}: the {loss} loss has not improved for "
+                f"{session.patience.waited} epochs"
+            )
         return self._summary(session, steps, epochs, status), failure
 
     def _prepared(self, limit: Limit) -> tuple[list[Step], list[Epoch], Session]:
@@ -129,6 +135,8 @@ class Runner:
             return [], [], self._session(limit)
         self.protocol = structs.replace(self.protocol, batch_size=known.batch_size)
         session = self._session(limit, known.state, known.position)
+        for epoch in known.epochs:
+            session.patience.see(epoch)
         assert self.folder is not None
         steps = self.folder.steps(spec, until=known.position.step) if self.first else []
         return steps, list(known.epochs), session

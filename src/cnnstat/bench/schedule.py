@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..choices import OPTIMIZERS, Schedule
-from .results import Protocol
+from ..choices import OPTIMIZERS
+from .results import Epoch, Protocol
 
 _EPOCHS = 10
 _TIMED_STEPS = 100  # with --inference and synthetic data
@@ -44,6 +44,27 @@ class Limit:
         return epoch / self.epochs
 
 
+@dataclass
+class Patience:
+    """Ends the training once the test loss has not improved for `most` epochs.
+
+    Without test data it is the training loss.
+    """
+
+    most: int | None
+    best: float = math.inf
+    waited: int = 0
+
+    def see(self, epoch: Epoch) -> None:
+        loss = epoch.train_loss if epoch.test_loss is None else epoch.test_loss
+        self.waited = 0 if loss < self.best else self.waited + 1
+        self.best = min(self.best, loss)
+
+    @property
+    def is_over(self) -> bool:
+        return self.most is not None and self.waited >= self.most
+
+
 def limit_of(protocol: Protocol) -> Limit:
     if protocol.steps is not None or protocol.minutes is not None or protocol.epochs is not None:
         return Limit(protocol.steps, protocol.epochs, protocol.minutes)
@@ -56,7 +77,7 @@ def base_rate(protocol: Protocol) -> float:
     return OPTIMIZERS[protocol.optimizer].learning_rate if protocol.lr is None else protocol.lr
 
 
-def rate(schedule: Schedule, base: float, share: float) -> float:
+def rate(schedule: str, base: float, share: float) -> float:
     """The learning rate after a share of the training.
 
     cosine: base · (1 + cos(π · share)) / 2. step: a tenth from the middle on, a hundredth from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import ModelError
 from .batches import Batches, Part, Placement
 from .clock import clock_of
-from .fabric import is_distributed, is_process_lost, process_lost
+from .fabric import has_process_ended, is_distributed, process_ended
 from .layer_times import layer_times
 from .loop import Trainer, infer, train
 from .machine import is_out_of_memory, peak, reset_peak
 from .readings import Readings
 from .results import Epoch, LayerTimes, Protocol, Step
-from .schedule import Limit, Position, base_rate, optimizer_of
+from .schedule import Limit, Patience, Position, base_rate, optimizer_of, rate
+from .torch_schedules import torch_schedule
 from .trainable import TrainableModel
 from .user_batches import call
 
@@ -45,9 +47,17 @@ class Session:
         if protocol.channels_last:
             model = model.to(memory_format=torch.channels_last)
         optimizer = None if protocol.inference else optimizer_of(protocol, model.parameters())
+        self.patience = Patience(protocol.patience)
+        self.scheduler: Any = None
+        self.torch_schedule = torch_schedule(protocol.schedule)
+        if optimizer is not None and self.torch_schedule is not None:
+            steps = self.batches.epoch_steps
+            self.scheduler = self.torch_schedule.build(optimizer, limit, steps)
         if optimizer is not None and state is not None:
             optimizer.load_state_dict(state["optimizer"])
             fabric.strategy.precision.load_state_dict(state["precision"])
+            if self.scheduler is not None:
+                self.scheduler.load_state_dict(state["scheduler"])
         if protocol.compile:
             # of the models of one class that were compiled before; beyond eight, torch would run
             # the next uncompiled
@@ -82,11 +92,41 @@ class Session:
             trainer = Trainer(
                 self.model, self.optimizer, backward,
                 partial(_no_sync, self.fabric, self.model) if is_distributed() else _always_sync,
-                self.objective, self.protocol.seed, self.protocol.schedule,
-                base_rate(self.protocol),
+                self.objective, self.protocol.seed, self._schedule(), self._after_step,
+                lambda: self.patience.is_over,
             )  # fmt: skip
             events = train(trainer, self.batches, self.limit, self.clock.now, self.start, seconds)
-        return self.readings.read(events)
+        for record in self.readings.read(events):
+            if isinstance(record, Epoch):
+                self._after_epoch(record)
+            yield record
+
+    def _schedule(self) -> Callable[[float], float] | None:
+        if self.scheduler is not None:
+            return None
+        return partial(rate, self.protocol.schedule, base_rate(self.protocol))
+
+    def _after_step(self) -> None:
+        if self.scheduler is not None and not self._is_stepped_in_epochs:
+            try:
+                self.scheduler.step()
+            except ValueError as error:  # it is shorter than the training
+                raise ModelError(f"--schedule {self.protocol.schedule}: {error}") from error
+
+    def _after_epoch(self, epoch: Epoch) -> None:
+        """Before the epoch is saved: the state contains what follows from it."""
+        self.patience.see(epoch)
+        if self.scheduler is None or not self._is_stepped_in_epochs:
+            return
+        if self.torch_schedule is not None and self.torch_schedule.needs_loss:
+            loss = epoch.train_loss if epoch.test_loss is None else epoch.test_loss
+            self.scheduler.step(loss)
+        else:
+            self.scheduler.step()
+
+    @property
+    def _is_stepped_in_epochs(self) -> bool:
+        return self.torch_schedule is not None and self.torch_schedule.is_stepped_in_epochs
 
     def _is_plain(self) -> bool:
         """Whether the fabric's wrappers would only cast; they cost 0.2 ms per step."""
@@ -99,6 +139,7 @@ class Session:
             "model": self.plain.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
 
     def peak_memory(self) -> tuple[int | None, Any]:
@@ -165,7 +206,7 @@ class Session:
         try:
             total: torch.Tensor = self.fabric.all_reduce(sums, reduce_op="sum")
         except Exception as error:
-            raise process_lost() if is_process_lost(error) else error from error
+            raise process_ended() if has_process_ended(error) else error from error
         return total
 
 

@@ -131,7 +131,9 @@ def trainable_model(
         run = run_model(loaded, RunConfig())
         if loss is None:
             _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
-    objective = Objective(data.classes, loss, counted=data.test is not None)
+    objective = Objective(
+        data.classes, loss, protocol.label_smoothing, counted=data.test is not None
+    )
     return TrainableModel(name, loaded, run.analysis, data, (channels, *sides), objective)
 
 
@@ -165,7 +167,7 @@ def _on_user_data(
             )
     first = next(iter((*args, *named.values())))
     image = tuple(first.shape[1:]) if isinstance(first, InputSpec) else ()
-    objective = Objective(data.classes, loss)
+    objective = Objective(data.classes, loss, protocol.label_smoothing)
     return TrainableModel(name, loaded, run.analysis, data, image, objective)
 
 

@@ -12,7 +12,6 @@ from ..choices import (
     Init,
     OptimizerName,
     ProtocolName,
-    Schedule,
     TrainingDevice,
     learning_rates,
 )
@@ -30,7 +29,7 @@ from .shared_options import (  # fmt: skip
     typed_options,
 )
 
-_ALLOWED_WITH_RESUME = ("resume", "format")
+_ALLOWED_WITH_RESUME = ("resume", "format", "epochs", "steps", "minutes")
 
 
 def command(
@@ -110,9 +109,20 @@ def command(
     ] = 0.9,
     weight_decay: Annotated[float, typer.Option("--weight-decay")] = 0.0,
     schedule: Annotated[
-        Schedule,
-        typer.Option("--schedule", help="step: a tenth at the middle and at three quarters."),
+        str,
+        typer.Option("--schedule", metavar="NAME",
+                     help="constant, cosine (to 0), step (a tenth at the middle and at three "
+                     "quarters), or one of torch's: 'StepLR(step_size=5, gamma=0.5)'."),
     ] = "constant",
+    label_smoothing: Annotated[
+        float, typer.Option("--label-smoothing", metavar="SHARE",
+                            help="Share of the target that all classes divide.")
+    ] = 0.0,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", metavar="N", show_default=False,
+                     help="Stop when the test loss has not improved for N epochs."),
+    ] = None,
     init: Annotated[
         Init | None,
         typer.Option("--init", show_default=False,
@@ -158,7 +168,8 @@ def command(
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="DIR", show_default=False,
-                     help="Go on with the run in this folder, from its last whole epoch."),
+                     help="Go on with the run in this folder, from its last whole epoch; with "
+                     "--epochs for longer."),
     ] = None,
     format: FormatOption = None,
 ) -> None:  # fmt: skip
@@ -182,7 +193,11 @@ def command(
                 f"--resume goes on with what {resume}/config.json says: "
                 f"leave out {', '.join(others)}"
             )
-        result = watched(lambda watch: resume_run(resume, watch=watch))
+        result = watched(
+            lambda watch: resume_run(
+                resume, epochs=epochs, steps=steps, minutes=minutes, watch=watch
+            )
+        )
     else:
         size = None if batch_size is None else batch_size_of(batch_size)
         arguments = arguments_of(arg)
@@ -194,7 +209,8 @@ def command(
                 output=output, watch=watch, protocol=protocol, batch_size=size,
                 data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
                 minutes=minutes, accumulate=accumulate, optimizer=optimizer, lr=lr,
-                momentum=momentum, weight_decay=weight_decay, schedule=schedule, init=init,
+                momentum=momentum, weight_decay=weight_decay, schedule=schedule,
+                label_smoothing=label_smoothing, patience=patience, init=init,
                 augment=augment, precision=precision, compile=compile,
                 channels_last=channels_last, workers=workers, seed=seed, device=device,
                 inference=inference, layers=layers, device_peaks=device_peaks,
