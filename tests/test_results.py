@@ -123,3 +123,14 @@ def test_a_library_that_is_missing(library: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(cnnstat.UsageError, match=f"to_{library} needs {library}") as error:
         getattr(result("analysis"), f"to_{library}")()
     assert f"try: pip install {library}" in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "instead"), [
+    ("flops", "; it is .totals.flops"), ("total_params", "; it is .totals.params"),
+    ("summary", "; try: .show()"), ("nothing_like_it", ""), ("_private", ""),
+])  # fmt: skip
+def test_attributes_of_other_tools(name: str, instead: str) -> None:
+    analysis = cnnstat.analyze("lenet")
+    with pytest.raises(AttributeError) as caught:
+        getattr(analysis, name)
+    assert str(caught.value) == f"'Analysis' object has no attribute {name!r}{instead}"

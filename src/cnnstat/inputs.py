@@ -102,6 +102,9 @@ def parse_input(text: str) -> InputSpec:
             shape.append(0)
             position += len(size) + 1
             continue
+        if word.lower() in _ANY_SIZE:
+            open_size = f"a letter leaves it open: {text.replace(word, 'N', 1)}"
+            raise _malformed(text, at, f"{word!r} is no size; {open_size}")
         if not word.isdecimal() or not word.strip("0"):
             raise _malformed(text, at, f"{word!r} is no positive whole number and no letter")
         if len(word) > _DIGITS:
@@ -109,6 +112,10 @@ def parse_input(text: str) -> InputSpec:
         shape.append(int(size))
         position += len(size) + 1
     return InputSpec(tuple(shape), dtype.strip() or "float32", name.strip() or None, tuple(symbols))
+
+
+_ANY_SIZE = ("-1", "none", "?", "*", "batch", "batch_size", "bs", "dynamic", "any")
+"""What other tools write for a size that is not fixed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,18 @@ class LatexOptions(ReportOptions, total=False):
     label: str | None
 
 
+_INSTEAD = {
+    "total_params": "params", "parameters": "params", "total_mult_adds": "macs",
+    "total_macs": "macs", "total_flops": "flops", "total": "params",
+}  # fmt: skip
+"""Attributes of the results of torchinfo and fvcore, as fields of the totals."""
+_METHODS = {
+    **dict.fromkeys(("summary", "print", "table", "display"), "show()"),
+    "to_csv": 'save("layers.csv")', "to_frame": "to_pandas()", "to_df": "to_pandas()",
+    "summary_list": "layers", "plot": 'save("picture.svg")', "draw": 'save("picture.svg")',
+}  # fmt: skip
+
+
 class Result(Record, frozen=True, kw_only=True):
     """Base of what public functions return. It shows itself as its table, in a notebook as HTML.
 
@@ -70,6 +82,19 @@ class Result(Record, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         html: str = _named("render:shown_as_html")(self)
         return html
+
+    def __getattr__(self, name: str) -> Any:
+        """An error that names the attribute of other tools, or of another record, as it is here."""
+        instead = "" if name.startswith("_") else self._instead_of(name)
+        message = f"{type(self).__name__!r} object has no attribute {name!r}{instead}"
+        raise AttributeError(message, name=name, obj=self)
+
+    def _instead_of(self, name: str) -> str:
+        inner = _INSTEAD.get(name, name)
+        totals = getattr(self, "totals", None) if "totals" in self.__struct_fields__ else None
+        if inner in getattr(totals, "__struct_fields__", ()):
+            return f"; it is .totals.{inner}"
+        return f"; try: .{_METHODS[name]}" if name in _METHODS else ""
 
     def show(self, **options: Unpack[ReportOptions]) -> None:
         """Print the result, or display it in a notebook.

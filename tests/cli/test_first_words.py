@@ -43,6 +43,8 @@ REWRITTEN = [  # (typed, as cnnstat has it)
     ("facebook/opt-125m", "shapes facebook/opt-125m"),
     ("missing.py:Net", "shapes missing.py:Net"),
     ("nosuchthing", "shapes nosuchthing"),  # its error is that of a model
+    ("lenet5", "shapes lenet5"),  # more like a model than like lint
+    ("shapes lenet --bs 8", "shapes lenet --batch-size 8"),
     ("shaps nin", "shaps nin"),  # a command, misspelt
     ("help", "--help"),
     ("help compare", "compare --help"),
@@ -91,6 +93,8 @@ SUGGESTED = [
         "export timm:resnet18 -d 1",
         ["try: cnnstat shapes timm:resnet18 -d 1 --output resnet18.json"],
     ),
+    ("fix my_model.py:Net", ["try: cnnstat shapes my_model.py:Net --fix"]),
+    ("check lenet --max-params 5M", ["try: cnnstat shapes lenet --totals --format=json"]),
     ("csv", ["try: cnnstat shapes MODEL --output model.csv"]),
 ]
 

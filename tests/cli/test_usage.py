@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cnnstat.cli.main import app, run
@@ -69,6 +71,68 @@ CASES = [
         "error: cnnstat explain takes one MODEL and one LAYER\n  unexpected: conv2\n",
     ),
     (
+        "shapes lenet --num-classes 3 -d 1",
+        "error: cnnstat shapes has no option --num-classes\n"
+        "  an argument of the model is given with --arg\n"
+        "  try: cnnstat shapes lenet --arg num_classes=3 -d 1\n",
+    ),
+    (
+        "shapes lenet --img_size=32",
+        "error: cnnstat shapes has no option --img_size\n"
+        "  the whole shape of the input is one option\n"
+        "  try: cnnstat shapes lenet --input=1,1,32,32\n",
+    ),
+    (
+        "shapes timm:resnet18 --imgsz 320 640",
+        "error: cnnstat shapes has no option --imgsz\n"
+        "  the whole shape of the input is one option\n",
+    ),
+    (
+        "shapes lenet --quiet --depth 1",
+        "error: cnnstat shapes has no option --quiet\n"
+        "  only the result is on standard output, and notes on standard error\n"
+        "  try: cnnstat shapes lenet --depth 1\n",
+    ),
+    (
+        "memory lenet --amp",
+        "error: cnnstat memory has no option --amp\n  it is --precision bf16 here\n"
+        "  try: cnnstat memory lenet --precision=bf16\n",
+    ),
+    (
+        "shapes lenet --max-params 5M",
+        "error: cnnstat shapes has no option --max-params\n"
+        "  limits are compared in a script, with the totals of the JSON\n"
+        "  try: cnnstat shapes lenet --totals --format=json\n",
+    ),
+    (
+        "shapes lenet --batch-size 16",
+        "error: cnnstat shapes has no option --batch-size\n"
+        "  it is an option of memory, roofline, latency, bench\n"
+        "  try: cnnstat memory lenet --batch-size 16\n",
+    ),
+    (
+        "shapes alexnet conv1",
+        "error: cnnstat shapes takes one MODEL\n  unexpected: conv1\n"
+        "  try: cnnstat explain alexnet conv1\n",
+    ),
+    (
+        "compare resnet50,vgg16",
+        "error: 'resnet50,vgg16' is several models\n  they are separated by spaces\n"
+        "  try: cnnstat compare resnet50 vgg16\n",
+    ),
+    (
+        "shapes lenet --columns params,flops",
+        "error: unknown column 'flops'\n  FLOPs are 2 × MACs, which are a column: macs\n",
+    ),
+    (
+        "shapes lenet --input None,1,28,28",
+        "error: --input 'None,1,28,28': 'None' is no size; a letter leaves it open: N,1,28,28\n",
+    ),
+    (
+        "memory unknown.py",
+        "error: there is no file unknown.py\n",
+    ),
+    (
         "latency lenet --device=rtx3090 -b 8",
         "error: unknown --device 'rtx3090'\n"
         "  cnnstat latency runs on a device of this machine, whatever its name\n"
@@ -95,8 +159,13 @@ def test_message(line: str, message: str, capsys: Capture) -> None:
     assert err.startswith(message)
 
 
-def test_every_command_ends_its_help_with_an_example() -> None:
+def test_every_command_ends_its_help_with_an_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import typer
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text("")
 
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():

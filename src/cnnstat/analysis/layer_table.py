@@ -181,18 +181,33 @@ def check_options(options: Options) -> None:
     """Raise UsageError if a column or the sort key is unknown."""
     chosen_columns(options.columns, DEFAULT_COLUMNS)
     if options.sort is not None:
-        _check("sort key", _as_column(options.sort))
+        _check("sort key", _sort_key(options.sort))
+
+
+def _sort_key(key: str) -> str:
+    """FLOPs have the order of MACs, of which they are twice as many."""
+    return "macs" if key == "flops" else _as_column(key)
 
 
 def _as_column(key: str) -> str:
     """The key of a column that may be named as in CSV: `receptive_field`, `activation_bytes`."""
     plus, name = key[: key.startswith("+")], key.removeprefix("+").replace("_", "-")
-    return plus + {"activation-bytes": "activation", "config": "type"}.get(name, name)
+    return plus + _OTHER_NAMES.get(name, name)
+
+
+_OTHER_NAMES = {
+    "activation-bytes": "activation", "config": "type", "name": "layer", "input-size": "input",
+    "output-size": "output", "shape": "output", "output-shape": "output", "num-params": "params",
+    "parameters": "params", "param": "params", "params-percent": "params-share",
+    "kernel-size": "kernel", "mult-adds": "macs", "memory": "activation", "rf": "receptive-field",
+}  # fmt: skip
+"""The names of columns in CSV and in other tools."""
 
 
 def _check(what: str, key: str) -> None:
     if key not in COLUMNS:
-        details = [nearest(key, COLUMNS), f"known: {', '.join(COLUMNS)}"]
+        twice = "FLOPs are 2 × MACs, which are a column: macs" if key == "flops" else ""
+        details = [twice or nearest(key, COLUMNS), f"known: {', '.join(COLUMNS)}"]
         raise UsageError(f"unknown {what} {key!r}", *filter(None, details))
 
 
@@ -204,7 +219,7 @@ def _is_shown(layer: Layer, options: Options) -> bool:
 
 
 def sorted_layers(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
-    sort = _as_column(options.sort or "macs")
+    sort = _sort_key(options.sort or "macs")
     cell = COLUMNS[sort][1]
 
     def order(layer: Layer) -> float | str:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from ..errors import UsageError, closest
+from ..models.known_names import near_specs
 from ..models.source_scan import models_of
 from ..models.spec_resolution import is_known
 from ..render.options import EXTENSIONS
+from .other_options import budget, is_budget
 
 DEFAULT = "shapes"
 _LISTING = "list"
@@ -42,6 +45,7 @@ _PROGRAM_OPTIONS = ("--version", "--help", "-h", "--install-completion", "--show
 RENAMED_OPTIONS: Mapping[str, str] = {
     "--input_size": "--input", "--input-size": "--input", "--input_shape": "--input",
     "--input-shape": "--input", "--shape": "--input", "--batch_size": "--batch-size",
+    "--bs": "--batch-size", "--dataset": "--data", "--learning-rate": "--lr",
 }  # fmt: skip
 _MODEL_OPTIONS = ("--model", "-m")  # the model is an argument here
 _FORMATS = {
@@ -77,13 +81,30 @@ def in_words_of_cnnstat(
     if first in _COMMANDS:
         note(f"{first} is cnnstat {_COMMANDS[first]}")
         return _with_model([_COMMANDS[first], *rest])
-    _check_command(first, rest, commands)
-    near_command = closest(first, commands, cutoff=0.6)
+    if not is_near_model(first, commands):
+        _check_command(first, rest, commands)
+    near_command = closest(first, commands, cutoff=0.6) and not is_near_model(first, commands)
     return words if near_command else _with_model([DEFAULT, *words])
+
+
+def is_near_model(word: str, commands: Collection[str]) -> bool:
+    """Whether a word is more like the name of a model than like a command."""
+
+    def likeness(names: Collection[str]) -> float:
+        return max((SequenceMatcher(None, word.lower(), n).ratio() for n in names), default=0)
+
+    every = {*commands, *_COMMANDS, *_OTHER_COMMANDS, *_OUTPUTS}
+    models = [spec.rpartition(":")[2].lower() for spec in near_specs(word)]
+    return word not in every and likeness(models) > max(0.8, likeness(every))
 
 
 def _check_command(first: str, rest: Sequence[str], commands: Collection[str]) -> None:
     """Raise UsageError for a word that is like what other programs call a command."""
+    if first in ("fix", "repair"):
+        raise UsageError(
+            f"unknown command {first!r}", "--fix writes a fix of a model that does not run",
+            hint=shlex.join(["cnnstat", DEFAULT, *(rest or ["MODEL"]), "--fix"]),
+        )  # fmt: skip
     if first in _OUTPUTS:
         file = f"{_stem(rest)}{_OUTPUTS[first]}"
         raise UsageError(
@@ -96,6 +117,9 @@ def _check_command(first: str, rest: Sequence[str], commands: Collection[str]) -
     near = [first] if first in others else closest(first, others, cutoff=0.75)
     if near:
         command = others[near[0]]
+        if any(map(is_budget, rest)):
+            raise UsageError(f"unknown command {first!r}", budget(rest).reason,
+                             hint=budget(rest).hint)  # fmt: skip
         raise UsageError(
             f"unknown command {first!r}", f"did you mean {command}?",
             hint=shlex.join(["cnnstat", command, *rest]),

@@ -97,8 +97,8 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments  # at any place: they are no options of a command
     use_pager("--no-pager" not in arguments)
     typed = [argument for argument in arguments if argument not in ("--debug", "--no-pager")]
+    commands = [command.name or "" for command in app.registered_commands]
     try:
-        commands = [command.name or "" for command in app.registered_commands]
         return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, commands, echo_note)))
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -108,6 +108,8 @@ def run(arguments: list[str]) -> int:
         leave()
         return 130
     except CnnstatError as error:
+        if error.hint and typed[:1] and typed[0] in _OF_ONE_MODEL:
+            error.hint = error.hint.replace("cnnstat shapes ", f"cnnstat {typed[0]} ", 1)
         return _report(error, debug)
     except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
         if isinstance(error, OSError) and error.errno in _NO_SPACE:  # for the help or the version
@@ -117,6 +119,10 @@ def run(arguments: list[str]) -> int:
         fault = f"this is a fault of cnnstat: {type(error).__name__}: {message_of(error)}"
         again = "the same command with --debug, and report what it prints"
         return _report(CnnstatError(fault, hint=again), debug)
+
+
+_OF_ONE_MODEL = ("lint", "memory", "roofline", "latency", "bench", "verify", "scale")
+"""Commands that take a model as `shapes` does: what to type instead is one of the same command."""
 
 
 def _run_command(arguments: list[str]) -> int:

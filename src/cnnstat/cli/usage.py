@@ -14,7 +14,9 @@ from typing import Any, get_args
 import typer
 
 from ..errors import UsageError, closest, nearest
+from ..models.spec_resolution import is_known
 from ..render.options import Format
+from .other_options import instead_of
 
 ClickError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
 """The base of all errors that typer raises for a command line."""
@@ -76,15 +78,37 @@ def _unknown_option(option: str, context: Any, arguments: Sequence[str]) -> Usag
     help = f"{_command_of(context)} --help"
     if option.startswith("--") and option[2:] in get_args(Format):  # as in other programs
         return UsageError(what, hint=_with_word(arguments, option, f"--format={option[2:]}"))
+    known = [*_options_of(context.command), "--help"]
+    instead = instead_of(option, _command_of(context).split(), known, arguments)
     others = context.find_root().command.commands if context.parent is not None else {}
     having = [name for name, other in others.items() if option in _options_of(other)]
     if having:
-        return UsageError(what, f"it is an option of {', '.join(having)}", hint=help)
-    known = [*_options_of(context.command), "--help"]
+        suitable = [name for name in having if _accepts_arguments_of(others[name], context.command)]
+        hint = _of_command(arguments, context.info_name, suitable[0]) if suitable else help
+        return UsageError(what, f"it is an option of {', '.join(having)}", hint=hint)
+    if instead is not None and not _is_misspelt(option, known):
+        return UsageError(what, instead.reason, hint=instead.hint)
     if option.startswith("--") and (close := closest(option, known, cutoff=0.7)[:3]):
         hint = _with_word(arguments, option, close[0])
         return UsageError(what, f"did you mean {', '.join(close)}?", hint=hint)
     return UsageError(what, hint=help)
+
+
+def _is_misspelt(option: str, known: Sequence[str]) -> bool:
+    return bool(closest(option, known, cutoff=0.85))
+
+
+def _accepts_arguments_of(other: Any, command: Any) -> bool:
+    """Whether a command takes the arguments of another one: one model, or several."""
+    ours, theirs = ([p.name for p in c.params if p.param_type_name == "argument"]
+                    for c in (command, other))  # fmt: skip
+    return theirs == ours or (ours == ["model"] and theirs == ["models"])
+
+
+def _of_command(arguments: Sequence[str], command: str, other: str) -> str:
+    """The whole command line with another command."""
+    words = [other if word == command else word for word in arguments]
+    return shlex.join(["cnnstat", *words])
 
 
 def _options_of(command: Any) -> list[str]:
@@ -208,6 +232,11 @@ def _unexpected(error: Any, context: Any, arguments: Sequence[str]) -> UsageErro
     params = [p for p in context.command.params if p.param_type_name == "argument"]
     accepted = " and ".join(f"one {p.metavar or p.name}" for p in params) or "no argument"
     models = params and params[0].name == "model" and not any(w.startswith("-") for w in after)
+    if models and len(after) == 2 and not is_known(after[1]):
+        return UsageError(
+            f"{_command_of(context)} takes {accepted}", f"unexpected: {after[1]}",
+            hint=shlex.join(["cnnstat", "explain", *after]),
+        )  # fmt: skip
     return UsageError(
         f"{_command_of(context)} takes {accepted}", f"unexpected: {' '.join(map(str, extra))}",
         hint=shlex.join(["cnnstat", "compare", *after]) if models else _example_of(context),

@@ -32,6 +32,12 @@ _OTHERS = (
 
 def unknown_model(spec: str, same: Sequence[str]) -> UsageError:
     """The error for a name that no model has, or several: `same` are those."""
+    several = [name.strip() for name in spec.split(",") if name.strip()]
+    if len(several) > 1:
+        return UsageError(
+            f"{spec!r} is several models", "they are separated by spaces",
+            hint=shlex.join(["cnnstat", "compare", *several]),
+        )  # fmt: skip
     near = list(same) if len(same) > 1 else near_specs(spec)
     here = source_scan.specs_named(spec, Path()) if is_name(spec) else []
     found = [*here, *(s for s in near if s not in here)]
