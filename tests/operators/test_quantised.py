@@ -10,7 +10,7 @@ from torch import nn
 from torch.ao import quantization
 
 import cnnstat
-from tests.networks import Function
+from tests.networks import Function, With
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the successor of torch.ao
 
@@ -147,3 +147,30 @@ def test_quantising_a_tensor():
     function = Function(lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8).dequantize())
     totals = cnnstat.analyze(function, (2, 5)).totals
     assert (totals.other_ops, totals.exact) == (3 * 10 + 2 * 10, True)
+
+
+@pytest.mark.parametrize("backend", ["x86", "qnnpack"])
+def test_training_that_is_aware_of_quantisation_has_the_products_of_the_float_model(backend):
+    def network():
+        layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)
+        return nn.Sequential(quantization.QuantStub(), *layers, quantization.DeQuantStub()).train()
+
+    plain = cnnstat.analyze(network(), (2, 3, 8, 8), training=True).totals
+    prepared = network()
+    prepared.qconfig = quantization.get_default_qat_qconfig(backend)
+    found = cnnstat.analyze(quantization.prepare_qat(prepared), (2, 3, 8, 8), training=True).totals
+    for name in ("params", "macs", "backward_macs", "exact"):
+        assert getattr(found, name) == getattr(plain, name)
+
+
+def test_a_buffer_that_is_resized_in_place():
+    """As observers do; it is a view of itself."""
+
+    def forward(self, x):
+        smallest = torch.empty(0)
+        smallest.resize_(x.shape)
+        smallest.copy_(self.conv(x).relu().amin())
+        return smallest
+
+    analysis = cnnstat.analyze(With(forward, conv=nn.Conv2d(1, 1, 3)), (1, 1, 8, 8), lane="cpu")
+    assert analysis.totals.macs == 6 * 6 * 9

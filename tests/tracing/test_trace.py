@@ -989,6 +989,18 @@ def test_a_forward_without_return_is_noted() -> None:
         def forward(self, x: torch.Tensor) -> None:  # type: ignore[override]
             super().forward(x)
 
-    note = "forward returns no tensor: is a return missing?"
+    note = "forward returns None: is a return missing?"
     assert note in cnnstat.analyze(Silent(4, 2), (1, 4)).notes
     assert note not in cnnstat.analyze(nn.Linear(4, 2), (1, 4)).notes
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [lambda y: float(y.sum()), lambda y: int(y.sum()), lambda y: "text", lambda y: y.tolist(),
+     lambda y: y.shape, lambda y: {"loss": 1.0}, lambda y: y.numpy(), lambda y: ()],
+    ids=["float", "int", "text", "list", "shape", "dict", "array", "nothing inside"],
+)  # fmt: skip
+def test_a_forward_that_returns_no_tensor_has_a_return(returned) -> None:
+    net = nn.Linear(4, 2)
+    found = cnnstat.analyze(With(lambda self, x: returned(self.net(x)), net=net), (1, 4))
+    assert not [note for note in found.notes if "return" in note]

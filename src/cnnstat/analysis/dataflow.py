@@ -128,8 +128,8 @@ def common_path(paths: list[str]) -> str:
 
 
 def returns_nothing(trace: Trace) -> bool:
-    """Whether forward computes something and returns no tensor."""
-    return bool(trace.calls and trace.ops and not trace.calls[0].outputs)
+    """Whether forward computes something and returns None."""
+    return bool(trace.ops and trace.returns_none)
 
 
 def returns_other_rows(trace: Trace) -> bool:

@@ -84,7 +84,9 @@ def follow_op(op: Op, fields: dict[int, Field], views: dict[int, Op]) -> None:
 
 def _write_back(op: Op, part: TensorSpec, fields: dict[int, Field], views: dict[int, Op]) -> None:
     """A part of a tensor was written in place: the tensors around it contain it."""
-    while part.value in views:
+    visited: set[int] = set()  # a tensor that is resized in place is a view of itself
+    while part.value in views and part.value not in visited:
+        visited.add(part.value)
         outer = views[part.value]
         written, field = outer.inputs[0], fields[part.value]
         before = fields.get(written.value)

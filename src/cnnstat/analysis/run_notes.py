@@ -90,7 +90,7 @@ def run_notes(trace: Trace) -> Iterator[str]:
             "optimizer created before the first run does not have them"
         )
     if returns_nothing(trace):
-        yield "forward returns no tensor: is a return missing?"
+        yield "forward returns None: is a return missing?"
     if trace.split_by:
         yield (
             f"the model is split over processes ({', '.join(trace.split_by)}): the figures are "

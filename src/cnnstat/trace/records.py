@@ -259,6 +259,7 @@ class Trace:
     names, each with the file and line. `value_reads` has no read of a value that follows from
     shapes alone. `created` are the modules and parameters that the run itself created, with their
     elements. `split_by` is how the model was split over processes, whose whole was run.
+    `returns_none`: whether forward returned None.
     """
 
     model: str
@@ -281,6 +282,7 @@ class Trace:
     uncounted_branches: tuple[Op, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     split_by: tuple[str, ...] = ()
+    returns_none: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ..runs import Runs
 from ..source_code import last_statement
 
 _NOTHING = Page(
-    what="`forward` computes something and returns no tensor.",
+    what="`forward` computes something and returns None.",
     why="A method without `return` returns None: the model runs, and the first use of its output "
     "fails, often far away, in the loss.",
     fires="""\
@@ -53,8 +53,8 @@ class Net(nn.Module):
         x = self.head(x)
         return x
 """,
-    decided="In eval mode operators run, and what `forward` returns has no tensor in it.",
-    wrong="A model that stores its results as attributes, or returns numbers or text.",
+    decided="In eval mode operators run, and `forward` returns None.",
+    wrong="A model that stores its results as attributes.",
 )
 
 
@@ -64,7 +64,7 @@ def forward_returns_nothing(runs: Runs) -> Iterator[Hit]:
         return
     last = last_statement(type(runs.model), "forward")
     yield Hit(
-        path="", message="forward returns no tensor: is a return missing?", place=last,
+        path="", message="forward returns None: is a return missing?", place=last,
         fix=None if last is None else Edit(text="return it", plan=with_return(last)),
     )  # fmt: skip
 

@@ -72,6 +72,7 @@ class Recorder(TensorRecords):
         self._left_out: set[int] = set()
         self._replaced: set[int] = set()
         self._with_threads: set[int] = set()
+        self.returns_none = False
         self.root: nn.Module | None = None
         self.control_flow: list[ControlFlow] = []
 
@@ -191,6 +192,8 @@ class Recorder(TensorRecords):
             return
         while self.stack.pop() is not call:  # those that TorchScript ran inside it
             pass
+        if call.parent is None:
+            self.returns_none = result is None
         tensors = tensors_among(result)
         if call.kind == "module" and type(result) not in PLAIN_TENSORS:
             tensors = max(tensors, list(output_tensors(result)), key=len)  # those in objects, too

@@ -138,6 +138,7 @@ def _recorded(
             uncounted_branches=tuple(recorder.left_out_ops),
             checkpoints=tuple(recorder.checkpoints),
             split_by=split_by(model),
+            returns_none=recorder.returns_none,
         )
 
     try:
