@@ -101,8 +101,9 @@ def solved(
         guesses.append(now + (target - here) / slope)
     if here:
         guesses.append(now * target / here)
-        if target / here > 0:
-            guesses.append(now * (target / here) ** (1 / len(together)))
+        if target / here > 0:  # a side may be squared under one name
+            powers = {1 / len(together), 1 / 2}
+            guesses += [now * (target / here) ** power for power in powers]
     for guess in guesses:
         for value in {math.floor(guess), math.ceil(guess)}:
             if abs(value) > _LARGEST:

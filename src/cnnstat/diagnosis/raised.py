@@ -11,7 +11,7 @@ import inspect
 import re
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..errors import closest
 from ..models.suggestions import attributes_of, close_names
 from ..trace.records import Frame
 from ..tracing.places import frames_of
+from .creation import numbers_in
 from .syntax import code_of
 
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
@@ -62,6 +63,7 @@ class Raised:
         wrong_types: arguments that a function of torch refuses.
         known: attributes that the model's code gave the object, where none is near.
         signature: of the function that does not accept the arguments of a call, with its name.
+        numbers: the integers that names have at the place, attributes of `self` included.
     """
 
     frame: Frame | None
@@ -71,6 +73,7 @@ class Raised:
     wrong_types: tuple[WrongType, ...] = ()
     signature: str = ""
     known: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def raised_by(error: BaseException, texts: Mapping[str, str]) -> Raised:
@@ -98,7 +101,8 @@ def raised_by(error: BaseException, texts: Mapping[str, str]) -> Raised:
     signature = _signature(error, frame, python, texts) if isinstance(error, TypeError) else ""
     owner = getattr(error, "obj", None) if isinstance(error, AttributeError) else None
     known = attributes_of(owner)[:_MOST_KNOWN] if isinstance(owner, nn.Module) and not near else []
-    return Raised(frame, missing, names, holder, wrong_types, signature, tuple(known))
+    numbers = {} if python is None else numbers_in(python)
+    return Raised(frame, missing, names, holder, wrong_types, signature, tuple(known), numbers)
 
 
 def _of_syntax(error: SyntaxError) -> Frame | None:

@@ -164,6 +164,13 @@ class Prior(Enum):
     CREATED_WITH_DTYPE = -0.2, "numpy and .double() make float64, layers have float32"
     CONVERSION = 0.4, "a tensor is converted where it is used"
 
+    UNREAD_VARIABLE = -0.9, "what is computed is read"
+    OTHER_VARIABLE = 1.0, "another variable of the function fits"
+    UNCALLED_LAYER = -0.9, "a layer that is created is called"
+    SWAPPED_ARGUMENTS = 0.0, "what a layer takes is written first, then what it returns"
+    SUPERFLUOUS_AXES = 0.8, "who wrote it thought of the axes"
+    ROWS_OF_VIEW = -0.2, "a view with -1 for the batch has its other sizes from smaller images"
+    HALVES = 0.0, "mean and variance are the halves of one output"
     DROPPED_RESULT = -0.8, "a result that no name gets is lost, so nobody writes one"
     LATER_STATEMENT = 0.1, "what the layer needs is computed, one line too late"
     EARLIER_STATEMENT = -0.6, "a name is computed anew before another one that follows from it"

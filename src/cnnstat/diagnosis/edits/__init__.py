@@ -28,16 +28,19 @@ from .layouts import reshapes, squeezes
 from .misspelt_names import misspelt_names
 from .names_in_arguments import names_in_arguments
 from .namesakes import namesakes
-from .numbers_in_code import function_literals, local_literals
+from .numbers_in_code import function_literals, local_literals, rows_of_views
 from .other_inputs import other_inputs
+from .other_variables import other_variables, swapped_arguments
 from .padding_masks import padding_masks
 from .rearranged_inputs import rearranged_inputs
 from .recurrent_states import recurrent_states
-from .returned_values import first_of_several, missing_returns
+from .returned_values import first_of_several, missing_returns, unpacked_values
 from .scale_factors import scale_factors
 from .several_places import view_and_layer
 from .size_of_axis import other_axes, sizes_of_axes
+from .sizes_of_views import sizes_of_views
 from .statement_order import orders_of_statements
+from .superfluous_axes import superfluous_axes
 from .syntax_errors import syntax_errors
 from .tables import sizes_of_tables
 from .tensor_sizes import states_of_recurrent_layers
@@ -51,7 +54,8 @@ INSERTIONS: tuple[Kind, ...] = (
     recurrent_states,
     first_of_several, missing_returns, layers_not_created, lists_called, lists_of_arguments,
     missing_layers, dropped_results, orders_of_statements, unpooled_sizes, einsum_subscripts,
-    padding_masks, batches_in_views, assigned_layers,
+    padding_masks, batches_in_views, assigned_layers, other_variables, swapped_arguments,
+    sizes_of_views, unpacked_values, superfluous_axes,
 )  # fmt: skip
 SETTINGS: tuple[Kind, ...] = (
     constant_arguments, setting_literals, flattened_sides,
@@ -61,7 +65,7 @@ SETTINGS: tuple[Kind, ...] = (
 )  # fmt: skip
 OF_CODE: tuple[Kind, ...] = (misspelt_names, class_definitions, sizes_of_axes, integer_divisions)
 OF_SOURCE: tuple[Kind, ...] = (
-    *SETTINGS, function_literals, local_literals, *INSERTIONS, *OF_CODE,
+    *SETTINGS, function_literals, local_literals, rows_of_views, *INSERTIONS, *OF_CODE,
 )  # fmt: skip
 OF_LAYERS: tuple[Kind, ...] = (layer_settings, classes_of_layers)
 OF_INPUTS: tuple[Kind, ...] = (other_inputs,)

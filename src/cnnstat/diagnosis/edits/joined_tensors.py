@@ -33,6 +33,8 @@ def joined_tensors(situation: Situation) -> Iterator[Proposal]:
     site, failure = failing_code(situation), situation.failure
     kind, op = situation.mismatch.kind, failure.op
     is_checked = kind == "other" and op is None and failure.what == "shapes"
+    if failure.calls and failure.calls[-1].module is None and kind == "features":
+        kind = "product"  # with a parameter, which is no layer's
     if site is None or not failure.calls or not (is_checked or kind in _KINDS):
         return
     view = None if op is None else view_of(op)

@@ -57,13 +57,20 @@ def misspelt_names(situation: Situation) -> Iterator[Proposal]:
     code = code_of(frame.file, situation.texts[frame.file])
     yield from _all_of_torch(code)
     places = list(_places(code, frame, raised))
-    for rank, name in enumerate(raised.near if places else ()):
+    near = sorted(raised.near, key=lambda name: -_words_shared(code, frame, name))
+    for rank, name in enumerate(near if places else ()):
         replacements = tuple(Replacement(place, name) for place in places)
         yield _proposal(Prior.MISSPELT, *replacements, further_back=rank)
     yield from _functions(code, frame, raised.missing)
     yield from _without_self(code, frame, raised.missing)
     if situation.failure.error == "NameError" and raised.missing in _IMPORTS:
         yield _proposal(Prior.IMPORT, _import(code, _IMPORTS[raised.missing]))
+
+
+def _words_shared(code: Code, frame: Frame, name: str) -> int:
+    """The words of a name that others of the line have: `lstm` where `self.lstm` is assigned."""
+    line = code.text.split("\n")[frame.line - 1]
+    return len(set(name.split("_")) & set(re.findall(r"[^\W_]+", line)))
 
 
 def _proposal(prior: Prior, *replacements: Replacement, further_back: int = 0) -> Proposal:
@@ -124,7 +131,9 @@ def _same_attribute(
     cls = code.around(one, ast.ClassDef)
     if not _is_self(one.value) or cls is None:
         return [one]
-    return [a for a in attributes if _is_self(a.value) and code.around(a, ast.ClassDef) is cls]
+    same = [a for a in attributes if _is_self(a.value) and code.around(a, ast.ClassDef) is cls]
+    # What is assigned somewhere is spelt as meant: the one that failed is another attribute.
+    return [one] if any(isinstance(a.ctx, ast.Store) for a in same) else same
 
 
 def _functions(code: Code, frame: Frame, name: str) -> Iterator[Proposal]:

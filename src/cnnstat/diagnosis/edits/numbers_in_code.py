@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..changes import Proposal, Situation
-from ..literals import Literal, plain, solved
+from ..literals import Literal, evaluated, plain, solved
 from ..mismatch import Mismatch
 from ..ranking import Style, layer_surprisal, relative_change
 from ..uses import literals_among, numbers_in_scope, numbers_of
@@ -13,18 +13,20 @@ from ..weights import Features, Prior
 from .layer_settings import change_of
 
 _FUNCTIONS = 6  # function calls before the failure whose literals are tried
+_SIZING = {"pad", "unfold", "fold"}  # functions with small numbers that change the sides of maps
 _NEAREST = 8  # values that are tried in the place of one number
 
 
 def function_literals(situation: Situation) -> Iterator[Proposal]:
     """Literals in a `forward`: the sizes of a view, the axis of a cat, the kernel of a pooling."""
     failure = situation.failure
-    calls = [call for call in failure.trace.calls if call.kind == "function"][-_FUNCTIONS:]
+    calls = [call for call in failure.trace.calls if call.kind == "function"]
+    calls = [c for c in calls[:-_FUNCTIONS] if c.type in _SIZING][-2:] + calls[-_FUNCTIONS:]
     innermost = failure.open[-1] if failure.open else -1
     for call in calls:
         is_here = call.index == innermost
         for literal, origin in literals_among(failure.arguments.get(call.index, ())):
-            small = range(-1, 8) if is_here or "pool" in call.type else ()
+            small = range(-1, 8) if is_here or "pool" in call.type or call.type in _SIZING else ()
             sizes = _sizes_for(call.type, situation.mismatch)
             for target in dict.fromkeys([*sizes, *small]):
                 value = solved(origin, literal, target)
@@ -37,6 +39,24 @@ def function_literals(situation: Situation) -> Iterator[Proposal]:
                     changes_window="pool" in call.type,
                     is_short_view=call.type in ("view", "reshape") and value < 8,
                 )
+                yield Proposal(change_of((literal,), value), features)
+
+
+def rows_of_views(situation: Situation) -> Iterator[Proposal]:
+    """Numbers behind an earlier `.view(-1, …)` with which it keeps the batch."""
+    failure = situation.failure
+    sizes = {size for pair in situation.mismatch.pairs for size in pair}
+    for call in failure.trace.calls:
+        if call.type not in ("view", "reshape") or not call.inputs or not call.outputs:
+            continue
+        before, after = call.inputs[0].shape[:1], call.outputs[0].shape[:1]
+        if not before or not after or before == after or not {*before, *after} <= sizes:
+            continue
+        for literal, origin in literals_among(failure.arguments.get(call.index, ())):
+            size = evaluated(origin, {}) * after[0] / before[0]
+            value = solved(origin, literal, int(size)) if size.is_integer() else None
+            if value is not None and value > 0:
+                features = Features(prior=Prior.ROWS_OF_VIEW)
                 yield Proposal(change_of((literal,), value), features)
 
 

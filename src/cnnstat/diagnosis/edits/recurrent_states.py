@@ -19,6 +19,8 @@ def recurrent_states(situation: Situation) -> Iterator[Proposal]:
     if call is None or call.module is None or site is None or not isinstance(site.node, ast.Call):
         return
     written = arguments_of(site.node)
+    if call.module.base in ("LSTM", "LSTMCell") and len(written) == 3:
+        yield _in_brackets(site.code, written[1], written[2])
     if call.module.base not in ("RNN", "LSTM", "GRU") or len(written) < 2 or not call.inputs:
         return
     state, x, *states = written[1], *call.inputs
@@ -37,6 +39,12 @@ def recurrent_states(situation: Situation) -> Iterator[Proposal]:
         written_out = isinstance(state, ast.Tuple)
         first = state.elts[0] if isinstance(state, ast.Tuple) else state
         yield _proposal(site.code, state, site.code.text_of(first) + "[0]" * (not written_out))
+
+
+def _in_brackets(code: Code, hidden: ast.expr, cell: ast.expr) -> Proposal:
+    """Both states as the pair that the layer takes."""
+    edits = (code.inserted_before(hidden, "("), code.inserted_behind(cell, ")"))
+    return Proposal(Change(replacements=edits), Features(prior=Prior.STATES))
 
 
 def _proposal(code: Code, node: ast.expr, text: str) -> Proposal:

@@ -136,6 +136,32 @@ def _items(value: Any) -> Iterator[tuple[str, Prior]]:
             yield "[0][-1]", Prior.LAST_STATE
 
 
+def unpacked_values(situation: Situation) -> Iterator[Proposal]:
+    """Other targets for what a call returns: `out, (h, c)` of an LSTM, two halves of a tensor."""
+    frame = situation.failure.frames[-1] if situation.failure.frames else None
+    if situation.failure.error != "ValueError" or frame is None:
+        return
+    for file, text in situation.texts.items():
+        code = code_of(file, text) if file == frame.file else None
+        for statement in nodes(code.tree, ast.Assign) if code is not None else ():
+            target = statement.targets[0]
+            is_here = statement.lineno <= frame.line <= (statement.end_lineno or 0)
+            if code is not None and is_here and isinstance(target, ast.Tuple):
+                yield from _unpacked(code, target, statement.value)
+
+
+def _unpacked(code: Code, target: ast.Tuple, value: ast.expr) -> Iterator[Proposal]:
+    names = [code.text_of(node) for node in target.elts]
+    if len(names) == 3:
+        text = f"{names[0]}, ({names[1]}, {names[2]})"
+        yield from _proposal(Prior.UNPACKED, code.replacement(target, text))
+    if len(names) == 2 and isinstance(target.elts[1], ast.Tuple):  # a GRU has one state
+        text = f"{names[0]}, {code.text_of(target.elts[1].elts[0])}"
+        yield from _proposal(Prior.UNPACKED, code.replacement(target, text))
+    if len(names) == 2:
+        yield from _proposal(Prior.HALVES, code.wrapped(value, "", ".chunk(2, dim=1)"))
+
+
 # None
 
 

@@ -15,7 +15,7 @@ from ..changes import Change, Proposal, Situation
 from ..layer_sites import LayerSite, layer_sites
 from ..literals import plain
 from ..mismatch import Kind
-from ..ranking import layer_surprisal, multiplies_exactly, style_of
+from ..ranking import WINDOW_SETTINGS, layer_surprisal, multiplies_exactly, style_of
 from ..replay import fits
 from ..weights import Features, Prior
 
@@ -77,6 +77,7 @@ def _window_edit(
         further_layers=len(modules) - 1,
         further_places=len(sites) - 1,
         others_write_it=is_written,
+        changes_window=name in WINDOW_SETTINGS and len(sites) > 1,
         overshoots=name == "output_padding"
         and any(multiplies_exactly(m.settings) for m in modules),
     )
