@@ -20,7 +20,11 @@ _COMMAND = re.compile(r"\$ cnnstat shapes \S+?:(?P<target>\w+) *(?P<options>.*)"
 
 
 def questions(chosen: str = "") -> list[Mistake]:
-    """Those of one of the sets "handed", "fitted" and "apart", or all."""
+    """Those of one of the sets, or all.
+
+    "train": edits and weights were written with them. "validation": they were looked at while
+    weights were chosen. "test": they were measured before they were looked at.
+    """
     found = (question(file) for file in sorted(FOLDER.glob("*.py")))
     return [mistake for name, mistake in found if chosen in ("", name)]
 
@@ -54,7 +58,7 @@ def _answered(broken: Program, answer: str) -> Program:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--set", default="", choices=["handed", "fitted", "apart"])
+    parser.add_argument("--set", default="", choices=["train", "validation", "test"])
     parser.add_argument("--misses", action="store_true", help="print each that is not first")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()

@@ -20,14 +20,18 @@ sys.path.insert(0, str(BENCHMARKS))
 from fix_verdicts import executed, is_accepted, judge, why_misleading, with_fix  # noqa: E402
 from questions import questions  # noqa: E402
 
-HANDED = {question.name: question for question in questions("handed")}
-OTHERS = {question.name: question for name in ("fitted", "apart") for question in questions(name)}
+TRAIN = {question.name: question for question in questions("train")}
+OTHERS = {q.name: q for name in ("validation", "test") for q in questions(name)}
+BATCH_IS_NOT_FIRST = {
+    "state_of_both_directions", "view_without_the_batch", "states_without_brackets",
+    "embeddings_by_columns",
+}  # fmt: skip
 UNDIAGNOSED = {"state_on_cuda"}  # it runs on a stand-in of the device
 
 
-@pytest.mark.parametrize("name", sorted(HANDED.keys() - UNDIAGNOSED))
+@pytest.mark.parametrize("name", sorted(TRAIN.keys() - UNDIAGNOSED))
 def test_the_accepted_answer_comes_first_and_nothing_misleads(name, tmp_path):
-    verdict = judge(HANDED[name], tmp_path)
+    verdict = judge(TRAIN[name], tmp_path)
     assert verdict.place
     assert verdict.is_first, verdict.edits
     assert not verdict.misleading
@@ -40,12 +44,12 @@ def test_accepted_answers_mend_the_file_in_plain_pytorch(name):
     for answer in question.accepted:
         run = executed(answer)
         assert run.outputs is not None
-        assert run.doubled is not None
+        assert run.doubled is not None or name in BATCH_IS_NOT_FIRST
 
 
 def test_what_misleads():
     """Fixes with which a file runs, and that are not what people accepted."""
-    question = HANDED["no_flatten"]
+    question = TRAIN["no_flatten"]
     lines = question.broken.source.split("\n")
     number = next(
         n for n, line in enumerate(lines, 1) if line == "        self.last = nn.Linear(100, 5)"

@@ -1,6 +1,6 @@
 """The mask has a row for each token; the encoder takes the first axis for time.
 
-set: handed
+set: train
 kind: keyword not written
 $ cnnstat shapes attention_mask_batch_first.py:Writer
 

@@ -1,7 +1,7 @@
 """Query, key and value have the batch first.
 
 question: https://github.com/pytorch/pytorch/issues/122959
-set: apart
+set: validation
 kind: keyword not written
 $ cnnstat shapes attention_over_frames.py:Videos
 

@@ -1,6 +1,6 @@
 """The layer was assigned under another name.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes attribute_misspelt.py:Mlp --input 3,12
 

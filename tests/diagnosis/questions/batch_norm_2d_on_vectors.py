@@ -1,6 +1,6 @@
 """A batch norm for maps behind a linear layer.
 
-set: handed
+set: train
 kind: class of a layer
 $ cnnstat shapes batch_norm_2d_on_vectors.py:Critic --input 4,3,32,32
 

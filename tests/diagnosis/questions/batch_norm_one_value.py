@@ -1,6 +1,6 @@
 """In training, a norm behind global pooling needs a second example.
 
-set: handed
+set: train
 kind: input
 $ cnnstat shapes batch_norm_one_value.py:Context --input 1,3,48,48 --mode train
 

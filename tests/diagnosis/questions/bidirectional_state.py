@@ -1,6 +1,6 @@
 """The first axis of the input is the batch, and the layer takes it for time.
 
-set: handed
+set: train
 kind: keyword not written
 $ cnnstat shapes bidirectional_state.py:Sentiment --input 5,12,50
 

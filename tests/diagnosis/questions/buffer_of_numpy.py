@@ -1,6 +1,6 @@
 """numpy computes in float64, and so does the buffer.
 
-set: handed
+set: train
 kind: dtype
 $ cnnstat shapes buffer_of_numpy.py:Weighted --input 5,8
 

@@ -1,6 +1,6 @@
 """Three views of each example are joined along the batch.
 
-set: handed
+set: train
 kind: silent
 $ cnnstat shapes cat_along_the_batch.py:Views
 

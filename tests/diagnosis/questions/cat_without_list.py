@@ -1,6 +1,6 @@
 """Two tensors in the place of one list of tensors.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes cat_without_list.py:Fuse --input 2,3,24,24
 

@@ -1,7 +1,7 @@
 """Behind a concatenation there are more channels.
 
 question: https://github.com/matthewfranglen/interactive-image-classification
-set: fitted
+set: validation
 kind: name or expression
 $ cnnstat shapes channels_after_cat.py:Growing --input 2,3,32,32
 

@@ -1,6 +1,6 @@
 """The children of a ResNet without its `forward`, which flattens.
 
-set: handed
+set: train
 kind: no flatten
 $ cnnstat shapes children_without_flatten.py:Finetuned --input 2,3,96,96
 

@@ -1,7 +1,7 @@
 """Image tokens attend to text, whose features are fewer.
 
 question: https://github.com/pytorch/pytorch/issues/120793
-set: apart
+set: validation
 kind: keyword not written
 $ cnnstat shapes context_of_another_width.py:Cross
 

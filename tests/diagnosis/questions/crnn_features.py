@@ -1,7 +1,7 @@
 """The features of a column are its channels times its height.
 
 question: https://github.com/zhiqwang/sightseq/issues/16
-set: apart
+set: validation
 kind: number
 $ cnnstat shapes crnn_features.py:Lines --input 2,1,32,128
 

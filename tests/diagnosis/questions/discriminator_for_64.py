@@ -1,7 +1,7 @@
 """A discriminator for 64 pixels, on images of 32.
 
 question: https://github.com/pytorch/examples/issues/486
-set: apart
+set: validation
 kind: window
 $ cnnstat shapes discriminator_for_64.py:Critic --input 8,3,32,32
 

@@ -1,6 +1,6 @@
 """The convolutions behind the transposed one take its input's channels, not its output's.
 
-set: handed
+set: train
 kind: name or expression
 $ cnnstat shapes double_convolution_behind_up.py:Segment --input 1,3,48,48
 

@@ -1,7 +1,7 @@
 """The sinusoids are computed for at most 40 tokens.
 
 question: https://github.com/SamLynnEvans/Transformer/issues/14
-set: apart
+set: validation
 kind: table too short
 $ cnnstat shapes encoder_for_short_text.py:Encoder
 

@@ -1,7 +1,7 @@
 """The norm takes the second axis for features, and they are the last.
 
 question: https://github.com/ruotianluo/self-critical.pytorch/issues/44
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes features_of_regions_normed.py:Regions --input 4,36,128
 

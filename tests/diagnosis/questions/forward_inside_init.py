@@ -1,6 +1,6 @@
 """`forward` is indented too far.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes forward_inside_init.py:Inner --input 2,6
 

@@ -1,7 +1,7 @@
 """A typing mistake in the name of `forward`.
 
 question: https://github.com/WHLYA/text-classification/issues/1
-set: fitted
+set: validation
 kind: error of Python
 $ cnnstat shapes forward_misspelt.py:Sentences --input 3,20
 

@@ -1,7 +1,7 @@
 """The vector of the linear layer is never made a map.
 
 question: https://duoke360.com/post/34412
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes generator_without_view.py:Painter --input 6,50
 

@@ -1,7 +1,7 @@
 """A network for colors, on gray images.
 
 question: https://github.com/avBuffer/UNet3plus_pth/issues/19
-set: fitted
+set: validation
 kind: number
 $ cnnstat shapes gray_images.py:Masks --input 2,1,64,64
 

@@ -1,7 +1,7 @@
 """The features of the flattened map are a guess.
 
 question: https://androidkt.com/fix-runtimeerror-mat1-and-mat2-shapes-cannot-be-multiplied/
-set: fitted
+set: validation
 kind: number
 $ cnnstat shapes guessed_features.py:Cnn --input 2,1,28,28
 

@@ -1,7 +1,7 @@
 """d_v of a head is not the width divided by the heads.
 
 question: https://github.com/jadore801120/attention-is-all-you-need-pytorch/issues/211
-set: apart
+set: validation
 kind: number
 $ cnnstat shapes head_dim_not_of_heads.py:Layer --input 2,10,64
 

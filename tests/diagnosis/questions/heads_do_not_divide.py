@@ -1,7 +1,7 @@
 """1024 features among 12 heads.
 
 question: https://github.com/open-mmlab/mmaction2/issues/1271
-set: fitted
+set: validation
 kind: number
 $ cnnstat shapes heads_do_not_divide.py:Clips --input 2,8,256
 

@@ -1,6 +1,6 @@
 """The linear layer takes the channels; the flattened map has its sides too.
 
-set: handed
+set: train
 kind: name or expression
 $ cnnstat shapes hidden_units.py:Clothes --input 4,1,28,28
 

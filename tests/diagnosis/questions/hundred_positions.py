@@ -1,7 +1,7 @@
 """Learned positions for 100 tokens.
 
 question: https://github.com/bentrevett/pytorch-seq2seq/issues/89
-set: fitted
+set: validation
 kind: table too short
 $ cnnstat shapes hundred_positions.py:Source
 

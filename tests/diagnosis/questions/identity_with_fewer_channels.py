@@ -1,7 +1,7 @@
 """The identity has the channels of the input.
 
 question: https://jishuzhan.net/article/1906270688443445249
-set: apart
+set: validation
 kind: shortcut
 $ cnnstat shapes identity_with_fewer_channels.py:Small --input 2,3,32,32
 

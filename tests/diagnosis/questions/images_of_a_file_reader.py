@@ -1,7 +1,7 @@
 """OpenCV and PIL put the channels last.
 
 question: https://github.com/aladdinpersson/Machine-Learning-Collection/issues/59
-set: apart
+set: validation
 kind: axis
 $ cnnstat shapes images_of_a_file_reader.py:Detector --input 5,96,96,3
 

@@ -1,7 +1,7 @@
 """The indices come out of a table of float32.
 
 question: https://github.com/udacity/deep-learning-v2-pytorch/pull/96
-set: fitted
+set: validation
 kind: dtype
 $ cnnstat shapes indices_of_float.py:Opinion --input 4,18
 

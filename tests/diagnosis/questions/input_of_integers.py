@@ -1,6 +1,6 @@
 """The features are whole numbers, and the layer takes float32.
 
-set: handed
+set: train
 kind: dtype
 $ cnnstat shapes input_of_integers.py:Counts
 

@@ -1,6 +1,6 @@
 """kernal_size.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes keyword_misspelt.py:Plain --input 1,3,24,24
 

@@ -1,7 +1,7 @@
 """A layer is assigned before the module is set up.
 
 question: https://github.com/pyg-team/pytorch_geometric/issues/681
-set: apart
+set: validation
 kind: error of Python
 $ cnnstat shapes layer_before_super.py:Adversarial --input 4,16
 

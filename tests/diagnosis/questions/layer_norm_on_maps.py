@@ -1,6 +1,6 @@
 """A norm over the last axis, and the channels are the second.
 
-set: handed
+set: train
 kind: axis
 $ cnnstat shapes layer_norm_on_maps.py:Modern --input 2,3,32,32
 

@@ -1,6 +1,6 @@
 """A plain list does not register its layers.
 
-set: handed
+set: train
 kind: silent
 $ cnnstat shapes layers_in_a_list.py:Stack --input 5,10
 

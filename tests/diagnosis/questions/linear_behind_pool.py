@@ -1,7 +1,7 @@
 """The second pool's map goes into the linear layer as it is.
 
 question: https://blackberry.8miu.com/read-34393.html
-set: apart
+set: validation
 kind: no flatten
 $ cnnstat shapes linear_behind_pool.py:Numbers --input 10,1,28,28
 

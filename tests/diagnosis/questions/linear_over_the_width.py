@@ -1,6 +1,6 @@
 """The linear layer runs over the columns of the map, and nothing fails.
 
-set: handed
+set: train
 kind: silent
 $ cnnstat shapes linear_over_the_width.py:Digits --input 3,1,24,24
 

@@ -1,6 +1,6 @@
 """The LSTM returns its outputs and its state.
 
-set: handed
+set: train
 kind: tuple
 $ cnnstat shapes lstm_in_sequential.py:tagger --input 3,12,6
 

@@ -1,7 +1,7 @@
 """torchvision's segmentation returns a dict.
 
 question: https://github.com/pytorch/vision/issues/1452
-set: apart
+set: validation
 kind: tuple
 $ cnnstat shapes masks_in_a_dict.py:Binary --input 1,3,64,64
 

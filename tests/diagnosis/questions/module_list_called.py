@@ -1,6 +1,6 @@
 """A list of layers is called as if it were one.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes module_list_called.py:Chain --input 3,14
 

@@ -1,6 +1,6 @@
 """A linear layer directly behind a map, and its size is a guess.
 
-set: handed
+set: train
 kind: no flatten
 $ cnnstat shapes no_flatten.py:Signals --input 16,1,32,32
 

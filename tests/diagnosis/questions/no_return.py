@@ -1,6 +1,6 @@
 """The block computes its output and does not return it.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes no_return.py:Edges --input 1,3,24,24
 

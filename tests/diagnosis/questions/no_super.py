@@ -1,6 +1,6 @@
 """Layers are assigned before the module is set up.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes no_super.py:Single --input 2,6
 

@@ -1,7 +1,7 @@
 """An LSTM has two states.
 
 question: https://github.com/pytorch/pytorch/issues/45437
-set: apart
+set: validation
 kind: tuple
 $ cnnstat shapes one_state_for_lstm.py:Series --input 4,15,1
 

@@ -1,7 +1,7 @@
 """The projection and its dropout are in a list.
 
 question: https://github.com/cloneofsimo/paint-with-words-sd/issues/2
-set: apart
+set: validation
 kind: error of Python
 $ cnnstat shapes output_list_called.py:Attention --input 2,9,32
 

@@ -1,7 +1,7 @@
 """A module of one's own returns two values, and only one is wanted.
 
 question: https://github.com/raoyongming/CAL/issues/15
-set: apart
+set: validation
 kind: tuple
 $ cnnstat shapes pool_returns_two.py:Birds --input 2,3,64,64
 

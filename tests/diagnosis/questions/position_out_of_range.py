@@ -1,6 +1,6 @@
 """More tokens than positions.
 
-set: handed
+set: train
 kind: table too short
 $ cnnstat shapes position_out_of_range.py:Tiny
 

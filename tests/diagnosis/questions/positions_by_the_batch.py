@@ -1,7 +1,7 @@
 """The table of positions is cut to the batch instead of the sequence.
 
 question: https://github.com/KasperGroesLudvigsen/influenza_transformer/issues/9
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes positions_by_the_batch.py:Flu --input 6,20,1
 

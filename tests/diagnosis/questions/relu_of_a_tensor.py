@@ -1,6 +1,6 @@
 """The class is called with the tensor: that makes a module.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes relu_of_a_tensor.py:Two --input 1,1,20,20
 

@@ -1,7 +1,7 @@
 """Sequential takes layers, not a list of them.
 
 question: https://github.com/chenyuntc/pytorch-book/issues/110
-set: fitted
+set: validation
 kind: error of Python
 $ cnnstat shapes sequential_of_a_list.py:Deep --input 2,3,32,32
 

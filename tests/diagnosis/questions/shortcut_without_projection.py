@@ -1,6 +1,6 @@
 """The branch halves the map and doubles the channels, the shortcut does not.
 
-set: handed
+set: train
 kind: shortcut
 $ cnnstat shapes shortcut_without_projection.py:Down --input 2,32,28,28
 

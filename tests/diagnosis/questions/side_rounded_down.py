@@ -1,7 +1,7 @@
 """Padded convolutions of stride 2 round up, the division rounds down.
 
 question: https://github.com/eriklindernoren/PyTorch-GAN/issues/164
-set: fitted
+set: validation
 kind: name or expression
 $ cnnstat shapes side_rounded_down.py:Judge --input 2,3,40,40
 

@@ -1,7 +1,7 @@
 """Signals of 40 samples, without the axis of the single channel.
 
 question: https://whosebug.com/question/6505309/Dimensionality-problem-with-PyTorch-Conv-layers
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes signals_without_channel.py:Waves --input 16,40
 

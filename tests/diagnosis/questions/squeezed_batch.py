@@ -1,6 +1,6 @@
 """squeeze() removes the batch as well when it is one.
 
-set: handed
+set: train
 kind: axis
 $ cnnstat shapes squeezed_batch.py:Persons --input 1,3,64,32
 

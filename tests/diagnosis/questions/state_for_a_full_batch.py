@@ -1,7 +1,7 @@
 """The last batch is smaller than the others.
 
 question: https://github.com/miyamotok0105/pytorch_handbook/issues/11
-set: apart
+set: validation
 kind: fixed batch
 $ cnnstat shapes state_for_a_full_batch.py:Reviews
 

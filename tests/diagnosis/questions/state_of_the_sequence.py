@@ -1,7 +1,7 @@
 """The state has the sequence length where the batch should be.
 
 question: https://github.com/patrickloeber/pytorch-examples/issues/2
-set: apart
+set: validation
 kind: fixed batch
 $ cnnstat shapes state_of_the_sequence.py:Rows --input 4,28,28
 

@@ -1,6 +1,6 @@
 """The state is always sent to the first GPU.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes state_on_cuda.py:Steps --input 3,7,5
 

@@ -1,7 +1,7 @@
 """The state has a row for each layer, even if there is one.
 
 question: https://github.com/pytorch/pytorch/pull/3925
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes state_without_layer_axis.py:Decoder
 

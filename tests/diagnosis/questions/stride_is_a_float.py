@@ -1,6 +1,6 @@
 """A division makes the stride a float.
 
-set: handed
+set: train
 kind: error of Python
 $ cnnstat shapes stride_is_a_float.py:Scaling --input 1,8,24,24
 

@@ -1,6 +1,6 @@
 """Strided convolutions are undone one pixel short.
 
-set: handed
+set: train
 kind: keyword not written
 $ cnnstat shapes transposed_convolution_one_short.py:Residue --input 1,3,48,48
 

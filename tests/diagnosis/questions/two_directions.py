@@ -1,7 +1,7 @@
 """A bidirectional layer returns the features of both directions.
 
 question: https://github.com/casperboone/dltpy/pull/15
-set: apart
+set: validation
 kind: name or expression
 $ cnnstat shapes two_directions.py:Types --input 4,20,14
 

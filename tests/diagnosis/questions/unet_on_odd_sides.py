@@ -1,7 +1,7 @@
 """Halving an odd side and doubling it again gives one less.
 
 question: https://github.com/qubvel-org/segmentation_models.pytorch/issues/93
-set: fitted
+set: validation
 kind: shortcut
 $ cnnstat shapes unet_on_odd_sides.py:Cells --input 1,3,70,70
 

@@ -1,7 +1,7 @@
 """The values have fewer features than the queries.
 
 question: https://github.com/pytorch/pytorch/issues/27623
-set: fitted
+set: validation
 kind: keyword not written
 $ cnnstat shapes values_of_another_width.py:Summary
 

@@ -1,6 +1,6 @@
 """The heads are put last again, so the memory is in another order.
 
-set: handed
+set: train
 kind: memory layout
 $ cnnstat shapes view_after_permute.py:Heads --input 3,9,48
 

@@ -1,6 +1,6 @@
 """The view and the linear layer are written for another number of channels.
 
-set: handed
+set: train
 kind: several places
 $ cnnstat shapes view_of_other_channels.py:Signs --input 8,3,28,28
 

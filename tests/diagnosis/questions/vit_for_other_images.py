@@ -1,6 +1,6 @@
 """The table of positions is for larger images.
 
-set: handed
+set: train
 kind: table too short
 $ cnnstat shapes vit_for_other_images.py:Patches --input 2,3,48,48
 

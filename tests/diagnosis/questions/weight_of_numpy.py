@@ -1,7 +1,7 @@
 """numpy draws float64.
 
 question: https://github.com/OUCMachineLearning/OUCML/issues/24
-set: apart
+set: validation
 kind: dtype
 $ cnnstat shapes weight_of_numpy.py:Regression --input 10,2
 

@@ -1,7 +1,7 @@
 """Five halvings leave nothing of 28 pixels.
 
 question: https://github.com/pytorch/examples/issues/263
-set: fitted
+set: validation
 kind: window
 $ cnnstat shapes window_of_a_bigger_image.py:Vgg --input 2,1,28,28
 

@@ -1,7 +1,7 @@
 """An embedding puts the features last, a convolution takes them second.
 
 question: https://github.com/FernandoLpz/Text-Classification-CNN-PyTorch/issues/3
-set: fitted
+set: validation
 kind: axis
 $ cnnstat shapes words_as_channels.py:Topics
 
