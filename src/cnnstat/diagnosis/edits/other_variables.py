@@ -75,8 +75,8 @@ def _of_layers(situation: Situation, site: FailingCode) -> Iterator[Proposal]:
     for path, module in situation.failure.trace.modules.items():
         name = path.removeprefix(prefix)
         is_sibling = path.startswith(prefix) and "." not in name and name.isidentifier()
-        is_alike = site.entered.module is not None and module.base == site.entered.module.base
-        if is_sibling and is_alike and all(a.attr != name for a in reads):
+        is_same_class = site.entered.module is not None and module.base == site.entered.module.base
+        if is_sibling and is_same_class and all(a.attr != name for a in reads):
             text = site.code.text_of(called).removesuffix(called.attr) + name
             change = Change(replacements=(site.code.replacement(called, text),))
             yield Proposal(change, Features(prior=Prior.UNCALLED_LAYER))
