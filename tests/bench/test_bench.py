@@ -190,7 +190,7 @@ def test_what_a_folder_holds(tmp_path: Path) -> None:
     result = measure("small.py:Net", "small.py:Dropping", epochs=2, output=folder)
     assert sorted(file.name for file in folder.iterdir()) == [
         "checkpoint-1.pt", "checkpoint-2.pt", "checksums.json", "config.json", "curves.svg",
-        "environment.json", "report.md", "steps.jsonl", "summary.json",
+        "environment.json", "report.html", "report.md", "steps.jsonl", "summary.json",
     ]  # fmt: skip
     config = json.loads((folder / "config.json").read_text())
     assert config["models"] == ["small.py:Net", "small.py:Dropping"]

@@ -85,6 +85,7 @@ class Data:
     classes: int | None
     channels: int
     sample: UserBatch | None = None
+    class_names: tuple[str, ...] = ()
 
 
 def random_split(count: int) -> tuple[Tensor, Tensor]:
@@ -141,7 +142,9 @@ def _of_torchvision(protocol: Protocol, sides: Sequence[int]) -> Data:
             hint="--data digits needs no files",
         ) from error
     train, test = (_in_memory(part) for part in parts)
-    return Data(protocol.data, train, test, len(parts[0].classes), train.images.shape[1])
+    names = tuple(map(str, parts[0].classes))
+    channels = train.images.shape[1]
+    return Data(protocol.data, train, test, len(names), channels, class_names=names)
 
 
 def _in_memory(part: Any) -> InMemory:
@@ -166,7 +169,8 @@ def _folder(protocol: Protocol, sides: Sequence[int]) -> Data:
         train = _images_in(path, sides)
         for_training, for_testing = random_split(len(train))
         parts = Files(train, for_training), Files(train, for_testing)
-    return Data(protocol.data, *parts, len(train.classes), 3)
+    names = tuple(train.classes)
+    return Data(protocol.data, *parts, len(names), 3, class_names=names)
 
 
 def _images_in(path: Path, sides: Sequence[int]) -> Any:

@@ -1,7 +1,7 @@
 """The folder of a run: configuration, every step when it ends, checkpoints, results.
 
     config.json   environment.json  steps.jsonl  checkpoint-1.pt …
-    summary.json  report.md         curves.svg   checksums.json
+    summary.json  report.md         report.html  curves.svg   checksums.json
 
 Each line of `steps.jsonl` is flushed, and every other file is written under another name and then
 renamed: whatever ends the process, the files are readable.
@@ -21,6 +21,7 @@ from ..errors import ModelError, NotFound, OutputError, text_of
 from ..render import report_of
 from ..render.blocks import Curves
 from ..render.figures import svg
+from ..render.html import render as html
 from ..render.markup import markdown
 from ..render.options import EXTENSIONS
 from ..results import Record
@@ -191,6 +192,7 @@ class RunFolder:
                 pictures[block.key] = f"{block.key}.svg"
                 self._write(pictures[block.key], svg(block).encode())
         self._write("report.md", markdown(report, pictures).encode())
+        self._write("report.html", html(report).encode())
 
     def _checkpoint(self, number: int) -> Path:
         return self.path / f"checkpoint-{number}.pt"

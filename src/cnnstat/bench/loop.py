@@ -17,6 +17,7 @@ from ..errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, format_exceptio
 from ..tracing.places import raising_line
 from .batches import Batches
 from .clock import Laps, Mark
+from .confusion import Predictions
 from .fabric import has_process_ended, process_ended
 from .machine import is_out_of_memory
 from .objective import Objective
@@ -38,6 +39,7 @@ class Trainer:
     schedule: Callable[[float], float] | None
     """The learning rate after a share of the training; None leaves it to `after_step`."""
     after_step: Callable[[], None]
+    predictions: Predictions
     is_stopped: Callable[[], bool]
     """Whether to end, asked after each epoch."""
 
@@ -125,7 +127,7 @@ def train(
             step += 1
             sums = reduce(add, [trainer.objective.sums(*answer) for answer in answers])
             yield StepEnd(epoch, step, examples, sums, laps, learning_rate)
-        yield EpochEnd(epoch, step, test(model, batches, trainer.objective))
+        yield EpochEnd(epoch, step, test(model, batches, trainer))
         if trainer.is_stopped():
             return
 
@@ -174,16 +176,19 @@ def infer(
             yield StepEnd(epoch, step, examples, None, laps, None)
 
 
-def test(model: nn.Module, batches: Batches, objective: Objective) -> Tensor | None:
+def test(model: nn.Module, batches: Batches, trainer: Trainer) -> Tensor | None:
     """The sums over the test examples of this process; None without test data."""
     if batches.test is None:
         return None
     model.eval()
+    objective, predictions = trainer.objective, trainer.predictions
+    predictions.restart()
     loss, right, examples = 0.0, 0.0, 0
     with torch.inference_mode():
         for inputs, targets, count in batches.testing():
             try:
                 answer = objective(call(model, inputs), targets, count)
+                predictions.see(inputs, answer[1], targets)
             except Exception as error:  # the model's and the loss's code may raise anything
                 raise _failed(error, "the test", count) from error
             found = objective.sums(*answer, targets).tolist()

@@ -175,6 +175,29 @@ class Prediction(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
+class Mistake(Record, frozen=True, kw_only=True):
+    """A test example whose class was predicted wrongly, with what `confidence`, 0 to 1.
+
+    `pixels` are bytes in base64, row by row, `channels` of them per pixel, scaled to their range.
+    """
+
+    label: int
+    predicted: int
+    confidence: float
+    height: int
+    width: int
+    channels: int
+    pixels: str
+
+
+class Confusion(Record, frozen=True):
+    """The last test: `counts[label][predicted]`, and the first wrong examples."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    mistakes: tuple[Mistake, ...]
+
+
 class Run(Record, frozen=True, kw_only=True):
     """The results of one model.
 
@@ -199,6 +222,7 @@ class Run(Record, frozen=True, kw_only=True):
     flops_per_second: float | None
     mfu: float | None
     notes: tuple[str, ...]
+    confusion: Confusion | None = None
 
 
 class DataFacts(Record, frozen=True):

@@ -198,4 +198,5 @@ class Runner:
             flops_per_second=reached,
             mfu=reached / peak if reached and peak else None,
             notes=tuple(notes),
+            confusion=session.confusion(),
         )

@@ -13,12 +13,13 @@ from torch import nn
 from ..errors import ModelError
 from .batches import Batches, Part, Placement
 from .clock import clock_of
+from .confusion import Predictions
 from .fabric import has_process_ended, is_distributed, process_ended
 from .layer_times import layer_times
 from .loop import Trainer, infer, train
 from .machine import is_out_of_memory, peak, reset_peak
 from .readings import Readings
-from .results import Epoch, LayerTimes, Protocol, Step
+from .results import Confusion, Epoch, LayerTimes, Protocol, Step
 from .schedule import Limit, Patience, Position, base_rate, optimizer_of, rate
 from .torch_schedules import torch_schedule
 from .trainable import TrainableModel
@@ -38,7 +39,10 @@ class Session:
         self.batches = Batches(trainable.data, trainable.image, protocol, place)
         self.clock = clock_of(place.device)
         self.plain = trainable.build(protocol)
+        self.class_names = trainable.data.class_names
         self.objective = trainable.objective
+        counted = trainable.data.test is not None and self.objective.counted
+        self.predictions = Predictions(trainable.data.classes if counted else None)
         if isinstance(self.objective.loss, nn.Module):
             self.objective.loss.to(place.device)
         if state is not None:
@@ -93,6 +97,7 @@ class Session:
                 self.model, self.optimizer, backward,
                 partial(_no_sync, self.fabric, self.model) if is_distributed() else _always_sync,
                 self.objective, self.protocol.seed, self._schedule(), self._after_step,
+                self.predictions,
                 lambda: self.patience.is_over,
             )  # fmt: skip
             events = train(trainer, self.batches, self.limit, self.clock.now, self.start, seconds)
@@ -141,6 +146,10 @@ class Session:
             "precision": self.fabric.strategy.precision.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
+
+    def confusion(self) -> Confusion | None:
+        """What the last test predicted."""
+        return self.predictions.confusion(self.class_names, self._summed)
 
     def peak_memory(self) -> tuple[int | None, Any]:
         """Peak memory in bytes, and what it was measured of."""

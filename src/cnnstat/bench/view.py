@@ -14,6 +14,9 @@ from ..render.blocks import (
     Curve,
     Curves,
     Facts,
+    Heatmap,
+    Image,
+    ImageGrid,
     Panel,
     Report,
     Row,
@@ -44,6 +47,8 @@ def view(result: Benchmark, options: Options) -> Report:
     ]  # fmt: skip
     if any(run.epochs for run in result.runs):
         blocks += [_epochs(result), _curves(result)]
+    for number, run in enumerate(result.runs, start=1):
+        blocks += _confusion(run, number)
     blocks.append(_conditions(result))
     notes = [f"note: {run.model.spec}: {note}" for run in result.runs for note in run.notes]
     notes += [f"note: {note}" for note in result.notes]
@@ -213,12 +218,12 @@ def _curves(result: Benchmark) -> Curves:
 
     def curves(fields: dict[str, str]) -> tuple[Curve, ...]:
         found = []
-        for run in result.runs:
+        for series, run in enumerate(result.runs):
             for field, label in fields.items():
                 points = [(float(e.epoch), getattr(e, field)) for e in run.epochs]
                 known = tuple((x, y) for x, y in points if y is not None)
                 name = f"{run.model.spec}, {label}" if several else label
-                found += [Curve(name, known)] if known else []
+                found += [Curve(name, known, series, label == "test")] if known else []
         return tuple(found)
 
     losses = curves({"train_loss": "train", "test_loss": "test"})
@@ -227,6 +232,26 @@ def _curves(result: Benchmark) -> Curves:
     names = ", ".join(run.model.spec for run in result.runs)
     drawn = tuple(panel for panel in panels if panel.curves)
     return Curves("curves", f"Loss and accuracy of {names}", drawn)
+
+
+def _confusion(run: Run, number: int) -> list[Block]:
+    """The pictures of the last test: how often a class was predicted as which, and mistakes."""
+    if run.confusion is None:
+        return []
+    names, counts, name = run.confusion.classes, run.confusion.counts, run.model.spec
+    blocks: list[Block] = [
+        Heatmap(f"confusion-{number}", f"Classes of {name} on the test data", names, counts,
+                x_title="predicted", y_title="label")
+    ]  # fmt: skip
+    images = tuple(
+        Image(f"{names[each.label]} → {names[each.predicted]} {each.confidence:.0%}",
+              each.height, each.width, each.channels, each.pixels)
+        for each in run.confusion.mistakes
+    )  # fmt: skip
+    if images:
+        title = f"Test examples of which {name} predicts another class (label → predicted)"
+        blocks.append(ImageGrid(f"mistakes-{number}", title, images))
+    return blocks
 
 
 def _conditions(result: Benchmark) -> Facts:

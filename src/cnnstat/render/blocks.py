@@ -276,10 +276,15 @@ class Roof:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`points` are pairs of x and y."""
+    """`points` are pairs of x and y.
+
+    Curves of one `series` have one colour and one marker; without it, each has its own line.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
+    series: int | None = None
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +303,39 @@ class Curves:
     panels: tuple[Panel, ...]
 
 
-Picture = Bars | Areas | Roof | Curves
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """Counts in the cells of a square, a row and a column for each label."""
+
+    key: str
+    title: str
+    labels: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    x_title: str
+    y_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`pixels` are bytes in base64, row by row, with `channels` of them per pixel, 1 or 3."""
+
+    caption: str
+    height: int
+    width: int
+    channels: int
+    pixels: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageGrid:
+    """Images with captions."""
+
+    key: str
+    title: str
+    images: tuple[Image, ...]
+
+
+Picture = Bars | Areas | Roof | Curves | Heatmap | ImageGrid
 
 Block = Table | Facts | Text | Picture | Derivation | Problem
 

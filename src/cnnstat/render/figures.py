@@ -9,7 +9,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..units import format_bytes, format_count, format_rate, format_share
-from .blocks import Areas, Bars, Curves, Dot, Picture, Roof
+from .blocks import Areas, Bars, Curve, Curves, Dot, Heatmap, ImageGrid, Picture, Roof
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,6 +84,10 @@ def _figure_of(picture: Picture) -> Figure:
             return _roof(picture)
         case Curves():
             return _curves(picture)
+        case Heatmap():
+            return _heatmap(picture)
+        case ImageGrid():
+            return _image_grid(picture)
 
 
 def _frame(axes: Any) -> None:
@@ -177,22 +181,87 @@ def _curves(curves: Curves) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(4.5 * len(curves.panels), 3.2))
+    figure = Figure(figsize=(3.9 * len(curves.panels) + 1.6, 3.2), layout="constrained")
+    drawn: dict[str, Any] = {}
     for place, panel in enumerate(curves.panels, start=1):
         axes = figure.add_subplot(1, len(curves.panels), place)
-        drawn = []
         for number, curve in enumerate(panel.curves):
             xs, ys = zip(*curve.points, strict=True)
-            marker = "o" if len(xs) == 1 else _LINES[number % len(_LINES)]
-            drawn += axes.plot(xs, ys, marker, color=COLOURS[number % len(COLOURS)], linewidth=1.6)
+            (line,) = axes.plot(xs, ys, linewidth=1.6, markersize=4.5, **_line_style(curve, number))
+            line.set_markevery(max(1, len(xs) // 8))
+            drawn.setdefault(curve.name, line)
         _set_title(axes, panel.title)
         axes.set_xlabel(panel.x_title, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(color=INK, labelcolor=INK)
         _frame(axes)
-        names = [curve.name for curve in panel.curves]
-        axes.legend(drawn, names, frameon=False, labelcolor=INK, fontsize=8.5)
-    figure.tight_layout()
+    figure.legend(drawn.values(), drawn, frameon=False, labelcolor=INK, fontsize=8.5,
+                  loc="outside right center", handlelength=3)  # fmt: skip
+    return figure
+
+
+def _line_style(curve: Curve, number: int) -> dict[str, Any]:
+    """A colour and a marker for each series, dashes and hollow markers for its second curve."""
+    if curve.series is None:
+        marker = "o" if len(curve.points) == 1 else ""
+        line = _LINES[number % len(_LINES)]
+        return {"color": COLOURS[number % len(COLOURS)], "linestyle": line, "marker": marker}
+    return {
+        "color": COLOURS[curve.series % len(COLOURS)],
+        "marker": _MARKERS[curve.series % len(_MARKERS)],
+        "linestyle": "--" if curve.dashed else "-",
+        "markerfacecolor": "none" if curve.dashed else None,
+    }
+
+
+_SHADED = 0.55
+"""Of the darkest cell of a heatmap; above this share of it the number in a cell is white."""
+
+
+def _heatmap(heatmap: Heatmap) -> Figure:
+    from matplotlib.figure import Figure
+
+    count = len(heatmap.labels)
+    side = 1.4 + max(1.6, 0.34 * count)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    most = max((value for row in heatmap.values for value in row), default=1) or 1
+    axes.imshow(heatmap.values, cmap="Blues", vmin=0, vmax=most)
+    for y, row in enumerate(heatmap.values):
+        for x, value in enumerate(row):
+            if value and count <= 20:  # more would be too small to read
+                colour = "#ffffff" if value > _SHADED * most else "#1f2937"
+                axes.text(x, y, f"{value}", ha="center", va="center", fontsize=7.5, color=colour)
+    turned = 90 if max(map(len, heatmap.labels)) > 3 else 0
+    axes.set_xticks(range(count), heatmap.labels, color=INK, fontsize=8, rotation=turned)
+    axes.set_yticks(range(count), heatmap.labels, color=INK, fontsize=8)
+    axes.tick_params(color=INK, length=0)
+    axes.set_xlabel(heatmap.x_title, color=INK)
+    axes.set_ylabel(heatmap.y_title, color=INK)
+    _frame(axes)
+    _set_title(axes, heatmap.title)
+    return figure
+
+
+_COLUMNS = 6
+
+
+def _image_grid(grid: ImageGrid) -> Figure:
+    from base64 import b64decode
+
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    rows = -(-len(grid.images) // _COLUMNS)
+    figure = Figure(figsize=(7.5, 0.5 + 1.5 * rows), layout="constrained")
+    figure.suptitle(grid.title, x=0.01, ha="left", color=INK, fontsize=11, fontweight="bold")
+    for place, image in enumerate(grid.images, start=1):
+        axes = figure.add_subplot(rows, _COLUMNS, place)
+        values = np.frombuffer(b64decode(image.pixels), np.uint8)
+        shape = (image.height, image.width, image.channels)
+        axes.imshow(values.reshape(shape).squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(image.caption, color=INK, fontsize=8)
+        axes.set_axis_off()
     return figure
 
 

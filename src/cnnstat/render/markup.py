@@ -8,7 +8,20 @@ from urllib.parse import quote
 
 from tabulate import tabulate
 
-from .blocks import Block, Curves, Derivation, Facts, Picture, Problem, Report, Roof, Table, Text
+from .blocks import (
+    Block,
+    Curves,
+    Derivation,
+    Facts,
+    Heatmap,
+    ImageGrid,
+    Picture,
+    Problem,
+    Report,
+    Roof,
+    Table,
+    Text,
+)
 from .data import paths_of
 from .text import render as render_text
 from .text import render_blocks
@@ -33,7 +46,7 @@ def _markdown_block(block: Block, pictures: Mapping[str, str]) -> list[str]:
         title = _markdown_text(block.title)
         if block.key in pictures:
             return [f"![{title}]({quote(pictures[block.key])})"]
-        if isinstance(block, Roof | Curves):  # a table has the values
+        if isinstance(block, Roof | Curves | Heatmap | ImageGrid):  # no text has them
             return []
         return [_fenced(render_text(Report(block.title, (block,)), 80).partition("\n\n")[2])]
     if isinstance(block, Problem):

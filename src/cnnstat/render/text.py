@@ -13,6 +13,8 @@ from .blocks import (
     Curves,
     Derivation,
     Facts,
+    Heatmap,
+    ImageGrid,
     Line,
     Problem,
     Report,
@@ -94,8 +96,8 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledL
             yield from draw_curves(block, width or 80)
     elif isinstance(block, Problem):
         yield from problem_lines(block, width)
-    elif isinstance(block, Roof):
-        yield from ()  # the table of the values is enough
+    elif isinstance(block, Roof | Heatmap | ImageGrid):
+        yield from ()  # a table has the values, or no text can
     else:
         yield from _text(block, width)
 
