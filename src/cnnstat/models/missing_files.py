@@ -76,4 +76,4 @@ def in_circle(path: Path) -> bool:
 
 
 def _shown(folder: Path) -> str:
-    return os.getcwd() if folder == Path() else str(folder)
+    return "this folder" if folder == Path() else str(folder)
