@@ -19,6 +19,7 @@ from ..errors import NOT_OF_THE_MODEL, ModelError, hides_interrupt, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
 from ..tracing.process.class_state import ClassState
 from ..tracing.process.global_state import preserve_rng_state
+from ..tracing.process.interruptions import pass_to_caller
 from ..tracing.process.isolation import at_the_end, end_process_group
 from ..tracing.run.copies import data_copy, meta_copy
 from ..tracing.run.dispatch import on_one_device
@@ -234,6 +235,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         except NOT_OF_THE_MODEL:
             raise
         except BaseException as error:  # a constructor may raise anything
+            pass_to_caller(error)
             if hides_interrupt(error):
                 raise KeyboardInterrupt from error
             before.restore()

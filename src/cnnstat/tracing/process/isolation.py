@@ -22,6 +22,7 @@ from torch.nn.modules import module as module_hooks
 from ...errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, UsageError, format_exception
 from ..places import raising_line
 from .global_state import modes_preserved, without_modes
+from .interruptions import interruptions_passed, pass_to_caller
 from .turns import one_at_a_time
 
 
@@ -32,7 +33,7 @@ def isolated() -> Iterator[None]:
     What the model's code sets for the whole process (default dtype, modes, generators, `sys.path`,
     the environment, …) holds until the end and is then restored, after a failure too.
     """
-    with _uncompiled(), one_at_a_time(), ExitStack() as stack:
+    with interruptions_passed(), _uncompiled(), one_at_a_time(), ExitStack() as stack:
         _check_not_transformed()
         stack.enter_context(without_modes())  # those of the caller would see what the model runs
         stack.enter_context(modes_preserved())
@@ -115,6 +116,7 @@ def _failures_of_the_model() -> Iterator[None]:
     except (CnnstatError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:  # the model's code may raise anything
+        pass_to_caller(error)
         place = raising_line(error)
         if isinstance(error, ImportError) and not set(path) <= set(sys.path):
             reason = f"something is then missing: {format_exception(error)}"

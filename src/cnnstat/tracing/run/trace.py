@@ -18,6 +18,7 @@ from ...trace.records import Backward, Parameter, Trace, TracedInput
 from ..meta_device.memory_formats import composite_layouts
 from ..process.class_state import class_state_preserved
 from ..process.global_state import modes_preserved, preserve_rng_state, slow_attention
+from ..process.interruptions import pass_to_caller
 from ..process.isolation import process_preserved
 from ..recording.open_calls import OpenCall
 from ..recording.recorder import Observer, Recorder
@@ -219,6 +220,7 @@ def _run(
     except (ModelError, *NOT_OF_THE_MODEL):
         raise
     except BaseException as error:  # the model's code may raise anything
+        pass_to_caller(error)
         if hides_interrupt(error):
             raise KeyboardInterrupt from error
         from .failures import explain

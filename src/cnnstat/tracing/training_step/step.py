@@ -29,6 +29,7 @@ from ...trace.step_records import Step, StorageKind
 from ..meta_device.autocast import Autocast
 from ..process.class_state import class_state_preserved
 from ..process.global_state import modes_preserved, preserve_rng_state, slow_attention
+from ..process.interruptions import pass_to_caller
 from ..process.isolation import process_preserved
 from ..recording.storages import StorageRecorder
 from ..run.copies import substitutes_in
@@ -248,6 +249,7 @@ class _Subject:
         except (ModelError, *NOT_OF_THE_MODEL):
             raise
         except BaseException as error:  # the model's code may raise anything
+            pass_to_caller(error)
             reached = outside_use_error(error) if self.options.fsdp else None
             raise reached or explain(error, recorder, META) from error
         return forms
