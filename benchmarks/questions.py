@@ -68,8 +68,10 @@ def main() -> None:
             if not given.names or mistake.name in given.names
         ]  # fmt: skip
     print(shares(verdicts))
-    seconds = sorted(verdict.seconds for verdict in verdicts)
-    print(f"median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s of CPU")
+    by_time = sorted(verdicts, key=lambda verdict: verdict.seconds)
+    median, longest = by_time[len(by_time) // 2], by_time[-1]
+    print(f"median {median.seconds:.2f} s of CPU beyond importing torch, longest "
+          f"{longest.seconds:.2f} s: {longest.mistake.name}")  # fmt: skip
     if given.misses:
         print_misses(verdicts)
     if given.names:

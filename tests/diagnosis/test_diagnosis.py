@@ -30,8 +30,10 @@ from cnnstat.diagnosis.literals import (
     solved,
     tracked,
 )
+from cnnstat.diagnosis.replaced_layers import constructor_arguments
 from cnnstat.diagnosis.replay import fits
 from cnnstat.diagnosis.search import Search
+from cnnstat.diagnosis.source_subject import subject_of
 from cnnstat.diagnosis.source_text import (
     Replacement,
     names_for,
@@ -39,7 +41,6 @@ from cnnstat.diagnosis.source_text import (
     replaced,
     with_tracked_numbers,
 )
-from cnnstat.diagnosis.subjects import constructor_arguments, subject_of
 from cnnstat.diagnosis.weights import Features, Prior
 from cnnstat.diagnosis.wording import _constructor
 from cnnstat.inputs import InputSpec

@@ -26,9 +26,11 @@ from .explanation import explanation, got_and_expected
 from .line_edits import line_edits
 from .mismatch import mismatch_of
 from .naming import Places, settings_of
+from .outcomes import Outcome
 from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
-from .subjects import Outcome, SourceSubject, Subject, subject_of
+from .source_subject import SourceSubject, subject_of
+from .subjects import Subject
 from .view import problem_of
 from .wording import wording
 

@@ -19,6 +19,8 @@ from ..operators.describe import dims_of
 from ..operators.joins import Cat
 from ..operators.pooling import AdaptivePool, Pool
 from ..operators.registry import Trait, traits_of, view_of
+from ..operators.resizing import Interpolation
+from ..operators.shuffles import PixelShuffle, PixelUnshuffle
 from ..operators.views import Permute, Squeeze, Transpose, Unsqueeze
 from ..results import Shape
 from ..trace.records import Call, Failure, Module, Op, TensorSpec, Trace
@@ -28,6 +30,7 @@ from .weights import Effects
 _OF_FEATURES = {"Linear", "LayerNorm", "RMSNorm", "LSTM", "GRU", "RNN", "MultiheadAttention"}
 _OF_CHANNELS = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm")
 _KEEPING = Trait.ELEMENTWISE | Trait.NORM
+_OF_MAPS = (Convolution, Pool, AdaptivePool, Interpolation, PixelShuffle, PixelUnshuffle)
 _LEAST, _IMAGE = 3, 4  # axes of a map
 
 
@@ -153,10 +156,18 @@ def _is_of_features(module: Module) -> bool:
     return not isinstance(shape, tuple) or len(shape) < 2  # (channels, *sides) are of a map
 
 
-def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
+def _is_of_any_layout(shape: Shape) -> bool:
+    return True
+
+
+def is_map(
+    spec: TensorSpec, run: Trace, until: int,
+    is_image: Callable[[Shape], bool] = _is_of_any_layout,
+) -> bool:  # fmt: skip
     """Whether the last axis of a tensor is a side, as behind a convolution.
 
-    `until` is the number of the first operator that reads the tensor.
+    `until` is the number of the first operator that reads the tensor; `is_image` is whether an
+    input of four axes is one with its channels first.
     """
     axes = len(spec.shape)
     if axes < _LEAST:
@@ -165,7 +176,7 @@ def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
         if all(out.value != spec.value for out in op.outputs):
             continue
         view = view_of(op)
-        if isinstance(view, Convolution | Pool | AdaptivePool):
+        if isinstance(view, _OF_MAPS):
             return True
         if isinstance(view, Squeeze | Unsqueeze) and len(view.x.shape) >= _LEAST:
             spec = view.x  # a pooling along one axis runs as one along two
@@ -177,7 +188,8 @@ def is_map(spec: TensorSpec, run: Trace, until: int) -> bool:
         if source is None or not keeps:
             return False
         spec = source
-    return axes >= _IMAGE and any(x.tensor.value == spec.value for x in run.inputs)
+    is_input = any(x.tensor.value == spec.value for x in run.inputs)
+    return axes >= _IMAGE and is_input and is_image(spec.shape)
 
 
 def _pools(op: Op) -> bool:

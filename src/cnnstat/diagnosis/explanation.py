@@ -16,9 +16,9 @@ from ..operators.views import Reshape, Unsqueeze
 from ..trace.records import About, Failure, TensorSpec, tensors_in
 from .mismatch import Mismatch, mismatch_of, state_shape
 from .naming import Places, counted, message, name_of
+from .outcomes import Outcome
 from .provenance import Provenance, batches_as_rows
 from .python_errors import reasons, sizes_without_weight, values_in_message
-from .subjects import Outcome
 
 _RANKS = {"BatchNorm1d": "2 or 3"}
 _UNITS = {"features": "features", "channels": "channels", "dims": "dimensions",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..trace.records import Call, Frame
 from .changes import Situation
+from .creation import Scope
 from .literals import Literal
 from .source_text import Replacement, span_of
 from .syntax import (
@@ -111,22 +112,31 @@ def _innermost(situation: Situation, frames: tuple[Frame, ...]) -> Frame | None:
 def called_from(situation: Situation, call: Call) -> tuple[Code, ast.Call] | None:
     """The expression of the user's source that makes a call."""
     frame = _innermost(situation, situation.failure.called_at.get(call.index, ()))
-    return None if frame is None else _call_at(situation, frame)
+    return None if frame is None else call_at(situation, frame)
 
 
-def _call_at(situation: Situation, frame: Frame) -> tuple[Code, ast.Call] | None:
+def call_at(situation: Situation, frame: Frame) -> tuple[Code, ast.Call] | None:
+    """The call that a frame evaluates; None for anything else, and outside of the user's files."""
+    if frame.file not in situation.texts:
+        return None
     code = code_of(frame.file, situation.texts[frame.file])
-    node = code.at(frame)
-    return (code, node) if isinstance(node, ast.Call) else None
+    node = code.call_at(frame)
+    return None if node is None else (code, node)
 
 
 def creations(situation: Situation, path: str) -> Iterator[tuple[Code, ast.Call]]:
     """The calls that lead to the creation of a module, the innermost first."""
+    return (found for _, found in scoped_creations(situation, path))
+
+
+def scoped_creations(
+    situation: Situation, path: str
+) -> Iterator[tuple[Scope, tuple[Code, ast.Call]]]:
+    """Likewise, each with what names mean where it is."""
     for scope in situation.scopes.get(path, ()):
-        if scope.frame.file in situation.texts:
-            found = _call_at(situation, scope.frame)
-            if found is not None:
-                yield found
+        found = call_at(situation, scope.frame)
+        if found is not None:
+            yield scope, found
 
 
 def layer_in_sequence(situation: Situation, path: str) -> tuple[Code, ast.expr] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,16 +13,16 @@ from ..trace.records import Frame, Module
 from .changes import Situation
 from .creation import Scope
 from .literals import Span
-from .source_text import (
-    Replacement,
-    call_at,
+from .replaced_layers import constructor_parameters
+from .source_text import Replacement, span_of
+from .syntax import (
+    Code,
+    arguments_by_place,
+    code_of,
+    keywords_of,
     last_argument,
-    piece,
-    positional,
-    span_of,
+    name_of_called,
 )
-from .subjects import constructor_parameters
-from .syntax import keywords_of, name_of_called
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class LayerSite:
     """A call that creates layers, `nn.Conv2d(3, 8, 3)`; with a block of a class they are many.
 
     Attributes:
-        text: the source.
+        code: the source.
         modules: those that have run; of `nn.TransformerEncoderLayer(64, 4)` the layers inside it.
     """
 
     scope: Scope
-    text: str
+    code: Code
     node: ast.Call
     modules: tuple[Module, ...]
 
@@ -52,7 +52,9 @@ class LayerSite:
     def written(self) -> dict[str, ast.expr]:
         """The arguments that are written, by name."""
         names = self.parameters
-        return dict(zip(names, positional(self.node), strict=False)) | keywords_of(self.node)
+        return dict(zip(names, arguments_by_place(self.node), strict=False)) | keywords_of(
+            self.node
+        )
 
     @property
     def parameters(self) -> dict[str, None]:
@@ -61,7 +63,7 @@ class LayerSite:
         return dict.fromkeys(constructor_parameters(cls) if isinstance(cls, type) else ())
 
     def text_of(self, node: ast.AST) -> str:
-        return piece(self.text, span_of(node, self.file))
+        return self.code.text_of(node)
 
     def settings(self, texts: Mapping[str, str]) -> tuple[Replacement, ...]:
         """Arguments as these texts: in their places, or behind the others."""
@@ -103,18 +105,10 @@ def layer_sites(situation: Situation, reached: bool = True) -> list[LayerSite]:
         scopes[scope.frame] = scope
         found.setdefault(scope.frame, []).append(failure.trace.modules[path])
     return [
-        LayerSite(scopes[frame], situation.texts[frame.file], node, tuple(modules))
+        LayerSite(scopes[frame], code, node, tuple(modules))
         for frame, modules in found.items()
         if frame.file in situation.texts
-        and (node := call_at(situation.texts[frame.file], frame)) is not None
+        and (node := (code := code_of(frame.file, situation.texts[frame.file])).call_at(frame))
+        is not None
         and hasattr(nn, name_of_called(node))
     ]
-
-
-def creating_calls(situation: Situation, path: str) -> Iterator[tuple[Scope, str, ast.Call]]:
-    """The calls that lead to the creation of a module, the innermost first, with their sources."""
-    for scope in situation.scopes.get(path, ()):
-        text = situation.texts.get(scope.frame.file)
-        node = None if text is None else call_at(text, scope.frame)
-        if text is not None and node is not None:
-            yield scope, text, node

@@ -23,8 +23,8 @@ from .class_syntax import (
 )
 from .literals import plain
 from .naming import Places, name_of
+from .outcomes import Outcome
 from .raised import Raised, WrongType
-from .subjects import Outcome
 from .syntax import Code, arguments_of, code_of, last_name, nodes, parameters_of
 
 _TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}

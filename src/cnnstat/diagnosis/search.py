@@ -19,10 +19,12 @@ from .edits import proposals_for
 from .edits.other_inputs import usual_inputs
 from .effects import effects_of, uses_sides
 from .literals import plain
+from .outcomes import Outcome
 from .provenance import LAYOUT_CALLS
 from .ranking import CHOSEN_SIZES, WINDOW_SETTINGS
+from .source_subject import SourceSubject
 from .source_text import Replacement, place_before, redundancy
-from .subjects import Outcome, SourceSubject, Subject
+from .subjects import Subject
 from .weights import ALTERNATIVE, EFFECT, MISLEADING, Prior, total
 
 _FIXES = 3  # shown for one error

@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from ..trace.records import Frame
 from .literals import Literal, Span, applied, tracked
 
 LITERAL, APPLIED = "__cnnstat_literal__", "__cnnstat_applied__"
@@ -111,37 +110,6 @@ def piece(text: str, span: Span) -> str:
 def parsed(text: str) -> ast.Module:
     """The syntax of a source; it may not be changed."""
     return ast.parse(text)
-
-
-@lru_cache(maxsize=32)
-def _calls_in(text: str) -> dict[tuple[int, int, int | None, int | None], ast.Call]:
-    return {
-        (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset): node
-        for node in ast.walk(parsed(text)) if isinstance(node, ast.Call)
-    }  # fmt: skip
-
-
-def call_at(text: str, frame: Frame) -> ast.Call | None:
-    """The call that a frame is in; None if it is in no call, as in an operator."""
-    calls = _calls_in(text)
-    end = frame.end_line, frame.end_column
-    exact = calls.get((frame.line, frame.column, *end))
-    if exact is not None:
-        return exact
-    # The place of a call of a method on a line of its own begins at the method's name.
-    return next((call for place, call in calls.items() if place[2:] == end), None)
-
-
-def positional(call: ast.Call) -> list[ast.expr]:
-    """The arguments without a name, up to the first that is unpacked from a sequence."""
-    starred = [i for i, node in enumerate(call.args) if isinstance(node, ast.Starred)]
-    return call.args[: starred[0]] if starred else list(call.args)
-
-
-def last_argument(call: ast.Call) -> ast.expr | ast.keyword | None:
-    """With its name; None for a call without arguments."""
-    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
-    return max(arguments, key=lambda a: (a.end_lineno or 0, a.end_col_offset or 0), default=None)
 
 
 def span_of(node: ast.AST, file: str) -> Span:

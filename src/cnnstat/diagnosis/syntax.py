@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..trace.records import Frame
 from .literals import Span
-from .source_text import Replacement, piece, span_of
+from .source_text import Replacement, parsed, piece, span_of
 
 N = TypeVar("N", bound=ast.AST)
 Evaluated = ast.expr | ast.AugAssign
@@ -30,25 +30,34 @@ class Code:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return parsed(self.text)
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
+    @cached_property
+    def _by_end(self) -> dict[tuple[int | None, int | None], list[Evaluated]]:
+        found: dict[tuple[int | None, int | None], list[Evaluated]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.expr | ast.AugAssign):
+                found.setdefault((node.end_lineno, node.end_col_offset), []).append(node)
+        return found
+
     # Nodes
 
     def at(self, frame: Frame) -> Evaluated | None:
         """The expression that a frame evaluates, or the statement of an `+=`."""
-        end = (frame.end_line, frame.end_column)
-        ending: list[Evaluated] = [
-            node for node in ast.walk(self.tree) if isinstance(node, ast.expr | ast.AugAssign)
-            and (node.end_lineno, node.end_col_offset) == end
-        ]  # fmt: skip
+        ending = self._by_end.get((frame.end_line, frame.end_column), [])
         exact = [n for n in ending if (n.lineno, n.col_offset) == (frame.line, frame.column)]
         # The position of a call of a method on a line of its own begins at the method's name.
         calls = [n for n in ending if isinstance(n, ast.Call)]
         return next(iter([*exact, *calls]), None)
+
+    def call_at(self, frame: Frame) -> ast.Call | None:
+        """The call that a frame evaluates; None if it is in no call, as in an operator."""
+        node = self.at(frame)
+        return node if isinstance(node, ast.Call) else None
 
     def around(self, node: ast.AST, kind: type[N]) -> N | None:
         """The nearest node of a kind around another."""
@@ -185,8 +194,20 @@ def last_name(node: ast.expr) -> str:
 
 
 def arguments_of(call: ast.Call) -> list[ast.expr]:
-    """The positional arguments of a call."""
+    """The positional arguments of a call, with those that are unpacked from a sequence."""
     return call.args
+
+
+def arguments_by_place(call: ast.Call) -> list[ast.expr]:
+    """Likewise up to the first that is unpacked: the place of each is that of its parameter."""
+    unpacked = [place for place, node in enumerate(call.args) if isinstance(node, ast.Starred)]
+    return call.args[: unpacked[0]] if unpacked else call.args
+
+
+def last_argument(call: ast.Call) -> ast.expr | ast.keyword | None:
+    """With its name; None for a call without arguments."""
+    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    return max(arguments, key=lambda a: (a.end_lineno or 0, a.end_col_offset or 0), default=None)
 
 
 def keywords_of(call: ast.Call) -> dict[str, ast.expr]:
@@ -200,10 +221,8 @@ def keyword_name(keyword: ast.keyword) -> str | None:
 def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     """An argument, by position or by name; None if it is not written or unpacked from a list."""
     named = keywords_of(call).get(name)
-    before = call.args[: position + 1]
-    if named is not None or len(before) <= position:
-        return named
-    return None if any(isinstance(node, ast.Starred) for node in before) else before[position]
+    by_place = arguments_by_place(call)
+    return by_place[position] if named is None and position < len(by_place) else named
 
 
 def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -13,8 +13,9 @@ from ..inputs import InputSpec
 from .changes import Change
 from .literals import Span
 from .naming import Places
+from .replaced_layers import constructor_arguments, constructor_parameters
 from .source_text import Replacement, piece, replaced, shown_around
-from .subjects import Subject, constructor_arguments, constructor_parameters
+from .subjects import Subject
 
 Wording = tuple[str, str | None, str | None]
 """The edit, what it replaces, and its place; None if it replaces nothing or has no place."""

@@ -13,8 +13,9 @@ from itertools import pairwise
 from ..diagnosis.changes import NO_CHANGE, Change
 from ..diagnosis.line_edits import line_edits
 from ..diagnosis.results import LineEdit
+from ..diagnosis.source_subject import subject_of
 from ..diagnosis.source_text import Replacement, replaced
-from ..diagnosis.subjects import quietly, subject_of
+from ..diagnosis.subjects import quietly
 from ..errors import NOT_OF_THE_MODEL
 from ..models.loaded import Loaded, Recorded
 from .folding import Group

@@ -19,7 +19,7 @@ from ..choices import Mode
 from ..diagnosis.changes import Change
 from ..diagnosis.creation import noting_creations, scopes_of
 from ..diagnosis.layer_sites import LayerSite
-from ..diagnosis.source_text import Replacement, call_at, span_of
+from ..diagnosis.source_text import Replacement, span_of
 from ..diagnosis.subjects import Subject, quietly
 from ..diagnosis.syntax import Code, Evaluated, code_of, name_of_called, nodes
 from ..models.loaded import Loaded, Recorded
@@ -95,10 +95,10 @@ class Places:
         scopes = () if module is None else scopes_of(module)
         scope = scopes[0] if scopes and self.is_known(scopes[0].frame.file) else None
         code = None if scope is None else self.code(scope.frame.file)
-        node = None if code is None or scope is None else call_at(code.text, scope.frame)
+        node = None if code is None or scope is None else code.call_at(scope.frame)
         if code is None or scope is None or node is None or not hasattr(nn, name_of_called(node)):
             return None
-        return LayerSite(scope, code.text, node, ())
+        return LayerSite(scope, code, node, ())
 
     def created_together(self, path: str) -> set[str]:
         """The paths of the layers that the same call in the source creates."""

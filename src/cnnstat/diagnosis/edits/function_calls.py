@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ...results import Shape
 from ...trace.records import tensors_in
 from ..changes import Change, Proposal, Situation
-from ..layer_sites import creating_calls
-from ..literals import Span
-from ..source_text import Replacement, call_at, last_argument, piece, positional, span_of
-from ..syntax import keywords_of, name_of_called
+from ..failing_code import call_at, creations
+from ..source_text import Replacement
+from ..syntax import Code, arguments_by_place, keywords_of, last_argument, name_of_called
 from ..weights import Features, Prior
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
@@ -32,31 +32,31 @@ def function_calls(situation: Situation) -> Iterator[Proposal]:
         return
     shapes = [tensor.shape for tensor in tensors_in(call.inputs)]
     if call.module is not None and call.module.base == "Upsample":
-        created = next(iter(creating_calls(situation, call.path)), None)
-        if created is not None:
-            scope, text, node = created
-            yield from _modes(node, scope.frame.file, shapes)
+        for created in islice(creations(situation, call.path), 1):
+            yield from _modes(*created, shapes)
         return
-    text = situation.texts[frame.file]
-    found = call_at(text, frame)
+    found = call_at(situation, frame)
     if found is None or call.module is not None or not shapes:
         return
+    code, node = found
     if call.type in ("cat", "concat", "stack"):
-        yield from _axes(found, text, frame.file, shapes)
+        yield from _axes(code, node, shapes)
     elif call.type == "interpolate":
-        yield from _modes(found, frame.file, shapes)
+        yield from _modes(code, node, shapes)
     else:
         name = _other_name(call.type, shapes)
-        if name is not None and name_of_called(found) == call.type:
-            change = Change(replacements=(_renamed(found, frame.file, name),))
+        if name is not None and name_of_called(node) == call.type:
+            change = Change(replacements=(_renamed(code, node, name),))
             yield Proposal(change, Features(prior=Prior.OTHER_FUNCTION))
 
 
-def _axes(call: ast.Call, text: str, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
+def _axes(code: Code, call: ast.Call, shapes: Sequence[Shape]) -> Iterator[Proposal]:
     """The axes along which tensors can be joined, where none is written; `cat` for `stack`."""
     is_stack = name_of_called(call) == "stack"
     names = keywords_of(call).keys() & {"dim", "axis"}
-    written = keywords_of(call)[names.pop()] if names else next(iter(positional(call)[1:]), None)
+    written = (
+        keywords_of(call)[names.pop()] if names else next(iter(arguments_by_place(call)[1:]), None)
+    )
     if (written is not None and not is_stack) or len({len(shape) for shape in shapes}) != 1:
         return
     for axis in range(len(shapes[0])):
@@ -65,21 +65,20 @@ def _axes(call: ast.Call, text: str, file: str, shapes: Sequence[Shape]) -> Iter
         if len(others) > 1 or last is None:
             continue
         if written is not None:
-            replacement = Replacement(span_of(written, file), str(axis))
+            replacement = code.replacement(written, str(axis))
         else:
-            span = span_of(last, file)
-            replacement = Replacement(span, f"{piece(text, span)}, dim={axis}")
-        renamed = (_renamed(call, file, "cat"),) if is_stack else ()
+            replacement = code.replacement(last, f"{code.text_of(last)}, dim={axis}")
+        renamed = (_renamed(code, call, "cat"),) if is_stack else ()
         change = Change(replacements=(*renamed, replacement))
         yield Proposal(change, Features(prior=Prior.JOINED_AXIS))
 
 
-def _modes(call: ast.Call, file: str, shapes: Sequence[Shape]) -> Iterator[Proposal]:
+def _modes(code: Code, call: ast.Call, shapes: Sequence[Shape]) -> Iterator[Proposal]:
     """The linear mode for the number of axes."""
     mode = _MODES.get(len(shapes[0])) if shapes else None
-    for node in (*positional(call), *keywords_of(call).values()):
+    for node in (*arguments_by_place(call), *keywords_of(call).values()):
         if isinstance(node, ast.Constant) and node.value in _MODES.values() and mode is not None:
-            replacement = Replacement(span_of(node, file), repr(mode))
+            replacement = code.replacement(node, repr(mode))
             yield Proposal(Change(replacements=(replacement,)), Features(prior=Prior.MODE))
 
 
@@ -94,7 +93,6 @@ def _other_name(name: str, shapes: Sequence[Shape]) -> str | None:
     return f"{found['kind']}{axes}d"
 
 
-def _renamed(call: ast.Call, file: str, name: str) -> Replacement:
-    place = span_of(call.func, file)
-    first = place.end_column - len(name_of_called(call).encode())
-    return Replacement(Span(file, place.end_line, first, place.end_line, place.end_column), name)
+def _renamed(code: Code, call: ast.Call, name: str) -> Replacement:
+    written = code.text_of(call.func).removesuffix(name_of_called(call))
+    return code.replacement(call.func, f"{written}{name}")

@@ -18,13 +18,13 @@ from ...operators.joins import Cat
 from ...operators.registry import view_of
 from ...trace.records import Call, TensorSpec
 from ..changes import Change, Proposal, Situation
-from ..layer_sites import LayerSite, creating_calls, layer_sites
+from ..failing_code import scoped_creations
+from ..layer_sites import LayerSite, layer_sites
 from ..literals import plain
 from ..naming import Places
 from ..provenance import Provenance
 from ..replay import INPUT_AXES, fits
-from ..source_text import Replacement, piece, positional, span_of
-from ..syntax import keywords_of
+from ..syntax import arguments_by_place, keywords_of
 from ..weights import Features, Prior
 from .constant_arguments import sides_of_flattened
 
@@ -185,24 +185,25 @@ def _of_calls_above(
     situation: Situation, call: Call, value: int, target: int
 ) -> Iterator[Proposal]:
     """Another name in the arguments of a call of the user's functions and classes."""
-    calls = list(creating_calls(situation, call.path))[1 : _CALLS + 1]
-    for place, (scope, text, node) in enumerate(calls, 1):
+    calls = list(scoped_creations(situation, call.path))[1 : _CALLS + 1]
+    for place, (scope, (code, node)) in enumerate(calls, 1):
         for argument in _arguments(node):
             if value_of(argument, scope.numbers) != value:
                 continue
-            span = span_of(argument, scope.frame.file)
             for name in _names_with(scope.numbers, target):
                 features = Features(prior=Prior.OTHER_NAME, further_back=place)
-                change = Change(replacements=(Replacement(span, name),))
+                change = Change(replacements=(code.replacement(argument, name),))
                 yield Proposal(change, features)
             if target == 2 * value:
-                change = Change(replacements=(Replacement(span, f"2 * {piece(text, span)}"),))
+                change = Change(
+                    replacements=(code.replacement(argument, f"2 * {code.text_of(argument)}"),)
+                )
                 yield Proposal(change, Features(prior=Prior.TWICE_A_NAME, further_back=place))
 
 
 def _arguments(call: ast.Call) -> Iterator[ast.expr]:
     """Those with names; of `width if deep else 1` both values."""
-    for argument in (*positional(call), *keywords_of(call).values()):
+    for argument in (*arguments_by_place(call), *keywords_of(call).values()):
         if isinstance(argument, ast.IfExp) and _has_names(argument):
             yield from (argument.body, argument.orelse)
         elif _has_names(argument):

@@ -10,16 +10,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
-from pathlib import Path
 from typing import Any
 
-from ...operators.convolution import Convolution
-from ...operators.pooling import AdaptivePool, Pool
-from ...operators.registry import view_of
-from ...operators.views import Reordering, Reshape
 from ...results import Shape
 from ...trace.records import Call, Failure, Module
 from ..changes import Change, Proposal, Situation
+from ..effects import is_map
 from ..failing_code import (
     FailingCode,
     failing_code,
@@ -28,8 +24,6 @@ from ..failing_code import (
     size_replaced,
 )
 from ..literals import plain
-from ..naming import Places
-from ..provenance import Provenance
 from ..source_text import Replacement
 from ..syntax import Code, is_simple
 from ..weights import Features, Prior
@@ -103,19 +97,11 @@ def accepts(module: Module, shape: Shape) -> bool:
 
 def _is_map(failure: Failure, call: Call) -> bool:
     """Whether the last axes of a layer's input are the sides of a map."""
-    provenance = Provenance(failure, Places(Path(), {}))
-    spec = call.inputs[0]
-    op = provenance.op_behind(spec)
-    while op is not None:
-        view = view_of(op)
-        if isinstance(view, Convolution | Pool | AdaptivePool):
-            return True
-        source = next((x for x in op.inputs if x.parameter is None), None)
-        is_moved = isinstance(view, Reordering | Reshape)
-        if source is None or is_moved or len(source.shape) != len(call.inputs[0].shape):
-            return False
-        spec, op = source, provenance.op_behind(source, op)
-    return len(spec.shape) == 4 and spec.shape[1] < spec.shape[2] == spec.shape[3]
+    return is_map(call.inputs[0], failure.trace, len(failure.trace.ops), _has_channels_first)
+
+
+def _has_channels_first(shape: Shape) -> bool:
+    return len(shape) == 4 and shape[1] < shape[2] == shape[3]
 
 
 # Rearrangements by the number of axes

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from ..changes import Change, Proposal, Situation
+from ..failing_code import call_at
 from ..layer_sites import LayerSite, layer_sites
 from ..literals import Span
 from ..ranking import INPUT_SIZES
-from ..source_text import Replacement, call_at, piece, positional, span_of
-from ..syntax import keywords_of
+from ..source_text import Replacement, span_of
+from ..syntax import arguments_by_place, keywords_of
 from ..weights import Features, Prior
 from .names_in_arguments import value_of
 
@@ -22,20 +23,19 @@ def view_and_layer(situation: Situation) -> Iterator[Proposal]:
     frame = failure.frames[-1] if failure.frames else None
     if mismatch.kind != "view" or mismatch.operand is None or frame is None:
         return
-    text = situation.texts.get(frame.file)
-    call = None if text is None else call_at(text, frame)
-    if text is None or call is None:
+    found = call_at(situation, frame)
+    if found is None:
         return
+    code, call = found
     sides = mismatch.operand.shape[1:]
-    for node in (*positional(call), *keywords_of(call).values()):
+    for node in (*arguments_by_place(call), *keywords_of(call).values()):
         size = value_of(node, {})
         if size is None or size < 2 or size == prod(sides):
             continue
         layers = [place for site in layer_sites(situation, reached=False)
                   for place in _inputs_of(site, size, sides)]  # fmt: skip
         if layers:
-            span = span_of(node, frame.file)
-            view = Replacement(span, product_like(node, piece(text, span), sides))
+            view = code.replacement(node, product_like(node, code.text_of(node), sides))
             features = Features(prior=Prior.VIEW_AND_LAYER, further_places=len(layers) - 1)
             yield Proposal(Change(replacements=(view, *layers)), features)
 
@@ -45,9 +45,7 @@ def _inputs_of(site: LayerSite, size: int, sides: Sequence[int]) -> Iterator[Rep
     for name in INPUT_SIZES & site.written.keys():
         node = site.written[name]
         if value_of(node, {}) == size:
-            yield Replacement(
-                span_of(node, site.file), product_like(node, site.text_of(node), sides)
-            )
+            yield site.code.replacement(node, product_like(node, site.text_of(node), sides))
 
 
 def product_like(node: ast.expr, text: str, sides: Sequence[int]) -> str:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...results import Shape
-from ...trace.records import Call, Failure, Frame, TensorSpec
+from ...trace.records import Call, Frame, TensorSpec
 from ..changes import Change, Proposal, Situation
 from ..creation import FACTORIES
+from ..failing_code import call_at, called_from
 from ..literals import Literal, origin_of, plain
 from ..mismatch import state_shape
 from ..naming import Places
 from ..provenance import Provenance
-from ..source_text import Replacement, call_at, parsed, piece, positional, span_of
-from ..syntax import keywords_of, parameters_of
+from ..source_text import Replacement, piece, span_of
+from ..syntax import Code, arguments_by_place, code_of, keywords_of, nodes, parameters_of
 from ..weights import Features, Prior
 
 _OF_SIZES = FACTORIES - {"arange", "linspace"} | {"new_zeros", "new_empty"}
@@ -74,10 +75,9 @@ def _resized(
     frames = situation.failure.called_at.get(created.index, ())
     if not frames or frames[-1].file not in situation.texts:
         return None
-    text = situation.texts[frames[-1].file]
-    node = call_at(text, frames[-1])
-    sizes = [] if node is None else _sizes(situation.failure, created, node, frames[-1], text)
-    if node is None or not sizes:
+    found = call_at(situation, frames[-1])
+    sizes = [] if found is None else _sizes(created, *found, frames[-1])
+    if not sizes:
         return None
     if len(sizes) == len(target):
         replacements = []
@@ -99,16 +99,16 @@ def _resized(
     return [Replacement(all_sizes, ", ".join(texts))]
 
 
-def _sizes(failure: Failure, created: Call, node: ast.Call, frame: Frame, text: str) -> list[_Size]:
+def _sizes(created: Call, code: Code, node: ast.Call, frame: Frame) -> list[_Size]:
     """The sizes of the tensor that a call creates, as written; none if they are not all there."""
-    written: Sequence[ast.expr] = positional(node) or [*keywords_of(node).values()][:1]
+    written: Sequence[ast.expr] = arguments_by_place(node) or [*keywords_of(node).values()][:1]
     if written and isinstance(written[0], ast.Tuple | ast.List):
         written = written[0].elts
     values = created.outputs[0].shape if created.outputs else ()
     if len(written) != len(values):
         return []
     return [
-        _Size(part, frame, piece(text, span_of(part, frame.file)), value)
+        _Size(part, frame, code.text_of(part), value)
         for part, value in zip(written, values, strict=True)
     ]
 
@@ -117,8 +117,7 @@ def _resize(
     situation: Situation, call: Call, size: _Size, goal: int, frames: tuple[Frame, ...]
 ) -> Replacement:
     """Another size in its place, or in that of the argument of the function around it."""
-    text = situation.texts[size.frame.file]
-    function = _function_around(text, size.frame)
+    function = _function_around(situation, size.frame)
     outer = frames[-2] if len(frames) > 1 else None
     if function is not None and outer is not None and isinstance(size.node, ast.Name):
         passed = _passed(situation, function, size.node.id, outer)
@@ -134,13 +133,13 @@ def _passed(
     situation: Situation, function: ast.FunctionDef, name: str, frame: Frame
 ) -> ast.expr | None:
     """The argument that a call passes for a parameter of the function that it calls."""
-    text = situation.texts.get(frame.file)
-    node = None if text is None else call_at(text, frame)
+    found = call_at(situation, frame)
     names = parameters_of(function)
-    if node is None or name not in names:
+    if found is None or name not in names:
         return None
+    _, node = found
     is_method = bool(names) and names[0] == "self" and isinstance(node.func, ast.Attribute)
-    pairs = zip(names[1:] if is_method else names, positional(node), strict=False)
+    pairs = zip(names[1:] if is_method else names, arguments_by_place(node), strict=False)
     return (dict(pairs) | keywords_of(node)).get(name)
 
 
@@ -175,18 +174,16 @@ def _batch(call: Call) -> int | None:
 def _size_of_input(situation: Situation, call: Call, frame: Frame, goal: int) -> str | None:
     """`x.size(0)`, of the layer's input or of an argument of the function."""
     failure = situation.failure
-    text = situation.texts[frame.file]
-    function = _function_around(text, frame)
+    function = _function_around(situation, frame)
     if function is None:
         return None
-    here = failure.called_at.get(call.index, ())
-    node = call_at(situation.texts[here[-1].file], here[-1]) if here else None
+    called = called_from(situation, call)
     shapes: dict[str, Shape] = {}
     around = next((c for c in reversed(failure.calls[:-1]) if c.kind == "module"), None)
     if around is not None and function.name == "forward":
         names = parameters_of(function)[1:]
         shapes.update(zip(names, (x.shape for x in around.inputs), strict=False))
-    first = positional(node)[:1] if node is not None else []
+    first = arguments_by_place(called[1])[:1] if called is not None else []
     if first and isinstance(first[0], ast.Name) and _is_before(function, first[0].id, frame):
         shapes = {first[0].id: call.inputs[0].shape, **shapes}
     for name, shape in shapes.items():
@@ -205,10 +202,11 @@ def _is_before(function: ast.FunctionDef, name: str, frame: Frame) -> bool:
     return name in parameters_of(function) or any(line < frame.line for line in stored)
 
 
-def _function_around(text: str, frame: Frame) -> ast.FunctionDef | None:
+def _function_around(situation: Situation, frame: Frame) -> ast.FunctionDef | None:
     """The innermost function with a line."""
+    code = code_of(frame.file, situation.texts[frame.file])
     around = [
-        node for node in ast.walk(parsed(text)) if isinstance(node, ast.FunctionDef)
-        and node.lineno <= frame.line <= (node.end_lineno or 0)
+        node for node in nodes(code.tree, ast.FunctionDef)
+        if node.lineno <= frame.line <= (node.end_lineno or 0)
     ]  # fmt: skip
     return max(around, key=lambda node: node.lineno, default=None)

@@ -6,13 +6,14 @@ import ast
 from collections.abc import Callable, Set
 
 from ...diagnosis.changes import Change
-from ...diagnosis.source_text import Replacement, last_argument
+from ...diagnosis.source_text import Replacement
 from ...diagnosis.syntax import (
     Code,
     Evaluated,
     argument,
     arguments_of,
     keywords_of,
+    last_argument,
     last_name,
     name_of_called,
     parameters_of,

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence, Set
 from ...diagnosis.changes import NO_CHANGE, Change
 from ...diagnosis.creation import FACTORIES
 from ...diagnosis.search import Search
-from ...diagnosis.source_text import Replacement, last_argument
-from ...diagnosis.subjects import Subject, subject_of
-from ...diagnosis.syntax import keywords_of, name_of_called, nodes, parameters_of
+from ...diagnosis.source_subject import subject_of
+from ...diagnosis.source_text import Replacement
+from ...diagnosis.subjects import Subject
+from ...diagnosis.syntax import keywords_of, last_argument, name_of_called, nodes, parameters_of
 from ...errors import UsageError
 from ...models.loaded import Loaded, Recorded
 from ...models.model_inputs import BatchAxes, with_batch

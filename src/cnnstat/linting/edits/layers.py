@@ -11,7 +11,7 @@ from ...diagnosis.failing_code import inserted_layers, sequence_element
 from ...diagnosis.layer_sites import LayerSite
 from ...diagnosis.literals import Span
 from ...diagnosis.source_text import Replacement, span_of
-from ...diagnosis.syntax import Code, arguments_of, code_of
+from ...diagnosis.syntax import Code, arguments_of
 from ..places import Places
 from ..registry import Plan
 
@@ -108,7 +108,7 @@ def _element(places: Places, path: str, paths: Set[str]) -> tuple[Code, ast.expr
     site = _site(places, path, paths)
     if site is None:
         return None
-    code = code_of(site.file, site.text)
+    code = site.code
     node = code.at(site.scope.frame)
     element = sequence_element(code, node) if isinstance(node, ast.expr) else None
     return None if element is None else (code, element)
