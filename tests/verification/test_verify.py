@@ -448,6 +448,21 @@ def test_flop_counter_mode_knows_few_operators() -> None:
     assert bilinear.agrees
 
 
+class Nested(nn.Module):
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.inner = Nested(depth - 1) if depth else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(self.linear(x))
+
+
+def test_torchinfo_in_modules_nested_deep(only_meta: None) -> None:
+    referee = by_name(verified(Nested(60), (1, 4)))["torchinfo"]  # 2⁶⁰ steps of torchinfo's own
+    assert (referee.params, referee.macs) == (61 * 20, 61 * 20)  # with biases
+
+
 def test_parameters_that_stand_in_two_modules() -> None:
     torchinfo = by_name(verified(Tied(), "2,5:int64"))["torchinfo"]
     assert (torchinfo.params, torchinfo.params_unexplained) == (2 * 800, 0)

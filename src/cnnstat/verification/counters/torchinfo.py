@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice, takewhile
 from math import prod
 from typing import Any
@@ -29,13 +31,33 @@ def count(request: CountRequest) -> Figures:
     mode: Any = request.mode
     data: Any = list(inputs) if inputs else named
     extra = named if inputs else {}
-    summed = summary(model, input_data=data, mode=mode, verbose=0, **extra)
+    with _sums_remembered():
+        summed = summary(model, input_data=data, mode=mode, verbose=0, **extra)
     paths = {id(module): path for path, module in model.named_modules()}
     by_module: Counter[str] = Counter()
     for layer in summed.summary_list:
         if layer.is_leaf_layer:
             by_module[paths[layer.layer_id]] += layer.macs
     return Figures(summed.total_params, summed.total_mult_adds, by_module)
+
+
+@contextmanager
+def _sums_remembered() -> Iterator[None]:
+    """torchinfo sums the parameters below a module anew for each module above it.
+
+    In modules nested n deep that takes 2ⁿ steps; each sum is computed once here.
+    """
+    from torchinfo.layer_info import LayerInfo
+
+    names = ("leftover_params", "leftover_trainable_params")
+    before = {name: getattr(LayerInfo, name) for name in names}
+    try:
+        for name, function in before.items():
+            setattr(LayerInfo, name, cache(function))
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(LayerInfo, name, function)
 
 
 def differences(trace: Trace) -> Iterator[Difference]:
