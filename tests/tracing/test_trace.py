@@ -861,6 +861,51 @@ def end_from_a_mean(x):
     return y
 
 
+class Unet(nn.Module):
+    """Two levels; its transposed convolutions enlarge as the pools reduce."""
+
+    def __init__(self, kernel, scale, join):
+        super().__init__()
+        padding = (kernel - 1) // 2
+        extra = scale - kernel + 2 * padding
+        self.layers = nn.ModuleList(conv(3, padding=1) for _ in range(4))
+        self.decoders = nn.ModuleList(
+            nn.Conv2d(2 if join is torch.cat else 1, 1, 3, padding=1) for _ in range(2)
+        )
+        self.enlarge = nn.ModuleList(
+            nn.ConvTranspose2d(1, 1, kernel, scale, padding, extra) for _ in range(2)
+        )
+        self.scale, self.join = scale, join
+
+    def forward(self, x):
+        skips = []
+        for layer in self.layers[:2]:
+            skips.append(layer(x))
+            x = F.avg_pool2d(skips[-1], self.scale)
+        x = self.layers[2](x)
+        for enlarge, decoder in zip(self.enlarge, self.decoders, strict=True):
+            skip, x = skips.pop(), enlarge(x)
+            x = decoder(torch.cat([x, skip], 1) if self.join is torch.cat else x + skip)
+        return x
+
+
+@pytest.mark.parametrize("join", [torch.cat, torch.add])
+@pytest.mark.parametrize(("kernel", "scale"), [(3, 2), (5, 2), (5, 3)])
+def test_receptive_field_where_an_uneven_enlargement_meets_a_skip(kernel, scale, join):
+    """The largest of what the positions in the middle really see."""
+    net = Unet(kernel, scale, join).requires_grad_(False)
+    for parameter in net.parameters():
+        nn.init.ones_(parameter)
+    x = torch.ones(1, 1, 108, 108, requires_grad=True)
+    y = net(x)
+    largest = 0
+    for row in range(50, 60):
+        (gradient,) = torch.autograd.grad(y[0, 0, row, 54], x, retain_graph=True)
+        rows = gradient[0, 0].sum(1).nonzero()
+        largest = max(largest, int(rows.max() - rows.min()) + 1)
+    assert field(net, (1, 1, 108, 108)) == ((largest, largest), (1, 1))
+
+
 NO_FIELD = [  # (network on 1×1×64×64, why no size can be stated)
     ("global pool", nn.AdaptiveAvgPool2d(1), "whole input"),
     ("mean", Function(lambda x: x.mean((2, 3))), "whole input"),

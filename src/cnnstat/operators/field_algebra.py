@@ -228,7 +228,10 @@ def union(a: Field, b: Field) -> Field:
         dims.append(merged(dim))
     if any(not moving[n][axis].contains(moving[1 - n][axis]) for n, axis in fixed):
         return _in_smaller_steps(a, b)
-    reaches = {axis: moving[0][axis].join(moving[1][axis]) for axis in a.reaches}
+    jumps = {f.axis: f.jump for dim in dims for f in dim if len(dim) == 1}
+    for _, axis in fixed:
+        jumps.pop(axis, None)
+    reaches = {axis: moving[0][axis].join(moving[1][axis], jumps.get(axis)) for axis in a.reaches}
     return _entire_or(Field(tuple(dims), reaches))
 
 

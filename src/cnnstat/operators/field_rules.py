@@ -17,7 +17,17 @@ from .field_algebra import (
     union,
     with_positions,
 )
-from .reach import DIFFERENT_SIZES, Field, Interval, Pattern, Pixels, Reach, distance, unknown_field
+from .reach import (
+    DIFFERENT_SIZES,
+    MOST_INTERVALS,
+    Field,
+    Interval,
+    Pattern,
+    Pixels,
+    Reach,
+    distance,
+    unknown_field,
+)
 from .shape_rules import broadcasts_to
 
 if TYPE_CHECKING:
@@ -62,10 +72,6 @@ def windowed_field(
     return Field(resized(field, out), field.reaches)
 
 
-_MOST_INTERVALS = 4096
-"""Of a pattern: each transposed convolution multiplies their number by its stride."""
-
-
 def _pattern_after(
     reach: Reach, jump: Pixels, sizes: tuple[int, int, int, int], transposed: bool
 ) -> Pattern | None:
@@ -84,7 +90,7 @@ def _pattern_after(
         return None
     period = len(before.intervals)
     period = period * stride if transposed else period // gcd(period, stride)
-    if period * kernel > _MOST_INTERVALS:
+    if period * kernel > MOST_INTERVALS:
         return None
     intervals: list[Interval | None] = []
     for position in range(period):

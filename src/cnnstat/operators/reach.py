@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from math import prod
+from math import lcm, prod
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -60,9 +60,29 @@ class Pattern:
         turns = position // len(self.intervals) * len(self.intervals) * self.jump
         return low + turns, high + turns
 
+    def join(self, other: Pattern) -> Pattern | None:
+        """What positions see that see what those of both see; None for other distances."""
+        if self.jump != other.jump:
+            return None
+        count = lcm(len(self.intervals), len(other.intervals))
+        if count > MOST_INTERVALS:
+            return None
+        pairs = ((self.at(position), other.at(position)) for position in range(count))
+        return Pattern(tuple(_hull(*pair) for pair in pairs), self.jump)
+
     @property
     def size(self) -> Pixels:
         return max(pair[1] - pair[0] + 1 for pair in self.intervals if pair is not None)
+
+
+MOST_INTERVALS = 4096
+"""Of a pattern: each transposed convolution multiplies their number by its stride."""
+
+
+def _hull(a: Interval | None, b: Interval | None) -> Interval | None:
+    if a is None or b is None:
+        return a or b
+    return min(a[0], b[0]), max(a[1], b[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +145,12 @@ class Reach:
             return self
         return replace(self, high=self.low + self.size - 1, grain=grain, base=self.size)
 
-    def join(self, other: Reach) -> Reach:
+    def join(self, other: Reach, jump: Pixels | None = None) -> Reach:
+        """The union, for positions that are `jump` apart in both; None: in one they do not move."""
         wider, narrower = (self, other) if self.size >= other.size else (other, self)
         return replace(
             wider,
-            pattern=self.pattern if self.pattern == other.pattern else None,
+            pattern=self._joined_pattern(other, jump),
             low=min(self.low, other.low),
             high=max(self.high, other.high),
             entire=self.entire or other.entire,
@@ -140,6 +161,20 @@ class Reach:
             grain=wider.grain or narrower.grain,
             base=wider.base if wider.grain else narrower.base,
         )
+
+    def _joined_pattern(self, other: Reach, jump: Pixels | None) -> Pattern | None:
+        if self.pattern == other.pattern:
+            return self.pattern
+        patterns = [reach.pattern or reach._regular_pattern(jump) for reach in (self, other)]
+        if patterns[0] is None or patterns[1] is None:
+            return None
+        return patterns[0].join(patterns[1])
+
+    def _regular_pattern(self, jump: Pixels | None) -> Pattern | None:
+        """The interval of each position, where all are of one size."""
+        if jump is None or self.entire or self.uneven or self.irregular or self.grain:
+            return None
+        return Pattern(((self.low, self.high),), jump)
 
     def contains(self, other: Reach) -> bool:
         return self.entire or (self.low <= other.low and other.high <= self.high)
