@@ -90,6 +90,7 @@ UNDERSTOOD = [  # (typed, the spec)
     ("my_model.py.Net", "my_model.py:Net"),
     ("my_model.py:Net()", "my_model.py:Net"),
     ("lenet()", "lenet"),
+    ("one.py:", "one.py:Only"),
     ("my_model.Net", "my_model.py:Net"),
     ("my_model", "my_model.py"),  # two models: its error lists them
     ("pkg.net.Net", "pkg/net.py:Net"),
@@ -154,6 +155,8 @@ LED_ON = [  # (typed, what the error has)
     ("my_model.py:Net(width=(1, 2))", ["try: cnnstat shapes my_model.py:Net --arg 'width=(1, 2)'"]),
     ("timm:resnet18(pretrained=True, num_classes=10)",
      ["no weights are read", "try: cnnstat shapes timm:resnet18 --arg num_classes=10\n"]),
+    ("my_model.py:Net(open)", ["try: cnnstat shapes my_model.py:Net --arg width=VALUE\n"]),
+    (":Net", ["unknown model ':Net'"]),
     ("bert-base-uncased", ["did you mean transformers:bert", "hf download bert-base-uncased"]),
     ("gpt2-medium", ["did you mean transformers:gpt2?"]),
     ("readme.txt", ["is no model that can be read"]),

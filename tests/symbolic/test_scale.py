@@ -98,6 +98,13 @@ def test_without_values_the_size_is_halved_and_doubled() -> None:
     assert [point.value for point in nin.points] == [112, 224, 448, 896]
 
 
+def test_letters_that_are_not_varied_have_the_sizes_of_the_model() -> None:
+    given = cnnstat.scale("nin", over="H,W=224", input="N,1,H,W").series[0].points
+    assert given == cnnstat.scale("nin", over="H,W=224").series[0].points
+    with pytest.raises(UsageError, match="K of the input N,K is not varied"):
+        cnnstat.scale("torchvision:resnet18", over="N=1,2", input="N,K")
+
+
 def test_letters_of_the_users_own() -> None:
     scaling = cnnstat.scale("lenet", over="B=1,2", input="B,1,28,28")
     assert [point.macs for point in scaling.series[0].points] == [416_520, 833_040]

@@ -186,12 +186,12 @@ def check_options(options: Options) -> None:
 
 def _sort_key(key: str) -> str:
     """FLOPs have the order of MACs, of which they are twice as many."""
-    return "macs" if key == "flops" else _as_column(key)
+    return "macs" if key.lower() == "flops" else _as_column(key)
 
 
 def _as_column(key: str) -> str:
     """The key of a column that may be named as in CSV: `receptive_field`, `activation_bytes`."""
-    plus, name = key[: key.startswith("+")], key.removeprefix("+").replace("_", "-")
+    plus, name = key[: key.startswith("+")], key.removeprefix("+").replace("_", "-").lower()
     return plus + _OTHER_NAMES.get(name, name)
 
 

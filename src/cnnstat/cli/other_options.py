@@ -71,8 +71,8 @@ def instead_of(
     if _BUDGET.fullmatch(option):
         return budget(before[1:])
     name = _ARGUMENT.fullmatch(option)
-    if name is not None and "--arg" in options and value:
-        argument = f"{name[1].replace('-', '_')}={value}"
+    if name is not None and "--arg" in options:
+        argument = f"{name[1].replace('-', '_')}={value or 'VALUE'}"
         return Instead("an argument of the model is given with --arg",
                        _line([*before, "--arg", argument, *after]))  # fmt: skip
     return None

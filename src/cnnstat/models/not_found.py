@@ -100,10 +100,19 @@ def with_arguments(spec: str) -> UsageError | None:
     named = [*zip(parameters, call.args, strict=False)]
     named += [(part.arg or "NAME", part.value) for part in call.keywords]
     named += [("NAME", value) for value in call.args[len(parameters) :]]
-    words = [f"{key}={ast.unparse(value)}" for key, value in named if key not in _OF_WEIGHTS]
+    words = [_argument(key, value) for key, value in named if key not in _OF_WEIGHTS]
     options = [part for word in words for part in ("--arg", word)]
     return UsageError(
         f"{spec} is a call: the arguments of a model are options",
         *(["no weights are read"] if len(words) < len(named) else []),
         hint=shlex.join(["cnnstat", "shapes", name, *options]),
     )
+
+
+def _argument(name: str, value: ast.expr) -> str:
+    """NAME=VALUE, as written if `--arg` reads it: a literal."""
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return f"{name}=VALUE"
+    return f"{name}={ast.unparse(value)}"

@@ -15,7 +15,15 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import NOT_OF_THE_MODEL, InputMissing, ModelError, NotFound, UsageError, nearest
+from ..errors import (
+    NOT_OF_THE_MODEL,
+    InputMissing,
+    ModelError,
+    NotFound,
+    UsageError,
+    closest,
+    nearest,
+)
 from ..tracing.run.copies import meta_copy
 from ..tracing.run.lane_selection import Builders
 from ..tracing.structure.module_tree import check_tree
@@ -74,7 +82,9 @@ def _load(
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
-        raise NotFound(f"{place} has no {name!r}", *filter(None, [close]))
+        best = [*closest(name, known), *known][:1]
+        raise NotFound(f"{place} has no {name!r}", *filter(None, [close]),
+                       hint=f"cnnstat shapes {place}:{best[0]}" if best else None)  # fmt: skip
     example = getattr(module, "example_input", None)
     return loaded(spec, getattr(module, name), example, inputs, named, arguments)
 

@@ -73,7 +73,11 @@ def _meaning(spec: str) -> str:
         if address is None:
             raise _web_address(spec)
         return _of_hub(address, spec)
+    if spec.endswith(".py:"):
+        return _meaning(spec.removesuffix(":"))
     source, colon, name = spec.partition(":")
+    if colon and not source:
+        raise unknown_model(spec, [])
     if colon and source in SOURCES:
         return _of_source(source, name)
     path, of_file, _ = spec.rpartition(":")

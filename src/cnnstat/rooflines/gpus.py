@@ -119,7 +119,7 @@ def device_named(name: str, kinds: Sequence[str] = (), hint: str = _PEAKS_HINT) 
     if len({re.split("-(?:sxm|pcie)", device.name)[0] for device in same}) == 1:
         return same[0]
     names = [*kinds, *(device.name for device in DEVICES)]
-    close = [] if word in _ANY_DEVICE else closest(word, names)
+    close = [] if word in _ANY_DEVICE or len(word) < 2 else closest(word, names)
     raise UsageError(
         f"unknown device {name!r}" + (f": did you mean {', '.join(close)}?" if close else ""),
         f"known: {', '.join(names)}", hint=hint,

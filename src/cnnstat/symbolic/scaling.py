@@ -28,7 +28,7 @@ from .fitting import FittedModel
 from .formulas import index_notes, layer_formulas, total_formulas
 from .over import Over
 from .results import FIGURES, FormulaTotals, GrowthRate, ScalePoint, Scaling, Series, SymbolicInput
-from .symbolic_model import SymbolicModel, format_values
+from .symbolic_model import SymbolicModel, format_values, starting_sizes
 
 _USUAL_NAMES = {5: "NCDHW", 4: "NCHW", 3: "NCL", 2: "NT"}
 """Names of the dimensions of an input, by its rank; of others only the first has one."""
@@ -142,7 +142,9 @@ def _over_argument(model: str, spec: InputSpec, over: Over, settings: _Settings)
 
 def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) -> Series:
     varied = tuple((dim, name) for dim, name in spec.symbols if name in over.names)
-    symbolic = InputSpec(spec.shape, spec.dtype, spec.name, varied)
+    symbolic = InputSpec(
+        _with_fixed_sizes(model, spec, varied, settings), spec.dtype, spec.name, varied
+    )
     subject = SymbolicModel.of(
         ModelRequest(model, (symbolic,), {}, settings.arguments), settings.mode
     )
@@ -174,6 +176,22 @@ def _over_sizes(model: str, spec: InputSpec, over: Over, settings: _Settings) ->
         inputs=tuple(subject.symbolic_inputs()), points=tuple(points), growth=growth_of(points),
         formulas=formulas, formulas_reason=reason, valid=valid, fitting=fitting,
     )  # fmt: skip
+
+
+def _with_fixed_sizes(
+    model: str, spec: InputSpec, varied: tuple[tuple[int, str], ...], settings: _Settings
+) -> tuple[int, ...]:
+    """The shape with sizes for letters that are not varied: the model's own, 1 for a batch."""
+    others = [pair for pair in spec.symbols if pair not in varied]
+    shape = list(spec.shape)
+    if any(not shape[dim] for dim, _ in others):
+        starts = starting_sizes(ModelRequest(model, (spec,), {}, settings.arguments))
+        for dim, name in others:
+            shape[dim] = starts.get(name, 0) or int(dim == 0)
+            if not shape[dim]:
+                raise UsageError(f"{name} of the input {spec} is not varied, and has no size",
+                                 hint=f"--over {name}=1:64:*2, or a number instead")  # fmt: skip
+    return tuple(shape)
 
 
 def _sizes(over: Over, value: Any) -> dict[str, int]:
