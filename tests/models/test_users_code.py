@@ -86,6 +86,11 @@ class Loaded(Base):
         self.load_state_dict({"linear.weight": torch.eye(4)}, strict=False)
 
 
+class Warning(Base):
+    def begin(self):
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, norm_first=True), 1)
+
+
 class Wrong(Base):
     def begin(self):
         self.linear.weight.mean().item()
@@ -129,6 +134,14 @@ def test_torch_does_not_warn_that_values_are_missing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         assert cnnstat.analyze(f"{tmp_path}/values.py:Loaded", (2, 4)).totals.params == 20
+
+
+def test_a_warning_is_shown_once(tmp_path: Path) -> None:
+    (tmp_path / "values.py").write_text(VALUES)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        cnnstat.analyze(f"{tmp_path}/values.py:Warning", (2, 4), lane="cpu")  # builds it twice
+    assert len([w for w in shown if "enable_nested_tensor" in str(w.message)]) == 1
 
 
 def test_a_constructor_that_fails_with_values_too(tmp_path: Path) -> None:

@@ -99,3 +99,15 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_a_value_that_the_model_reads_is_not_made_up(name):
     assert cnnstat.analyze(Function(READS[name]), X).lane == "cpu"
+
+
+def test_a_training_step_through_the_inverse_stft():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv1d(1, 1, 3, padding=1)
+
+        def forward(self, x):
+            return inverse_transform(self.conv(x[:, None])[:, 0])
+
+    assert cnnstat.memory(Net(), (2, 1024)).peak_bytes > 0

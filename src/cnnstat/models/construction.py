@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -195,10 +196,21 @@ def _without_data() -> Iterator[None]:
 
 @contextmanager
 def _values_ignored() -> Iterator[None]:
-    """torch warns that a state dict changes no parameter on `meta`; its values are not needed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*copying from a non-meta parameter in the checkpoint")
+    """torch warns that a state dict changes no parameter on `meta`; its values are not needed.
+
+    Not by `warnings.catch_warnings`, after which warnings that were shown once are shown again.
+    """
+    ignored: Any = ("ignore", _NO_VALUES, UserWarning, None, 0)
+    filters: Any = warnings.filters
+    filters.insert(0, ignored)
+    try:
         yield
+    finally:
+        with suppress(ValueError):  # the constructor may have removed all
+            filters.remove(ignored)
+
+
+_NO_VALUES = re.compile(".*copying from a non-meta parameter in the checkpoint")
 
 
 @contextmanager
