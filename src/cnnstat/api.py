@@ -489,6 +489,7 @@ def measure(
     output: str | Path | None = None,
     watch: Watch | None = None,
     protocol: ProtocolName = "auto",
+    log: str | Sequence[str] = (),
     **settings: Any,
 ) -> Benchmark:
     """Train classifiers and measure loss, accuracy, step times, throughput and memory.
@@ -517,6 +518,7 @@ def measure(
         watch: called with every step and epoch when it ends.
         protocol: "auto" for defaults that learn on the data, "textbook" for those of Dive into Deep
             Learning: SGD with learning rate 0.1, batches of 128, 10 epochs.
+        log: "tensorboard", "csv" or "wandb", one or several: further files in the folder.
         settings: the fields of `Protocol`: `epochs=10`, `optimizer="adam"`, `lr=0.1`, …;
             `batch_size="auto"` is the largest that fits.
 
@@ -529,7 +531,7 @@ def measure(
     from .bench.job import measure_models
 
     settings |= {"data": data, "test_data": test_data, "loss": loss}
-    return measure_models(models, input, arguments, output, watch, protocol, settings)
+    return measure_models(models, input, arguments, output, watch, protocol, settings, log)
 
 
 def latency(
@@ -601,6 +603,7 @@ def resume(
     steps: int | None = None,
     minutes: float | None = None,
     watch: Watch | None = None,
+    log: str | Sequence[str] = (),
 ) -> Benchmark:
     """Resume an interrupted run from the end of its last complete epoch, or train for longer.
 
@@ -610,7 +613,7 @@ def resume(
         output: the folder of the run.
         models: the modules, classes or functions that were trained, if they were no specs.
         data: likewise the data, `test_data` and `loss`.
-        watch: as in `measure`.
+        watch: as in `measure`, and `log`.
 
     Raises:
         UsageError: there is no run in the folder, or it needs Python objects.
@@ -620,7 +623,7 @@ def resume(
 
     objects = {"data": data, "test_data": test_data, "loss": loss}
     limits = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    return resume_run(output, models, objects, limits, watch)
+    return resume_run(output, models, objects, limits, watch, log)
 
 
 def list_models(source: str = "", filter: str | None = None, *, search: str = "") -> Listing:

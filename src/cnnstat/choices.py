@@ -34,6 +34,8 @@ SCHEDULES = ("constant", "cosine", "step")
 """The learning rate schedules of cnnstat; others are torch's, `StepLR(step_size=5)`."""
 ProtocolName = Literal["auto", "textbook"]
 """The defaults of `bench`: those for its data, or those of Dive into Deep Learning for all data."""
+LogName = Literal["tensorboard", "csv", "wandb"]
+"""Where the course of a training is written too."""
 Init = Literal["xavier", "default"]
 """Initial weights; `default` are those of the model's constructor."""
 

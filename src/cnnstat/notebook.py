@@ -24,8 +24,8 @@ from .run_config import named_objects
 _SIZES = re.compile(r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)|\[\s*\d+(\s*,\s*\d+)*\s*,?\s*\]")
 _PLAIN_SIZES = re.compile(r"\d+([,x×]\d+)+")
 _NAME = re.compile(r"[^\W\d]\w*(\.\w+)*")
-_BY_NAME_ONLY = ("bench", "scale")
-"""Commands that build a model several times, so they take no object."""
+_BY_NAME_ONLY = ("scale",)
+"""Commands that build a model several times, so that they take no object."""
 
 
 class CommandFailed(Exception):

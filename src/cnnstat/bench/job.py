@@ -24,12 +24,14 @@ from ..choices import (
 )
 from ..errors import UsageError
 from ..inputs import parse_input
+from ..run_config import named_objects
 from ..version import __version__
 from .datasets import data_name
 from .defaults import protocol_of
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
 from .largest_batch import largest_batch
+from .logs import check_logs, logged
 from .machine import environment
 from .prediction import peaks_of
 from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
@@ -49,13 +51,17 @@ def measure_models(
     watch: Watch | None,
     protocol: ProtocolName,
     settings: Mapping[str, Any],
+    log: str | Sequence[str] = (),
 ) -> Benchmark:
     """Train models one after the other.
 
     `settings` has fields of `Protocol`; its `batch_size` may be "auto", and `data`, `test_data` and
     `loss` may be Python objects.
     """
-    named = names_of(models)
+    log = [log] if isinstance(log, str) else log
+    check_logs(log, output)
+    variables = named_objects.get()
+    named = names_of([variables.get(m, m) if isinstance(m, str) else m for m in models])
     objects = {name: model for name, model in named.items() if not isinstance(model, str)}
     texts, values = _named(settings)
     size = settings.get("batch_size")
@@ -86,7 +92,7 @@ def measure_models(
     if folder is not None and is_first_process():
         folder.check_new()
     try:
-        return _run(job, sources, folder, watch or _ignore, resumed=False, fitted=fitted)
+        return _run(job, sources, folder, watch or _ignore, log, resumed=False, fitted=fitted)
     finally:
         if folder is not None:
             folder.lock.release()
@@ -111,25 +117,28 @@ def resume_run(
     settings: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
+    log: str | Sequence[str] = (),
 ) -> Benchmark:
     """Continue the run in a folder.
 
     `models` and `settings` are the Python objects of a job that has some, `limits` another end of
     the training: `steps`, `epochs` or `minutes`.
     """
+    log = [log] if isinstance(log, str) else log
+    check_logs(log, output)
     folder = RunFolder(Path(output))
     if is_first_process():
         folder.open()
     try:
         chosen = {name: value for name, value in (limits or {}).items() if value is not None}
-        return _resumed(folder, models, settings or {}, chosen, watch or _ignore)
+        return _resumed(folder, models, settings or {}, chosen, watch or _ignore, log)
     finally:
         folder.lock.release()
 
 
 def _resumed(
     folder: RunFolder, models: Sequence[Any], settings: Mapping[str, Any],
-    limits: Mapping[str, Any], watch: Watch,
+    limits: Mapping[str, Any], watch: Watch, log: Sequence[str],
 ) -> Benchmark:  # fmt: skip
     job = folder.job()
     if limits:
@@ -144,7 +153,7 @@ def _resumed(
             hint=f"cnnstat.resume({str(folder.path)!r}, model, data=…)",
         )
     sources = Sources(named, **values)
-    return _run(job, sources, folder, watch, resumed=True, extended=bool(limits))
+    return _run(job, sources, folder, watch, log, resumed=True, extended=bool(limits))
 
 
 def _extended(job: Job, folder: RunFolder, limits: Mapping[str, Any]) -> Job:
@@ -189,6 +198,7 @@ def _run(
     sources: Sources,
     folder: RunFolder | None,
     watch: Watch,
+    log: Sequence[str],
     resumed: bool,
     fitted: bool = False,
     extended: bool = False,
@@ -215,8 +225,12 @@ def _run(
                 trainable = trainable_model(spec, inputs, job.arguments, job.protocol, sources)
             if folder is not None and first and not resumed and number == 1:
                 folder.create(job, where)  # after the first model: a misspelt name leaves no folder
-            runner = Runner(number, trainable, job.protocol, fabric, folder, first, watch, resumed)
-            run, failure = (finished, None) if finished else runner.run()
+            place = folder.path if folder is not None and first else None
+            with logged(log, place, job, watch) as watched:
+                runner = Runner(
+                    number, trainable, job.protocol, fabric, folder, first, watched, resumed
+                )
+                run, failure = (finished, None) if finished else runner.run()
             runs = (*result.runs, run)
             result = structs.replace(result, runs=runs, data=_facts(trainable),
                                      notes=comparison_notes(runs))  # fmt: skip

@@ -29,7 +29,7 @@ from .shared_options import (  # fmt: skip
     typed_options,
 )
 
-_ALLOWED_WITH_RESUME = ("resume", "format", "epochs", "steps", "minutes")
+_ALLOWED_WITH_RESUME = ("resume", "format", "log", "epochs", "steps", "minutes")
 
 
 def command(
@@ -165,6 +165,11 @@ def command(
         typer.Option("--output", "-o", metavar="DIR", show_default=False,
                      help="A folder for every step as it happens, checkpoints and the report."),
     ] = None,
+    log: Annotated[
+        list[str] | None,  # typer takes no list of a closed set
+        typer.Option("--log", metavar="tensorboard|csv|wandb", show_default=False,
+                     help="Write the losses for another program too. Repeatable."),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="DIR", show_default=False,
@@ -195,7 +200,12 @@ def command(
             )
         result = watched(
             lambda watch: resume_run(
-                resume, epochs=epochs, steps=steps, minutes=minutes, watch=watch
+                resume,
+                epochs=epochs,
+                steps=steps,
+                minutes=minutes,
+                watch=watch,
+                log=log or (),
             )
         )
     else:
@@ -206,7 +216,7 @@ def command(
             lambda watch: measure(
                 *models or [], data=data, test_data=test_data, loss=loss,
                 input=input[0] if input else None, arguments=arguments,
-                output=output, watch=watch, protocol=protocol, batch_size=size,
+                output=output, watch=watch, protocol=protocol, log=log or (), batch_size=size,
                 data_dir=str(data_dir) if data_dir else None, steps=steps, epochs=epochs,
                 minutes=minutes, accumulate=accumulate, optimizer=optimizer, lr=lr,
                 momentum=momentum, weight_decay=weight_decay, schedule=schedule,
