@@ -31,10 +31,11 @@ from .defaults import protocol_of
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
 from .largest_batch import largest_batch
+from .live_plot import live_plot
 from .logs import check_logs, logged
 from .machine import environment
 from .prediction import peaks_of
-from .results import Benchmark, DataFacts, Epoch, Job, Protocol, Run, Step
+from .results import Benchmark, DataFacts, Epoch, Job, Preparing, Protocol, Run, Step
 from .runner import Runner, Started, Watch
 from .schedule import Position, limit_of
 from .sources import Sources, name_of, names_of, names_user_code
@@ -92,7 +93,7 @@ def measure_models(
     if folder is not None and is_first_process():
         folder.check_new()
     try:
-        return _run(job, sources, folder, watch or _ignore, log, resumed=False, fitted=fitted)
+        return _run(job, sources, folder, _shown(watch), log, resumed=False, fitted=fitted)
     finally:
         if folder is not None:
             folder.lock.release()
@@ -131,7 +132,7 @@ def resume_run(
         folder.open()
     try:
         chosen = {name: value for name, value in (limits or {}).items() if value is not None}
-        return _resumed(folder, models, settings or {}, chosen, watch or _ignore, log)
+        return _resumed(folder, models, settings or {}, chosen, _shown(watch), log)
     finally:
         folder.lock.release()
 
@@ -189,7 +190,15 @@ def _fitted(job: Job, fabric: Any, watch: Watch) -> Job:
     return structs.replace(job, protocol=structs.replace(job.protocol, batch_size=size))
 
 
-def _ignore(event: Started | Step | Epoch | str) -> None:
+def _shown(watch: Watch | None) -> Watch:
+    """What shows a training: a live plot in a notebook, if the caller does not."""
+    if watch is not None:
+        return watch
+    plot = live_plot()
+    return _ignore if plot is None else plot.watch
+
+
+def _ignore(event: Preparing | Started | Step | Epoch | str) -> None:
     pass
 
 
@@ -220,6 +229,7 @@ def _run(
             notes=(),
         )
         for number, spec in enumerate(job.models, start=1):
+            watch(Preparing(f"{spec}: preparing {job.protocol.data}, tracing"))
             finished = None if extended else _finished(earlier, spec)
             with fabric.rank_zero_first(local=True):  # one process per machine downloads
                 trainable = trainable_model(spec, inputs, job.arguments, job.protocol, sources)

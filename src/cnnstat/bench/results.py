@@ -68,6 +68,12 @@ class Environment(Record, frozen=True, kw_only=True):
     git_revision: str | None
 
 
+class Preparing(Record, frozen=True):
+    """What is done before a training, in words: it may take a while."""
+
+    what: str
+
+
 class Step(Record, frozen=True, kw_only=True):
     """One step of the optimizer, or one forward pass with `--inference`.
 

@@ -14,7 +14,7 @@ from .folder import Checkpoint, RunFolder
 from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
 from .readings import DivergedError
-from .results import Epoch, Prediction, Protocol, Run, Status, Step
+from .results import Epoch, Prediction, Preparing, Protocol, Run, Status, Step
 from .schedule import Limit, Position, base_rate, limit_of
 from .session import Session
 from .timing import learning_notes, timing, timing_notes
@@ -32,7 +32,7 @@ class Started:
     examples: int
 
 
-Watch = Callable[[Started | Step | Epoch | str], None]
+Watch = Callable[[Preparing | Started | Step | Epoch | str], None]
 """Called with every event when it happens; a text is a note."""
 
 
@@ -89,6 +89,7 @@ class Runner:
 
     def _attempt(self) -> tuple[Run, ModelError | None]:
         spec, limit = self.trainable.name, limit_of(self.protocol)
+        self.watch(Preparing(f"{spec}: building"))
         steps, epochs, session = self._prepared(limit)
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -46,7 +46,8 @@ def view(result: Benchmark, options: Options) -> Report:
         for run in result.runs if run.layers is not None
     ]  # fmt: skip
     if any(run.epochs for run in result.runs):
-        blocks += [_epochs(result), _curves(result)]
+        epochs = {run.model.spec: run.epochs for run in result.runs}
+        blocks += [_epochs(result), curves_of(epochs)]
     for number, run in enumerate(result.runs, start=1):
         blocks += _confusion(run, number)
     blocks.append(_conditions(result))
@@ -213,25 +214,24 @@ def _epoch_cells(epoch: Epoch) -> list[Cell]:
     ]
 
 
-def _curves(result: Benchmark) -> Curves:
-    several = len(result.runs) > 1
+def curves_of(epochs: Mapping[str, Sequence[Epoch]]) -> Curves:
+    """The picture of loss and accuracy of the models, by their names."""
 
     def curves(fields: dict[str, str]) -> tuple[Curve, ...]:
         found = []
-        for series, run in enumerate(result.runs):
+        for series, (model, records) in enumerate(epochs.items()):
             for field, label in fields.items():
-                points = [(float(e.epoch), getattr(e, field)) for e in run.epochs]
+                points = [(float(e.epoch), getattr(e, field)) for e in records]
                 known = tuple((x, y) for x, y in points if y is not None)
-                name = f"{run.model.spec}, {label}" if several else label
+                name = f"{model}, {label}" if len(epochs) > 1 else label
                 found += [Curve(name, known, series, label == "test")] if known else []
         return tuple(found)
 
     losses = curves({"train_loss": "train", "test_loss": "test"})
     accuracies = curves({"train_accuracy": "train", "test_accuracy": "test"})
     panels = [Panel("Loss", "epoch", losses), Panel("Accuracy", "epoch", accuracies)]
-    names = ", ".join(run.model.spec for run in result.runs)
     drawn = tuple(panel for panel in panels if panel.curves)
-    return Curves("curves", f"Loss and accuracy of {names}", drawn)
+    return Curves("curves", f"Loss and accuracy of {', '.join(epochs)}", drawn)
 
 
 def _confusion(run: Run, number: int) -> list[Block]:
