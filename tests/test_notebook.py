@@ -86,7 +86,7 @@ def test_a_command_displays_its_result(cell: Callable[[str], Any], line: str, sh
         ("net (1,3,9,9)", "input is 1×392, the layer takes 288 features"),
         ("net 'x", "error: %cnnstat net 'x: No closing quotation"),
         ("net x --depht 2", "--depht"),
-        ("bench net", "unknown model 'net'"),
+        ("bench net", "Sequential needs an input"),
         ("shapes resnet50x", "unknown model 'resnet50x'"),
         ("net x --output run.xyz", "run.xyz"),
     ],

@@ -376,7 +376,7 @@ def test_the_largest_batch_that_fits_is_found_in_another_process() -> None:
         ("bench lenet --layers --compile", 2, ["--compile fuses layers"]),
         ("bench lenet --output run.json", 2, ["writes a folder"]),
         ("bench lenet --resume x", 2, ["leave out MODEL"]),
-        ("bench --resume x --epochs 3", 2, ["leave out --epochs"]),
+        ("bench --resume x --seed 3", 2, ["leave out --seed"]),
         ("bench --resume x", 2, ["x contains no run"]),
         ("bench lenet -i 1,1,28,28 -i 1,1,28,28", 2, ["one --input"]),
         ("bench transformers:gpt2", 1, ["transformers"]),
