@@ -59,6 +59,14 @@ def test_many_classes_have_no_matrix() -> None:
     assert predictions.confusion((), lambda sums: sums) is None
 
 
+def test_a_process_without_test_examples_takes_part_in_the_sum() -> None:
+    other = torch.tensor([3, 1, 0, 2])
+    found = Predictions(2).confusion((), lambda sums: sums + other)
+    assert found is not None
+    assert found.counts == ((3, 1), (0, 2))
+    assert Predictions(2).confusion((), lambda sums: sums) is None
+
+
 def test_large_images_are_stored_small() -> None:
     predictions = Predictions(2)
     scores = torch.tensor([[1.0, 0.0]])

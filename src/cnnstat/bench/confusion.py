@@ -20,7 +20,8 @@ _LARGEST_SIDE = 48  # pixels of a stored image
 class Predictions:
     """The predictions of the last test, on the device until `confusion` reads them."""
 
-    def __init__(self, classes: int | None) -> None:
+    def __init__(self, classes: int | None, device: torch.device | None = None) -> None:
+        self.device = device
         self.classes = classes if classes is not None and classes <= _MOST_CLASSES else None
         self.restart()
 
@@ -53,10 +54,18 @@ class Predictions:
     def confusion(
         self, names: Sequence[str], summed: Callable[[Tensor], Tensor]
     ) -> Confusion | None:
-        """The matrix over all processes, and the wrong examples of this one; None without any."""
-        if self._counts is None or self.classes is None:
+        """The matrix over all processes, and the wrong examples of this one; None without any.
+
+        Every process takes part in the sum, even if it has no test example.
+        """
+        if self.classes is None:
             return None
-        rows = summed(self._counts).view(self.classes, self.classes).tolist()
+        counts = self._counts
+        if counts is None:
+            counts = torch.zeros(self.classes**2, dtype=torch.int64, device=self.device)
+        rows = summed(counts).view(self.classes, self.classes).tolist()
+        if not any(map(any, rows)):  # nothing was tested
+            return None
         labels = names if len(names) == self.classes else range(self.classes)
         return Confusion(tuple(map(str, labels)), tuple(map(tuple, rows)), tuple(self._mistakes))
 

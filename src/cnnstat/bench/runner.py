@@ -168,6 +168,7 @@ class Runner:
         self, session: Session, steps: Sequence[Step], epochs: Sequence[Epoch], status: Status
     ) -> Run:
         analysis, found = self.trainable.analysis, timing(steps)
+        together = status == "finished" or self.fabric.world_size == 1
         memory, kind = session.peak_memory()
         timed = self.protocol.layers and status == "finished"
         layers = session.layer_times() if timed else None
@@ -199,5 +200,6 @@ class Runner:
             flops_per_second=reached,
             mfu=reached / peak if reached and peak else None,
             notes=tuple(notes),
-            confusion=session.confusion(),
+            # processes that were interrupted may wait for each other in a sum
+            confusion=session.confusion() if together else None,
         )

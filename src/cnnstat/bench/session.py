@@ -42,7 +42,7 @@ class Session:
         self.class_names = trainable.data.class_names
         self.objective = trainable.objective
         counted = trainable.data.test is not None and self.objective.counted
-        self.predictions = Predictions(trainable.data.classes if counted else None)
+        self.predictions = Predictions(trainable.data.classes if counted else None, place.device)
         if isinstance(self.objective.loss, nn.Module):
             self.objective.loss.to(place.device)
         if state is not None:
