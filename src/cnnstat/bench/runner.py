@@ -117,10 +117,11 @@ class Runner:
         for note in throttled:
             self._note(note)
         if session.patience.is_over and status == "finished":
+            waited = session.patience.waited
             loss = "training" if self.trainable.data.test is None else "test"
             self._note(
                 f"stopped after epoch {len(epochs)}: the {loss} loss has not improved for "
-                f"{session.patience.waited} epochs"
+                f"{waited} epoch{'s' * (waited > 1)}"
             )
         return self._summary(session, steps, epochs, status), failure
 
