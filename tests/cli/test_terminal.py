@@ -153,6 +153,22 @@ def test_a_marked_line_keeps_its_mark() -> None:
     assert line[marks.index("^") : marks.rindex("^") + 1] == r'"gr\xf6\xdfe"'
 
 
+def test_texts_of_a_million_characters_are_cut_at_once() -> None:
+    """A step for each character over the width took minutes."""
+    from cnnstat.render.blocks import ChangedLine, Excerpt, Problem, Remedy
+    from cnnstat.render.text import render_blocks
+    from cnnstat.render.wrapping import cells
+
+    text = "é名" * 500_000
+    remedy = Remedy("fix", ("a",), (ChangedLine(1, "+", text),), "")
+    problem = Problem("a", Excerpt("net.py", 3, 5, "", text, 0, len(text)), "", (text,), (remedy,))
+    lines = render_blocks((problem,), 40, False).splitlines()
+    cut = [line.split()[-1] for line in lines if line.endswith("…")]
+    assert [set(line) for line in cut] == [set("é名…")] * 2
+    assert all(cells(line) <= 40 for line in lines)
+    assert {cells(line) for line in lines if line.startswith("  é")} <= {38, 39, 40}
+
+
 @pytest.mark.parametrize(
     ("text", "ascii"),
     [

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from .blocks import ChangedLine, Excerpt, Problem, Remedy
 from .text_pictures import StyledLine
-from .wrapping import LEAST_ROOM, cells, wrapped
+from .wrapping import LEAST_ROOM, beginning, cells, wrapped
 
 _INDENT = "  "
 _MARK, _FRAME, _PROOF, _LABEL = "bold red", "blue", "green", "bold green"
@@ -100,8 +100,8 @@ def _cut(excerpt: Excerpt, room: int | None) -> tuple[str, int, int]:
     shown = text[start:]
     if start:
         shown = "…" + shown[1:]
-    while cells(shown) > room:
-        shown = shown[:-2] + "…"
+    if cells(shown) > room:
+        shown = beginning(shown, room - 1) + "…"
     return shown, max(first - start, 1 if start else 0), min(end - start, len(shown))
 
 
@@ -129,6 +129,6 @@ def _changed(change: ChangedLine, indent: str, width: int | None) -> Iterator[St
     head = f"{indent}{change.line:>4} {change.sign} "
     text = change.text
     room = None if width is None else max(LEAST_ROOM, width - len(head))
-    while room is not None and cells(text) > room:
-        text = text[:-2] + "…"
+    if room is not None and cells(text) > room:
+        text = beginning(text, room - 1) + "…"
     yield ((f"{head}{text}", _SIGNS[change.sign]),)

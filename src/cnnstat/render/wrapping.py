@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import accumulate, takewhile
 
 LEAST_ROOM = 20  # characters
+_LONGEST = 4  # characters for a column: letters with accents of their own
 
 
 def cells(text: str) -> int:
@@ -15,6 +17,12 @@ def cells(text: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
+
+
+def beginning(text: str, room: int) -> str:
+    """The first characters of a text, as many as fit into `room` columns."""
+    columns = accumulate(map(cells, text))
+    return text[: sum(1 for _ in takewhile(lambda end: end <= room, columns))]
 
 
 def wrapped(
@@ -41,13 +49,14 @@ def wrapped(
             continue
         if line:
             lines.append((more if lines else "") + line)
-        while cells(word) > room():
-            part = word
-            while cells(part) > room():
-                part = part[:-1]
+        start = 0
+        while True:
+            part = beginning(word[start : start + _LONGEST * room()], room())
+            if start + len(part) == len(word):
+                break
             lines.append((more if lines else "") + part)
-            word = word[len(part) :]
-        line = word
+            start += len(part)
+        line = part
     if line or not lines:
         lines.append((more if lines else "") + line)
     return lines
