@@ -83,7 +83,7 @@ def test_make_reports_a_torchvision_for_another_torch(status: int, says: str, tm
     python.parent.mkdir()
     python.write_text(f"#!/bin/sh\nexit {status}\n")
     python.chmod(0o755)
-    command = ["make", "torchvision", f"VENV={tmp_path}"]
+    command = ["make", "--no-print-directory", "torchvision", f"VENV={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.partition(str(tmp_path))[0] == says
 

@@ -134,7 +134,8 @@ def _rank(word: str, name: str) -> float | None:
     if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
         return None
     ratio = matcher.ratio()
-    return 5 - ratio if ratio >= (_NEAR_SHORT if len(word) <= _SHORT else _NEAR) else None
+    is_strict = len(word) <= _SHORT and sorted(word) != sorted(known)  # not two letters swapped
+    return 5 - ratio if ratio >= (_NEAR_SHORT if is_strict else _NEAR) else None
 
 
 def _is_inside_word(word: str, name: str) -> bool:

@@ -71,7 +71,10 @@ def unknown_in_source(source: str, name: str) -> UsageError:
 def unknown_source(place: str, name: str) -> NotFound:
     """The error for `place:name` where no source and no module is called `place`."""
     close = closest(place, SOURCES, cutoff=0.7)
-    near = [f"{source}:{name}" for source in close if name in names_of(source)]
+    near = [
+        f"{source}:{name}" for source in close
+        if name in (known := names_of(source)) or not known  # none before its package is imported
+    ]  # fmt: skip
     if not near:
         near = source_scan.specs_named(name, Path())
         near += near_specs(name) if same_specs(name) or family_sources(name) else []
