@@ -191,8 +191,8 @@ def verify(
 def lint(
     model: Model,
     *inputs: Any,
-    select: Sequence[str] | None = None,
-    ignore: Sequence[str] = (),
+    select: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] = (),
     loss: Loss | None = None,
     baseline: str | Path | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -207,7 +207,8 @@ def lint(
 
     Args:
         model, inputs, named_inputs, arguments: as for `analyze`.
-        select: codes of rules or their beginnings, `"CN1"`; the longest that fits a rule decides.
+        select: codes of rules or their beginnings, `["CN1", "CN205"]` or `"CN1,CN205"`; the longest
+            that fits a rule decides.
             Optional rules are selected by their full code. By default those of
             `[tool.cnnstat.lint]` in pyproject.toml, or all that are not optional.
         ignore: codes or beginnings, in addition to those of the settings.
@@ -336,11 +337,11 @@ def memory(
     precision: MemoryPrecision = "fp32",
     device: str | Path | Device = "cuda",
     device_memory: int | str | None = None,
-    checkpoint: Sequence[str] = (),
+    checkpoint: str | Sequence[str] = (),
     ddp: bool = False,
     accumulate: int = 1,
     fsdp: int | None = None,
-    fsdp_units: Sequence[str] = (),
+    fsdp_units: str | Sequence[str] = (),
     arguments: Mapping[str, Any] | None = None,
     **named_inputs: Any,
 ) -> Memory:
@@ -391,8 +392,9 @@ def memory(
     config = MemoryConfig(
         batch_size=batch_size, optimizer=optimizer, inference=inference, mode=mode,
         precision=precision, device=limit.kind, device_memory=limit.memory,
-        device_title=limit.title, checkpoint=tuple(checkpoint), ddp=ddp, accumulate=accumulate,
-        fsdp=fsdp, fsdp_units=tuple(fsdp_units),
+        device_title=limit.title, ddp=ddp, accumulate=accumulate,
+        checkpoint=_patterns(checkpoint),
+        fsdp=fsdp, fsdp_units=_patterns(fsdp_units),
     )  # fmt: skip
     if saved.is_saved(model):
         raise UsageError(f"{model} is a saved analysis: a step needs the model itself")
@@ -402,6 +404,10 @@ def memory(
     call = "cnnstat.memory(model, {})"
     with isolated():
         return predict_memory(ModelRequest(model, inputs, named_inputs, arguments, call), config)
+
+
+def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 def roofline(

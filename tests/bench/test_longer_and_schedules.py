@@ -90,6 +90,7 @@ def test_the_rate_falls_where_the_loss_does_not() -> None:
     [
         ("stepLR(2)", "unknown schedule 'stepLR'\n  did you mean StepLR"),
         ("StepLR(gama=2)", r"unexpected keyword argument 'gama'\n  torch has StepLR\(step_size, g"),
+        ("StepLR(step_size=0)", r"StepLR: step_size is 0, not 1 or more\n  torch has StepLR"),
         ("StepLR", r"StepLR needs step_size\n  torch has StepLR\(step_size"),
         ("LambdaLR(1)", "unknown schedule 'LambdaLR'"),
         ("StepLR(x)", "cannot be read"),

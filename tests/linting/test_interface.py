@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 import cnnstat
 from cnnstat.cli.main import run
@@ -362,3 +363,11 @@ def test_a_model_that_does_not_run_is_reported_beside_others(tmp_path, monkeypat
     out, err = capsys.readouterr()
     assert "lenet: " in out
     assert err.startswith("error: net.py:broken: shapes don't fit at 1 (Linear 4→2)\n  --> net.py")
+
+
+def test_codes_are_one_text_or_several(folder: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+    several = cnnstat.lint(net, (2, 3, 8, 8), select=["CN301", "CN105"])
+    assert [finding.code for finding in several.findings] == ["CN301"]
+    assert cnnstat.lint(net, (2, 3, 8, 8), select="CN301, CN105") == several
+    assert not cnnstat.lint(net, (2, 3, 8, 8), ignore="CN3").findings

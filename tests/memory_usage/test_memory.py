@@ -310,7 +310,7 @@ def test_a_model_is_left_untouched():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.eval()
-    cnnstat.memory(model, (2, 1, 8, 8), checkpoint=["0"])
+    cnnstat.memory(model, (2, 1, 8, 8), checkpoint="0")
     assert not model.training
     assert "forward" not in vars(model[0])
     assert all(parameter.grad is None for parameter in model.parameters())

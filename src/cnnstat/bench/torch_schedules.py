@@ -22,6 +22,8 @@ _EACH_STEP = {"OneCycleLR", "CyclicLR"}
 
 _DERIVED = {"optimizer", "T_max", "total_steps", "max_lr"}
 """Arguments that follow from the training."""
+_LENGTHS = {"step_size", "T_max", "T_0", "total_steps", "total_iters", "step_size_up"}
+"""Arguments that torch divides by, in epochs or steps."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ def torch_schedule(text: str) -> TorchSchedule | None:
     if missing:
         raise UsageError(f"--schedule {name} needs {missing[0]}", _signature(name))
     arguments = {word: value for word, value in bound.arguments.items() if word != "optimizer"}
+    for word in _LENGTHS & arguments.keys():
+        if not isinstance(arguments[word], int) or arguments[word] < 1:
+            raise UsageError(
+                f"--schedule {name}: {word} is {arguments[word]!r}, not 1 or more", _signature(name)
+            )
     return TorchSchedule(name, arguments)
 
 

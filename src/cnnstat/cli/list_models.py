@@ -43,7 +43,7 @@ def command(
     With words, the models of all sources are searched, of packages that are not installed too.
 
     Your own are those of [tool.cnnstat.models] in pyproject.toml, and those that the modules of
-    [tool.cnnstat] import register; such modules are run. The exit status is 1 if no name matches.
+    [tool.cnnstat] import register; such modules are run. The exit status is 2 if no name matches.
     """
     from ..api import list_models
     from .emit import destination, emit

@@ -307,6 +307,8 @@ ALTERNATIVE: tuple[Weight[Features], ...] = (
     Weight(1.0, lambda e: e.is_chosen, "widths are chosen, and not to fit"),
     Weight(1.7, lambda e: e.is_default, "the arguments of a model say what it is for"),
     Weight(1.7, lambda e: e.prior is Prior.NUMBER_FOR_NAME, "a name fits other configurations"),
+    Weight(2.0, lambda e: e.prior is Prior.OTHER_VARIABLE, "a call says which tensors it is for"),
+    Weight(3.5, lambda e: e.prior is Prior.STAR, "it keeps a tuple that nobody meant"),
 )
 """What is weighed as well before an edit is shown below a better one."""
 

@@ -89,11 +89,13 @@ def _longest(prefixes: Sequence[str], code: str) -> int:
 
 
 def config_of(
-    select: Sequence[str] | None = None,
-    ignore: Sequence[str] = (),
+    select: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] = (),
     loss: Loss | None = None,
 ) -> LintConfig:
     """The settings of pyproject.toml, with the arguments that a caller passes.
+
+    Codes are in a sequence, or in one text with commas between them.
 
     Raises:
         UsageError: a setting is unknown or malformed.
@@ -101,9 +103,14 @@ def config_of(
     check_choice("loss", loss, (None, *get_args(Loss)))
     config = _settings()
     return replace(
-        config, select=config.select if select is None else tuple(select),
-        ignore=(*config.ignore, *ignore), loss=loss,
+        config, select=config.select if select is None else _separated(select),
+        ignore=(*config.ignore, *_separated(ignore)), loss=loss,
     )  # fmt: skip
+
+
+def _separated(codes: str | Sequence[str]) -> tuple[str, ...]:
+    several = codes.split(",") if isinstance(codes, str) else codes
+    return tuple(code.strip() for code in several)
 
 
 def _settings() -> LintConfig:

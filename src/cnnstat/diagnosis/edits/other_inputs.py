@@ -134,6 +134,9 @@ def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
         is_last = mismatch.kind == "channels" and mismatch.expected == shape[-1]
         prior = Prior.CHANNELS_LAST if is_last else Prior.MOVED_AXIS
         yield (shape[0], shape[-1], *shape[1:-1]), prior
+        if len(shape) == 5 and mismatch.kind == "channels" and mismatch.expected == shape[2]:
+            # frames before channels
+            yield (shape[0], shape[2], shape[1], *shape[3:]), Prior.CHANNELS_LAST
         if mismatch.expected and mismatch.expected != shape[1] and mismatch.kind == "channels":
             yield (shape[0], mismatch.expected, *shape[2:]), Prior.INPUT_SIZE
     if len(shape) > 2:

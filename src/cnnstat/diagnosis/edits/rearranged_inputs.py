@@ -186,6 +186,8 @@ def _of_volumes(shape: Shape, module: Module, _: bool) -> Iterator[Rearrangement
                         back=f".unflatten(0, {_OPERAND}.shape[:2])")  # fmt: skip
     yield Rearrangement(".permute(0, 4, 1, 2, 3)", (n, shape[4], *shape[1:4]),
                         Prior.MOVED_AXIS_IN_CODE)  # fmt: skip
+    yield Rearrangement(".transpose(1, 2)", (n, rest[0], steps, *rest[1:]),
+                        Prior.MOVED_AXIS_IN_CODE)  # fmt: skip
     for axis in (1, 2):
         if shape[axis] == 1:
             after = (*shape[:axis], *shape[axis + 1 :])
