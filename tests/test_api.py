@@ -409,3 +409,26 @@ def test_a_saved_analysis_has_its_mode_and_lane(tmp_path: Path, given: dict[str,
     file.write_text(render(cnnstat.analyze("lenet"), "json").text, encoding="utf-8")
     with pytest.raises(cnnstat.UsageError, match="it takes no mode and no lane"):
         cnnstat.analyze(str(file), **given)
+
+
+def test_options_of_a_report_are_checked():
+    analysis = cnnstat.analyze("lenet")
+    with pytest.raises(cnnstat.UsageError, match="unknown units 'K'\n  known: auto, M, G, raw"):
+        analysis.to_markdown(units="K")
+    with pytest.raises(cnnstat.UsageError, match="unknown sort key 'foo'"):
+        cnnstat.formulas("lenet", "N,1,28,28").to_markdown(sort="foo")
+    with pytest.raises(cnnstat.UsageError, match="device_memory=-1: a number of bytes is positive"):
+        cnnstat.memory("lenet", device_memory=-1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ({"epochs": "1"}, r"epochs='1' cannot be used\n  Expected `int \| null`, got `str`"),
+        ({"lr": "0.1"}, r"lr='0.1' cannot be used\n  Expected `float \| null`, got `str`"),
+        ({"batch_size": 1.5}, r"batch_size=1.5 cannot be used\n  Expected `int`, got `float`"),
+    ],
+)
+def test_arguments_of_another_type_are_named(argument, says):
+    with pytest.raises(cnnstat.UsageError, match=says):
+        cnnstat.measure("lenet", **argument)

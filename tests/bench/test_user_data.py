@@ -234,6 +234,11 @@ class Broken(Dataset):  # type: ignore[type-arg]
         return X[index], 0
 
 
+class Negative(Broken):
+    def __len__(self) -> int:
+        return -3
+
+
 class Uneven(Broken):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return torch.zeros(3 + index % 2), 0
@@ -266,6 +271,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
      r"\n.*raise OSError[\s\S]*no such image"),
     (lambda: cnnstat.measure(NET, data=Broken(), workers=1), ModelError, "example 7 of Broken"),
     (lambda: cnnstat.measure(NET, data=Uneven()), ModelError, "different shapes, 3 and 4: resize"),
+    (lambda: cnnstat.measure(NET, data=Negative()), ModelError, "__len__ of Negative returns no"),
     (lambda: cnnstat.measure(NET, data=failing), ModelError, r"failing fails\n.*raise KeyError"),
     (lambda: cnnstat.measure(NET, data=lambda: iter([X])), ModelError, r"is \(inputs, targets\)"),
     (lambda: cnnstat.measure(NET, data=lambda: iter([])), ModelError, "has no batch"),

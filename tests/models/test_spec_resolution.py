@@ -320,3 +320,19 @@ def test_models_of_a_file(folder: Path) -> None:
     assert source_scan.models_of(folder / "my_model.py") == ["Net", "Block"]
     assert source_scan.models_of(folder / "broken.py") == []
     assert source_scan.models_of(folder / "missing.py") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "file"),
+    [
+        ("mein netz.py:Nte", "mein netz.py"),
+        ("mein nets.py:Net", "mein netz.py"),
+        ("a b", "a b/net.py"),
+        ("a b/nett.py", "a b/net.py"),
+    ],
+)
+def test_what_to_type_is_quoted(typed: str, file: str, folder: Path, capsys) -> None:
+    (folder / "a b").mkdir()
+    (folder / file).write_text(NET, encoding="utf-8")
+    assert run(["shapes", typed]) == 2
+    assert f"  try: cnnstat shapes '{file}" in capsys.readouterr().err

@@ -51,6 +51,7 @@ def process():
         "signals": (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
         "logging": logging.root.manager.disable,
         "len": len,
+        "C++": torch._C._set_grad_enabled,
         "wave": sys.modules.get("wave"),
     }
 
@@ -82,11 +83,12 @@ SET = {
     "signals": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     "logging": lambda: logging.disable(),
     "builtins": lambda: setattr(__import__("builtins"), "len", None),
+    "a function of C++": lambda: setattr(torch._C, "_set_grad_enabled", None),
     "a module": lambda: sys.modules.pop(wave.__name__),
 }
 
 
-FATAL = {"builtins", "a mode"}  # nothing runs after it
+FATAL = {"builtins", "a mode", "a function of C++"}  # nothing runs after it
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
@@ -105,7 +107,7 @@ def test_the_process_is_as_it_was(name, fails):
     assert [key for key in before if before[key] != after[key]] == []
 
 
-@pytest.mark.parametrize("name", [n for n in SET if n not in ("builtins", "a mode", "recursion")])
+@pytest.mark.parametrize("name", [n for n in SET if n not in (*FATAL, "recursion")])
 def test_what_a_file_sets_holds_for_its_own_analysis_alone(name, tmp_path, monkeypatch):
     file = tmp_path / "sets.py"
     file.write_text(

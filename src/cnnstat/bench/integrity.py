@@ -20,7 +20,7 @@ from ..errors import ModelError, OutputError
 try:
     import fcntl
 except ImportError:  # Windows has no such lock
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # where it exists, it is a module
 
 CHECKSUMS = "checksums.json"
 STEPS = "steps.jsonl"

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import torch
 from msgspec import structs
 from torch import nn
@@ -285,6 +286,7 @@ def _check(job: Job) -> None:
         raise UsageError("bench takes at least one model", hint="cnnstat bench lenet")
     for name, known in _CHOICES.items():
         check_choice(name, getattr(job.protocol, name), known)
+    _check_types(job.protocol)
     torch_schedule(job.protocol.schedule)  # raises if it cannot be understood
     _check_limit(job.protocol)
     _check_numbers(job.protocol)
@@ -294,6 +296,17 @@ def _check(job: Job) -> None:
         raise UsageError("--augment is for training, --inference does not train")
     if job.protocol.layers and job.protocol.compile:
         raise UsageError("--compile fuses layers: --layers cannot time them one by one")
+
+
+def _check_types(protocol: Protocol) -> None:
+    """For Python, where an argument may be of any type."""
+    try:
+        msgspec.convert(structs.asdict(protocol), Protocol)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$.")
+        name = place.removesuffix("`")
+        value = getattr(protocol, name, None)
+        raise UsageError(f"{name}={value!r} cannot be used", reason) from error
 
 
 def _check_limit(protocol: Protocol) -> None:

@@ -114,7 +114,7 @@ def split_of(value: Any, name: str, batch_size: int) -> UserSplit:
         if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Tensor):
             return Stream(name, lambda: value)
         raise UsageError(f"{name} is no data to train on: {type(value).__name__}", _EXPECTED)
-    if len(value) == 0:
+    if _called(lambda: len(value), f"__len__ of {name}") == 0:
         raise ModelError(f"{name} has no examples")
     return Examples(name, value)
 

@@ -132,9 +132,12 @@ def limit_bytes(device_memory: int | str | None) -> int | None:
     """Bytes, from a number or a text such as "24GiB".
 
     Raises:
-        UsageError: the text is not a quantity.
+        UsageError: the text is not a quantity, or the number not positive.
     """
     if not isinstance(device_memory, str):
+        if device_memory is not None and not device_memory > 0:
+            raise UsageError(f"device_memory={device_memory!r}: a number of bytes is positive",
+                             hint='device_memory="24GiB"')  # fmt: skip
         return device_memory
     if device_memory.strip().isdecimal():
         raise UsageError(f"--device-memory {device_memory.strip()}: of which unit?",

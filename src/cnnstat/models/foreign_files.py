@@ -6,6 +6,7 @@ Importing this file imports no torch.
 from __future__ import annotations
 
 import os
+import shlex
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -92,9 +93,9 @@ def refusal(spec: str, name: str = "") -> CnnstatError:
     hint, reason = (text.format(stem=path.stem) for text in (kind.hint, kind.reason))
     if hint.startswith(_CODE):
         if here:
-            hint = hint.replace(_CODE, f"cnnstat shapes {here[0]}", 1)
+            hint = hint.replace(_CODE, shlex.join(["cnnstat", "shapes", here[0]]), 1)
         elif config.is_file():
-            hint = f"cnnstat shapes {config}"
+            hint = shlex.join(["cnnstat", "shapes", str(config)])
     others = [f"models in its folder: {', '.join(here[:6])}"] if len(here) > 1 else []
     return ModelError(f"{spec} is {kind.what}", *in_code, *others, reason, hint=hint)
 

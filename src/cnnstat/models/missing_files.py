@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def no_file(path: Path, name: str = "", what: str = "") -> NotFound:
         details.append(f"{_shown(folder)} has no model: no .py file with a class of torch.nn, no "
                        "ONNX file and no .pt2")  # fmt: skip
     best = [*named, *likely, *near, *here, _EXAMPLE][0]
-    return NotFound(message, *details, hint=f"cnnstat shapes {best}")
+    return NotFound(message, *details, hint=shlex.join(["cnnstat", "shapes", best]))
 
 
 def in_circle(path: Path) -> bool:

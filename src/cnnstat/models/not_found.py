@@ -53,7 +53,7 @@ def unknown_model(spec: str, same: Sequence[str]) -> UsageError:
         details.append(f"as a model of the hub, with hf download {spec} config.json")
     if len(same) > 1:
         message = f"{spec} is a model of several packages"
-        return UsageError(message, *details, hint=f"cnnstat shapes {found[0]}")
+        return UsageError(message, *details, hint=shlex.join(["cnnstat", "shapes", found[0]]))
     is_part = is_name(spec) and any(is_word_of(spec, name) for name in near)
     word = f"cnnstat list {spec}" if is_part else "cnnstat list"
     return UsageError(f"unknown model {spec!r}", *details, _OTHERS, hint=word)
@@ -82,7 +82,7 @@ def unknown_source(place: str, name: str) -> NotFound:
         f"there is no module {place!r}, and no source of models {place}:",
         f"sources: {', '.join(f'{source}:' for source in SOURCES)}",
         *([f"did you mean {', '.join(near)}?"] if near else []),
-        hint=f"cnnstat shapes {near[0] if near else 'my_model.py:Net'}",
+        hint=shlex.join(["cnnstat", "shapes", near[0] if near else "my_model.py:Net"]),
     )
 
 

@@ -6,6 +6,7 @@ The file is imported, which runs it: the user named it. No other file is run.
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -77,14 +78,14 @@ def _load(
         defined = f"it defines {', '.join(models)}" if models else "it defines no model"
         raise UsageError(
             f"{spec} names a file, not a model", defined,
-            hint=f"cnnstat shapes {spec}:{models[0] if models else 'Net'}",
+            hint=shlex.join(["cnnstat", "shapes", f"{spec}:{models[0] if models else 'Net'}"]),
         )  # fmt: skip
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
         close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
         best = [*closest(name, known), *known][:1]
-        raise NotFound(f"{place} has no {name!r}", *filter(None, [close]),
-                       hint=f"cnnstat shapes {place}:{best[0]}" if best else None)  # fmt: skip
+        hint = shlex.join(["cnnstat", "shapes", f"{place}:{best[0]}"]) if best else None
+        raise NotFound(f"{place} has no {name!r}", *filter(None, [close]), hint=hint)
     example = getattr(module, "example_input", None)
     return loaded(spec, getattr(module, name), example, inputs, named, arguments)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -152,7 +153,7 @@ def _of_folder(folder: Path) -> str:
     if found:
         raise UsageError(
             f"{folder} is a folder with several models", f"it has {listed(found)}",
-            hint=f"cnnstat shapes {found[0]}",
+            hint=shlex.join(["cnnstat", "shapes", found[0]]),
         )  # fmt: skip
     inside = [
         spec for below in sorted(folder.glob("*/"))[:_MOST_FOLDERS]
@@ -162,7 +163,7 @@ def _of_folder(folder: Path) -> str:
         raise UsageError(
             f"{folder} is a folder without a model; its folders have some",
             f"it has {listed(inside)}",
-            hint=f"cnnstat shapes {inside[0]}",
+            hint=shlex.join(["cnnstat", "shapes", inside[0]]),
         )  # fmt: skip
     raise UsageError(
         f"{folder} is a folder without a model",

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ..choices import check_choice
 from ..errors import UsageError
-from .options import EXTENSIONS, Format, Options, PictureFormat
+from .options import EXTENSIONS, Format, Options, PictureFormat, Units
 from .options import Picture as PictureName
 
 if TYPE_CHECKING:
@@ -55,13 +56,14 @@ def report_of(result: Result, options: Options | None = None) -> Report:
     """The report of any result.
 
     Raises:
-        UsageError: the options name an unknown column.
+        UsageError: the options name an unknown column or unit.
     """
     from ..results import KINDS, view_of
     from .blocks import with_visible_texts
     from .units import in_units
 
     options = options or Options()
+    check_choice("units", options.units, get_args(Units))
     if options.depth is None:
         options = replace(options, depth=KINDS[result.kind].depth)
     report: Report = view_of(result.kind)(result, options)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from ..analysis.layer_table import chosen_columns, layer_rows
+from ..analysis.layer_table import check_options, chosen_columns, layer_rows
 from ..analysis.results import Layer
 from ..errors import TORCH_PREFIX
 from ..render.blocks import Block, Cell, Column, Facts, Report, Row, Table, Text
@@ -27,6 +27,7 @@ def view(formulas: Formulas, options: Options) -> Report:
     Raises:
         UsageError: a column or sort key is unknown.
     """
+    check_options(options)
     inputs = ", ".join(
         (f"{i.name}=" if i.name else "") + "×".join(map(str, i.shape)) for i in formulas.inputs
     )

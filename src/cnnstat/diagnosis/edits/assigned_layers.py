@@ -16,7 +16,10 @@ from ..source_text import Replacement
 from ..syntax import Code, code_of
 from ..weights import Features, Prior
 
-_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
+_DEFAULTS = {
+    "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0,
+    "padding_mode": "zeros",
+}  # fmt: skip
 
 
 def assigned_layers(situation: Situation) -> Iterator[Proposal]:
@@ -37,7 +40,13 @@ def _replacements(
         return
     call = situation.failure.calls[-1] if situation.failure.calls else None
     module = None if call is None else call.module
-    written = None if module is None else _created(code, module, target.attr, code.text_of(value))
+    if module is None:
+        return
+    written = _created(code, module, target.attr, code.text_of(value))
+    parameters = {parameter.name for parameter in situation.failure.trace.parameters}
+    may_have_bias = module.base.startswith(("Conv", "Linear"))
+    if written is not None and may_have_bias and f"{module.path}.bias" not in parameters:
+        written = f"{written.removesuffix(')')}, bias=False)"
     if written is not None:
         yield code.replacement(statement, f"{layer} = {written}")
 
@@ -56,7 +65,7 @@ def _created(code: Code, module: Module, changed: str, text: str) -> str | None:
     if name is None or first is None or changed not in first:
         return None
     written = [text if key == changed else str(settings[key]) for key in first]
-    written += [f"{key}={settings[key]}" for key, default in _DEFAULTS.items()
+    written += [f"{key}={settings[key]!r}" for key, default in _DEFAULTS.items()
                 if key in settings and settings[key] != default]  # fmt: skip
     return f"{name}({', '.join(written)})"
 

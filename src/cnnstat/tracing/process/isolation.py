@@ -150,6 +150,7 @@ class _Setting(NamedTuple):
 
 
 def _settings() -> Iterator[_Setting]:
+    yield _Setting(lambda: dict(vars(torch._C)), vars(torch._C).update)  # the setters below use it
     yield _Setting(torch.get_default_dtype, torch.set_default_dtype)
     yield _Setting(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode)
     yield _Setting(_anomaly, lambda value: torch.set_anomaly_enabled(*value))
