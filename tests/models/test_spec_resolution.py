@@ -336,3 +336,8 @@ def test_what_to_type_is_quoted(typed: str, file: str, folder: Path, capsys) -> 
     (folder / file).write_text(NET, encoding="utf-8")
     assert run(["shapes", typed]) == 2
     assert f"  try: cnnstat shapes '{file}" in capsys.readouterr().err
+
+
+def test_a_dotted_name_of_any_length_is_no_file(capsys) -> None:
+    assert run(["shapes", "名" * 200 + ".Net"]) == 2
+    assert "fault of cnnstat" not in capsys.readouterr().err

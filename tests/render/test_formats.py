@@ -532,3 +532,11 @@ def test_same_text_in_another_process(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONHASHSEED": seed}, check=True, timeout=120,
         )  # fmt: skip
     assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()
+
+
+def test_bars_of_numbers_beyond_64_bits() -> None:
+    from cnnstat.render.blocks import Bars
+    from cnnstat.render.figures import svg
+
+    bars = Bars("macs", "MACs", ("a", "b"), (("all", (10**30, 10**300)), ("one", (1, None))))
+    assert svg(bars).count("<path") > 4

@@ -299,7 +299,7 @@ def _of_module(spec: str) -> str | None:
         file, rest = _module_file(Path(folder), parts[1:])
         if file is not None and rest:
             return f"{'.'.join(parts[:-1])}:{rest[0]}"
-        if (Path(folder) / "__init__.py").is_file() and len(parts) == 2:
+        if os.path.isfile(Path(folder) / "__init__.py") and len(parts) == 2:
             return f"{parts[0]}:{parts[1]}"
     return None
 
@@ -311,8 +311,8 @@ def _module_file(folder: Path, parts: list[str]) -> tuple[Path | None, list[str]
         if len(rest) > 1:
             break
         path = folder.joinpath(*parts[:count])
-        if path.with_suffix(".py").is_file():
+        if os.path.isfile(path.with_suffix(".py")):  # for names of any length
             return path.with_suffix(".py"), rest
-        if rest and (path / "__init__.py").is_file():
+        if rest and os.path.isfile(path / "__init__.py"):
             return path / "__init__.py", rest
     return None, []

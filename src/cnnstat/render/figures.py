@@ -102,18 +102,26 @@ def _set_title(axes: Any, title: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
 
 
+def _length(value: float) -> float:
+    """A number that matplotlib can draw: integers beyond 64 bits it cannot."""
+    return float(min(value, _LONGEST))
+
+
+_LONGEST = 1e300
+
+
 def _bars(bars: Bars) -> Figure:
     from matplotlib.figure import Figure
 
     series, groups = len(bars.series), len(bars.groups)
     height = 0.8 / max(1, series)
-    largest = max((v for _, group in bars.groups for v in group if v), default=1)
+    largest = _length(max((v for _, group in bars.groups for v in group if v), default=1))
     figure = Figure(figsize=(7.5, 1.1 + (0.27 * series + 0.12) * groups))
     axes = figure.add_subplot()
     drawn = []
     for place in range(series):
         offsets = [row + (place - (series - 1) / 2) * height for row in range(groups)]
-        values = [group[place] or 0 for _, group in bars.groups]
+        values = [_length(group[place] or 0) for _, group in bars.groups]
         colour = COLOURS[place % len(COLOURS)]
         hatch = _HATCHES[place % len(_HATCHES)]
         drawn.append(axes.barh(offsets, values, height * 0.9, color=colour, hatch=hatch,
@@ -121,9 +129,8 @@ def _bars(bars: Bars) -> Figure:
         for offset, (_, group) in zip(offsets, bars.groups, strict=True):
             if (value := group[place]) is not None:
                 text = format_count(value)
-                axes.text(
-                    value + largest * 0.01, offset, text, va="center", fontsize=8.5, color=INK
-                )
+                end = _length(value) + largest * 0.01
+                axes.text(end, offset, text, va="center", fontsize=8.5, color=INK)
     axes.set_yticks(range(groups), [label for label, _ in bars.groups], color=INK)
     axes.invert_yaxis()
     axes.set_xlim(0, largest * 1.14)
