@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
+import tokenize
 from pathlib import Path
+from typing import NamedTuple
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -24,3 +27,29 @@ def read_bytes(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except MemoryError as error:
         raise OSError(errno.EFBIG, "it is larger than the memory", str(path)) from error
+
+
+class Source(NamedTuple):
+    """The text of a Python file, and the encoding that writes it back."""
+
+    text: str
+    encoding: str
+
+
+def read_source(path: str | Path) -> Source:
+    """A Python file in the encoding that it declares: UTF-8 without a declaration.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return source_of(Path(path).read_bytes())
+
+
+def source_of(content: bytes) -> Source:
+    """The text of the content of a Python file."""
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        return Source(content.decode(encoding), encoding)
+    except (SyntaxError, ValueError, LookupError):
+        # Python imports files with other bytes in their comments, where each is one character
+        return Source(content.decode("latin-1"), "latin-1")

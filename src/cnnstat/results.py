@@ -7,6 +7,7 @@ The JSON Schema in `cnnstat/render/schema/` is generated from them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from os import PathLike
@@ -236,7 +237,8 @@ def read_result(
         reason = getattr(error, "strerror", None) or str(error)
         raise failure(f"cannot read {path}", reason, hint=hint) from error
     try:
-        head: Any = msgspec.json.decode(content)
+        # a shell of Windows writes UTF-16, or UTF-8 with a mark
+        head: Any = msgspec.json.decode(content.decode(json.detect_encoding(content)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise failure(f"{path} is no JSON", str(error), hint=hint) from error
     actual = head.get("kind") if isinstance(head, dict) else None

@@ -64,3 +64,10 @@ def test_lists_in_lists_without_end(tmp_path: Path, capsys) -> None:
     file.write_text("[" * 100_000, encoding="utf-8")
     assert run(["shapes", str(file)]) == 1
     assert "is no JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_as_a_shell_of_windows_writes_it(saved: str, encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    file.write_bytes(saved.encode(encoding))
+    assert cnnstat.analyze(str(file)) == cnnstat.analyze("lenet")

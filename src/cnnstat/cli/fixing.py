@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError, UsageError
 from ..escaping import visible
+from ..input_files import Source, read_source
 from ..render.output_files import write_files
 from ..render.styles import styled
 from .problems import print_problems
@@ -52,10 +53,10 @@ def write_edits(steps: Sequence[Sequence[LineEdit]]) -> None:
     """
     texts = _changed_files(steps)
     for file, (before, after) in texts.items():
-        _show_difference(file, before, after)
+        _show_difference(file, before.text, after.text)
     copies = {file: _free_name(file) for file in texts}
-    write_files({copies[file]: before for file, (before, _) in texts.items()})
-    write_files({file: after for file, (_, after) in texts.items()})
+    write_files({copies[file]: file.read_bytes() for file in texts})
+    write_files({file: after.text.encode(after.encoding) for file, (_, after) in texts.items()})
     for file, copy in copies.items():
         # Python compares the time in seconds and the size, which an edit may leave as they were
         Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
@@ -76,11 +77,11 @@ def _chosen(diagnosis: Diagnosis, number: int) -> list[Fix]:
     return chosen
 
 
-def _changed_files(steps: Sequence[Sequence[LineEdit]]) -> dict[Path, tuple[str, str]]:
-    """The text of each file before and after."""
+def _changed_files(steps: Sequence[Sequence[LineEdit]]) -> dict[Path, tuple[Source, Source]]:
+    """The source of each file before and after."""
     from ..diagnosis.line_edits import with_edits
 
-    texts: dict[Path, tuple[str, str]] = {}
+    texts: dict[Path, tuple[Source, Source]] = {}
     for step in steps:
         edits = defaultdict(list)
         for edit in step:
@@ -88,11 +89,11 @@ def _changed_files(steps: Sequence[Sequence[LineEdit]]) -> dict[Path, tuple[str,
         for file, here in edits.items():
             if any(part in ("site-packages", "dist-packages") for part in file.resolve().parts):
                 raise UsageError(f"--fix: {file} belongs to an installed package")
-            before = texts[file][0] if file in texts else file.read_bytes().decode()
-            after = with_edits(texts[file][1] if file in texts else before, here)
+            before, latest = texts[file] if file in texts else (read_source(file),) * 2
+            after = with_edits(latest.text, here)
             if after is None:
                 raise ModelError(f"--fix: {file} has changed since it was read", hint="again")
-            texts[file] = before, after
+            texts[file] = before, latest._replace(text=after)
     return texts
 
 

@@ -11,8 +11,8 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ..input_files import read_source
 from ..trace.records import Frame
 
 _COMMENT = re.compile(r"#\s*cnnstat:\s*ignore(?P<file>-file)?\s*(\[(?P<codes>[^\]]*)\])?")
@@ -48,7 +48,7 @@ def comments_in(files: Iterable[str]) -> list[Comment]:
 
 def _comments_in(file: str) -> Iterator[Comment]:
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = read_source(file).text
         if "cnnstat:" not in text:
             return
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))

@@ -94,7 +94,7 @@ def _table_of(file: Path) -> Any:
     import tomllib
 
     try:
-        tool = tomllib.loads(content.decode()).get("tool")
+        tool = tomllib.loads(content.decode("utf-8-sig")).get("tool")
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too many digits, too deep
         raise UsageError(f"{_shown(file)} is no TOML", str(error)) from error
     return tool.get("cnnstat") if isinstance(tool, dict) else None

@@ -82,10 +82,11 @@ def _load(
         )  # fmt: skip
     if not hasattr(module, name):
         known = [n for n, value in vars(module).items() if _is_model_like(value)]
-        close = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
+        has = f"it has {', '.join(known)}" if known else "it defines no class and no function"
+        close = nearest(name, known) or has
         best = [*closest(name, known), *known][:1]
         hint = shlex.join(["cnnstat", "shapes", f"{place}:{best[0]}"]) if best else None
-        raise NotFound(f"{place} has no {name!r}", *filter(None, [close]), hint=hint)
+        raise NotFound(f"{place} has no {name!r}", close, hint=hint)
     example = getattr(module, "example_input", None)
     return loaded(spec, getattr(module, name), example, inputs, named, arguments)
 

@@ -28,6 +28,7 @@ from . import torchvision_import as vision_operators
 from .import_path import on_sys_path
 from .model_sources import SOURCES
 from .suggestions import check_exists, missing_comma, suggestions
+from .unreadable_source import check_readable, file_of
 
 
 def import_place(place: str, name: str = "") -> ModuleType:
@@ -51,6 +52,7 @@ def import_place(place: str, name: str = "") -> ModuleType:
     except (CnnstatError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
+        check_readable(file_of(error) or Path(place), error)
         marked = (
             [error.text.rstrip("\n"), " " * ((error.offset or 1) - 1) + "^"] if error.text else []
         )
@@ -63,6 +65,8 @@ def import_place(place: str, name: str = "") -> ModuleType:
         failed.phase, failed.advice = "import", tuple(filter(None, [comma]))
         raise failed from error
     except BaseException as error:  # a file may do anything, sys.exit() included
+        if isinstance(error, LookupError) and (file := file_of(error)):  # a codec, as rot13
+            check_readable(file, error)
         reason, advice = reason_of(error, place)
         advice += _misspelt_source(error, place, name)
         if isinstance(error, SystemExit) and _parses_arguments(error):

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from ..input_files import source_of
 from .user_names import registrations_restored
 
 _CNNSTAT = Path(__file__).parent.parent
@@ -122,7 +123,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         self.finder = finder
 
     def exec_module(self, module: ModuleType) -> None:
-        text = self.get_data(self.path).decode()
+        text = source_of(self.get_data(self.path)).text
         vars(module).update(self.finder.names)
         execute(self.finder.compile_text(text, self.path), vars(module))
 

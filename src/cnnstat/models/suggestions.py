@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..errors import NotFound, closest
+from ..input_files import read_source
 from .missing_files import in_circle, no_file
 
 _MAX_SUGGESTIONS = 8
@@ -137,7 +138,7 @@ class Misspelt(NamedTuple):
 
 def _misspelt(path: Path) -> Iterator[Misspelt]:
     try:
-        yield from misspelt_in(path.read_text(encoding="utf-8"))
+        yield from misspelt_in(read_source(path).text)
     except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         return
 
@@ -190,7 +191,7 @@ def missing_comma(error: SyntaxError) -> str | None:
     if error.filename is None or error.lineno is None:
         return None
     try:
-        text = Path(error.filename).read_text(encoding="utf-8")
+        text = read_source(error.filename).text
     except (OSError, ValueError):
         return None
     lines = text.splitlines(keepends=True)
