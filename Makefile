@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check reports torchvision clean
+.PHONY: demo test check docs reports torchvision clean
 
 demo: $(STAMP)
 	$(BIN)/cnnstat compare nin alexnet
@@ -20,13 +20,17 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The pages of docs/ as a site: build/site/index.html. A broken link stops it.
+docs: $(STAMP)
+	$(BIN)/zensical build --strict
+
 # Files that the code generates and tests hold up to date.
 reports: $(STAMP)
 	$(BIN)/python -m tests.generated
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torchvision,timm,transformers,onnx,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,torchvision,timm,transformers,onnx,bench]'
 	touch $@
 	@$(MAKE) --no-print-directory torchvision
 

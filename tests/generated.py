@@ -40,7 +40,7 @@ def _reports() -> dict[Path, str]:
     comparison = cnnstat.compare("nin", "alexnet")
     same = [msgspec.structs.replace(analysis, tool=TOOL) for analysis in comparison.analyses]
     comparison = msgspec.structs.replace(comparison, tool=TOOL, analyses=tuple(same))
-    base = ROOT / "reports" / "nin-vs-alexnet"
+    base = ROOT / "docs" / "reports" / "nin-vs-alexnet"
     shown = Options(depth=1)
     markdown = render(comparison, "markdown", shown, linked_from=base.with_suffix(".md"))
     return {
@@ -144,6 +144,8 @@ _SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http:
 
 
 if __name__ == "__main__":
-    for path, content in files().items():
+    from documentation.notebooks import notebook_files
+
+    for path, content in {**files(), **notebook_files()}.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")

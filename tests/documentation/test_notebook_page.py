@@ -1,4 +1,4 @@
-"""docs/first-minutes-notebook.md is run cell by cell, and its outputs are compared."""
+"""docs/tutorials/notebook.md is run cell by cell, and its outputs are compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip("IPython", reason="IPython is not installed")
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "first-minutes-notebook.md"
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "tutorials" / "notebook.md"
 CELLS = re.findall(
     r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", DOCUMENT.read_text(encoding="utf-8"),
     re.DOTALL,

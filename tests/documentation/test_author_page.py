@@ -1,20 +1,18 @@
-"""docs/first-minutes-author.md: every block is run, in order, in one folder."""
+"""docs/tutorials/author.md: every block is run, in order, in one folder."""
 
 from __future__ import annotations
 
 import doctest
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from cnnstat.cli.main import run
-from tests.test_readme import commands, pattern
+from tests.transcripts import commands, pattern, status_of
 
-PAGE = Path(__file__).parent.parent / "docs" / "first-minutes-author.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "tutorials" / "author.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
@@ -39,12 +37,7 @@ def test_the_transcript(
 
 
 def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
-    program, *arguments = shlex.split(command)
-    if program == "head":
-        count, file = arguments
-        return "".join(Path(file).read_text().splitlines(keepends=True)[: int(count[1:])])
-    assert program == "cnnstat"
-    run(arguments)
+    status_of(command)
     out, err = capsys.readouterr()
     return out + err
 

@@ -1,4 +1,4 @@
-"""Draw the screenshots in docs/pictures: `python docs/screenshots.py [NAME...]`.
+"""Draw the screenshots in docs/pictures: `python documentation/screenshots.py [NAME...]`.
 
 A function per picture, named like its file. It needs the extra `dev` and Debian's chromium; for
 the page of LaTeX pdflatex and poppler-utils.
@@ -27,7 +27,7 @@ from rich.text import Text
 
 import cnnstat
 
-FOLDER = Path(__file__).parent / "pictures"
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 LARGEST = 150_000  # bytes of a picture
 WIDTH, HEIGHT = 900, 620
 
