@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from torch import Tensor, nn
 
 import cnnstat
@@ -23,6 +24,7 @@ from cnnstat.analysis.stages import align
 from cnnstat.comparison.results import Classifier, Comparison
 from cnnstat.comparison.side_by_side import compare
 from cnnstat.models.zoo.catalog import CATALOG
+from cnnstat.render import render
 
 ALEXNET_PARAMS = {
     "conv1": 1 * 11 * 11 * 96 + 96,
@@ -213,6 +215,12 @@ def test_mlp_has_no_feature_map() -> None:
     assert (classifier.head, classifier.growth) == (None, ())
     assert classifier.reason == "no feature map stands before them"
     assert cnnstat.analyze(mlp, (1, 1, 28, 28)).totals.receptive_field is None
+
+
+def test_no_table_of_stages_without_stages() -> None:
+    comparison = structs.replace(_compared("alexnet", "nin"), stages=())
+    for format in ("table", "latex"):
+        assert "Resolution" not in render(comparison, format).text
 
 
 # ---------------------------------------------------------------- what holds for all

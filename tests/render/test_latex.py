@@ -144,6 +144,12 @@ def test_trees_are_indented_and_long_tables_continue() -> None:
     assert fragment.count("Layer \\\\") == 2  # on the first page, and on the others
 
 
+def test_a_table_without_rows_has_its_head() -> None:
+    columns = (Column("stage", "Stage", False, merged=True), Column("macs", "MACs"))
+    fragment = latex(Report("r", (Table(columns, ()),)))
+    assert "Stage & MACs \\\\\n\\midrule\n\\bottomrule" in fragment
+
+
 def test_a_wide_table_loses_columns_unless_they_were_asked_for() -> None:
     wide = "x" * 90
     assert "Params" in of((wide, 1, 0.5))

@@ -107,7 +107,7 @@ def test_the_process_is_as_it_was(name, fails):
     assert [key for key in before if before[key] != after[key]] == []
 
 
-@pytest.mark.parametrize("name", [n for n in SET if n not in (*FATAL, "recursion")])
+@pytest.mark.parametrize("name", [n for n in SET if n not in FATAL])
 def test_what_a_file_sets_holds_for_its_own_analysis_alone(name, tmp_path, monkeypatch):
     file = tmp_path / "sets.py"
     file.write_text(
@@ -118,6 +118,17 @@ def test_what_a_file_sets_holds_for_its_own_analysis_alone(name, tmp_path, monke
     assert cnnstat.analyze(f"{file}:Net").totals.macs == 3 * 4
     after = process()
     assert [key for key in before if before[key] != after[key]] == []
+
+
+class Shallow(nn.Linear):
+    def train(self, mode=True):
+        sys.setrecursionlimit(50)  # less than cnnstat itself needs
+
+
+def test_a_lower_limit_of_recursion_ends_no_analysis():
+    limit = sys.getrecursionlimit()
+    assert cnnstat.analyze(Shallow(3, 4), (1, 3)).totals.macs == 3 * 4
+    assert sys.getrecursionlimit() == limit
 
 
 DOUBLE = """

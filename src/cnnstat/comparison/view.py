@@ -39,11 +39,17 @@ def view(comparison: Comparison, options: Options) -> Report:
             *layers,
             Text(tuple(_footings(comparison)), "note"),
         ]
-    # without parameters there are no bars of roles, without feature maps none of stages
-    drawn = [block for block in blocks if not isinstance(block, Bars) or block.groups]
+    drawn = [block for block in blocks if not _is_empty(block)]
     names = comparison.names
     title = f"{len(names)} models" if len(names) >= FROM else ", ".join(names)
     return Report(f"{title} on {inputs}", tuple(drawn))
+
+
+def _is_empty(block: Block) -> bool:
+    """Bars of roles without parameters, a table or bars of stages without feature maps."""
+    if isinstance(block, Bars):
+        return not block.groups
+    return isinstance(block, Table) and not block.rows
 
 
 def _totals(comparison: Comparison) -> Table:

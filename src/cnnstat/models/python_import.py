@@ -98,13 +98,12 @@ def import_once(place: str, module: ModuleType) -> None:
 
 
 def _imported(place: str) -> ModuleType:
-    limit, functions = sys.getrecursionlimit(), dict(vars(builtins))
+    functions = dict(vars(builtins))
     try:
         with preserve_rng_state(), arguments_of_script(place):
             return _import(place)
     finally:  # these end code of cnnstat and of torch, not only the model's
         vars(builtins).update(functions)
-        sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))
 
 
 def _import(place: str) -> ModuleType:

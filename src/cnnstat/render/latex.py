@@ -158,8 +158,7 @@ def _columns_of_table(table: Table) -> list[_ColumnOfCells]:
         percent = column.title == "%" and all(cell.kind == "share" for cell in cells)
         texts = [cell.text.removesuffix(" %") if percent else cell.text for cell in cells]
         if column.merged:
-            above = [None, *texts[:-1]]
-            texts = [t if t != last else "" for t, last in zip(texts, above, strict=True)]
+            texts = [t if i == 0 or t != texts[i - 1] else "" for i, t in enumerate(texts)]
         indents = [row.depth if table.tree and place == 0 else 0 for row in table.rows]
         numbers = column.numeric and _are_numbers(cells, texts)
         columns.append(
@@ -238,8 +237,8 @@ def _float(grid: _Grid, caption: str, label: str | None) -> str:
         ])  # fmt: skip
     return _turned(grid, [
         r"\begin{table}[htbp]", r"\centering", *named, *look,
-        rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", f"{head}{rows}",
-        r"\bottomrule", r"\end{tabular}", r"\end{table}",
+        rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule",
+        f"{head}{rows}".rstrip("\n"), r"\bottomrule", r"\end{tabular}", r"\end{table}",
     ])  # fmt: skip
 
 

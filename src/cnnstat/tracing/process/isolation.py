@@ -21,7 +21,7 @@ from torch.nn.modules import module as module_hooks
 
 from ...errors import NOT_OF_THE_MODEL, CnnstatError, ModelError, UsageError, format_exception
 from ..places import raising_line
-from .global_state import modes_preserved, without_modes
+from .global_state import modes_preserved, replaced_here, without_modes
 from .interruptions import interruptions_passed, pass_to_caller
 from .turns import one_at_a_time
 
@@ -38,6 +38,7 @@ def isolated() -> Iterator[None]:
         stack.enter_context(without_modes())  # those of the caller would see what the model runs
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
+        stack.enter_context(_recursion_limit_kept())
         for name, value in (("contexts", stack), ("had_group", _has_process_group())):
             stack.callback(setattr, _current, name, getattr(_current, name))
             setattr(_current, name, value)
@@ -58,6 +59,17 @@ def _uncompiled() -> Iterator[None]:
         yield
     finally:
         frames.set_eval_frame(before)
+
+
+@contextmanager
+def _recursion_limit_kept() -> Iterator[None]:
+    """Let the model's code raise the limit of recursion, not lower it.
+
+    The code of cnnstat and of torch that runs between two calls of the model would end, too.
+    """
+    limit, original = sys.getrecursionlimit(), sys.setrecursionlimit
+    with replaced_here(sys, "setrecursionlimit", lambda new: original(max(new, limit))):
+        yield
 
 
 def _check_not_transformed() -> None:
