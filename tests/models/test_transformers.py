@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnstat
 from cnnstat.cli.main import run
-from cnnstat.models.transformers import importing
+from cnnstat.models.transformers import configuration, importing
 
 importing.import_transformers()
 import transformers  # noqa: E402  with torchvision's operators declared first
@@ -259,6 +259,19 @@ def test_refusals(capsys: Any, line: str, status: int, says: list[str]) -> None:
     assert printed.out == ""
     for text in says:
         assert text in printed.err
+
+
+@pytest.mark.parametrize("arguments", [{}, {"vocab_size": 50}])
+def test_endless_tables_are_refused_before_they_are_built(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"model_type": "bert", "num_labels": 2**31 - 1}))
+    built: list[Any] = []
+    monkeypatch.setattr(configuration, "_built", lambda *args: built.append(args))
+    with pytest.raises(cnnstat.ModelError, match=r"num_labels is 2147483647"):
+        cnnstat.analyze(f"transformers:{file}", arguments=arguments)
+    assert built == []
 
 
 @pytest.mark.parametrize(

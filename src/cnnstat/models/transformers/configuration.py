@@ -38,6 +38,7 @@ def configuration(name: str, arguments: Mapping[str, Any]) -> Any:
     file = _file(name)
     fields = {"model_type": name} if file is None else _read(file)
     cls = _class(name, file, fields)
+    _check_counts(fields, f"transformers:{name}")
     plain = _plain(cls, fields) if arguments else cls
     for argument, value in arguments.items():
         _set(fields, cls, plain, argument, value)
