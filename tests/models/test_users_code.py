@@ -298,10 +298,3 @@ def test_modules_nested_as_deep_as_torch_runs_them(lane: str) -> None:
     totals = cnnstat.analyze(net, (1, 4), lane=lane, training=True).totals
     assert (totals.params, totals.macs) == (20, 16)
     assert sys.getrecursionlimit() == limit
-
-
-def test_a_file_with_null_bytes_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "binary.py"
-    file.write_bytes(b"class Net: pass\n\0")
-    with pytest.raises(cnnstat.ModelError, match=r"binary\.py: source code string cannot contain"):
-        cnnstat.analyze(f"{file}:Net", (1, 4))

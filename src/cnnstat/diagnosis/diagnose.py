@@ -117,9 +117,7 @@ def _headline(failure: Failure, caught: ModelError) -> str:
     if failure.trace.calls or caught.phase not in ("import", "construction"):
         return ""
     cause = caught.__cause__
-    if isinstance(cause, SyntaxError) and cause.filename is not None:  # which is shown below
-        return f"{failure.error}: {cause.msg}"
-    return caught.message
+    return f"{failure.error}: {cause.msg}" if isinstance(cause, SyntaxError) else caught.message
 
 
 def _frame(error: Found) -> Frame | None:
