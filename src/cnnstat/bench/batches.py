@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import torch
@@ -15,8 +15,9 @@ from ..errors import ModelError, UsageError
 from ..tracing.structure.containers import map_inputs
 from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
-from .user_batches import Arguments, Guarded, batch_of, collate, labels_of, next_of
-from .user_data import Examples, Stream
+from .targets import IGNORED, NameOf, labels_of
+from .user_batches import Arguments, Guarded, batch_of, collate, next_of
+from .user_data import Examples, Stream, UserSplit
 
 Batch = tuple[Any, Any]
 """Inputs, a tensor or `Arguments`, and targets."""
@@ -83,6 +84,13 @@ class Batches:
                 f"{data.name} makes its own batches, which cannot be divided among processes",
                 hint="a Dataset, of which each process gets its part",
             )
+        if isinstance(self.train, Files | Examples) and not self.plans(1):
+            least = self._fewest
+            raise ModelError(
+                f"{data.name} has {len(self.train)} example{'s' * (len(self.train) != 1)}",
+                f"a step takes {least} at least: 2 for each process, for batch norm",
+                hint="--data with more examples",
+            )
         self.noise: Batch | None = None
         if isinstance(self.train, Synthetic):  # always the same batch: prepared once
             images, labels = self.train.drawn(place.device)
@@ -125,6 +133,14 @@ class Batches:
         plans = self.plans(number)
         return EpochOfBatches(len(plans), self._of_plans(plans, number))
 
+    def examples_of(self, epoch: int, step: int) -> list[int] | None:
+        """Indices of the examples of a step, from 0 in the epoch; None if they are not known."""
+        if not isinstance(self.train, Examples):
+            return None
+        order = torch.randperm(len(self.train), generator=_generator(self.protocol.seed, epoch))
+        chosen: list[int] = _in_pieces(order, self.examples_per_step)[step].tolist()
+        return chosen
+
     @property
     def epoch_steps(self) -> int | None:
         """The number of steps in an epoch; None if it is not known."""
@@ -147,9 +163,9 @@ class Batches:
         steps = examples = 0
         batches = self._loaded(stream)
         while chunk := list(islice(batches, self.protocol.accumulate)):
-            total = sum(count for _, _, count in chunk)
-            for place, (inputs, targets, count) in enumerate(chunk, start=1):
-                yield Part(inputs, targets, count, total, place == len(chunk))
+            total = sum(number for _, _, number in chunk)
+            for place, (inputs, targets, number) in enumerate(chunk, start=1):
+                yield Part(inputs, targets, number, total, place == len(chunk))
             steps += len(chunk)
             examples += total
         if not steps:
@@ -162,26 +178,26 @@ class Batches:
     def _loaded(self, stream: Stream) -> Iterator[tuple[Any, Any, int]]:
         """The batches that the user's code makes, on the device."""
         iterator = iter(stream.batches())
-        while True:
+        for number in count(1):
             try:
                 value = next_of(iterator, stream.name)
             except StopIteration:
                 return
-            yield self._placed(value, stream.name)
+            yield self._placed(value, stream.name, _in_batch(number, stream.name))
 
-    def _placed(self, value: Any, name: str) -> tuple[Any, Any, int]:
+    def _placed(self, value: Any, name: str, name_of: NameOf) -> tuple[Any, Any, int]:
         """A batch of the user's code on the device.
 
         Raises:
             ModelError: it is not inputs and targets, or these are not the model's classes.
         """
-        inputs, targets, count = batch_of(value, name)
+        inputs, targets, examples = batch_of(value, name)
         if self.classes is not None:
-            targets = labels_of(targets, self.classes, name)
+            targets = labels_of(targets, self.classes, name, name_of)
         if type(inputs) is Arguments:
             positional, named = (map_inputs(part, self._move) for part in inputs)
-            return Arguments(positional, named), map_inputs(targets, self._move), count
-        return map_inputs(inputs, self._move), map_inputs(targets, self._move), count
+            return Arguments(positional, named), map_inputs(targets, self._move), examples
+        return map_inputs(inputs, self._move), map_inputs(targets, self._move), examples
 
     def _move(self, tensor: Any) -> Tensor:
         placed: Tensor = tensor.to(self.place.device, non_blocking=True)
@@ -211,11 +227,18 @@ class Batches:
         guarded = Guarded(split.dataset, lambda index: f"example {index} of {split.name}")
         indices = [part.tolist() for part in parts]
         loader = iter(_loader(guarded, indices, self.protocol.workers, self.place.device))
-        for _ in parts:
-            yield self._placed(next_of(loader, split.name), split.name)
+        for chosen in indices:
+            yield self._placed(next_of(loader, split.name), split.name,
+                               _in_data(chosen, split.name))  # fmt: skip
 
     def testing(self) -> Iterator[tuple[Any, Any, int]]:
-        """The test batches of this process, with their number of examples."""
+        """The test batches of this process, with their number of examples that have a class."""
+        for inputs, targets, examples in self._tested():
+            if self.classes is not None and isinstance(self.test, UserSplit) and targets.ndim == 1:
+                examples = int((targets != IGNORED).sum())
+            yield inputs, targets, examples
+
+    def _tested(self) -> Iterator[tuple[Any, Any, int]]:
         assert self.test is not None
         if isinstance(self.test, Stream):
             yield from self._loaded(self.test)
@@ -268,6 +291,14 @@ class Batches:
         if self.protocol.channels_last:
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
+
+
+def _in_data(indices: Sequence[int], name: str) -> NameOf:
+    return lambda index: f"example {indices[index]} of {name}"
+
+
+def _in_batch(number: int, name: str) -> NameOf:
+    return lambda index: f"example {index} of batch {number} of {name}"
 
 
 def _in_pieces(indices: Tensor, size: int) -> list[Tensor]:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..errors import ModelError, NotFound, UsageError, nearest
 from .machine import import_extra
+from .nonfinite import check_finite
 from .results import Protocol
 from .user_batches import UserBatch, sample_of
-from .user_data import Examples, Stream, classes_of, split_of, user_splits
+from .user_data import Examples, Stream, labels_in, split_of, user_splits
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 0.2
@@ -77,6 +78,7 @@ class Data:
     """Training and test data; `test` is None without any. `channels` are those of the images.
 
     `classes` is None where the data does not say. `sample` are two examples of the user's data.
+    `first_label` is the smallest. `notes` are what is conspicuous in it.
     """
 
     name: str
@@ -86,6 +88,8 @@ class Data:
     channels: int
     sample: UserBatch | None = None
     class_names: tuple[str, ...] = ()
+    first_label: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def random_split(count: int) -> tuple[Tensor, Tensor]:
@@ -206,11 +210,15 @@ def user_data(value: Any, tested: Any, protocol: Protocol) -> Data:
     if tested is not None:
         test = split_of(tested, protocol.test_data or "the test data", size)
     sample = sample_of(train)
+    check_finite(train)
     if test is not None:
         sample_of(test)
+        check_finite(test)
     images = sample.inputs
     channels = images.shape[1] if isinstance(images, Tensor) and images.ndim > 1 else 1
-    return Data(protocol.data, train, test, classes_of(train), channels, sample)
+    labels = labels_in(train)
+    return Data(protocol.data, train, test, labels.classes, channels, sample,
+                first_label=labels.first)  # fmt: skip
 
 
 _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {

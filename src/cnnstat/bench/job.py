@@ -62,6 +62,8 @@ def measure_models(
     """
     log = [log] if isinstance(log, str) else log
     check_logs(log, output)
+    if settings.get("data", "") is None:
+        raise UsageError("data is None", hint="data=dataset, a DataLoader, or a pair of tensors")
     variables = named_objects.get()
     named = names_of([variables.get(m, m) if isinstance(m, str) else m for m in models])
     objects = {name: model for name, model in named.items() if not isinstance(model, str)}

@@ -118,7 +118,7 @@ def train(
                     raise _failed(
                         error, f"step {step + 1}, epoch {epoch}", part.examples
                     ) from error
-                answers.append((loss.detach(), scores, part.targets))
+                answers.append((loss.detach(), scores, part.targets, part.examples))
                 part = None if part.is_last else next(parts)
             optimizer.step()
             optimizer.zero_grad()
@@ -191,7 +191,7 @@ def test(model: nn.Module, batches: Batches, trainer: Trainer) -> Tensor | None:
                 predictions.see(inputs, answer[1], targets)
             except Exception as error:  # the model's and the loss's code may raise anything
                 raise _failed(error, "the test", count) from error
-            found = objective.sums(*answer, targets).tolist()
+            found = objective.sums(*answer, targets, count).tolist()
             loss += found[0]
             right += sum(found[1:])
             examples += count

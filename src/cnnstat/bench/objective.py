@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..errors import ModelError
 from ..inputs import format_shape
+from .targets import IGNORED, as_class_numbers, as_output, is_elementwise, is_of_class_numbers
 
 _NAME = "logits"
 _DEEPEST = 4  # containers in containers
@@ -107,6 +108,7 @@ class Objective:
             None is cross-entropy.
         smoothing: of the labels, for cross-entropy.
         counted: whether to count correct predictions.
+        may_ignore: whether labels may be `IGNORED`: means are over the others of a batch.
     """
 
     def __init__(
@@ -115,8 +117,12 @@ class Objective:
         loss: Callable[[Any, Any], Tensor] | None = None,
         smoothing: float = 0.0,
         counted: bool = True,
+        may_ignore: bool = False,
     ) -> None:
         self.classes = classes
+        self.may_ignore = may_ignore
+        self.is_elementwise = is_elementwise(loss)
+        self.is_of_class_numbers = is_of_class_numbers(loss)
         self.loss = loss
         self.smoothing = smoothing
         self.counted = counted
@@ -130,10 +136,12 @@ class Objective:
         """
         if self.loss is None:
             scores = self._scores(output)
-            smoothing = self.smoothing
-            return F.cross_entropy(
-                scores, targets, reduction="sum", label_smoothing=smoothing
-            ), scores
+            loss = F.cross_entropy(scores, targets, reduction="sum", label_smoothing=self.smoothing)
+            return loss * self._weight(targets, count) if self.may_ignore else loss, scores
+        if self.is_elementwise:
+            targets = as_output(targets, output, _name_of(self.loss))
+        elif self.is_of_class_numbers:
+            targets = as_class_numbers(targets)
         value = self.loss(output, targets)
         if not isinstance(value, Tensor) or value.numel() != 1:
             shape = format_shape(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -152,12 +160,20 @@ class Objective:
             self.used = f"trained on the output {found.name}; not used: {', '.join(found.others)}"
         return found.tensor.float()
 
-    def sums(self, loss: Tensor, scores: Tensor | None, targets: Any) -> Tensor:
-        """The loss and, if counted, the correct predictions, as one tensor."""
+    def _weight(self, targets: Tensor, count: int) -> Tensor | float:
+        """`count`, divided by the number of labels in the batch that are not ignored."""
+        if targets.ndim != 1:
+            return 1.0
+        return count / (targets != IGNORED).sum().clamp(min=1)
+
+    def sums(self, loss: Tensor, scores: Tensor | None, targets: Any, count: int) -> Tensor:
+        """The loss and, if counted, the correct predictions, of `count` examples as one tensor."""
         if not self.counted or scores is None:
             return loss.detach()[None]
         labels = targets if targets.ndim == 1 else targets.argmax(1)  # else shares of classes
         right = (scores.detach().argmax(1) == labels).sum(dtype=loss.dtype)
+        if self.may_ignore:
+            right = right * self._weight(targets, count)
         return torch.stack((loss.detach(), right))
 
     def fit(self, output: Any, targets: Any) -> None:
@@ -170,6 +186,10 @@ class Objective:
             self.counted = self.counted and _are_classes(output, targets)
         self(output, targets, 1)
         self.used = None  # that of training is reported
+
+
+def _name_of(loss: Any) -> str:
+    return str(getattr(loss, "__name__", type(loss).__name__))
 
 
 def _are_classes(output: Any, targets: Any) -> bool:

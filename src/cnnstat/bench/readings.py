@@ -143,14 +143,22 @@ class Readings:
             phases=self.clock.phases(end.laps),
         )
 
+    @staticmethod
+    def is_finite(record: Step | Epoch) -> bool:
+        """Whether the losses of a step or an epoch are numbers."""
+        if isinstance(record, Step):
+            return record.loss is None or math.isfinite(record.loss)
+        return record.test_loss is None or math.isfinite(record.test_loss)
+
     def _epoch(self, end: EpochEnd, steps: list[Step]) -> Epoch:
         examples = sum(step.examples for step in steps)
         correct = sum(step.examples * (step.accuracy or 0.0) for step in steps)
         test_loss = test_accuracy = None
         if end.sums is not None:
             loss, right, count = self.summed(end.sums).tolist()
-            test_loss = loss / count
-            test_accuracy = right / count if self.has_accuracy else None
+            if count:  # labels may all be ignored
+                test_loss = loss / count
+                test_accuracy = right / count if self.has_accuracy else None
         return Epoch(
             epoch=end.epoch,
             step=end.step,

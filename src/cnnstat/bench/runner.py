@@ -90,6 +90,8 @@ class Runner:
     def _attempt(self) -> tuple[Run, ModelError | None]:
         spec, limit = self.trainable.name, limit_of(self.protocol)
         self.watch(Preparing(f"{spec}: building"))
+        for note in self.trainable.data.notes:
+            self._note(note)
         steps, epochs, session = self._prepared(limit)
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"
@@ -105,11 +107,15 @@ class Runner:
                         session.readings.check(record)
                     else:
                         epochs.append(record)
+                        self._check_test(session, record)
                         self._save(session, epochs)
             except KeyboardInterrupt:
                 status = "interrupted"
             except DivergedError as error:
                 status, failure = "diverged", error
+                if not session.readings.is_finite(steps[-1]):
+                    before = epochs[-1].step if epochs else 0
+                    failure = session.not_finite(steps[-1], before) or error
             except ProcessEnded as error:
                 if self.folder is not None and epochs:
                     error.hint = f"torchrun … -m cnnstat bench --resume {self.folder.path}"
@@ -124,6 +130,18 @@ class Runner:
                 f"{waited} epoch{'s' * (waited > 1)}"
             )
         return self._summary(session, steps, epochs, status), failure
+
+    def _check_test(self, session: Session, epoch: Epoch) -> None:
+        """Note a test loss that is not finite, with what it is computed from.
+
+        Raises:
+            ModelError: the test data has a value that is not finite.
+        """
+        if session.readings.is_finite(epoch):
+            return
+        if (failure := session.not_finite(epoch, 0)) is not None:
+            raise failure
+        self._note(f"the test loss of epoch {epoch.epoch} is {epoch.test_loss}")
 
     def _prepared(self, limit: Limit) -> tuple[list[Step], list[Epoch], Session]:
         """The steps and epochs before, if the run is resumed, and the session that continues."""

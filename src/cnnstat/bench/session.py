@@ -18,12 +18,14 @@ from .fabric import has_process_ended, is_distributed, process_ended
 from .layer_times import layer_times
 from .loop import Trainer, infer, train
 from .machine import is_out_of_memory, peak, reset_peak
+from .nonfinite import search
 from .readings import Readings
 from .results import Confusion, Epoch, LayerTimes, Protocol, Step
 from .schedule import Limit, Patience, Position, base_rate, optimizer_of, rate
 from .torch_schedules import torch_schedule
 from .trainable import TrainableModel
 from .user_batches import call
+from .user_data import UserSplit
 
 
 class Session:
@@ -136,6 +138,19 @@ class Session:
     def _is_plain(self) -> bool:
         """Whether the fabric's wrappers would only cast; they cost 0.2 ms per step."""
         return not is_distributed() and self.protocol.precision != "fp16"
+
+    def not_finite(self, record: Step | Epoch, before: int) -> ModelError | None:
+        """The value in the user's data because of which a loss is not finite; None without any.
+
+        `before` is the number of steps in the epochs before.
+        """
+        split = self.batches.test if isinstance(record, Epoch) else self.batches.train
+        if not isinstance(split, UserSplit):
+            return None
+        chosen = None
+        if isinstance(record, Step):
+            chosen = self.batches.examples_of(record.epoch, record.step - before - 1)
+        return search(split, chosen)
 
     def state(self) -> dict[str, Any]:
         """The state that `--resume` needs, which is the same in every process."""

@@ -23,7 +23,9 @@ from .datasets import Data, load_data, synthetic
 from .objective import Objective
 from .results import Protocol
 from .sources import Sources
-from .user_batches import Arguments, UserBatch, call, labels_of
+from .target_checks import check_targets
+from .targets import is_elementwise, labels_of, outputs_for
+from .user_batches import Arguments, UserBatch, call
 
 _CHANNELS, _CLASSES = "in_channels", "num_classes"
 
@@ -152,22 +154,27 @@ def _on_user_data(
     model, loss = sources.model(name), sources.loss_function(protocol)
     args, named = _specs(data.sample)
     loaded = _trainable(load_model(_request(model, args, named, arguments)))
+    if loss is not None and is_elementwise(loss):
+        data = replace(data, classes=outputs_for(data.sample.targets) or data.classes)
     chosen, names = _chosen_by(data, loaded, arguments, sized=False)
     if chosen != dict(arguments):
         loaded = _trainable(load_model(_request(model, args, named, chosen)))
     run = run_model(loaded, RunConfig())
     if loss is None:
-        _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
-        data = replace(data, classes=_outputs(run, data.classes))
-        if data.classes == 1:
+        if _outputs(run, data.classes) == 1:
             raise ModelError(
                 f"{name} has one output, of which cross-entropy learns nothing",
                 hint="--loss torch.nn:BCEWithLogitsLoss for two classes, torch.nn:MSELoss for a "
                 "regression",
             )
+        _check_classes(run, data, names[_CLASSES] if names[_CLASSES] in chosen else None)
+        data = replace(data, classes=_outputs(run, data.classes))
+        data = replace(data, notes=(*data.notes, *check_targets(data)))
+    elif is_elementwise(loss):
+        data = replace(data, classes=None)  # outputs, which are no classes
     first = next(iter((*args, *named.values())))
     image = tuple(first.shape[1:]) if isinstance(first, InputSpec) else ()
-    objective = Objective(data.classes, loss, protocol.label_smoothing)
+    objective = Objective(data.classes, loss, protocol.label_smoothing, may_ignore=True)
     return TrainableModel(name, loaded, run.analysis, data, image, objective)
 
 
@@ -242,6 +249,10 @@ def _check_classes(run: ModelRun, data: Data, argument: str | None) -> None:
         return  # the labels of the user's data may be fewer than the classes of the model
     raise ModelError(
         f"{spec} tells {format_exact(outputs)} classes apart, {data.name} has {data.classes}",
+        *([] if data.first_label in (None, 0) else [
+            f"the labels of {data.name} are {data.first_label} to {data.classes - 1}, and classes "
+            "count from 0"
+        ]),
         *([] if argument else ["its constructor takes no argument num_classes"]),
         hint=f"--arg {argument}={data.classes}" if argument
         else f"an argument for the width of its last layer, and --arg NAME={data.classes}",

@@ -14,7 +14,6 @@ from ..errors import NOT_OF_THE_MODEL, ModelError, format_exception, message_of
 from ..inputs import format_shape
 from ..tracing.places import raising_line
 from ..tracing.process.global_state import preserve_rng_state
-from ..units import format_exact
 from .user_data import Examples, UserSplit, is_array
 
 _TARGETS = ("labels", "label", "targets", "target", "y")
@@ -73,49 +72,12 @@ def batch_of(value: Any, name: str) -> UserBatch:
     return UserBatch(inputs, targets, count)
 
 
-_IGNORED = -100  # by torch's cross-entropy
-
-
-def labels_of(targets: Any, classes: int, name: str) -> Tensor:
-    """The targets for cross-entropy: numbers of classes as int64, or shares of classes.
-
-    Raises:
-        ModelError: they are neither.
-    """
-    if not isinstance(targets, Tensor):
-        raise ModelError(f"the targets of {name} are {type(targets).__name__}, no tensor")
-    if targets.is_floating_point():
-        if targets.ndim == 2 and targets.shape[1] == classes > 1:
-            return targets
-        raise ModelError(
-            f"the targets of {name} are {str(targets.dtype).removeprefix('torch.')}",
-            "cross-entropy takes numbers of classes: int64",
-            hint="--loss torch.nn:MSELoss for a regression",
-        )
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets.squeeze(1)
-    if targets.ndim != 1:
-        raise ModelError(
-            f"the targets of {name} are {format_shape(targets.shape)}",
-            "cross-entropy takes one number for each example: of its class",
-            hint="--loss my_losses.py:loss for other targets",
-        )
-    labels: Tensor = targets.long()
-    wrong = labels[((labels < 0) & (labels != _IGNORED)) | (labels >= classes)]
-    if len(wrong):
-        raise ModelError(
-            f"{name} has the label {int(wrong[0])}",
-            f"the model has {format_exact(classes)} classes, 0 to {classes - 1}",
-            hint="labels that count from 0, or a model with more classes",
-        )
-    return labels
-
-
 def _with_tensors(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value
+    """Arrays as tensors, and floats of any precision as float32, which all weights are."""
     if is_array(value):
-        return torch.as_tensor(value)
+        value = torch.as_tensor(value)
+    if isinstance(value, Tensor):
+        return value.float() if value.is_floating_point() else value
     if hasattr(value, "_fields"):
         return type(value)(*map(_with_tensors, value))
     if isinstance(value, tuple | list):

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, format_exception
+from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, format_exception, text_of
 from ..tracing.places import raising_line
+from .targets import Labels, labels_among, text_error
 
 _TESTED = ("test", "validation", "val")
 _EXPECTED = (
@@ -106,7 +107,7 @@ def split_of(value: Any, name: str, batch_size: int) -> UserSplit:
         return replace(
             _of_loader(DataLoader(value, batch_size=batch_size), name), is_resizable=True
         )
-    if isinstance(value, tuple | list) and len(value) > 1 and all(map(is_array, value)):
+    if _are_arrays(value):
         value = _of_tensors(value, name)
     elif isinstance(value, list) and value and not _is_example(value[0]):
         return Stream(name, lambda: value, None, len(value))
@@ -145,8 +146,20 @@ def _is_indexed(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is a tensor or an array of numpy."""
-    return isinstance(value, Tensor) or type(value).__module__.partition(".")[0] == "numpy"
+    """Whether it is a tensor, an array of numpy or a table of pandas."""
+    package = type(value).__module__.partition(".")[0]
+    return isinstance(value, Tensor) or package in ("numpy", "pandas")
+
+
+def _are_arrays(value: Any) -> bool:
+    """Whether it is several arrays; behind the first they may be lists of numbers or texts."""
+    if not isinstance(value, tuple | list) or len(value) < 2 or not is_array(value[0]):
+        return False
+    return all(is_array(part) or _is_flat(part) for part in value[1:])
+
+
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int | float | str) for item in value)
 
 
 def _is_example(item: Any) -> bool:
@@ -158,12 +171,32 @@ def _is_example(item: Any) -> bool:
 
 
 def _of_tensors(values: Any, name: str) -> TensorDataset:
-    tensors = [torch.as_tensor(value) for value in values]
+    *inputs, targets = values
+    tensors = [_tensor_of(value, f"the inputs of {name}") for value in inputs]
+    tensors.append(_tensor_of(targets, f"the targets of {name}"))
     lengths = [len(tensor) if tensor.ndim else 0 for tensor in tensors]
     if len(set(lengths)) > 1:
         counts = " and ".join(map(str, lengths))
         raise UsageError(f"{name}: inputs and targets differ in number: {counts}")
     return TensorDataset(*tensors)
+
+
+def _tensor_of(value: Any, what: str) -> Tensor:
+    """A tensor of an array, a table or a list.
+
+    Raises:
+        ModelError: it has something else than numbers.
+    """
+    array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    if getattr(getattr(array, "dtype", None), "kind", "") == "O":  # of Python objects
+        array = array.tolist()
+    try:
+        return torch.as_tensor(array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        texts = [item for item in array if isinstance(item, str)]
+        if texts:
+            raise text_error(what, texts[0]) from error
+        raise ModelError(f"{what} are no numbers", text_of(error).splitlines()[0]) from error
 
 
 def _of_loader(loader: DataLoader[Any], name: str) -> Stream:
@@ -180,23 +213,22 @@ def _length(value: Any) -> int | None:
         return None
 
 
-def classes_of(split: UserSplit) -> int | None:
-    """The number of classes that the data declares, or has in its list of targets."""
+def labels_in(split: UserSplit) -> Labels:
+    """The classes that the data declares, or has in its list of targets.
+
+    Raises:
+        ModelError: a label seems to mark examples without a class.
+    """
     dataset = split.dataset
     while isinstance(dataset, torch.utils.data.Subset):
         dataset = dataset.dataset
     names = getattr(dataset, "classes", None)
     if isinstance(names, list | tuple) and names:
-        return len(names)
+        return Labels(len(names))
     number = getattr(dataset, "num_classes", None)
     if isinstance(number, int):
-        return number
+        return Labels(number)
     targets = getattr(dataset, "targets", getattr(dataset, "labels", None))
     if isinstance(dataset, TensorDataset):
         targets = dataset.tensors[-1]
-    try:
-        values = torch.as_tensor(targets)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    is_label = values.ndim == 1 and not values.is_floating_point() and values.dtype != torch.bool
-    return int(values.max()) + 1 if is_label and values.numel() else None
+    return labels_among(targets, split.name)
