@@ -52,6 +52,17 @@ class CnnstatError(Exception):
         return [*called, *([""] if called else []), f"error: {self}"]
 
 
+_LONGEST_PATH = 60
+
+
+def short_path(path: str) -> str:
+    """The path of a module for a message: the middle of a long one is left out."""
+    if len(path) <= _LONGEST_PATH:
+        return path
+    part = _LONGEST_PATH // 2
+    return f"{path[:part].rpartition('.')[0]}.….{path[-part:].partition('.')[2]}"
+
+
 def _lines_of_caller(traceback: TracebackType | None) -> list[str]:
     """The lines of the user's code from the cell to the call of cnnstat."""
     lines = []

@@ -20,12 +20,12 @@ from ..errors import LaneError, ModelError, ShapeError
 from ..models.construction import copies_of
 from ..models.loaded import Loaded
 from ..render.problems import plain_lines
-from ..trace.records import Failure, Frame
+from ..trace.records import About, Failure, Frame
 from .changes import NO_CHANGE, Change, as_shapes
 from .explanation import explanation, got_and_expected
 from .line_edits import line_edits
 from .mismatch import mismatch_of
-from .naming import Places, settings_of
+from .naming import Places, name_of, settings_of
 from .outcomes import Outcome
 from .results import Diagnosis, Edit, Fault, Fix
 from .search import Found, Search
@@ -113,7 +113,9 @@ def _explained(error: Found, places: Places, caught: ModelError) -> tuple[str, .
 
 
 def _headline(failure: Failure, caught: ModelError) -> str:
-    """That of the caught error for a model that was not built, else empty."""
+    """That of the caught error for a model that was not built, or for one nested too deep."""
+    if About.RECURSION in failure.about and failure.calls:
+        return f"the recursion limit is reached at {name_of(failure.calls[-1])}"
     if failure.trace.calls or caught.phase not in ("import", "construction"):
         return ""
     cause = caught.__cause__

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, short_path
 from ..operators.describe import dims_of
 from ..trace.records import Call, Failure, Frame
 from ..tracing.places import shown_path
@@ -47,17 +47,18 @@ def message(failure: Failure) -> str:
 _SIGNATURES = ", but expected one of"  # the list of signatures follows on other lines
 _OF_PYTHON = {
     "AttributeError", "ImportError", "IndentationError", "IndexError", "KeyError",
-    "ModuleNotFoundError", "NameError", "NotImplementedError", "SyntaxError", "TabError",
-    "TypeError", "UnboundLocalError", "ZeroDivisionError",
+    "ModuleNotFoundError", "NameError", "NotImplementedError", "RecursionError", "SyntaxError",
+    "TabError", "TypeError", "UnboundLocalError", "ZeroDivisionError",
 }  # fmt: skip
 
 
 def name_of(call: Call) -> str:
     """`features.3 (Conv2d 64→128 3×3)`, `cat()`."""
+    path = short_path(call.path)
     if call.kind == "function":
-        return f"{call.path}()"
+        return f"{path}()"
     kind = f"{call.type} {settings_of(call)}".rstrip()
-    return f"{call.path} ({kind})" if call.path else call.type
+    return f"{path} ({kind})" if path else call.type
 
 
 def settings_of(call: Call) -> str:

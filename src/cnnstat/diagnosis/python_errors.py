@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from .outcomes import Outcome
 from .raised import Raised, WrongType
 from .syntax import Code, arguments_of, code_of, last_name, nodes, parameters_of
 
+_DEEP = 100
+"""Modules inside each other, from which on their number is why Python's limit is reached."""
 _TUPLES = {"LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"}
 
 
@@ -70,6 +73,8 @@ class _Reasons:
         raised, error = self.raised, self.failure.error
         if raised.near:
             yield f"did you mean {_either(raised.near)}?"
+        if About.RECURSION in self.failure.about and self.failure.calls:
+            yield from self._depth()
         if error in ("AttributeError", "TypeError", "NotImplementedError", "NameError"):
             for code in self._codes():
                 yield from self._of_classes(code)
@@ -82,6 +87,17 @@ class _Reasons:
             yield from self._of_uncalled_layers()
         if error == "ModuleNotFoundError" and raised.missing and "." not in raised.missing:
             yield f"{raised.missing} is not installed in this environment"
+
+    def _depth(self) -> Iterator[str]:
+        """How deep the calls are at the limit of recursion."""
+        modules = [call for call in self.failure.calls if call.module is not None]
+        path, times = Counter(call.path for call in modules).most_common(1)[0]
+        if times > 1:
+            name = next(name_of(call) for call in modules if call.path == path)
+            yield f"{name} is inside itself: {times} of its calls are open"
+        elif len(modules) > _DEEP:
+            yield f"{len(modules)} modules are inside each other"
+            yield "sys.setrecursionlimit(10_000) in the file of the model allows more nested calls"
 
     def _codes(self) -> Iterator[Code]:
         for file, text in self.outcome.texts.items():

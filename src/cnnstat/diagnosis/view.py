@@ -10,6 +10,7 @@ from ..analysis.layer_data import layer_data
 from ..analysis.layer_table import layer_table
 from ..analysis.results import Layer
 from ..analysis.roles import HIDDEN
+from ..errors import short_path
 from ..inputs import format_shape
 from ..render.blocks import Block, ChangedLine, Excerpt, Problem, Remedy, Report
 from ..render.data import Data
@@ -69,9 +70,9 @@ def _name(fault: Fault) -> str:
     if fault.what in ("construction", "import"):
         return fault.type
     if not fault.type[:1].isupper() and not fault.config:
-        return f"{fault.path}()"
+        return f"{short_path(fault.path)}()"
     kind = f"{fault.type} {fault.config}".rstrip()
-    return f"{fault.path} ({kind})" if fault.path else kind
+    return f"{short_path(fault.path)} ({kind})" if fault.path else kind
 
 
 def _excerpt(place: Place, further: str) -> Excerpt:

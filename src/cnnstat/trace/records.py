@@ -316,6 +316,7 @@ class About(Flag):
     TUPLE = auto()  # a tuple in the place of something else
     METHOD_INDEXED = auto()  # a method in the place of what it returns
     SIZES_CALLED = auto()  # a shape in the place of a method
+    RECURSION = auto()  # more nested calls than Python allows
 
 
 @dataclass(frozen=True, slots=True)

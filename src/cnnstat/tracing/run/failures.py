@@ -17,6 +17,7 @@ from ...errors import (
     ShapeError,
     format_exception,
     message_of,
+    short_path,
     text_of,
 )
 from ...inputs import InputSpec, format_shape
@@ -35,6 +36,7 @@ _NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out o
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
 _NO_GRADIENTS = "does not require grad"
 _IN_PLACE = re.compile(r"\bin-?place\b")
+_RECURSION_LIMIT = "maximum recursion depth"
 _DEVICES = re.compile(r"\bsame device\b|\bexpected device\b")
 _ONE_VALUE = "more than 1 value per channel"  # a batch norm's, in training
 # Functions that neither compute a shape nor compare any.
@@ -62,6 +64,9 @@ def _explained(error: BaseException, recorder: Recorder, lane: Lane) -> ModelErr
     attempt = recorder.attempt
     calls = recorder.failed_calls
     reason = _first_line(error)
+    if About.RECURSION in about(error):
+        place = f"the recursion limit is reached at {_place(calls)}"
+        return ModelError(place, *raising_line(error), format_exception(error))
     if isinstance(error, Refused) and attempt is not None:
         kind = ShapeError if error.what == "shapes" else ModelError
         place = f"{error.what} don't fit at {_place(calls)}"
@@ -139,6 +144,8 @@ def about(error: BaseException) -> About:
     """What an exception is about, by its text: Python and torch offer nothing else."""
     text = text_of(error)
     found = About.NOTHING
+    if isinstance(error, RecursionError) and _RECURSION_LIMIT in text:
+        found |= About.RECURSION
     if isinstance(error, TypeError):
         for flag, words in _OF_A_CALL.items():
             found |= flag if words in text else About.NOTHING
@@ -229,8 +236,9 @@ def _place(calls: Sequence[OpenCall]) -> str:
         return "its first step"
     innermost = calls[-1]
     if innermost.kind == "function":
-        return f"{innermost.path}()"
-    return f"{innermost.path} ({innermost.type})" if innermost.path else innermost.type
+        return f"{short_path(innermost.path)}()"
+    kind = innermost.type
+    return f"{short_path(innermost.path)} ({kind})" if innermost.path else kind
 
 
 def _operands(attempt: Attempt, recorder: Recorder) -> str:
