@@ -38,7 +38,7 @@ def isolated() -> Iterator[None]:
         stack.enter_context(without_modes())  # those of the caller would see what the model runs
         stack.enter_context(modes_preserved())
         stack.enter_context(process_preserved())
-        stack.enter_context(_recursion_limit_kept())
+        stack.enter_context(_lowest_recursion_limit())
         for name, value in (("contexts", stack), ("had_group", _has_process_group())):
             stack.callback(setattr, _current, name, getattr(_current, name))
             setattr(_current, name, value)
@@ -62,7 +62,7 @@ def _uncompiled() -> Iterator[None]:
 
 
 @contextmanager
-def _recursion_limit_kept() -> Iterator[None]:
+def _lowest_recursion_limit() -> Iterator[None]:
     """Let the model's code raise the limit of recursion, not lower it.
 
     The code of cnnstat and of torch that runs between two calls of the model would end, too.
