@@ -733,19 +733,26 @@ def register_module(
     *,
     macs: Amount,
     other_ops: Amount = 0,
+    backward_macs: Amount | None = None,
     shape: Callable[..., Any] | None = None,
 ) -> None:
     """Register what a module of your own costs, in place of the operators that it runs.
 
     >>> cnnstat.register_module(MyLayer, macs=lambda layer, x: x.numel() * layer.width)
+    >>> cnnstat.register_module(MyKernel, macs=100, backward_macs=200, shape=lambda layer, x: x.shape)
 
     Args:
         module: the class; the rule is that of its subclasses, too.
         macs: the multiply–accumulates of a call: a number, or a function of the module and its
             inputs (tensors without data) that returns one.
         other_ops: the other elementary operations, likewise.
+        backward_macs: the multiply–accumulates of its backward pass, likewise; the other operations
+            are then as many as in the forward pass. Without it the backward pass of its forward is
+            counted. (The backward pass of an operator is made of operators, which have rules of
+            their own: `register_operator`.)
         shape: the shape of the result, or a list of shapes, of the same arguments. With it the
-            module's forward is not run, and it has no backward pass.
+            module's forward is not run, and it has a backward pass only with `backward_macs`: one
+            that keeps the inputs and parameters.
 
     Raises:
         UsageError: `module` is no class of modules, or an argument is neither a number nor a
@@ -753,7 +760,7 @@ def register_module(
     """
     from .tracing.user_code.user_rules import register_module_rule
 
-    register_module_rule(module, macs, other_ops, shape, _caller())
+    register_module_rule(module, macs, other_ops, backward_macs, shape, _caller())
 
 
 def _check_specs(function: str, models: Sequence[Any]) -> None:

@@ -22,7 +22,7 @@ from torch.autograd.function import FunctionCtx
 
 from ...errors import ModelPhase
 from ...trace.records import Backward, Module, Op
-from ..structure.containers import output_tensors
+from ..structure.containers import output_tensors, tensors_among
 from .open_calls import OpenCall
 from .recorder import Recorder
 
@@ -106,6 +106,7 @@ class BackwardRecorder(Recorder):
         self._started: int | None = None
         self._gaps: list[int] = []
         self._repetitions: dict[int, _Repetition] = {}
+        self._by_rule: set[int] = set()
         self._marks: list[_Mark] = []
         self._mark()
 
@@ -127,6 +128,24 @@ class BackwardRecorder(Recorder):
             return super().current_call
         node = _current_node()
         return super().current_call if node is None else self._mark_at(_number_of(node)).call
+
+    def record_op(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+        rule = None if not self.in_backward or self.stack else self._rule_of(self.current_call)
+        if rule is None:
+            super().record_op(name, overload, args, kwargs, result)
+            return
+        for tensor in tensors_among(result):
+            self.track(tensor, len(self.ops))
+        if rule.call not in self._by_rule:
+            self._by_rule.add(rule.call)
+            self.ops.append(structs.replace(rule, live_bytes=self.live_bytes))
+
+    def _rule_of(self, index: int) -> Op | None:
+        """The backward pass of a call by a rule of the user, as one operator."""
+        call = self.calls[index] if index >= 0 else None
+        while call is not None and call.by_rule is None:
+            call = call.parent
+        return None if call is None else call.by_rule
 
     def _open(self, *args: Any) -> OpenCall:
         call = super()._open(*args)
@@ -198,7 +217,9 @@ class BackwardRecorder(Recorder):
                 call = call.parent
             return _ROOT if call is None else known[call.path, call.call]
 
-        ran = [structs.replace(op, call=owner(op.call)) for op in self.ops[self._forward_ops :]]
+        ran = [
+            structs.replace(op, call=owner(op.call)) for op in self.counted_ops(self._forward_ops)
+        ]
         return (*ran, *(self._unknown(owner(self._mark_at(n).call), forward) for n in self._gaps))
 
     def _unknown(self, call: int, forward: Sequence[OpenCall]) -> Op:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...trace.records import Call, Kind, Module, TensorSpec
+from ...trace.records import Call, Kind, Module, Op, TensorSpec
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class OpenCall:
     new_bytes: int = 0
     counted: bool = True
     scripted: bool = False  # whether it runs in TorchScript
+    by_rule: Op | None = None  # a module with a rule of the user for its backward pass
 
     def record(self) -> Call:
         parent = None if self.parent is None else self.parent.index

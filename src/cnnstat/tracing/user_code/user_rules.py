@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -28,12 +29,16 @@ from ..structure.containers import tensors_among
 
 @dataclass(frozen=True, slots=True)
 class ModuleRule:
-    """What a call of a module costs; with `shape` its forward is not run."""
+    """What a call of a module costs; with `shape` its forward is not run.
+
+    Without `backward_macs` its backward pass is that of the operators of its forward.
+    """
 
     cls: type[nn.Module]
     place: str
     macs: Amount
     other_ops: Amount
+    backward_macs: Amount | None
     shape: Callable[..., Any] | None
 
     @property
@@ -45,7 +50,12 @@ _modules: dict[type, ModuleRule] = {}
 
 
 def register_module_rule(
-    cls: Any, macs: Amount, other_ops: Amount, shape: Callable[..., Any] | None, place: str
+    cls: Any,
+    macs: Amount,
+    other_ops: Amount,
+    backward_macs: Amount | None,
+    shape: Callable[..., Any] | None,
+    place: str,
 ) -> None:
     """Register a rule for the modules of a class and of its subclasses.
 
@@ -59,12 +69,14 @@ def register_module_rule(
         )
     check_amount(what, "macs", macs)
     check_amount(what, "other_ops", other_ops)
+    if backward_macs is not None:
+        check_amount(what, "backward_macs", backward_macs)
     if shape is not None and not callable(shape):
         raise UsageError(
             f"{what}: shape is {shape!r}",
             "expected a function of the module and its inputs that returns a shape",
         )
-    _modules[cls] = ModuleRule(cls, place, macs, other_ops, shape)
+    _modules[cls] = ModuleRule(cls, place, macs, other_ops, backward_macs, shape)
 
 
 def module_rule_of(module: nn.Module) -> ModuleRule | None:
@@ -102,23 +114,38 @@ def run_by_rule(
     else:
         result = _created(rule, module, args, kwargs)
     with torch._C.DisableTorchFunction(), _disable_current_modes():
+
+        def amount(key: str, number: Amount) -> int:
+            return checked_amount(rule.title, key, number, lambda f: f(module, *args, **kwargs))
+
         amounts = {
-            key: checked_amount(rule.title, key, amount, lambda f: f(module, *args, **kwargs))
-            for key, amount in (("macs", rule.macs), ("other_ops", rule.other_ops))
+            "macs": amount("macs", rule.macs),
+            "other_ops": amount("other_ops", rule.other_ops),
         }
         parameters = [p for p in module.parameters() if not nn.parameter.is_lazy(p)]
         recorder.replace_ops(since, "cnnstat.module", (args, parameters), amounts, result)
+        if rule.backward_macs is not None and recorder.ops:
+            forward_pass = recorder.ops[-1]
+            amounts["macs"] = amount("backward_macs", rule.backward_macs)
+            call.by_rule = structs.replace(
+                forward_pass,
+                args=(forward_pass.args, forward_pass.outputs),
+                kwargs=amounts,
+                outputs=forward_pass.inputs,  # a gradient of each
+            )
     return result
 
 
 def _created(rule: ModuleRule, module: nn.Module, args: Any, kwargs: Any) -> Any:
     assert rule.shape is not None
-    tensors = [*tensors_among((args, kwargs)), *module.parameters()]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+    parameters = [p for p in module.parameters() if not nn.parameter.is_lazy(p)]
+    tensors = [*tensors_among((args, kwargs)), *parameters]
+    trained = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    if trained and rule.backward_macs is None:
         raise ModelError(
             f"{rule.title} has no backward pass",
             "with shape= the forward is not run, so that autograd does not see what it computes",
-            hint="register it without shape=: its forward is run, and its backward pass counted",
+            hint="backward_macs=…, or without shape=: its forward is run, its backward pass counted",
         )
     try:
         found = rule.shape(module, *args, **kwargs)
@@ -126,7 +153,27 @@ def _created(rule: ModuleRule, module: nn.Module, args: Any, kwargs: Any) -> Any
         raise ModelError(
             f"{rule.title} fails", f"shape: {type(error).__name__}: {error}"
         ) from error
+    if trained:
+        return _Unrun.apply(lambda: _empty(rule.title, found, tensors), *tensors)
     return _empty(rule.title, found, tensors)
+
+
+class _Unrun(torch.autograd.Function):
+    """A forward that is not run, and its backward pass: the tensors that each of them creates.
+
+    Autograd saves the inputs and parameters, as for a convolution or a product.
+    """
+
+    @staticmethod
+    def forward(context: Any, create: Callable[[], Any], *tensors: Tensor) -> Any:
+        context.save_for_backward(*tensors)
+        return create()
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        needed = context.needs_input_grad[1:]
+        pairs = zip(context.saved_tensors, needed, strict=True)
+        return (None, *(torch.empty_like(x) if is_needed else None for x, is_needed in pairs))
 
 
 def _empty(title: str, found: Any, tensors: list[Tensor]) -> Any:
