@@ -739,7 +739,7 @@ def register_module(
     """Register what a module of your own costs, in place of the operators that it runs.
 
     >>> cnnstat.register_module(MyLayer, macs=lambda layer, x: x.numel() * layer.width)
-    >>> cnnstat.register_module(MyKernel, macs=100, backward_macs=200, shape=lambda layer, x: x.shape)
+    >>> cnnstat.register_module(MyKernel, macs=9, backward_macs=18, shape=lambda layer, x: x.shape)
 
     Args:
         module: the class; the rule is that of its subclasses, too.

@@ -14,11 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cnnstat
 from cnnstat.cli.main import run
+from cnnstat.models.onnx import translators
 from cnnstat.models.onnx.parsing import read_onnx
 from cnnstat.models.onnx.translators import _TRANSLATORS
 from cnnstat.operators import registry
 from cnnstat.operators.costs import Cost
-from cnnstat.operators.registry import cost_of, view_of
+from cnnstat.operators.registry import cost_of, definition_of, view_of
 from cnnstat.trace.records import Op, TensorSpec
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
@@ -154,6 +155,39 @@ def test_what_is_rearranged_has_the_arguments_of_aten(
     view = view_of(op)
     assert view is not None
     assert view.shapes(lambda tensor: tensor.shape) == [out.shape for out in op.outputs]
+
+
+BETWEEN = [  # (node between two convolutions, its operand, receptive field behind them)
+    (node("DepthToSpace", ["a"], ["b"], blocksize=2), None, (4, 4)),  # as through PixelShuffle
+    (node("DepthToSpace", ["a"], ["b"], blocksize=2, mode="CRD"), None, (4, 4)),
+    (node("SpaceToDepth", ["a"], ["b"], blocksize=2), None, (8, 8)),  # 3 + 1 + (3 - 1) · 2
+    (node("Tile", ["a", "n"], ["b"]), [1, 2, 1, 1], (5, 5)),
+    (node("Tile", ["a", "n"], ["b"]), [1, 1, 2, 1], None),
+    (node("CumSum", ["a", "n"], ["b"]), [1], (5, 5)),
+    (node("CumSum", ["a", "n"], ["b"]), [2], None),
+]
+
+
+@pytest.mark.parametrize(("written", "values", "field"), BETWEEN)
+def test_receptive_field_through_what_is_rearranged(
+    written: onnx.NodeProto, values: list[int] | None, field: tuple[int, ...] | None
+) -> None:
+    factor = 2 if written.op_type == "DepthToSpace" else 1
+    channels = {"SpaceToDepth": 16, "DepthToSpace": 1}.get(written.op_type, 4)
+    channels *= 2 if values == [1, 2, 1, 1] else 1
+    nodes = [node("Conv", ["x", "w"], ["a"]), written, node("Conv", ["b", "v"], ["y"])]
+    stored = [tensor("w", 4, 3, 3, 3), tensor("v", 2, channels, 3, 3)]
+    stored += [] if values is None else [numbers("n", *values)]
+    totals = cnnstat.analyze(save(nodes, {"x": [1, 3, 18, 18]}, stored)).totals
+    side = 16 * factor if written.op_type != "SpaceToDepth" else 8
+    rows = 32 if values == [1, 1, 2, 1] else side
+    assert totals.macs == 16 * 16 * 4 * 27 + (rows - 2) * (side - 2) * 2 * channels * 9
+    assert totals.receptive_field == field
+
+
+def test_operators_whose_arguments_are_read_have_a_translation_of_their_own() -> None:
+    definitions = [definition_of(f"aten.{name}") for name in translators._SAME.values()]
+    assert [d.name for d in definitions if d is None or d.view or d.field] == []
 
 
 def spec(*shape: int) -> TensorSpec:

@@ -285,7 +285,8 @@ def reduction(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) ->
 
 @follow("aten.cumsum", "aten.cumprod")
 def scanned(op: Op, x: Field, out: TensorSpec, fields: Mapping[int, Field]) -> Field | None:
-    return along_features(x, out, op.arg(1, "dim"))
+    dim = op.arg(1, "dim")
+    return None if dim is None else along_features(x, out, dim)
 
 
 @follow("aten._fft_r2c", "aten._fft_c2c", "aten._fft_c2r")

@@ -116,6 +116,24 @@ def _transpose(call: Call) -> Iterator[Step]:
     yield call.step("aten.permute", *Permute(call.x, tuple(order)).args, view=True)
 
 
+def _shuffle(name: str) -> Translator:
+    """Blocks of pixels and channels; the order of the channels is none of ATen's by default."""
+
+    def translate(call: Call) -> Iterator[Step]:
+        yield call.step(f"aten.{name}", call.x, call.attribute("blocksize", 1))
+
+    return translate
+
+
+def _tile(call: Call) -> Iterator[Step]:
+    repeats = [a // b if b else 1 for a, b in zip(call.out.shape, call.x.shape, strict=True)]
+    yield call.step("aten.repeat", call.x, tuple(repeats))
+
+
+def _gather_elements(call: Call) -> Iterator[Step]:
+    yield call.step("aten.gather", call.x, call.attribute("axis", 0), call.tensor(1))
+
+
 def _concat(call: Call) -> Iterator[Step]:
     yield call.step("aten.cat", *Cat(call.tensors, call.attribute("axis", 1)).args)
 
@@ -198,6 +216,24 @@ def _quantised_concat(call: Call) -> Iterator[Step]:
     yield call.step("aten.cat", *Cat(tensors, call.attribute("axis", 0)).args)
 
 
+def _scan(name: str) -> Translator:
+    """Along one axis, which is an input; None if a run computes it."""
+
+    def translate(call: Call) -> Iterator[Step]:
+        axes = call.numbers(1, "axis")
+        yield call.step(name, call.x, axes[0] if axes is not None and len(axes) == 1 else None)
+
+    return translate
+
+
+def _arg_reduction(name: str) -> Translator:
+    def translate(call: Call) -> Iterator[Step]:
+        keep = bool(call.attribute("keepdims", 1))
+        yield call.step(name, call.x, call.attribute("axis", 0), keep)
+
+    return translate
+
+
 def _attribute_reduction(name: str) -> Translator:
     def translate(call: Call) -> Iterator[Step]:
         axes = call.attribute("axes")
@@ -235,15 +271,16 @@ _SAME = {
     "GreaterOrEqual": "ge", "LessOrEqual": "le", "And": "logical_and", "Or": "logical_or",
     "Xor": "logical_xor", "Not": "logical_not", "BitwiseAnd": "bitwise_and",
     "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor", "BitwiseNot": "bitwise_not",
-    "Where": "where", "IsNaN": "isnan", "IsInf": "isinf", "Tile": "repeat",
-    "GatherElements": "gather", "GatherND": "index", "DepthToSpace": "pixel_shuffle",
-    "SpaceToDepth": "pixel_unshuffle", "Cast": "_to_copy", "CastLike": "_to_copy",
-    "GridSample": "grid_sampler_2d", "CumSum": "cumsum", "CumProd": "cumprod",
-    "ArgMax": "argmax", "ArgMin": "argmin", "com.microsoft.Gelu": "gelu",
-    "com.microsoft.QuickGelu": "gelu",
+    "Where": "where", "IsNaN": "isnan", "IsInf": "isinf",
+    "Cast": "_to_copy", "CastLike": "_to_copy", "GridSample": "grid_sampler_2d",
+    "com.microsoft.Gelu": "gelu", "com.microsoft.QuickGelu": "gelu",
 }  # fmt: skip
 _TRANSLATORS: dict[str, Translator] = {
     **{op: _each(name) for op, name in _SAME.items()},
+    "DepthToSpace": _shuffle("pixel_shuffle"), "SpaceToDepth": _shuffle("pixel_unshuffle"),
+    "Tile": _tile, "GatherElements": _gather_elements, "CumSum": _scan("aten.cumsum"),
+    "CumProd": _scan("aten.cumprod"), "ArgMax": _arg_reduction("aten.argmax"),
+    "ArgMin": _arg_reduction("aten.argmin"),
     **dict.fromkeys(("Conv", "ConvTranspose"), layers.convolution),
     "com.microsoft.FusedConv": layers.fused_convolution,
     **{f"com.microsoft.{op}": translate for op, translate in {

@@ -126,11 +126,11 @@ def run_by_rule(
         recorder.replace_ops(since, "cnnstat.module", (args, parameters), amounts, result)
         if rule.backward_macs is not None and recorder.ops:
             forward_pass = recorder.ops[-1]
-            amounts["macs"] = amount("backward_macs", rule.backward_macs)
+            backward_macs = amount("backward_macs", rule.backward_macs)
             call.by_rule = structs.replace(
                 forward_pass,
                 args=(forward_pass.args, forward_pass.outputs),
-                kwargs=amounts,
+                kwargs={**amounts, "macs": backward_macs},
                 outputs=forward_pass.inputs,  # a gradient of each
             )
     return result
@@ -145,7 +145,7 @@ def _created(rule: ModuleRule, module: nn.Module, args: Any, kwargs: Any) -> Any
         raise ModelError(
             f"{rule.title} has no backward pass",
             "with shape= the forward is not run, so that autograd does not see what it computes",
-            hint="backward_macs=…, or without shape=: its forward is run, its backward pass counted",
+            hint="backward_macs=…, or without shape=: its forward is run and its gradients counted",
         )
     try:
         found = rule.shape(module, *args, **kwargs)
