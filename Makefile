@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check docs reports torchvision clean
+.PHONY: demo test check docs man dist reports torchvision clean
 
 demo: $(STAMP)
 	$(BIN)/cnnstat compare nin alexnet
@@ -23,6 +23,16 @@ check: $(STAMP)
 # The pages of docs/ as a site: build/site/index.html. A broken link stops it.
 docs: $(STAMP)
 	$(BIN)/zensical build --strict
+	@echo 'build/site/index.html; with its search: $(BIN)/python -m http.server -d build/site'
+
+# The manual page, as `man cnnstat` shows it; `make reports` writes it.
+man:
+	man -l docs/man/cnnstat.1
+
+# What would be published: an sdist and a wheel, checked.
+dist: $(STAMP)
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 # Files that the code generates and tests hold up to date.
 reports: $(STAMP)

@@ -26,6 +26,10 @@ from cnnstat.models.shipped_names import FOLDER, Row, text_of
 from cnnstat.models.zoo.catalog import CATALOG
 from cnnstat.render import Options, render
 from cnnstat.render.json import schema
+from documentation.command_pages import command_pages
+from documentation.decisions import decision_list
+from documentation.manual import manual_page
+from documentation.python_pages import python_pages
 
 ROOT = Path(__file__).parent.parent
 TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no figures of the report
@@ -33,7 +37,10 @@ TOOL = Tool(cnnstat.__version__, "", "")  # the versions of the machine are no f
 
 def files() -> dict[Path, str]:
     """The content of every generated file."""
-    return {**_reports(), **_pictures(), **_schema(), **_diagnoses(), **_rules(), **_names()}
+    return {
+        **_reports(), **_pictures(), **_schema(), **_diagnoses(), **_rules(), **_names(),
+        **command_pages(), **manual_page(), **python_pages(), **decision_list(),
+    }  # fmt: skip
 
 
 def _reports() -> dict[Path, str]:
@@ -45,7 +52,7 @@ def _reports() -> dict[Path, str]:
     markdown = render(comparison, "markdown", shown, linked_from=base.with_suffix(".md"))
     return {
         base.with_suffix(".md"): markdown.text,
-        base.with_suffix(".html"): render(comparison, "html", shown).text,
+        base.with_name(f"{base.name}-page.html"): render(comparison, "html", shown).text,
         base.with_suffix(".json"): render(comparison, "json").text,
         **{base.parent / name: text for name, text in markdown.pictures.items()},
     }

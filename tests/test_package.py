@@ -2,22 +2,31 @@
 
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+import cnnstat
+
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+def built(tmp_path_factory) -> Path:
+    """A folder with the sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    return built
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (found,) = built.glob("*.whl")
+    return found
 
 
 def test_wheel_carries_what_it_needs(wheel: Path) -> None:
@@ -33,8 +42,34 @@ def test_wheel_carries_what_it_needs(wheel: Path) -> None:
     ):
         assert needed in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert any(name.endswith("share/man/man1/cnnstat.1") for name in names)
     assert "License-Expression: MIT" in text
     assert not any(name.startswith(("tests", "benchmarks")) for name in names)
+
+
+def test_an_index_takes_both(built: Path) -> None:
+    pytest.importorskip("twine")
+    files = sorted(str(path) for path in built.iterdir())
+    assert [Path(file).suffix for file in files] == [".whl", ".gz"]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    sizes = [Path(file).stat().st_size / 2**20 for file in files]
+    assert max(sizes) < 3, sizes  # MiB
+
+
+def test_sdist_has_what_its_tests_read(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for needed in ("README.md", "SECURITY.md", "docs/python.md", "documentation/commands.py"):
+        assert needed in names
+    assert not any(name.startswith((".venv", "build/", "runs/")) for name in names)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {cnnstat.__version__}\n" in text
 
 
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
