@@ -11,8 +11,8 @@ runs that are queued without waiting for each other. A plain loop that reads the
 after each run has turns too: what the Timer adds to a run of a fifth of a millisecond, and what a
 busy machine adds to the mean of a block, is not the network's. The ratios are those of the medians;
 several rounds give their spread. `--null` has the Timer in both places: what differs then is the
-noise of the comparison. `--clock processor` has all read the processor's time, which other processes
-on the machine do not add to.
+noise of the comparison. `--clock processor` has all read the processor's time, to which other
+processes on the machine add nothing.
 """
 
 from __future__ import annotations
