@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,14 @@ def test_python_blocks(page: str) -> None:
             elif code.strip():
                 exec(code, names)
         assert isinstance(names["a"], cnnstat.Analysis)
+
+
+def test_the_tests_that_a_page_shows_pass() -> None:
+    text = (ROOT / "docs" / "tutorials" / "team.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# test_budget.py\n(.*?)```", text, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert len(tests) == 3
+    for test in tests:
+        test()
