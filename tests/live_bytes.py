@@ -29,7 +29,9 @@ class LiveBytes(TorchDispatchMode):
 
     def count(self, tensors: Iterable[Any], at: str = "") -> None:
         for tensor in tensors:
-            if isinstance(tensor, Tensor):
+            if isinstance(tensor, Tensor) and tensor.layout is torch.jagged:
+                self.count([tensor.values(), tensor.offsets()], at)
+            elif isinstance(tensor, Tensor):
                 self._count(tensor.untyped_storage())
         if self.live > self.peak:
             self.peak, self.at = self.live, at
@@ -49,6 +51,8 @@ class LiveBytes(TorchDispatchMode):
         self.peak, self.at = self.live, ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(hasattr(cls, "__tensor_flatten__") for cls in types):
+            return NotImplemented  # a jagged tensor dispatches to those inside
         result = func(*args, **(kwargs or {}))
         self.count(tree_leaves(result), func.name())
         return result

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import NamedTuple, overload
 
 import torch
 
-from ..choices import PRECISIONS, MemoryPrecision
+from ..choices import OPTIMIZERS, PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..models.loaded import Loaded
 from ..models.model_inputs import batch_of, described_inputs, with_batch
@@ -17,6 +17,7 @@ from ..pipeline import load_model, model_of, run_model, this_tool
 from ..run_config import ModelRequest, RunConfig
 from ..trace.step_records import Step
 from ..tracing.run.copies import meta_copy
+from ..tracing.run.lane_selection import executable, param_bytes
 from ..tracing.training_step.sharding import Sharding
 from ..tracing.training_step.step import StepOptions, trace_step
 from .config import MemoryConfig
@@ -59,6 +60,14 @@ def _dtype(name: str | None) -> torch.dtype | None:
     return None if name is None else getattr(torch, name)
 
 
+class _Steps(NamedTuple):
+    """The first step and a repeated one, at inference the same; a note if they were executed."""
+
+    first: Step
+    last: Step
+    executed: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class _Prediction:
     """A prediction for a model, with the settings of its step."""
@@ -73,11 +82,11 @@ class _Prediction:
         if batch_size is not None:
             loaded = with_batch(loaded, batch_size)
         try:
-            first, step = self._steps(loaded)
+            first, step, executed = self._steps(loaded)
         except ModelError as error:
             if not isinstance(error.__cause__, LaneError):
                 # run the forward pass alone: if it fails too, its error has a diagnosis
-                run_model(loaded, RunConfig(options.mode, "meta"))
+                run_model(loaded, RunConfig(options.mode))
             raise
         timeline = Timeline(step, options.device)
         peak = timeline.peak
@@ -108,24 +117,38 @@ class _Prediction:
             operators=len(step.operators),
             layers=timeline.activations_by_layer() if training else (),
             fit=fit,
-            notes=notes_of(step, Timeline(first, options.device), timeline),
+            notes=(*executed, *notes_of(step, Timeline(first, options.device), timeline)),
         )
 
-    def _steps(self, loaded: Loaded) -> tuple[Step, Step]:
-        """The first step and a repeated one; at inference they are the same."""
+    def _steps(self, loaded: Loaded) -> _Steps:
         try:
             steps = self._traced(loaded, self.options)
         except LaneError as error:
             with suppress(ModelError):
                 steps = self._traced(loaded, replace(self.options, without_constants=True))
-                return steps[0], steps[-1]
-            raise ModelError(
-                f"the memory of {loaded.spec} cannot be followed: {error.message}",
-                *error.details,
-                "a step is followed on tensors without data only",
-                hint="cnnstat shapes, which may run it for real and tells its peak at inference",
-            ) from error
-        return steps[0], steps[-1]
+                return _Steps(steps[0], steps[-1])
+            try:
+                steps = self._executed(loaded)
+            except LaneError as further:
+                raise ModelError(
+                    f"the memory of {loaded.spec} cannot be followed: {error.message}",
+                    *error.details,
+                    further.message,
+                    *further.details,
+                    hint="cnnstat shapes, which may run it for real, has its peak at inference",
+                ) from error
+            note = f"executed on the CPU, with these values and lengths: {error.message}"
+            return _Steps(steps[0], steps[-1], (note,))
+        return _Steps(steps[0], steps[-1])
+
+    def _executed(self, loaded: Loaded) -> tuple[Step, ...]:
+        """The steps of a run with data."""
+        options = self.options
+        if options.fsdp is not None or options.autocast is not None:
+            raise LaneError("with --fsdp or in mixed precision it is not executed with data")
+        copies = 1 if options.optimizer is None else 2 + len(OPTIMIZERS[options.optimizer].settings)
+        model, lane = executable(loaded.builders, copies * param_bytes(loaded.model))
+        return trace_step(model, loaded.inputs, loaded.named_inputs, options, lane)
 
     def _traced(self, loaded: Loaded, options: StepOptions) -> tuple[Step, ...]:
         model = meta_copy(loaded.model)  # a run may change the model
@@ -139,7 +162,7 @@ class _Prediction:
 
         def peak_at(size: int) -> int | None:
             try:
-                _, step = self._steps(with_batch(loaded, size))
+                step = self._steps(with_batch(loaded, size)).last
             except ShapeError:  # batch norm cannot train on a batch of one
                 return None
             return Timeline(step, self.options.device).peak.held_bytes

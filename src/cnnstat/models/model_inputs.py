@@ -219,6 +219,12 @@ def with_batch(loaded: Loaded, batch_size: int, axes: BatchAxes = 0) -> Loaded:
         )
 
     def resized(axis: int, value: InputSpec | Tensor) -> Any:
+        if isinstance(value, Tensor) and value.is_nested:
+            raise UsageError(
+                "an input is a nested tensor, whose rows have lengths of their own",
+                "which lengths further rows have is not known",
+                hint="an input with as many rows as you want",
+            )
         if len(value.shape) <= axis or value.shape[axis] != previous:
             return value
         shape = (*value.shape[:axis], batch_size, *value.shape[axis + 1 :])

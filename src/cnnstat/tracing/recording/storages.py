@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from ...errors import ModelError
 from ...trace.records import Module
 from ...trace.step_records import Operator, Phase, Place, Storage, StorageKind
 from ..structure.containers import tensors_among
+from ..structure.nested import parts_of
 from ..structure.sparse import storage_of, stored_in
 from .backward import BackwardRecorder
 from .open_calls import OpenCall
@@ -41,9 +43,11 @@ class _LiveStorage:
 class StorageRecorder(BackwardRecorder):
     """Records the phase and layer of each operator, and the lifetime of each storage."""
 
-    def __init__(self, modules: dict[int, Module], default: StorageKind) -> None:
+    def __init__(
+        self, modules: dict[int, Module], default: StorageKind, has_data: bool = False
+    ) -> None:
         """`default` is the kind of new storages, until `classify` sets another."""
-        super().__init__(modules)
+        super().__init__(modules, has_data=has_data)
         self._default_kind = default
         self.step_phase: Phase = "forward"
         self._places: dict[Place, int] = {_NOWHERE: 0}
@@ -69,7 +73,7 @@ class StorageRecorder(BackwardRecorder):
     def classify(self, kind: StorageKind, tensors: Iterable[Any]) -> None:
         """Set the kind of the tensors' storages; unknown storages are alive from now on."""
         for value in tensors:
-            for tensor in tensors_among(value):
+            for tensor in chain.from_iterable(map(parts_of, tensors_among(value))):
                 self.track(tensor)
                 if (known := self._alive.get(storage_key(tensor))) is not None:
                     known[1].kind = kind
@@ -91,7 +95,7 @@ class StorageRecorder(BackwardRecorder):
             storage.nbytes() + stored_in(tensor)[1],
             len(self._operators),
             self._place(),
-            tensor.is_cpu,
+            tensor.is_cpu and not self.has_data,  # with data all is on the CPU
             self._default_kind,
         )
 

@@ -77,7 +77,7 @@ def trace_on_lanes(
             subject, where = build.without_data(), fake_lane()
         else:
             # A backward pass needs a copy of the model, and a gradient for each parameter.
-            subject, where = _with_data(build, _param_bytes(model) * (3 if config.training else 1))
+            subject, where = executable(build, param_bytes(model) * (3 if config.training else 1))
         return trace(subject, inputs, named_inputs, config, lane=where, reads=reads)
 
     if config.lane is not None:
@@ -95,7 +95,7 @@ def trace_on_lanes(
     if isinstance(first, LaneError):
         further = LANES[1:]
     else:  # probably a fault of the model: the error of plain PyTorch is the one to report
-        further = LANES[1:] if _param_bytes(model) <= _SMALL else LANES[1:2]
+        further = LANES[1:] if param_bytes(model) <= _SMALL else LANES[1:2]
     stopped = []
     for name in further:
         try:
@@ -123,7 +123,8 @@ def _reason(error: ModelError) -> str:
     return f"{error.message}{operator}{place}: {failure.error}: {cause}"
 
 
-def _param_bytes(model: nn.Module) -> int:
+def param_bytes(model: nn.Module) -> int:
+    """The bytes of its parameters, as far as they have a shape."""
     return sum(
         tensor.numel() * tensor.element_size()
         for tensor in parameters_of(model)
@@ -131,7 +132,12 @@ def _param_bytes(model: nn.Module) -> int:
     )
 
 
-def _with_data(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
+def executable(build: Builders, needed: int) -> tuple[nn.Module, Lane]:
+    """The model with data, and a lane that executes it if `needed` bytes are left for it.
+
+    Raises:
+        LaneError: they are not, or it cannot be built.
+    """
     if build.with_data is None:
         raise LaneError("it cannot be executed: it is no PyTorch model")
     allowed = int(_SHARE * available_bytes())

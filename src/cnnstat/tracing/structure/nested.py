@@ -65,6 +65,15 @@ def values_of(jagged: Any) -> Tensor:
     return jagged._values  # type: ignore[no-any-return]  # torch declares no types
 
 
+def parts_of(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in memory: of a jagged one its values, their offsets and perhaps lengths."""
+    if not is_jagged(tensor):
+        return (tensor,)
+    jagged: Any = tensor
+    parts = (jagged._values, jagged._offsets, jagged._lengths)
+    return tuple(part for part in parts if part is not None)
+
+
 def rows_of(nested: Tensor) -> Rows:
     """The shapes of the rows; reading them is no operator of the model."""
     jagged: Any = nested

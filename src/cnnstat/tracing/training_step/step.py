@@ -35,7 +35,7 @@ from ..recording.storages import StorageRecorder
 from ..run.copies import substitutes_in
 from ..run.dispatch import Operators
 from ..run.failures import explain
-from ..run.lanes import META
+from ..run.lanes import META, Lane
 from ..run.observers import recording
 from ..structure.containers import map_inputs
 from ..structure.modules import (
@@ -86,20 +86,23 @@ def trace_step(
     inputs: Sequence[Any],
     named_inputs: Mapping[str, Any],
     options: StepOptions,
+    lane: Lane = META,
 ) -> tuple[Step, ...]:
     """Run and record one step of inference, or two of training; the last one is what repeats.
 
     Args:
-        model: on `meta`; the run may change its attributes.
+        model: on `meta`, or with data for the lane `cpu`; the run may change its attributes.
         inputs: positional arguments, as `trace` takes them.
         named_inputs: keyword arguments, likewise.
+        options: how the step runs.
+        lane: where it runs; with data there is no sharding and no autocast.
 
     Raises:
         ShapeError: the model does not run on these inputs.
         LaneError: it does not run without data.
         ModelError: the model itself fails, or has nothing to train.
     """
-    subject = _Subject(model, inputs, named_inputs, options)
+    subject = _Subject(model, inputs, named_inputs, options, lane)
     with subject.placed():
         return tuple(subject.inference() if options.optimizer is None else subject.training())
 
@@ -113,9 +116,10 @@ class _Subject:
         inputs: Sequence[Any],
         named_inputs: Mapping[str, Any],
         options: StepOptions,
+        lane: Lane,
     ) -> None:
-        self.options = options
-        self.args, self.kwargs = map(self._cast, META.placed(inputs, named_inputs))
+        self.options, self.lane = options, lane
+        self.args, self.kwargs = map(self._cast, lane.placed(inputs, named_inputs))
         self.model = model
         set_training(model, options.mode == "train")
         self.autocast: Autocast | None = None  # off while lazy layers get their parameters
@@ -170,7 +174,7 @@ class _Subject:
 
     def _recorder(self) -> StorageRecorder:
         default: StorageKind = "temporaries" if self.options.optimizer else "activations"
-        recorder = StorageRecorder(modules_by_id(self.model), default)
+        recorder = StorageRecorder(modules_by_id(self.model), default, self.lane.has_data)
         recorder.find = partial(path_in, self.model)
         return recorder
 
@@ -227,7 +231,7 @@ class _Subject:
     def _run(
         self, action: Callable[[], Any], recorder: StorageRecorder, training: bool
     ) -> set[str]:
-        operators = Operators(recorder, META, kernels=kernels_of(self.options.device))
+        operators = Operators(recorder, self.lane, kernels=kernels_of(self.options.device))
         try:
             with (
                 preserve_rng_state(has_drawn=False),
@@ -238,7 +242,7 @@ class _Subject:
                 slow_attention(),
                 torch.inference_mode(False),
                 torch.set_grad_enabled(training),
-                META.context(),
+                self.lane.context(),
                 saved_on_host(self.options.device),
                 torch.device("meta") if self.options.without_constants else nullcontext(),
                 self.autocast.registered() if self.autocast else nullcontext(),
@@ -251,7 +255,7 @@ class _Subject:
         except BaseException as error:  # the model's code may raise anything
             pass_to_caller(error)
             reached = outside_use_error(error) if self.options.fsdp else None
-            raise reached or explain(error, recorder, META) from error
+            raise reached or explain(error, recorder, self.lane) from error
         return forms
 
     def _record(self, forms: set[str]) -> Step:

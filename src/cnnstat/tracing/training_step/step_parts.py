@@ -22,6 +22,7 @@ from ..meta_device.autocast import Autocast
 from ..process.global_state import replaced_here
 from ..structure.containers import output_tensors
 from ..structure.modules import modules_matching
+from ..structure.nested import is_jagged
 
 CROSS_ENTROPY = "cross-entropy"
 SUM_OF_OUTPUTS = "the sum of the outputs"
@@ -60,7 +61,7 @@ class Loss:
             self.kind = CROSS_ENTROPY
             return self._cross_entropy(outputs)
         self.kind = SUM_OF_OUTPUTS
-        loss, *others = [t.sum() for t in outputs]
+        loss, *others = [(t.values() if is_jagged(t) else t).sum() for t in outputs]
         for other in others:
             loss = loss + other
         return loss
@@ -86,7 +87,7 @@ def _are_scores(tensor: Tensor, alone: bool) -> bool:
     An LSTM has several outputs of three dimensions, which are no scores.
     """
     dims = (2, 3, 4, 5) if alone else (2, 4, 5)
-    return tensor.is_floating_point() and tensor.dim() in dims
+    return not tensor.is_nested and tensor.is_floating_point() and tensor.dim() in dims
 
 
 def _target_shape(scores: Tensor) -> tuple[int, ...]:
