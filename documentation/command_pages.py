@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from .commands import Command, Option, program
@@ -65,5 +66,16 @@ def _escaped(text: str) -> str:
         for character in "\\*[]|":
             parts[index] = parts[index].replace(character, f"\\{character}")
         parts[index] = parts[index].replace("<", "&lt;")
-        parts[index] = re.sub(r"(?<![\w-])--[a-z][a-z-]+", r"`\g<0>`", parts[index])
+        parts[index] = re.sub(r"(?<![\w-])--[a-z][a-z-]+", _option_as_code, parts[index])
     return "`".join(parts)
+
+
+def _option_as_code(found: re.Match[str]) -> str:
+    return f"`{found[0]}`" if found[0] in _names_of_options() else found[0]
+
+
+@cache
+def _names_of_options() -> frozenset[str]:
+    root, commands = program()
+    options = (option for command in (root, *commands) for option in command.options)
+    return frozenset(name for option in options for name in option.names)
