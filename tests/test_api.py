@@ -182,7 +182,8 @@ def test_live_module_without_input_says_what_to_type(net: nn.Module, shape: str)
         ("ninn", [], {}, cnnstat.UsageError, "unknown model 'ninn'"),
         ("nin", ["1,ab"], {}, cnnstat.UsageError, "at position 3"),
         ("nin", [IMAGE, IMAGE], {}, cnnstat.UsageError, "takes one input, 2 were given"),
-        ("nin", [], {"x": IMAGE}, cnnstat.UsageError, "leave out x="),
+        ("nin", [IMAGE], {"x": IMAGE}, cnnstat.UsageError, "leave out x="),
+        ("nin", [], {"y": IMAGE}, cnnstat.UsageError, "analyze() has no argument y"),
         ("nin", [(1, 224, 224)], {}, cnnstat.ModelError, "has 3 dimensions"),
         ("nin", [224], {}, cnnstat.UsageError, "224"),
         ("nin", [(1, 1, -224, 224)], {}, cnnstat.UsageError, "-224"),
@@ -201,7 +202,7 @@ def test_live_module_without_input_says_what_to_type(net: nn.Module, shape: str)
             cnnstat.ShapeError,
             "input is 1×3×28×28, the layer takes 1 channel",
         ),
-        (Net(), [IMAGE], {"size": IMAGE}, cnnstat.ModelError, "unexpected keyword argument 'size'"),
+        (Net(), [IMAGE], {"size": IMAGE}, cnnstat.UsageError, "forward takes x"),
         (None, [IMAGE], {}, cnnstat.UsageError, "None"),
     ],
 )
@@ -424,9 +425,14 @@ def test_options_of_a_report_are_checked():
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ({"epochs": "1"}, r"epochs='1' cannot be used\n  Expected `int \| null`, got `str`"),
-        ({"lr": "0.1"}, r"lr='0.1' cannot be used\n  Expected `float \| null`, got `str`"),
-        ({"batch_size": 1.5}, r"batch_size=1.5 cannot be used\n  Expected `int`, got `float`"),
+        ({"epochs": "1"}, r"epochs is a whole number or None, not '1'\n  try: epochs=1"),
+        ({"lr": "0.1"}, r"lr is a number or None, not '0.1'\n  try: lr=0.1"),
+        (
+            {"batch_size": 1.5},
+            r'batch_size is a whole number or "auto" or None, not 1.5\n  try: batch_size=8',
+        ),
+        ({"schedule": nn.ReLU()}, r'schedule is a text, not a ReLU\n  try: schedule="StepLR'),
+        ({"optimizer": torch.optim.Adam}, r'not the class Adam\n.*\n  try: optimizer="adam"'),
     ],
 )
 def test_arguments_of_another_type_are_named(argument, says):

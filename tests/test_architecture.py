@@ -17,7 +17,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "cnnstat"
 # From the ground to the roof: a file imports only from its own floor or from those above it here.
 FLOORS = [
     ("version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-     "other_tools", "results", "run_config"),
+     "other_tools", "argument_types", "python_wording", "public_calls", "results",
+     "run_config"),
     ("symbols",),
     ("trace",),
     ("operators",),
@@ -38,11 +39,13 @@ FLOORS = [
 ]  # fmt: skip
 STDLIB_ONLY = (
     "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-    "other_tools", "run_config", "symbols", "fast_meta.torch_import",
+    "other_tools", "argument_types", "python_wording", "public_calls", "run_config", "symbols",
+    "fast_meta.torch_import",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "version", "escaping", "errors", "choices", "units", "inputs", "call_arguments", "input_files",
-    "other_tools", "results", "run_config", "symbols", "trace", "operators", "render", "analysis",
+    "other_tools", "argument_types", "python_wording", "public_calls", "results", "run_config",
+    "symbols", "trace", "operators", "render", "analysis",
     "explanation", "api", "cli", "models.saved", "models.model_sources", "models.pyproject",
     "models.user_names", "models.listing", "models.name_cache", "models.zoo.catalog",
     "models.foreign_files", "models.hub", "models.known_names", "models.shipped_names",
@@ -221,9 +224,9 @@ def test_nothing_branches_on_the_words_of_a_reason(file: Path) -> None:
 _MAY_READ = ("operators", "tracing", "models", "fast_meta", "trace")
 _OF_SOURCE = ("bench.torch_schedules", 
     "diagnosis.source_text", "diagnosis.syntax", "linting.source_code", "symbols",
-    "verification.counters.sandbox",
+    "verification.counters.sandbox", "public_calls",
 )  # fmt: skip
-"""They read the arguments of calls in Python source, or of a model."""
+"""They read the arguments of calls in Python source, of a model, or of ourselves."""
 
 
 def raw_reads(tree: ast.AST) -> set[int]:

@@ -121,7 +121,9 @@ def test_answered(call: Callable[[], Any], message: str) -> None:
 
 
 def test_a_missing_batch_dimension() -> None:
-    with pytest.raises(cnnstat.ShapeError, match="--input 1,3,32,32 instead of --input 3,32,32"):
+    with pytest.raises(
+        cnnstat.ShapeError, match=r"input \(1, 3, 32, 32\) instead of \(3, 32, 32\)"
+    ):
         cnnstat.analyze(NET, input_size=(3, 32, 32))
 
 

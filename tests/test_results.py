@@ -104,9 +104,9 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"depth": -1}, "depth is a whole number from 0 on, not -1"),
-        ({"depth": "2"}, "depth is a whole number from 0 on, not '2'"),
+        ({"depth": "2"}, "depth is a whole number or None, not '2'\n  try: depth=2"),
         ({"top": 0}, "top is a whole number from 1 on, not 0"),
-        ({"columns": 3}, "columns are names, not 3"),
+        ({"columns": 3}, "columns is a text or a list of texts, not 3"),
         ({"columns": ["output", "mcas"]}, "unknown column 'mcas'"),
         ({"sort": "size"}, "unknown sort key 'size'"),
         ({"ops": "some"}, "unknown ops 'some'"),

@@ -17,10 +17,25 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from .call_arguments import is_input, is_shape
+from .choices import (
+    DATA,
+    LaneName,
+    LatencyPrecision,
+    Loss,
+    MemoryPrecision,
+    Mode,
+    OptimizerName,
+    ProtocolName,
+    RooflinePrecision,
+    TrainingDevice,
+)
 from .errors import CnnstatError, ModelError, UsageError
+from .escaping import value_in_words
 from .models import saved
+from .public_calls import public
 from .results import read_result
 from .run_config import ModelRequest, RunConfig
 
@@ -30,17 +45,6 @@ if TYPE_CHECKING:
     from .analysis.results import Analysis
     from .bench.results import Benchmark
     from .bench.runner import Watch
-    from .choices import (
-        LaneName,
-        LatencyPrecision,
-        Loss,
-        MemoryPrecision,
-        Mode,
-        OptimizerName,
-        ProtocolName,
-        RooflinePrecision,
-        TrainingDevice,
-    )
     from .comparison.results import Comparison
     from .explanation.results import Explanation
     from .inference.measuring import Watch as LatencyWatch
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     """A spec, a module, or a class or function that makes one."""
 
 
+@public("analyze(model, (1, 3, 224, 224))")
 def analyze(
     model: Model,
     *inputs: Any,
@@ -104,6 +109,7 @@ def analyze(
         return run_model(load_model(request), config).analysis
 
 
+@public("parameters(model)")
 def parameters(model: Model, *, arguments: Mapping[str, Any] | None = None) -> Parameters:
     """Count the parameters of a model's modules, without running it: no input is needed.
 
@@ -122,6 +128,7 @@ def parameters(model: Model, *, arguments: Mapping[str, Any] | None = None) -> P
         return count_parameters(ModelRequest(model, (), {}, arguments))
 
 
+@public('explain(model, "conv1", (1, 3, 224, 224))')
 def explain(
     model: Model,
     layer: str | int | nn.Module,
@@ -164,6 +171,7 @@ def explain(
         return explain_layer(run.trace, run.analysis, layer)
 
 
+@public("verify(model, (1, 3, 224, 224))")
 def verify(
     model: Model,
     *inputs: Any,
@@ -188,6 +196,7 @@ def verify(
         return verify_model(ModelRequest(model, inputs, named_inputs, arguments, call), config)
 
 
+@public("lint(model, (1, 3, 224, 224))")
 def lint(
     model: Model,
     *inputs: Any,
@@ -236,6 +245,7 @@ def lint(
         return lint_model(request, config, known)
 
 
+@public("compare(model, other, input=(1, 3, 224, 224))")
 def compare(
     *models: Model,
     input: Any = None,
@@ -252,6 +262,7 @@ def compare(
     """
     if len(models) == 1 and isinstance(models[0], list | tuple):
         models = tuple(models[0])
+    _check_no_inputs("compare", models, "input={}")
     if len(models) < 2:
         from .models.zoo.catalog import another_than
 
@@ -268,6 +279,7 @@ def compare(
         return compare_models(models, input, config, arguments, failures)
 
 
+@public('formulas(model, "1,3,H,W")')
 def formulas(
     model: Model,
     *inputs: Any,
@@ -291,9 +303,10 @@ def formulas(
         return formulas_of(ModelRequest(model, inputs, named_inputs, arguments), mode)
 
 
+@public('scale("nin", "alexnet", over="H,W=64:512:32")')
 def scale(
     *models: str,
-    over: str | None = None,
+    over: str | Mapping[str, Sequence[Any]] | None = None,
     input: Any = None,
     mode: Mode = "eval",
     arguments: Mapping[str, Any] | None = None,
@@ -303,9 +316,10 @@ def scale(
 
     Args:
         over: the quantity to vary, as on the command line: `"H,W=64:512:32"`, `"N"`,
-            `"num_classes=10,100"`. N, C, H, W (N, T for tokens) are the dimensions of the input,
-            unless `input` names others. By default H and W. Without values they are a half to
-            four times the model's own size, or the nearest sizes at which it runs.
+            `"num_classes=10,100"`; or a dict, `{"H,W": range(64, 513, 32)}`. N, C, H, W (N, T for
+            tokens) are the dimensions of the input, unless `input` names others. By default H and
+            W. Without values they are a half to four times the model's own size, or the nearest
+            sizes at which it runs.
         input: the input, with the symbolic dimensions to vary; by default each model's own.
         fit: whether to change the model for sizes that do not fit: the first linear layer of a
             classifier is resized, or the model created with its `img_size` or `image_size`.
@@ -316,6 +330,7 @@ def scale(
     """
     if not models:
         raise UsageError("scale takes one model or more", hint="cnnstat scale nin alexnet")
+    _check_no_inputs("scale", models, "input={}")
     _check_specs("scale", models)
     from .symbolic.over import parse_over
 
@@ -327,6 +342,7 @@ def scale(
         return scaling_of(models, varied, input, arguments, mode, fit)
 
 
+@public("memory(model, (1, 3, 224, 224), batch_size=8)")
 def memory(
     model: Model,
     *inputs: Any,
@@ -410,6 +426,7 @@ def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
+@public('roofline(model, (1, 3, 224, 224), device="h100")')
 def roofline(
     model: Model,
     *inputs: Any,
@@ -459,6 +476,7 @@ def roofline(
         return predict_roofline(request, target, batch_size, config)
 
 
+@public("list_devices()")
 def list_devices() -> Devices:
     """The devices that `roofline` knows: peak throughput, memory and sources of the figures."""
     from .rooflines.gpus import named_devices
@@ -466,6 +484,7 @@ def list_devices() -> Devices:
     return named_devices()
 
 
+@public("measure_device()")
 def measure_device(
     device: str | None = None, clock: Callable[[], float] = time.perf_counter
 ) -> Device:
@@ -485,11 +504,13 @@ def measure_device(
     return measured_device(device, clock)
 
 
+@public('measure("lenet", epochs=2)', settings="bench.results:Protocol")
 def measure(
     *models: Model,
     data: Any = "digits",
     test_data: Any = None,
     loss: Any = None,
+    batch_size: int | Literal["auto"] | None = None,
     input: str | tuple[int, ...] | None = None,
     arguments: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
@@ -516,6 +537,7 @@ def measure(
         loss: called with what the model returns and the targets, returns the mean over the batch;
             by default cross-entropy of the scores in the output: the output itself, its `logits`,
             or the only tensor that is batch × classes.
+        batch_size: that of one process; "auto" is the largest that fits.
         input: N×C×H×W, to which images are resized; by default each model's own. Your own data is
             not resized.
         arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
@@ -525,8 +547,7 @@ def measure(
         protocol: "auto" for defaults that learn on the data, "textbook" for those of Dive into Deep
             Learning: SGD with learning rate 0.1, batches of 128, 10 epochs.
         log: "tensorboard", "csv" or "wandb", one or several: further files in the folder.
-        settings: the fields of `Protocol`: `epochs=10`, `optimizer="adam"`, `lr=0.1`, …;
-            `batch_size="auto"` is the largest that fits.
+        settings: the other fields of `Protocol`: `epochs=10`, `optimizer="adam"`, `lr=0.1`, ….
 
     Raises:
         UsageError: an argument cannot be understood.
@@ -534,15 +555,19 @@ def measure(
             DivergedError if the loss becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
+    _check_no_inputs("measure", models, "input={}")
+    if data is None:
+        raise UsageError("measure needs data", f"known: {', '.join(DATA)}", hint='data="digits"')
     from .bench.job import measure_models
 
-    settings |= {"data": data, "test_data": test_data, "loss": loss}
+    settings |= {"data": data, "test_data": test_data, "loss": loss, "batch_size": batch_size}
     return measure_models(models, input, arguments, output, watch, protocol, settings, log)
 
 
+@public("latency(model, inputs=[(1, 3, 224, 224)])")
 def latency(
     *models: Model,
-    inputs: Sequence[Any] = (),
+    inputs: Any = (),
     named_inputs: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
     batch_size: int | Sequence[int] = (),
@@ -563,8 +588,9 @@ def latency(
 
     Args:
         models: specs, as for `analyze`, or modules, which are copied.
-        inputs: positional inputs of all models, as `analyze` takes them; by default each model's
-            own. Where only shapes are provided, they are random numbers, and ones for integers.
+        inputs: a list of the positional inputs of all models, as `analyze` takes them, or the only
+            one; by default each model's own. Where only shapes are provided, they are random
+            numbers, and ones for integers.
         named_inputs: inputs passed by keyword.
         arguments: the models' constructor arguments, for specs.
         batch_size: one or several; by default that of the inputs.
@@ -585,6 +611,7 @@ def latency(
         UsageError: an argument cannot be understood.
         ModelError: a model cannot be built or run, or there is no such device.
     """
+    _check_no_inputs("latency", models, "inputs=[{}]")
     from .inference.measuring import measure_latency
     from .inference.results import Settings
 
@@ -596,9 +623,15 @@ def latency(
         device=device, compile=compile, channels_last=channels_last, layers=layers,
         seconds=seconds, device_peaks=device_peaks,
     )  # fmt: skip
-    return measure_latency(models, inputs, named_inputs or {}, arguments, settings, watch)
+    named = dict(named_inputs or {})
+    if isinstance(inputs, Mapping):
+        inputs, named = (), {**inputs, **named}
+    elif not isinstance(inputs, tuple | list) or (inputs and is_shape(inputs)):
+        inputs = (inputs,)
+    return measure_latency(models, inputs, named, arguments, settings, watch)
 
 
+@public('resume("runs/first")')
 def resume(
     output: str | Path,
     *models: Model,
@@ -632,6 +665,7 @@ def resume(
     return resume_run(output, models, objects, limits, watch, log)
 
 
+@public('list_models(search="vit base")')
 def list_models(source: str = "", filter: str | None = None, *, search: str = "") -> Listing:
     """List the available models, without building any.
 
@@ -653,6 +687,7 @@ def list_models(source: str = "", filter: str | None = None, *, search: str = ""
     return listing_of(source, filter, search.split())
 
 
+@public('read_analysis("run.json")')
 def read_analysis(path: str | Path) -> Analysis:
     """Read an analysis that `--format json` wrote.
 
@@ -662,8 +697,9 @@ def read_analysis(path: str | Path) -> Analysis:
     return saved.read_analysis(path)
 
 
+@public('register("mynet", input=(1, 3, 32, 32))')
 def register(
-    name: str,
+    name: Any,
     *,
     input: Any = None,
     arguments: Mapping[str, Any] | None = None,
@@ -687,11 +723,11 @@ def register(
     """
     from .models.user_names import registering
 
-    caller = sys._getframe(1)
-    file, line = caller.f_code.co_filename, caller.f_lineno
-    return registering(name, input, arguments, summary, file, line)
+    file, _, line = _caller().rpartition(":")
+    return registering(name, input, arguments, summary, file, int(line))
 
 
+@public('register_operator("mylib::op", macs=1)')
 def register_operator(
     name: str,
     *,
@@ -728,6 +764,7 @@ def register_operator(
     return registering_operator(name, macs, other_ops, shape, _caller())
 
 
+@public("register_module(MyLayer, macs=1)")
 def register_module(
     module: type[nn.Module],
     *,
@@ -763,6 +800,18 @@ def register_module(
     register_module_rule(module, macs, other_ops, backward_macs, shape, _caller())
 
 
+def _check_no_inputs(function: str, models: Sequence[Any], argument: str) -> None:
+    """Raise UsageError if an input is among the models, in whose place it has a name."""
+    others = "model, other" if function == "compare" else "model"
+    for model in models:
+        if is_input(model):
+            shown = repr(model) if isinstance(model, tuple | list | str) else "…"
+            raise UsageError(
+                f"{function}() takes models by position, and {value_in_words(model)} is an input",
+                hint=f"cnnstat.{function}({others}, {argument.format(shown)})",
+            )
+
+
 def _check_specs(function: str, models: Sequence[Any]) -> None:
     """Raise UsageError if one of the models is an object: it is to be built several times."""
     for model in models:
@@ -777,5 +826,5 @@ def _check_specs(function: str, models: Sequence[Any]) -> None:
 
 def _caller() -> str:
     """The place in the user's code that calls a public function."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)  # above the function and its check of arguments
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

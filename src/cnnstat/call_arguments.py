@@ -1,9 +1,11 @@
 """The arguments of forward in code: what becomes a tensor, and what is passed on as it is.
 
-In code, an `InputSpec`, a tensor and the text of a shape become tensors. A tuple of whole numbers
-is a shape where it is an argument by itself and no argument contains a tensor; beside tensors, only
-the first argument can be one, if it has more than two sizes. Everything else is passed on as it is:
-inside lists and dicts, only an `InputSpec` or a tensor becomes one.
+In code, an `InputSpec`, a tensor and the text of a shape become tensors. So does an array of NumPy
+where no argument contains a tensor; its floats are of torch's default size, as NumPy's are 64 bits
+wide without being asked. A tuple of whole numbers is a shape where it is an argument by itself and
+no argument contains a tensor; beside tensors, only the first argument can be one, if it has more
+than two sizes. Everything else is passed on as it is: inside lists and dicts, only an `InputSpec`
+or a tensor becomes one.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UsageError
-from .escaping import described
+from .escaping import value_in_words
 from .inputs import Argument, InputSpec, InputValue, parse_argument, text_or_argument
 
 
@@ -99,7 +101,7 @@ def parse_sizes(value: Any, command: str) -> InputSpec:
     found = parse_shape(value)
     if isinstance(found, InputSpec):
         return found
-    shown = found if isinstance(found, Argument) else described(found)
+    shown = found if isinstance(found, Argument) else value_in_words(found)
     raise UsageError(f"{command} takes the sizes of an input, not {shown}", hint="--input 1,3,H,W")
 
 
@@ -132,12 +134,55 @@ def _is_pair(value: Any) -> bool:
 
 
 def _from_shape(value: Any, is_first: bool = False) -> Any:
-    """A tuple or list of whole numbers as a shape; anything else as it is."""
-    is_shape = isinstance(value, tuple | list) and all(type(size) is int for size in value)
-    if not is_shape or not value:
+    """A tuple or list of whole numbers as a shape, an array as a tensor; anything else as it is."""
+    if is_array(value):
+        return _from_array(value)
+    if not is_shape(value) or not value:
         return value
     if min(value) < 1:
         if not is_first:
             return value
         raise UsageError(f"{tuple(value)} is no shape", f"{min(value)} is no positive size")
-    return InputSpec(tuple(value))
+    return InputSpec(tuple(map(int, value)))
+
+
+def is_input(value: Any) -> bool:
+    """Whether a value is an input, plainly: where a model is expected, it is a mistake."""
+    is_text = isinstance(value, str) and _is_text_of_shape(value)
+    return (
+        is_shape(value)
+        or is_text
+        or isinstance(value, Inputs)
+        or is_array(value)
+        or _has_tensor(value)
+    )
+
+
+def is_shape(value: Any) -> bool:
+    """Whether a value is a tuple or list of whole numbers."""
+    return isinstance(value, tuple | list) and all(map(_is_size, value))
+
+
+def _is_size(size: Any) -> bool:
+    """Whether it is a whole number, perhaps one of NumPy."""
+    return type(size) is int or (type(size).__module__ == "numpy" and hasattr(size, "__index__"))
+
+
+def _is_text_of_shape(text: str) -> bool:
+    return re.fullmatch(r"[\s()\[\]]*\d+(\s*[,x×]\s*\d+)+[\s()\[\],]*", text) is not None
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is an array of NumPy, or what describes itself as one."""
+    return hasattr(value, "__array_interface__") and bool(getattr(value, "shape", ()))
+
+
+def _from_array(array: Any) -> Any:
+    """An array as a tensor; anything else than numbers as it is."""
+    torch = sys.modules.get("torch")
+    if array.dtype.kind == "f":
+        return InputSpec(tuple(array.shape))
+    if array.dtype.kind not in "iub":
+        return array
+    dtype = array.dtype.name
+    return InputSpec(tuple(array.shape), dtype) if torch is None else torch.as_tensor(array)

@@ -33,6 +33,8 @@ class CnnstatError(Exception):
     """
 
     exit_status = 1
+    in_python = False
+    """Whether its texts name arguments of Python instead of options (`python_wording`)."""
 
     def __init__(self, message: str, *details: str, hint: str | None = None) -> None:
         super().__init__(message)

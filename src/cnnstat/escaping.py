@@ -66,6 +66,23 @@ def described(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
+def value_in_words(value: object) -> str:
+    """A value of Python for a message: plain ones as they are typed, others by their class."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"a {type(value).__name__} of {'×'.join(map(str, shape)) or 'one number'}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    plain = (str, int, float, complex, bytes, list, tuple, dict, set, frozenset, type(None))
+    text = described(value)
+    if isinstance(value, plain) and "\n" not in text:
+        return text
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "AEIOUaeio" else f"a {name}"
+
+
 def message_text(text: str) -> str:
     """A text for a message: visible, not too long, and indented from its second line on."""
     if len(text) > LONGEST:

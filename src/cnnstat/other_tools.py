@@ -54,7 +54,9 @@ def understood(
     if len(chosen) > 1 or (chosen and inputs):
         both = [*chosen, "a positional input"][:2]
         raise UsageError(f"{' and '.join(both)} both describe the inputs", hint=call.format("…"))
-    if chosen:
+    if chosen and isinstance(foreign[chosen[0]], Mapping):  # of torchinfo: inputs by name
+        rest = {**rest, **foreign[chosen[0]]}
+    elif chosen:
         inputs = _positional(chosen[0], foreign[chosen[0]], dtypes)
     elif len(inputs) > 2 and all(type(value) is int for value in inputs):
         inputs = (tuple(inputs),)  # analyze(net, 1, 3, 32, 32)

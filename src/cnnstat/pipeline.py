@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from msgspec import structs
+from torch import Tensor
 
 from .analysis.results import Analysis, Model, Tool
 from .analysis.rollup import analyse
 from .choices import Mode
 from .errors import ModelError, UsageError
+from .escaping import value_in_words
 from .fast_meta import gc_paused
 from .inputs import InputFunction, InputSpec
 from .linting.notes import notes_of
+from .models.built_in import ONLY_INPUT
 from .models.input_functions import call_input_functions
 from .models.load import load
 from .models.loaded import Loaded, Recorded
-from .models.model_inputs import with_default_dtype
+from .models.model_inputs import implied_input, with_default_dtype, with_inputs_unpacked
 from .models.objects import load_object
 from .models.spec_resolution import resolve
+from .models.zoo.catalog import CATALOG
+from .public_calls import check_inputs_by_name
 from .run_config import ModelRequest, RunConfig
 from .trace.records import Trace
 from .tracing.process.turns import one_at_a_time
@@ -53,8 +59,21 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
         UsageError: the spec or an input cannot be understood, or an input is missing.
         ModelError: the model cannot be built; with a diagnosis where there is one.
     """
-    loaded = _load(request.parsed())
+    is_typed = bool(request.inputs) and not request.is_parsed
+    request = request.parsed()
+    if isinstance(request.model, str) and request.model in CATALOG:
+        named = {name: v for name, v in request.named_inputs.items() if name not in ONLY_INPUT}
+        check_inputs_by_name(request.call, _of_built_in, named)
+    loaded = _load(request)
+    if isinstance(loaded, Loaded):
+        check_inputs_by_name(request.call, loaded.model.forward, request.named_inputs)
+        loaded = with_inputs_unpacked(loaded) if is_typed else loaded
     return with_default_dtype(loaded) if isinstance(loaded, Loaded) else loaded
+
+
+def _of_built_in(input: Tensor) -> Tensor:
+    """The forward of every built-in network."""
+    raise NotImplementedError
 
 
 def _load(request: ModelRequest) -> Loaded | Recorded:
@@ -64,7 +83,10 @@ def _load(request: ModelRequest) -> Loaded | Recorded:
         positional, named = call_input_functions(positional, named)
     for value in (*positional, *named.values()):
         if isinstance(value, InputSpec) and value.symbols:
-            raise UsageError(f"sizes are numbers here, not {value}", hint="cnnstat.formulas")
+            raise UsageError(
+                f"sizes are numbers here, not {value}",
+                hint=f"cnnstat shapes MODEL --input {value}",
+            )
     if isinstance(model, str):
         try:
             return load(model, positional, named, arguments)
@@ -171,4 +193,12 @@ def _with_diagnosis(error: ModelError, loaded: Loaded, mode: Mode, model: Model)
     except Exception as fault:  # a fault of ours must not hide the model's error
         error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
         return error
-    return with_diagnosis(error, found)
+    diagnosed = with_diagnosis(error, found)
+    for value in loaded.inputs[:1]:
+        plain = (str, bytes, list, tuple, set, int, float, Mapping, type(None))
+        if isinstance(value, plain) or callable(value):
+            shape = implied_input(loaded.model).shape
+            passed = f"forward gets {value_in_words(value)} as it is; a shape is {shape}"
+            diagnosed.details = (*diagnosed.details, passed)
+            diagnosed.context = (*diagnosed.context, passed)
+    return diagnosed

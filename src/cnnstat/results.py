@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 from .errors import CnnstatError, NotFound
 from .escaping import described
 from .input_files import read_bytes
+from .public_calls import public
 
 SCHEMA_VERSION = 1
 
@@ -97,6 +98,7 @@ class Result(Record, frozen=True, kw_only=True):
             return f"; it is .totals.{inner}"
         return f"; try: .{_METHODS[name]}" if name in _METHODS else ""
 
+    @public("result.show(depth=2)")
     def show(self, **options: Unpack[ReportOptions]) -> None:
         """Print the result, or display it in a notebook.
 
@@ -105,6 +107,7 @@ class Result(Record, frozen=True, kw_only=True):
         """
         _named("render.exports:show")(self, options)
 
+    @public('result.save("run.json")')
     def save(self, path: str | PathLike[str], **options: Unpack[ReportOptions]) -> None:
         """Write a file: `.json`, `.csv`, `.html`, `.md`, `.tex`, `.txt`, or `.svg`, `.png`, `.pdf`.
 
@@ -117,23 +120,28 @@ class Result(Record, frozen=True, kw_only=True):
         """
         _named("render.exports:save")(self, path, options)
 
+    @public("result.to_dict()")
     def to_dict(self) -> dict[str, Any]:
         """The fields of the result and of all its records, as `to_json` has them."""
         fields: dict[str, Any] = _named("render.exports:builtins_of")(self)
         return fields
 
+    @public("result.to_json()")
     def to_json(self) -> str:
         """All fields as JSON. Shapes are lists, sizes in bytes, missing figures null."""
         return self._text("json", "to_json", {})
 
+    @public("result.to_markdown(depth=2)")
     def to_markdown(self, **options: Unpack[ReportOptions]) -> str:
         """GitHub's Markdown, with pictures drawn as text."""
         return self._text("markdown", "to_markdown", options)
 
+    @public("result.to_html()")
     def to_html(self, **options: Unpack[ReportOptions]) -> str:
         """A complete page, which needs no other files."""
         return self._text("html", "to_html", options)
 
+    @public('result.to_latex(caption="Layers")')
     def to_latex(self, **options: Unpack[LatexOptions]) -> str:
         """Tables for LaTeX with `booktabs` and `siunitx`; the first lines name the packages.
 
@@ -141,6 +149,7 @@ class Result(Record, frozen=True, kw_only=True):
         """
         return self._text("latex", "to_latex", options)
 
+    @public("result.to_pandas()")
     def to_pandas(self, **options: Unpack[ReportOptions]) -> Any:
         """The table that CSV has, with raw values, as a `pandas.DataFrame`.
 
@@ -149,6 +158,7 @@ class Result(Record, frozen=True, kw_only=True):
         """
         return _named("render.exports:frame_of")(self, "pandas", options)
 
+    @public("result.to_polars()")
     def to_polars(self, **options: Unpack[ReportOptions]) -> Any:
         """The table that CSV has, with raw values, as a `polars.DataFrame`.
 

@@ -93,7 +93,9 @@ class ModelRequest:
         """
         if self.is_parsed:
             return self
-        inputs, named = understood(self.model, self.inputs, self.named_inputs, self.call)
+        # an input that is None is none, as in torchinfo
+        inputs = () if len(self.inputs) == 1 and self.inputs[0] is None else self.inputs
+        inputs, named = understood(self.model, inputs, self.named_inputs, self.call)
         found = parse_arguments(inputs, named)
         return replace(
             self, inputs=tuple(found.positional), named_inputs=found.named, is_parsed=True

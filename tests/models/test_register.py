@@ -277,7 +277,7 @@ def test_a_file_imported_under_two_names(folder: Path) -> None:
     [
         ({"name": "nin"}, "nin is a built-in network already"),
         ({"name": "a b"}, "'a b' is no name"),
-        ({"name": Small}, "is no name"),  # @register without a name
+        ({"name": Small}, "is no name for a model"),  # @register without a name
         ({"name": "a", "input": "1,3,?"}, r"input: '1,3,\?'"),
         ({"name": "a", "input": (1, -3)}, "no positive size"),
         ({"name": "a", "input": 3.5}, "3.5 is no input"),

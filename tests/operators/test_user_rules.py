@@ -163,7 +163,6 @@ def test_a_module_that_is_not_run() -> None:
         ({"name": "own_rules::mix", "macs": -1}, "macs is -1"),
         ({"name": "own_rules::mix", "macs": "x"}, "macs is 'x'"),
         ({"name": "own_rules::mix", "macs": 1, "other_ops": 1.5}, "other_ops is 1.5"),
-        ({"name": "own_rules::mix", "macs": 1, "shape": (1, 2)}, "shape is (1, 2)"),
     ],
 )
 def test_what_cannot_be_registered(arguments: dict[str, Any], says: str) -> None:

@@ -219,7 +219,13 @@ def _is_shown(layer: Layer, options: Options) -> bool:
 
 
 def sorted_layers(totals: ModelTotals, layers: list[Layer], options: Options) -> list[Layer]:
+    """The rows of a flat list.
+
+    Raises:
+        UsageError: the sort key is unknown.
+    """
     sort = _sort_key(options.sort or "macs")
+    _check("sort key", sort)
     cell = COLUMNS[sort][1]
 
     def order(layer: Layer) -> float | str:

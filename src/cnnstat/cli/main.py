@@ -15,6 +15,7 @@ import typer
 
 from ..errors import CnnstatError, ModelError, OutputError, UsageError, message_of
 from ..escaping import visible_lines
+from ..public_calls import command_line
 from ..version import __version__
 from . import (
     bench,
@@ -99,7 +100,8 @@ def run(arguments: list[str]) -> int:
     typed = [argument for argument in arguments if argument not in ("--debug", "--no-pager")]
     commands = [command.name or "" for command in app.registered_commands]
     try:
-        return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, commands, echo_note)))
+        with command_line():
+            return _run_command(with_numbered_fix(in_words_of_cnnstat(typed, commands, echo_note)))
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return 0  # typer sets this for a reader that left early, as `head` does

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -197,14 +197,14 @@ def arguments_of(texts: list[str] | None) -> dict[str, Any]:
     return arguments
 
 
-def batch_size_of(text: str) -> int | str:
+def batch_size_of(text: str) -> int | Literal["auto"]:
     """Read the `--batch-size` of a command that also takes `auto`.
 
     Raises:
         UsageError: it is neither a whole number nor `auto`.
     """
     if text == "auto":
-        return text
+        return "auto"
     try:
         return int(text)
     except ValueError:

@@ -38,8 +38,8 @@ def compare_models(
     results: list[tuple[Analysis, Classifier | None]] = []
     for model in models:
         try:
-            if is_saved(model):
-                result, shapes = _saved_result(str(model), inputs, origin)
+            if isinstance(model, Analysis) or is_saved(model):
+                result, shapes = _finished_result(model, inputs, origin)
             else:
                 result, shapes = _traced_result(model, inputs, origin, config, arguments)
         except ModelError as error:
@@ -59,13 +59,15 @@ _Result = tuple[tuple[Analysis, Classifier | None], tuple[Any, ...]]
 """The analysis and the classifier of a model, and the inputs it ran on."""
 
 
-def _saved_result(path: str, inputs: tuple[Any, ...], origin: str) -> _Result:
-    analysis = read_analysis(path)
+def _finished_result(model: Analysis | str, inputs: tuple[Any, ...], origin: str) -> _Result:
+    """That of an analysis, or of a file that has one."""
+    analysis = model if isinstance(model, Analysis) else read_analysis(model)
+    name = analysis.model.spec if isinstance(model, Analysis) else model
     shapes = tuple(InputSpec(i.shape, i.dtype, i.name) for i in analysis.inputs)
     if inputs and [tuple(getattr(i, "shape", ())) for i in inputs] != [i.shape for i in shapes]:
         raise ModelError(
-            f"{path} was made on {_shapes_text(shapes)}, not on {_shapes_text(inputs)}, {origin}",
-            "the figures of a saved analysis hold for its own input",
+            f"{name} was made on {_shapes_text(shapes)}, not on {_shapes_text(inputs)}, {origin}",
+            "the figures of an analysis hold for its own input",
         )
     return (analysis, classifier_of_saved(analysis)), shapes
 

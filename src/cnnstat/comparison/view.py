@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..analysis.layer_data import totals_data
-from ..analysis.layer_table import layer_table
+from ..analysis.layer_table import check_options, layer_table
 from ..analysis.results import Stage, Totals
 from ..analysis.totals import bounds, footing
 from ..inputs import format_shape
@@ -18,7 +18,12 @@ from .results import Classifier, Comparison, Figure, Growth, NinHead
 
 
 def view(comparison: Comparison, options: Options) -> Report:
-    """The report of a comparison; with a depth or columns, the layers of each model come last."""
+    """The report of a comparison; with options of layers, the layers of each model come last.
+
+    Raises:
+        UsageError: a column or the sort key is unknown.
+    """
+    check_options(options)
     inputs = " and ".join(
         dict.fromkeys(
             ", ".join(format_shape(i.shape) for i in analysis.inputs)
@@ -146,7 +151,7 @@ def _stage_bars(comparison: Comparison) -> Bars:
 
 
 def _layers(comparison: Comparison, options: Options) -> list[Block]:
-    if options.depth is None and not options.columns:
+    if options.depth is None and not options.columns and not options.flat:
         return []
     if options.depth is None:
         options = replace(options, depth=1)
@@ -278,5 +283,10 @@ def _grown(growth: Growth) -> list[Cell]:
 
 
 def data(comparison: Comparison, options: Options) -> Data:
-    """A row per model."""
+    """A row per model.
+
+    Raises:
+        UsageError: as of the report.
+    """
+    check_options(options)
     return totals_data(comparison.analyses, comparison.names)

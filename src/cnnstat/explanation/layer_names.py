@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import UsageError
-from ..escaping import described
+from ..escaping import value_in_words
 
 
 def path_of(model: Any, layer: Any) -> str:
@@ -29,6 +29,6 @@ def path_of(model: Any, layer: Any) -> str:
                 return str(path)
         raise UsageError(f"this {type(layer).__name__} is no layer of {type(model).__name__}")
     raise UsageError(
-        f"a layer is named by its path, not {described(layer)}",
+        f"a layer is named by its path, not {value_in_words(layer)}",
         hint="cnnstat.explain(model, 'conv1', …)",
     )

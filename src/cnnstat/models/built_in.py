@@ -12,6 +12,9 @@ from .construction import builders, construct, construction_error, format_error
 from .loaded import Loaded
 from .zoo.catalog import CATALOG, Entry
 
+ONLY_INPUT = ("x", "input")
+"""The names of the only input of a built-in network."""
+
 
 def load(
     spec: str, inputs: Sequence[Any], named: Mapping[str, Any], arguments: Mapping[str, Any]
@@ -25,6 +28,8 @@ def load(
         ModelError: it cannot be built, or the input has the wrong number of dimensions.
     """
     entry, chosen = CATALOG[spec], dict(arguments)
+    if len(named) == 1 and set(named) < set(ONLY_INPUT) and not inputs:
+        inputs, named = list(named.values()), {}
     if named:
         raise UsageError(f"{spec} takes one positional input: leave out {next(iter(named))}=")
     factory = entry.load()

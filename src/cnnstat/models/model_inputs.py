@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..analysis.results import Input
-from ..call_arguments import CallArguments, Inputs, parse_arguments
+from ..call_arguments import CallArguments, Inputs, is_shape, parse_arguments, parse_shape
 from ..errors import InputMissing, LaneError, ModelError, UsageError
 from ..inputs import InputFunction, InputSpec
 from ..tracing.run.copies import meta_copy
@@ -141,8 +141,46 @@ def _runs_without_input(model: nn.Module) -> bool:
         return False
     if not parameters:
         return True
+    return _runs_on(model, ())
+
+
+def with_inputs_unpacked(loaded: Loaded) -> Loaded:
+    """The inputs in a list, tuple or dict that is the only argument, if forward runs on them only.
+
+    Other tools take all inputs as one tuple, shapes in a list, and inputs by name in a dict:
+    `(x,)`, `[(1, 3, 32, 32)]`, `{"x": x}`.
+    """
+    (packed, *others) = loaded.inputs or (None,)
+    if others or loaded.named_inputs or not isinstance(packed, list | tuple | Mapping):
+        return loaded
+    if hasattr(packed, "_fields") or not packed:  # a named tuple is one argument
+        return loaded
+    values = packed.values() if isinstance(packed, Mapping) else packed
+    items = [parse_shape(value) if _is_shape(value) else value for value in values]
+    if not all(isinstance(item, InputSpec | Tensor) for item in items):
+        return loaded
+    if isinstance(packed, Mapping):
+        if not all(isinstance(name, str) for name in packed):
+            return loaded
+        unpacked = replace(loaded, inputs=(), named_inputs=dict(zip(packed, items, strict=True)))
+    else:
+        unpacked = replace(loaded, inputs=tuple(items))
+    return unpacked if not _runs(loaded) and _runs(unpacked) else loaded
+
+
+def _is_shape(value: Any) -> bool:
+    return is_shape(value) and len(value) > 0 and min(value) > 0
+
+
+def _runs(loaded: Loaded) -> bool:
+    return _runs_on(loaded.model, loaded.inputs, loaded.named_inputs)
+
+
+def _runs_on(
+    model: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | None = None
+) -> bool:
     try:
-        trace(meta_copy(model), ())
+        trace(meta_copy(model), inputs, named)
     except LaneError:  # it got as far as an operator that needs values
         return True
     except ModelError:

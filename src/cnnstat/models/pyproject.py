@@ -22,7 +22,7 @@ from typing import Any
 
 from ..call_arguments import parse_shape
 from ..errors import UsageError, nearest
-from ..escaping import described
+from ..escaping import described, value_in_words
 from ..input_files import read_bytes
 from ..inputs import Argument
 from .zoo.catalog import CATALOG
@@ -136,7 +136,7 @@ def check_name(name: Any, place: str) -> None:
     """Raise UsageError unless the name is valid and no built-in network has it."""
     if not isinstance(name, str) or not is_name(name):
         raise UsageError(
-            f"{place}: {name!r} is no name for a model",
+            f"{place}: {value_in_words(name)} is no name for a model",
             "a name has letters, digits, _ and -, and starts with no digit",
         )
     if name in CATALOG:
@@ -166,7 +166,7 @@ def inputs_of(value: Any, place: str) -> tuple[Argument, ...]:
     for part in inputs:
         if not isinstance(part, Argument):
             raise UsageError(
-                f"{place}: {described(part)} is no input",
+                f"{place}: {value_in_words(part)} is no input",
                 'a shape is, "1,3,224,224", or a list of them',
             )
     return inputs

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import ModelError, UsageError
+from ..escaping import value_in_words
 from ..results import Shape
 from ..symbols.expressions import Expr
 from ..trace.records import Op
@@ -111,7 +112,7 @@ def check_amount(what: str, key: str, amount: Any) -> None:
     valid = isinstance(amount, int) and not isinstance(amount, bool) and amount >= 0
     if not valid and not callable(amount):
         raise UsageError(
-            f"{what}: {key} is {amount!r}",
+            f"{what}: {key} is {value_in_words(amount)}",
             "expected a whole number, or a function that returns one",
         )
 

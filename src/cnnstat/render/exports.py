@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from ..choices import check_choice
+from ..argument_types import checked, evaluated
 from ..errors import OutputError, UsageError, nearest
-from ..escaping import described
 from ..results import KINDS
+from . import options as report_options
 from . import render, shown_as_html, shown_as_text
-from .options import EXTENSIONS, KIND_OPTIONS, Format, Ops, Options
+from .options import EXTENSIONS, KIND_OPTIONS, Format, Options
 from .output_files import check_writable, write_files
 
 if TYPE_CHECKING:
@@ -32,35 +33,41 @@ def options_of(result: Result, method: str, chosen: Mapping[str, Any]) -> Option
     supported = KINDS[result.kind].options
     known = [f.name for f in fields(Options)]
     known = [name for name in known if name in supported or name not in KIND_OPTIONS]
+    values: dict[str, Any] = {}
     for name, value in chosen.items():
         if name not in known:
             reasons = [nearest(name, known), f"it takes {', '.join(known)}" if known else ""]
             raise UsageError(
-                f"{method} of the kind {result.kind} takes no {name}", *filter(None, reasons)
-            )
-        _check(name, value)
-    values = {name: value for name, value in chosen.items() if value is not None}
+                f"{method} of the kind {result.kind} takes no {name}", *filter(None, reasons),
+                hint=f"leave out {name}=",
+            )  # fmt: skip
+        if value is not None:
+            values[name] = checked(name, value, _types()[name])
+            _check_least(name, values[name])
     if "columns" in values:
         values["columns"] = _columns(values["columns"])
     return Options(**values)
 
 
-def _check(name: str, value: Any) -> None:
-    if name == "ops":
-        check_choice("ops", value, (None, *get_args(Ops)))
+@cache
+def _types() -> dict[str, Any]:
+    """The types of the options that a caller may choose."""
+    return {f.name: evaluated(f.type, vars(report_options)) for f in fields(Options)} | {
+        "columns": str | Sequence[str]
+    }
+
+
+def _check_least(name: str, value: Any) -> None:
     least = {"depth": 0, "top": 1}.get(name)
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    if least is not None and value is not None and not (is_count and value >= least):
-        raise UsageError(f"{name} is a whole number from {least} on, not {described(value)}")
+    if least is not None and value < least:
+        raise UsageError(
+            f"{name} is a whole number from {least} on, not {value}", hint=f"{name}={least + 1}"
+        )
 
 
-def _columns(value: Any) -> tuple[str, ...]:
+def _columns(value: str | Sequence[str]) -> tuple[str, ...]:
     """`"output,macs"`, as on the command line, or a list of names."""
     names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise UsageError(
-            f"columns are names, not {described(value)}", hint='columns="output,params,macs"'
-        )
     return tuple(name.strip() for name in names if name.strip())
 
 
@@ -84,7 +91,9 @@ def save(result: Result, path: str | os.PathLike[str], chosen: Mapping[str, Any]
     """
     file = Path(path)
     if file.is_dir():
-        raise OutputError(f"cannot write {file}", "it is a directory")
+        raise OutputError(
+            f"cannot write {file}", "it is a directory", hint=f".save({str(file / 'run.json')!r})"
+        )
     format = EXTENSIONS.get(file.suffix.lower())
     if format is None:
         raise UsageError(

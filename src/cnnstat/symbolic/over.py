@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..escaping import described
 
 _RANGE = re.compile(r"([0-9]{1,18}):([0-9]{1,18})(?::(\*?)([0-9]{1,18}))?")
 _MOST = 200
@@ -29,12 +30,15 @@ class Over:
     values: tuple[Any, ...] = ()
 
 
-def parse_over(text: str) -> Over:
-    """Read one `--over`.
+def parse_over(typed: str | Mapping[str, Sequence[Any]]) -> Over:
+    """Read one `--over`, or in Python a dict of the names and their values.
 
     Raises:
         UsageError: it is malformed, its range is empty, or it has too many values.
     """
+    if not isinstance(typed, str):
+        return _of_mapping(typed)
+    text = typed
     left, equals, right = text.partition("=")
     names = tuple(name.strip() for name in left.split(","))
     for name in names:
@@ -46,9 +50,26 @@ def parse_over(text: str) -> Over:
         return Over(names)
     match = _RANGE.fullmatch(right.strip())
     values = _range(text, match) if match else _listed(text, right)
-    if len(values) > _MOST:
-        raise UsageError(f"--over {text!r} has {len(values):,} values, more than {_MOST}")
-    return Over(names, tuple(values))
+    return _limited(text, Over(names, tuple(values)))
+
+
+def _of_mapping(values_by_name: Mapping[str, Sequence[Any]]) -> Over:
+    if len(values_by_name) != 1:
+        raise UsageError(
+            f"over varies one thing, {len(values_by_name)} are given",
+            "names that take the same values are one: 'H,W'", hint=_HINT,
+        )  # fmt: skip
+    ((names, values),) = values_by_name.items()
+    over = parse_over(names)
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise UsageError(f"--over {names!r}: {described(values)} is no list of values", hint=_HINT)
+    return _limited(names, Over(over.names, tuple(values)))
+
+
+def _limited(text: str, over: Over) -> Over:
+    if len(over.values) > _MOST:
+        raise UsageError(f"--over {text!r} has {len(over.values):,} values, more than {_MOST}")
+    return over
 
 
 def _range(text: str, match: re.Match[str]) -> Sequence[int]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ...errors import ModelError, UsageError
+from ...escaping import value_in_words
 from ...operators.registry import definition_of
 from ...operators.user_rules import (
     Amount,
@@ -65,7 +66,8 @@ def register_module_rule(
     what = f"{place}: cnnstat.register_module"
     if not isinstance(cls, type) or not issubclass(cls, nn.Module):
         raise UsageError(
-            f"{what}: {cls!r} is no class of modules", "expected a subclass of nn.Module"
+            f"{what}: {value_in_words(cls)} is no class of modules",
+            "expected a subclass of nn.Module",
         )
     check_amount(what, "macs", macs)
     check_amount(what, "other_ops", other_ops)
