@@ -79,8 +79,9 @@ def checked(name: str, value: Any, expected: Any) -> Any:
     if found is not _REFUSED:
         return found
     options = _literals(expected)
-    if options and isinstance(value, str):
-        check_choice(name, value, (None, *options))
+    for word in value if isinstance(value, list | tuple) else [value]:
+        if options and isinstance(word, str):
+            check_choice(name, word, (None, *options))
     raise UsageError(
         f"{name} is {_phrase(expected)}, not {value_in_words(value)}",
         *([f"known: {', '.join(map(str, options))}"] if len(options) > 3 else []),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from .choices import DATA, OPTIMIZERS
+from .choices import DATA, OPTIMIZERS, LogName
 from .errors import CnnstatError, ModelError
 
 _FUNCTIONS = {
@@ -27,7 +27,7 @@ _OF_ONE_MODEL = ("lint", "memory", "roofline", "latency", "measure", "verify", "
 _NAMES = {"arg": "arguments", "fsdp_unit": "fsdp_units"}
 """Arguments that have another name than their option."""
 _SHOWN = ("depth", "columns", "sort", "top", "ops", "units", "totals")
-_WORDS = {*OPTIMIZERS, *DATA, "auto", "cuda", "cpu", "eval", "train", "float"}
+_WORDS = {*OPTIMIZERS, *DATA, *get_args(LogName), "auto", "cuda", "cpu", "eval", "train", "float"}
 """Values that are words, as those with a digit, a capital or a sign are, too."""
 
 _OPTION = re.compile(

@@ -104,7 +104,7 @@ def test_all_logs(installed: list[Any]) -> None:
 def test_a_package_that_is_missing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setitem(sys.modules, "wandb", None)
-    message = rf"{name} is needed for --log {name}\n.*\n.*pip install 'cnnstat\[log\]'"
+    message = rf"{name} is needed for log=.{name}.\n.*\n.*pip install 'cnnstat\[log\]'"
     with pytest.raises(ModelError, match=message):
         cnnstat.measure(nn.Linear(3, 2), data=DATA, output="run", log=name)
     assert not Path("run").exists()
@@ -113,7 +113,7 @@ def test_a_package_that_is_missing(name: str, monkeypatch: pytest.MonkeyPatch) -
 def test_refused(installed: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="unknown log 'mlflow'\n  known: tensorboard, csv"):
         cnnstat.measure(nn.Linear(3, 2), data=DATA, output="run", log="mlflow")
-    with pytest.raises(UsageError, match="--log csv writes into the folder of the run"):
+    with pytest.raises(UsageError, match='log="csv" writes into the folder of the run'):
         cnnstat.measure(nn.Linear(3, 2), data=DATA, log="csv")
 
     def fails(**settings: Any) -> None:

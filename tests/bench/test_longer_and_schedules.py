@@ -115,7 +115,7 @@ def test_a_run_that_is_trained_longer_is_the_longer_run(optimizer: str) -> None:
     assert losses == [(e.train_loss, e.test_loss) for e in longer.runs[0].epochs]
     assert result.protocol.epochs == 5
     assert cnnstat.resume("run", net(), data=DATA).runs == result.runs  # config.json says so too
-    with pytest.raises(UsageError, match="--epochs 4: Linear was trained for longer already"):
+    with pytest.raises(UsageError, match="epochs=4: Linear was trained for longer already"):
         cnnstat.resume("run", net(), data=DATA, epochs=4)
 
 
