@@ -184,6 +184,10 @@ def test_a_fix_is_written_only_on_request_and_can_be_undone(folder, capsys):
     err = capsys.readouterr().err
     assert "-        return self.fc_tow(x.flatten(1))\n+        return self.fc_two(x" in err
     assert file.read_bytes() == text.replace("fc_tow", "fc_two").replace("\n", "\r\n").encode()
+    assert run(["shapes", "net.py:Net", "--input", "2,8", "--fix"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("net.py:Net on 2×8\n")
+    assert err == "note: nothing to fix: the model runs\n"
     assert file.stat().st_mode & 0o777 == 0o640
     os.replace("net.py.orig", "net.py")
     assert file.read_bytes() == text.replace("\n", "\r\n").encode()

@@ -93,7 +93,19 @@ def test_a_fix_after_which_the_model_does_not_run_is_left_out(folder: Path) -> N
 def test_options_that_do_not_go_together(folder: Path, capsys: Capture) -> None:
     assert run(["lint", "net.py:Net", "lenet", "--fix"]) == 2
     assert run(["lint", "lenet", "--fix"]) == 0
-    assert "no finding has a fix that changes a file" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("note: nothing to fix: no findings\n")
+    assert run(["lint", "lenet", "--fix", "2"]) == 2
+    err = capsys.readouterr().err
+    assert "takes no number" in err
+    assert "try: cnnstat lint lenet --fix\n" in err
+
+
+def test_findings_without_a_fix_are_no_silence(folder: Path, capsys: Capture) -> None:
+    text = NET.replace("self.heads[0](x", "(self.heads * 1)[0](x")
+    (folder / "net.py").write_text(text, encoding="utf-8")
+    run(["lint", "net.py:Net", "--select", "CN101", "--fix"])
+    note = "note: nothing to fix: no finding has a fix that changes a file\n"
+    assert capsys.readouterr().err.endswith(note)
 
 
 def test_a_comment_that_silences_nothing_is_shortened(folder: Path) -> None:

@@ -24,7 +24,7 @@ from ..render.output_files import check_writable
 from ..render.spelling import LINES, can_encode, spelled
 from .model_code import running_models
 from .pager import page
-from .terminal import echo, encoding_of, has_colours, is_terminal, width_of
+from .terminal import echo, echo_note, encoding_of, has_colours, is_terminal, width_of
 
 if TYPE_CHECKING:
     from ..bench.results import Benchmark
@@ -113,12 +113,14 @@ def result_of(
     options: Options | None = None,
     *,
     fix: int | None = None,
+    fixes_findings: bool = False,
     quick: bool = True,
 ) -> _R:
     """Call a public function. Models print to standard error meanwhile.
 
     If the model fails, its diagnosis is emitted in the place of the result, and with `fix`, the fix
-    of that number is written into the model's files and the command ends.
+    of that number is written into the model's files and the command ends. `fixes_findings`:
+    whether the command fixes more than models that fail, and reports that itself.
 
     `quick`: whether to import torch and other libraries without the parts that a run on `meta`
     does not need. If the call then fails, it is repeated with complete imports, so that its
@@ -126,7 +128,7 @@ def result_of(
     """
     try:
         with running_models(), fast_torch_import(postponing=quick):
-            return with_fast_imports(call, in_doubt=(ModelError, NotFound)) if quick else call()
+            result = with_fast_imports(call, in_doubt=(ModelError, NotFound)) if quick else call()
     except ModelError as error:
         if error.diagnosis is not None and to is not None:
             _emit_diagnosis(error.diagnosis, to, options)
@@ -136,6 +138,9 @@ def result_of(
                 write_fix(error, fix)
                 raise typer.Exit from None
         raise
+    if fix is not None and not fixes_findings:
+        echo_note("nothing to fix: the model runs")
+    return result
 
 
 _display: ContextVar[Callable[[Shown], None] | None] = ContextVar("display", default=None)

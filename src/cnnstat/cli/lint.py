@@ -19,7 +19,7 @@ from .shared_options import (  # fmt: skip
     inputs_of,
     model_argument,
 )
-from .terminal import echo, echo_error
+from .terminal import echo_error, echo_note
 
 if TYPE_CHECKING:
     from ..linting.results import Lint
@@ -141,8 +141,9 @@ def _of_all(
         try:
             # Complete imports: the deepest runs and the backward pass use most of torch.
             one = result_of(
-                partial(lint_one, spec), to if len(specs) == 1 else None, fix=1 if fix else None
-            )
+                partial(lint_one, spec), to if len(specs) == 1 else None, fix=1 if fix else None,
+                fixes_findings=True,
+            )  # fmt: skip
         except ModelError as error:
             if len(specs) == 1:
                 raise
@@ -180,7 +181,8 @@ def _write_fixes(result: Lint) -> None:
     if result.edits:
         write_edits([result.edits])
     else:
-        echo("--fix: no finding has a fix that changes a file")
+        reason = "no finding has a fix that changes a file" if result.findings else "no findings"
+        echo_note(f"nothing to fix: {reason}")
 
 
 def _is_failure(result: Lint, fail_on: FailOn | None, is_fixed: bool) -> bool:

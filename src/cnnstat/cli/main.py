@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import errno
 import os
+import shlex
 import sys
 import threading
 import traceback
@@ -140,14 +141,24 @@ def _run_command(arguments: list[str]) -> int:
 
 
 def with_numbered_fix(arguments: list[str]) -> list[str]:
-    """`--fix` without a number is `--fix 1`: options with a value always take one."""
-    if arguments[:1] == ["lint"]:
-        return arguments  # its --fix takes no number
-    following = (*arguments[1:], "")
-    return [
-        "--fix=1" if argument == "--fix" and not after.isdecimal() else argument
-        for argument, after in zip(arguments, following, strict=False)
-    ]
+    """`--fix` without a number is `--fix 1`: options with a value always take one.
+
+    Raises:
+        UsageError: the command is lint, whose option takes no number.
+    """
+    pairs = list(zip(arguments, (*arguments[1:], ""), strict=False))
+    if arguments[:1] != ["lint"]:
+        return [
+            "--fix=1" if argument == "--fix" and not after.isdecimal() else argument
+            for argument, after in pairs
+        ]
+    if any(argument == "--fix" and after.isdecimal() for argument, after in pairs):
+        bare = [argument for argument in arguments if not argument.isdecimal()]
+        raise UsageError(
+            "--fix of lint takes no number: it writes the fixes of all findings",
+            hint=shlex.join(["cnnstat", *bare]),
+        )
+    return arguments
 
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
