@@ -1,15 +1,17 @@
-"""Text for the terminal; in a pipe the same without colour and lines."""
+"""Text for the terminal; in a pipe the same without colour and lines.
+
+No line is wider than the terminal. In a pipe tables have all their columns, however wide they are
+together, and all other lines are those of a terminal of 80 characters.
+"""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from .blocks import (
     Areas,
     Bars,
     Block,
-    Column,
     Curves,
     Derivation,
     Facts,
@@ -19,16 +21,17 @@ from .blocks import (
     Problem,
     Report,
     Roof,
-    Row,
     Table,
     Text,
 )
 from .problems import problem_lines
 from .styles import styled
 from .text_pictures import StyledLine, draw_areas, draw_bars, draw_curves
+from .text_tables import table_lines
+from .wrapping import LEAST_ROOM, cells, wrapped
 
 _GAP = 2
-_NARROWEST_NAME = 8
+_PIPED_WIDTH = 80  # of all but tables
 
 
 def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
@@ -42,8 +45,8 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
 
 def styled_lines(report: Report, width: int | None, decorated: bool) -> list[StyledLine]:
     """The lines of the report; see `render`."""
-    title = textwrap.wrap(report.title, width) if width is not None else [report.title]
-    lines: list[StyledLine] = [((line, "bold"),) for line in title if line]
+    title = _wrapped(report.title, width or _PIPED_WIDTH, 0) if report.title else []
+    lines: list[StyledLine] = [((line, "bold"),) for line in title]
     for block in report.blocks:
         gap = _with_gap(_block(block, width, decorated))
         lines += gap if lines else gap[1:]
@@ -79,159 +82,84 @@ def _with_gap(lines: Iterator[StyledLine]) -> list[StyledLine]:
 
 
 def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledLine]:
+    prose = width or _PIPED_WIDTH
     if isinstance(block, Table):
-        yield from _table(block, width, decorated)
+        if block.title:
+            yield from _heading(block.title, prose, decorated)
+        yield from table_lines(block, width, decorated)
     elif isinstance(block, Facts):
-        yield from _facts(block, width)
+        yield from _facts(block, prose)
     elif isinstance(block, Derivation):
-        yield from _derivation(block, width)
+        yield from _derivation(block, prose)
     elif isinstance(block, Bars):
-        yield _heading(block.title, decorated)
+        yield from _heading(block.title, prose, decorated)
         yield from draw_bars(block, width, decorated)
     elif isinstance(block, Areas):
-        yield _heading(block.title, decorated)
+        yield from _heading(block.title, prose, decorated)
         yield from ((("", ""), (line, "")) for line in draw_areas(block, width, decorated))
     elif isinstance(block, Curves):
         if decorated:  # elsewhere the table of the values is enough
-            yield from draw_curves(block, width or 80)
+            yield from draw_curves(block, prose)
     elif isinstance(block, Problem):
-        yield from problem_lines(block, width)
+        yield from problem_lines(block, prose)
     elif isinstance(block, Roof | Heatmap | ImageGrid):
         yield from ()  # a table has the values, or no text can
     else:
-        yield from _text(block, width)
+        yield from _text(block, prose)
 
 
-def _text(text: Text, width: int | None) -> Iterator[StyledLine]:
+def _text(text: Text, width: int) -> Iterator[StyledLine]:
     style = {"plain": "", "lead": "bold", "note": "dim"}[text.style]
     for line in text.lines:
-        for part in textwrap.wrap(line, width) if width is not None else [line]:
-            yield ((part, style),)
+        yield from (((part, style),) for part in _wrapped(line, width, 0))
 
 
-def _table(table: Table, width: int | None, decorated: bool) -> Iterator[StyledLine]:
-    if table.title:
-        yield _heading(table.title, decorated)
-    texts = [[cell.text for cell in row.cells] for row in table.rows]
-    if table.tree:
-        for cells, name in zip(texts, _tree(table.rows, decorated), strict=True):
-            cells[0] = name
-    elif table.columns[0].merged:
-        for cells, above in zip(texts[:0:-1], texts[-2::-1], strict=True):
-            cells[0] = "" if cells[0] == above[0] else cells[0]
-    widths = _widths(table.columns, texts)
-    shown = _fitting(table.columns, widths, width)
-    if width is not None and table.columns[0].shrinks:
-        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - _total(shown[1:], widths) - _GAP))
-
-    def line(cells: Sequence[str]) -> str:
-        return (" " * _GAP).join(_pad(cells[i], widths[i], table.columns[i]) for i in shown)
-
-    yield ((line([column.title for column in table.columns]), "bold"),)
-    if decorated:
-        yield (("─" * _total(shown, widths), "dim"),)
-    for row, cells in zip(table.rows, texts, strict=True):
-        yield ((line(cells), "bold" if row.group else ""),)
-    dropped = [_full_title(table.columns, i) for i in range(len(widths)) if i not in shown]
-    if dropped:
-        yield from _text(
-            Text((f"not shown at {width} characters: {', '.join(dropped)}",), "note"), width
-        )
+def _heading(title: str, width: int, decorated: bool) -> Iterator[StyledLine]:
+    style = "bold underline" if decorated else ""
+    yield from (((line, style),) for line in _wrapped(title, width, 0))
 
 
-def _heading(title: str, decorated: bool) -> StyledLine:
-    return ((title, "bold underline" if decorated else ""),)
-
-
-def _pad(text: str, width: int, column: Column) -> str:
-    if len(text) > width:
-        text = text[: width - 1] + "…"
-    return text.rjust(width) if column.numeric else text.ljust(width)
-
-
-def _full_title(columns: Sequence[Column], place: int) -> str:
-    """The title of a column by itself: a bare % or × needs that of the figure before it."""
-    title = columns[place].title
-    return f"{columns[place - 1].title} {title}" if title in ("%", "×") else title
-
-
-def _widths(columns: Sequence[Column], texts: list[list[str]]) -> list[int]:
-    return [max([len(c.title), *(len(row[i]) for row in texts)]) for i, c in enumerate(columns)]
-
-
-def _total(shown: Sequence[int], widths: Sequence[int]) -> int:
-    return sum(widths[i] for i in shown) + _GAP * max(0, len(shown) - 1)
-
-
-def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
-    """The columns that fit, by index; those with the highest `drop` are left out first.
-
-    A first column that shrinks does so, down to a third of the line, before any is left out.
-    """
-    shown = list(range(len(columns)))
-    if width is None:
-        return shown
-    first = widths[0]
-    if columns[0].shrinks:
-        first = min(first, max(_NARROWEST_NAME, width // 3))
-    while first + _GAP + _total(shown[1:], widths) > width:
-        droppable = [i for i in shown if columns[i].drop]
-        if not droppable:
-            break
-        shown.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
-    return shown
-
-
-def _tree(rows: Sequence[Row], decorated: bool) -> list[str]:
-    """The first cells, indented by depth; on a terminal with the branches of the tree."""
-    if not decorated:
-        return ["  " * row.depth + row.cells[0].text for row in rows]
-    names = []
-    for place, row in enumerate(rows):
-        lines = "".join(
-            "│  " if _continues(rows, place, depth) else "   " for depth in range(1, row.depth)
-        )
-        if row.depth:
-            lines += "├─ " if _continues(rows, place, row.depth) else "└─ "
-        names.append(lines + row.cells[0].text)
-    return names
-
-
-def _continues(rows: Sequence[Row], place: int, depth: int) -> bool:
-    """Whether a sibling at `depth` follows below."""
-    for row in rows[place + 1 :]:
-        if row.depth <= depth:
-            return row.depth == depth
-    return False
-
-
-def _facts(facts: Facts, width: int | None) -> Iterator[StyledLine]:
+def _facts(facts: Facts, width: int) -> Iterator[StyledLine]:
     if facts.title:
-        yield ((facts.title, "bold"),)
-    widest = max(len(name) for name, _ in facts.items)
+        yield from (((line, "bold"),) for line in _wrapped(facts.title, width, 0))
+    widest = max(cells(name) for name, _ in facts.items)
+    if width - widest - _GAP < LEAST_ROOM:  # values on lines of their own
+        for name, cell in facts.items:
+            yield from (((line, "dim"),) for line in _wrapped(name, width, 0))
+            yield from (((" " * _GAP + line, ""),) for line in _wrapped(cell.text, width, _GAP))
+        return
     for name, cell in facts.items:
         first, *rest = _wrapped(cell.text, width, widest + _GAP)
-        yield ((f"{name:<{widest}}  ", "dim"), (first, ""))
+        yield ((name + " " * (widest - cells(name) + _GAP), "dim"), (first, ""))
         yield from (((" " * (widest + _GAP) + line, ""),) for line in rest)
 
 
-def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
-    """The text in lines that fit behind an indent; one line if there is no room at all."""
-    room = 0 if width is None else width - indent
-    lines = textwrap.wrap(text, room, break_long_words=False) if room > 0 else [text]
-    return [line.replace(_NO_BREAK, " ") for line in lines or [""]]
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    """The text in lines that fit behind an indent."""
+    return [line.replace(_NO_BREAK, " ") for line in wrapped(text, width, indent, indent)]
 
 
-def _derivation(block: Derivation, width: int | None) -> Iterator[StyledLine]:
-    yield ((f"{block.title}  ", "bold"), (block.value.text, "bold"))
-    widest = max((len(line.name) for line in block.lines), default=0)
+def _derivation(block: Derivation, width: int) -> Iterator[StyledLine]:
+    title = f"{block.title}  "
+    if cells(title + block.value.text) > width:
+        yield from (((line, "bold"),) for line in _wrapped(block.title, width, 0))
+        yield from (((line, "bold"),) for line in _wrapped(block.value.text, width, 0))
+    else:
+        yield ((title, "bold"), (block.value.text, "bold"))
+    widest = max((cells(line.name) for line in block.lines), default=0)
     indent = _GAP + widest + (_GAP if widest else 0)
+    is_narrow = width - indent < LEAST_ROOM
     for line in block.lines:
-        name = f"{' ' * _GAP}{line.name:<{widest}}".ljust(indent)
+        name = f"{' ' * _GAP}{line.name}".ljust(indent)
+        if is_narrow and line.name:
+            yield from (((f"  {part}", "dim"),) for part in _wrapped(line.name, width, _GAP))
+            name = " " * 2 * _GAP
+        elif is_narrow:
+            name = " " * _GAP
         for text in _equations(line):
-            for part in _wrapped(text, width, indent):
+            for part in _wrapped(text, width, cells(name)):
                 yield ((name, "dim"), (part, ""))
-                name = " " * indent
+                name = " " * cells(name)
 
 
 _NO_BREAK = "\u00a0"  # a space at which no line is broken

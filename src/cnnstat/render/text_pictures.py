@@ -11,6 +11,7 @@ from typing import Any
 
 from ..units import format_bytes
 from .blocks import Areas, Bars, Cell, Curves, Panel
+from .wrapping import cut
 
 StyledLine = tuple[tuple[str, str], ...]
 
@@ -22,23 +23,34 @@ _DEFAULT_WIDTH = 80
 # ---------------------------------------------------------------- bars
 
 _PARTIAL_BLOCKS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_SHORTEST_BAR = 10  # characters, of the longest
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
 def draw_bars(bars: Bars, width: int | None, decorated: bool) -> Iterator[StyledLine]:
-    """A line per bar, with its number at the end; the longest fills the terminal."""
+    """A line per bar, with its number at the end; the longest fills the terminal.
+
+    Where the terminal is too narrow, the label of a group is above its bars.
+    """
     values = [value for _, group in bars.groups for value in group if value]
     labels = [max(len(label) for label, _ in bars.groups), max(map(len, bars.series))]
     figures = max((len(_figure(value, bars)) for value in values), default=1)
-    room = max(10, (width or _DEFAULT_WIDTH) - sum(labels) - figures - 3 * _GAP)
+    columns = (width or _DEFAULT_WIDTH) - figures - 3 * _GAP
+    is_narrow = columns - sum(labels) < _SHORTEST_BAR
+    if is_narrow:
+        labels = [0, max(1, min(labels[1], columns - _SHORTEST_BAR))]
+    room = max(_SHORTEST_BAR, columns - sum(labels))
     for label, group in bars.groups:
         shown = label
+        if is_narrow and any(value is not None for value in group):
+            yield ((cut(label, width or _DEFAULT_WIDTH), ""),)
+            shown = ""
         for place, (series, value) in enumerate(zip(bars.series, group, strict=True)):
             if value is None:
                 continue
             bar = _bar(value / max(values, default=1) * room, decorated)
             yield (
-                (f"{shown:<{labels[0]}}  {series:<{labels[1]}}  ", ""),
+                (f"{shown:<{labels[0]}}  {cut(series, labels[1]):<{labels[1]}}  ", ""),
                 (bar, _COLOURS[place % len(_COLOURS)]),
                 (f"{' ' * _GAP if value else ''}{_figure(value, bars)}", ""),
             )

@@ -25,6 +25,11 @@ def beginning(text: str, room: int) -> str:
     return text[: sum(1 for _ in takewhile(lambda end: end <= room, columns))]
 
 
+def cut(text: str, room: int) -> str:
+    """The text, or as much of it as fits before an ellipsis."""
+    return text if cells(text) <= room else f"{beginning(text, room - 1)}…"
+
+
 def wrapped(
     text: str, width: int | None, first: int, rest: int, indented: bool = False
 ) -> list[str]:
