@@ -349,7 +349,7 @@ def test_an_operator_outside_of_all_layers_has_no_path_to_name(tmp_path, monkeyp
     )
     assert run(["lint", "net.py:Net", "--input", "2,4"]) == 3
     shown = capsys.readouterr().out
-    assert "detach ends the gradient" in shown
+    assert "detach ends the\n  gradient" in shown
     assert "runs at detach" not in shown
 
 

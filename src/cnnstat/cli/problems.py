@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from ..escaping import message_text
-from .terminal import PIPED_WIDTH, echo, encoding_of, has_colours, width_of
+from ..render.wrapping import PIPED_WIDTH, wrapped
+from .terminal import echo, encoding_of, has_colours, width_of
 
 if TYPE_CHECKING:
     from ..diagnosis.results import Diagnosis
@@ -19,20 +20,24 @@ def print_problems(error: ModelError, offers_fix: bool = True) -> None:
     from ..render.blocks import Report, with_visible_texts
     from ..render.spelling import in_encoding
     from ..render.text import render_blocks
-    from ..render.wrapping import wrapped
 
     problems = tuple(problem_of(fault) for fault in error.diagnosis.errors)
     report = with_visible_texts(Report("", problems))
-    width = width_of(sys.stderr) or PIPED_WIDTH
+    width = width_of(sys.stderr)
     report = in_encoding(report, encoding_of(sys.stderr))
     text = render_blocks(report.blocks, width, has_colours(sys.stderr))
-    notes = [*error.context, *([f"try: {error.hint}"] if error.hint else [])]
-    if offers_fix:
-        notes += _offer(error.diagnosis)
-    lines = [line for note in notes for line in wrapped(message_text(note), width, 2, 4)]
+    notes = [message_text(note) for note in error.context]
+    hint = [f"try: {message_text(error.hint)}"] if error.hint else []  # one line, to be copied
+    offer = _offer(error.diagnosis) if offers_fix else []
+    width = width or PIPED_WIDTH
+    lines = [*_lines(notes, width), *hint, *_lines(offer, width)]
     shown = "".join(f"  {line}\n" for line in lines)
     above = "\n" if len(error.diagnosis.layers) > 1 else ""
     echo(f"{above}{text}{shown}".removesuffix("\n"))
+
+
+def _lines(notes: list[str], width: int) -> list[str]:
+    return [line for note in notes for line in wrapped(note, width, 2, 4, indented=True)]
 
 
 def _offer(diagnosis: Diagnosis) -> list[str]:

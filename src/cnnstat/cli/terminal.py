@@ -13,7 +13,6 @@ from ..render.spelling import ERRORS, register, spelled
 from ..render.styles import styled
 from ..render.wrapping import wrapped
 
-PIPED_WIDTH = 100  # characters of a line of a diagnosis where there is no terminal
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 

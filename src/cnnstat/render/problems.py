@@ -25,8 +25,13 @@ _LEVELS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
 _SIGNS = {"-": "red", "+": "green", " ": "dim"}
 
 
-def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
-    """The problem as styled lines; `width` in characters, None for no limit."""
+def problem_lines(
+    problem: Problem, width: int | None, code_width: int | None = None
+) -> Iterator[StyledLine]:
+    """The problem as styled lines; `width` in characters, None for no limit.
+
+    `code_width`: at which lines of code are cut.
+    """
     label = problem.label
     behind = len(label) + 2
     if width is not None and width - behind < LEAST_ROOM:  # on a line of its own
@@ -36,7 +41,7 @@ def problem_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
         first, *rest = wrapped(problem.headline, width, behind, len(_INDENT))
         yield ((label, _LEVELS[problem.level]), (f": {first}", "bold"))
     yield from (((f"{_INDENT}{line}", "bold"),) for line in rest)
-    yield from body_lines(problem, width)
+    yield from body_lines(problem, width, code_width)
 
 
 def plain_lines(problem: Problem, with_excerpt: bool = True) -> list[str]:
@@ -47,16 +52,18 @@ def plain_lines(problem: Problem, with_excerpt: bool = True) -> list[str]:
     return [line.removeprefix(_INDENT).rstrip() for line in lines]
 
 
-def body_lines(problem: Problem, width: int | None) -> Iterator[StyledLine]:
-    """The lines below the headline."""
+def body_lines(
+    problem: Problem, width: int | None, code_width: int | None = None
+) -> Iterator[StyledLine]:
+    """The lines below the headline; see `problem_lines`."""
     if problem.excerpt is not None:
-        yield from _excerpt(problem.excerpt, width)
+        yield from _excerpt(problem.excerpt, width, code_width)
     elif problem.unplaced:
         yield from _indented(problem.unplaced, width)
     for note in problem.notes:
         yield from _indented(note, width)
     for remedy in problem.remedies:
-        yield from _remedy(remedy, width)
+        yield from _remedy(remedy, width, code_width)
 
 
 def _indented(text: str, width: int | None, style: str = "") -> Iterator[StyledLine]:
@@ -66,7 +73,7 @@ def _indented(text: str, width: int | None, style: str = "") -> Iterator[StyledL
         yield ((f"{indent}{'  ' if place else ''}{line}", style),)
 
 
-def _excerpt(excerpt: Excerpt, width: int | None) -> Iterator[StyledLine]:
+def _excerpt(excerpt: Excerpt, width: int | None, code_width: int | None) -> Iterator[StyledLine]:
     number = str(excerpt.line)
     gutter = " " * max(len(number), len(_INDENT))
     arrow = f"{gutter}--> "
@@ -78,7 +85,7 @@ def _excerpt(excerpt: Excerpt, width: int | None) -> Iterator[StyledLine]:
         yield from _indented(excerpt.further, width)
     if not excerpt.text.strip():
         return
-    text, first, end = _cut(excerpt, None if width is None else width - len(gutter) - 3)
+    text, first, end = _cut(excerpt, None if code_width is None else code_width - len(gutter) - 3)
     yield ((f"{gutter} |", _FRAME),)
     yield ((f"{number:>{len(gutter)}} | ", _FRAME), (text, ""))
     yield (
@@ -105,7 +112,7 @@ def _cut(excerpt: Excerpt, room: int | None) -> tuple[str, int, int]:
     return shown, max(first - start, 1 if start else 0), min(end - start, len(shown))
 
 
-def _remedy(remedy: Remedy, width: int | None) -> Iterator[StyledLine]:
+def _remedy(remedy: Remedy, width: int | None, code_width: int | None) -> Iterator[StyledLine]:
     label = f"{remedy.label}: ".ljust(5)
     hanging = len(_INDENT) + len(label)
     joined = " ".join(remedy.pieces)
@@ -119,7 +126,7 @@ def _remedy(remedy: Remedy, width: int | None) -> Iterator[StyledLine]:
         head = _INDENT + label if not place else " " * hanging
         yield ((head, _LABEL if not place else ""), (line, ""))
     for change in remedy.changes:
-        yield from _changed(change, " " * hanging, width)
+        yield from _changed(change, " " * hanging, code_width)
     proof = remedy.proof
     for line in wrapped(proof, width, hanging, hanging + 2, indented=True) if proof else ():
         yield ((" " * hanging, ""), (line, _PROOF))

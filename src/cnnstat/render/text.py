@@ -1,7 +1,7 @@
 """Text for the terminal; in a pipe the same without colour and lines.
 
-No line is wider than the terminal. In a pipe tables have all their columns, however wide they are
-together, and all other lines are those of a terminal of 80 characters.
+No line is wider than the terminal. In a pipe tables have all their columns and lines of code are
+whole, however wide they are, and all other lines are those of a terminal of 80 characters.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from .problems import problem_lines
 from .styles import styled
 from .text_pictures import StyledLine, draw_areas, draw_bars, draw_curves
 from .text_tables import table_lines
-from .wrapping import LEAST_ROOM, cells, wrapped
+from .wrapping import LEAST_ROOM, PIPED_WIDTH, cells, wrapped
 
 _GAP = 2
-_PIPED_WIDTH = 80  # of all but tables
 
 
 def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
@@ -45,7 +44,7 @@ def render(report: Report, width: int | None = None, decorated: bool = False) ->
 
 def styled_lines(report: Report, width: int | None, decorated: bool) -> list[StyledLine]:
     """The lines of the report; see `render`."""
-    title = _wrapped(report.title, width or _PIPED_WIDTH, 0) if report.title else []
+    title = _wrapped(report.title, width or PIPED_WIDTH, 0) if report.title else []
     lines: list[StyledLine] = [((line, "bold"),) for line in title]
     for block in report.blocks:
         gap = _with_gap(_block(block, width, decorated))
@@ -82,7 +81,7 @@ def _with_gap(lines: Iterator[StyledLine]) -> list[StyledLine]:
 
 
 def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledLine]:
-    prose = width or _PIPED_WIDTH
+    prose = width or PIPED_WIDTH
     if isinstance(block, Table):
         if block.title:
             yield from _heading(block.title, prose, decorated)
@@ -101,7 +100,7 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledL
         if decorated:  # elsewhere the table of the values is enough
             yield from draw_curves(block, prose)
     elif isinstance(block, Problem):
-        yield from problem_lines(block, prose)
+        yield from problem_lines(block, prose, width)
     elif isinstance(block, Roof | Heatmap | ImageGrid):
         yield from ()  # a table has the values, or no text can
     else:
@@ -110,8 +109,9 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledL
 
 def _text(text: Text, width: int) -> Iterator[StyledLine]:
     style = {"plain": "", "lead": "bold", "note": "dim"}[text.style]
+    rest = _GAP if text.style == "note" else 0
     for line in text.lines:
-        yield from (((part, style),) for part in _wrapped(line, width, 0))
+        yield from (((part, style),) for part in wrapped(line, width, 0, rest, indented=True))
 
 
 def _heading(title: str, width: int, decorated: bool) -> Iterator[StyledLine]:

@@ -47,7 +47,7 @@ def table_lines(table: Table, width: int | None, decorated: bool) -> Iterator[St
     dropped = [_full_title(columns, i) for i in range(len(widths)) if i not in shown]
     if dropped and width is not None:
         note = f"not shown at {width} characters: {', '.join(dropped)}"
-        yield from (((line, "dim"),) for line in wrapped(note, width, 0, 0))
+        yield from (((line, "dim"),) for line in wrapped(note, width, 0, _GAP, indented=True))
 
 
 def _title_lines(title: str, width: int) -> list[str]:

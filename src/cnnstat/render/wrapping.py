@@ -6,6 +6,7 @@ import unicodedata
 from itertools import accumulate, takewhile
 
 LEAST_ROOM = 20  # characters
+PIPED_WIDTH = 80  # where there is no terminal
 _LONGEST = 4  # characters for a column: letters with accents of their own
 
 
