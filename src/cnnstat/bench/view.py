@@ -127,10 +127,10 @@ def _predicted(result: Benchmark) -> Table:
         Column("model", "Model", False),
         Column("least_seconds", "Step at least"),
         Column("step_seconds", "Step"),
-        Column("flops_per_second", "Achieved"),
-        Column("mfu", "MFU"),
-        Column("predicted_bytes", "Memory expected", drop=1),
-        Column("memory_bytes", "Memory", drop=1),
+        Column("flops_per_second", "Achieved", drop=2),
+        Column("mfu", "MFU", drop=1),
+        Column("predicted_bytes", "Memory expected", drop=3),
+        Column("memory_bytes", "Memory", drop=3),
     )
     rows = []
     for run in result.runs:
