@@ -230,6 +230,11 @@ _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {
 }
 
 
+def is_downloaded(data: str) -> bool:
+    """Whether it is data that `--data-dir` is for."""
+    return data in _TORCHVISION
+
+
 def data_kinds() -> tuple[str, ...]:
     """The names of data, without what follows a colon."""
     return (*_DATA, "synthetic")

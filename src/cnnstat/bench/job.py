@@ -31,6 +31,7 @@ from .datasets import data_name
 from .defaults import protocol_of
 from .fabric import is_first_process, launched, processes
 from .folder import RunFolder
+from .ineffective import check_effects
 from .largest_batch import largest_batch
 from .live_plot import live_plot
 from .logs import check_logs, logged
@@ -70,7 +71,8 @@ def measure_models(
     texts, values = _named(settings)
     size = settings.get("batch_size")
     fitted = size == "auto"
-    sources = Sources(objects, **values, batch_size=None if fitted else size)
+    sources = Sources(objects, **values, batch_size=None if fitted else size,
+                      workers=settings.get("workers"))  # fmt: skip
     is_user_data = "data" in values or names_user_code(texts.get("data", ""))
     chosen = protocol_of(
         {**texts, **({"batch_size": 1} if fitted else {})}, is_user_data,
@@ -80,6 +82,7 @@ def measure_models(
     job = Job(models=tuple(named), inputs=sizes, arguments=dict(arguments or {}), protocol=chosen,
               objects=(*objects, *values))  # fmt: skip
     _check(job)
+    check_effects(chosen, settings)
     if is_user_data and sizes:
         raise UsageError(f"--input resizes images, and {chosen.data} are used as they are",
                          hint="leave out --input")  # fmt: skip
@@ -292,10 +295,6 @@ def _check(job: Job) -> None:
     torch_schedule(job.protocol.schedule)  # raises if it cannot be understood
     _check_limit(job.protocol)
     _check_numbers(job.protocol)
-    if job.protocol.label_smoothing and job.protocol.loss:
-        raise UsageError("--label-smoothing is of cross-entropy, --loss is another loss")
-    if job.protocol.inference and job.protocol.augment:
-        raise UsageError("--augment is for training, --inference does not train")
     if job.protocol.layers and job.protocol.compile:
         raise UsageError("--compile fuses layers: --layers cannot time them one by one")
 

@@ -11,6 +11,7 @@ from msgspec import structs
 from ..errors import CnnstatError, ModelError
 from .fabric import ProcessEnded, is_distributed
 from .folder import Checkpoint, RunFolder
+from .ineffective import effect_notes, schedule_notes
 from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
 from .readings import DivergedError
@@ -93,6 +94,11 @@ class Runner:
         for note in self.trainable.data.notes:
             self._note(note)
         steps, epochs, session = self._prepared(limit)
+        for note in effect_notes(
+            self.protocol, self.trainable.data.test is not None, len(self.trainable.image) + 1,
+            session.batches.epoch_steps,
+        ):  # fmt: skip
+            self._note(note)
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"
         failure: ModelError | None = None
@@ -194,6 +200,7 @@ class Runner:
         expected = self._predicted() if self.first else None
         notes = [*self.notes, *(timing_notes(found) if found else ())]
         notes += expected.notes if expected else ()
+        notes += schedule_notes(self.protocol, list(steps)) if status == "finished" else ()
         reached = expected.flops / found.seconds.median if expected and found else None
         peak = expected.peak_flops if expected else None
         objective, classes = self.trainable.objective, self.trainable.data.classes

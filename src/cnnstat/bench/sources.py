@@ -31,7 +31,8 @@ class Sources:
     test_data: Any = None
     loss: Any = None
     batch_size: int | None = None
-    """The chosen one; None if it was not chosen."""
+    workers: int | None = None
+    """The chosen ones; None if they were not chosen."""
     _loaded: Data | None = None
 
     def model(self, name: str) -> Any:
@@ -62,6 +63,12 @@ class Sources:
                 raise UsageError(
                     f"--batch-size {self.batch_size}: {protocol.data} makes batches itself",
                     hint="a Dataset, of which cnnstat makes the batches",
+                )
+            if isinstance(loaded.train, Stream) and self.workers:
+                raise UsageError(
+                    f"--workers {self.workers} has no effect: {protocol.data} makes its batches "
+                    "itself",
+                    hint="num_workers of the DataLoader, or a Dataset",
                 )
             self._loaded = loaded
         return self._loaded

@@ -43,6 +43,13 @@ class TorchSchedule:
         return self.name == "OneCycleLR"
 
     @property
+    def rate_argument(self) -> str | None:
+        """The argument that is the learning rate in the place of the optimizer's, None of most."""
+        if self.name == "CyclicLR":
+            return "base_lr"
+        return "max_lr" if self.name == "OneCycleLR" and "max_lr" in self.arguments else None
+
+    @property
     def needs_loss(self) -> bool:
         return self.name == "ReduceLROnPlateau"
 

@@ -105,8 +105,10 @@ def command(
                      help=f"Learning rate. [default: {learning_rates()}; 0.005 for digits]"),
     ] = None,
     momentum: Annotated[
-        float, typer.Option("--momentum", help="Of the optimizers momentum and nesterov.")
-    ] = 0.9,
+        float | None,
+        typer.Option("--momentum", show_default=False,
+                     help="Of the optimizers momentum and nesterov. [default: 0.9]"),
+    ] = None,
     weight_decay: Annotated[float, typer.Option("--weight-decay")] = 0.0,
     schedule: Annotated[
         str,
@@ -121,7 +123,8 @@ def command(
     patience: Annotated[
         int | None,
         typer.Option("--patience", metavar="N", show_default=False,
-                     help="Stop when the test loss has not improved for N epochs."),
+                     help="Stop when the test loss has not improved for N epochs; without test "
+                     "data, the training loss."),
     ] = None,
     init: Annotated[
         Init | None,
