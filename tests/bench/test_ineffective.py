@@ -96,6 +96,6 @@ def test_on_the_command_line(
 ) -> None:
     """Defaults are no choices; what was typed is."""
     monkeypatch.chdir(tmp_path)
-    assert run("bench lenet --steps 1 --inference --format json".split()) == 0
-    assert run("bench lenet --steps 1 --optimizer sgd --momentum 0.9".split()) == 2
+    assert run(["bench", "lenet", "--steps", "1", "--inference", "--format", "json"]) == 0
+    assert run(["bench", "lenet", "--steps", "1", "--optimizer", "sgd", "--momentum", "0.9"]) == 2
     assert "sgd has no momentum" in capsys.readouterr().err

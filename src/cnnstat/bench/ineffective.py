@@ -14,8 +14,8 @@ from .results import Protocol, Step
 from .torch_schedules import torch_schedule
 
 _OF_TRAINING = (
-    "optimizer", "lr", "momentum", "weight_decay", "schedule", "label_smoothing", "patience", "loss",
-    "test_data", "augment",
+    "optimizer", "lr", "momentum", "weight_decay", "schedule", "label_smoothing", "patience",
+    "loss", "test_data", "augment",
 )  # fmt: skip
 
 

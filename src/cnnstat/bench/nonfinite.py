@@ -26,6 +26,8 @@ _AT_ONCE = 1024  # examples, whose comparison takes memory
 
 def tensors_in(split: UserSplit) -> tuple[Tensor, ...] | None:
     """All examples as tensors, the targets last, if the data consists of tensors as they are."""
+    if split.dataset is None:
+        return None
     if isinstance(split, Stream):
         loader = split.batches()
         if getattr(loader, "collate_fn", None) is not default_collate:
@@ -46,7 +48,7 @@ def check_finite(split: UserSplit) -> None:
     Raises:
         ModelError: there is one; it names the first example.
     """
-    tensors = tensors_in(split) if split.dataset is not None else None
+    tensors = tensors_in(split)
     if tensors is None or len(tensors) < 2:
         return
     *inputs, targets = tensors

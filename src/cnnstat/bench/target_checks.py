@@ -18,7 +18,7 @@ def check_targets(data: Data) -> tuple[str, ...]:
     """
     notes: list[str] = []
     for split in (data.train, data.test):
-        if not isinstance(split, UserSplit) or split.dataset is None or data.classes is None:
+        if not isinstance(split, UserSplit) or data.classes is None:
             continue
         tensors = tensors_in(split)
         if tensors is None or len(tensors) < 2:

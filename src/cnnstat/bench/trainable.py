@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from ..analysis.results import Analysis
+from ..diagnosis.data_edits import data_edit
 from ..errors import CnnstatError, ModelError, UsageError, format_exception
 from ..inputs import InputSpec, format_shape
-from ..models.loaded import Loaded, Recorded
+from ..models.loaded import InputData, Loaded, Recorded
 from ..models.model_sources import SOURCES
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
@@ -20,12 +21,14 @@ from ..tracing.places import raising_line
 from ..tracing.structure.containers import map_inputs
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
+from .nonfinite import tensors_in
 from .objective import Objective
 from .results import Protocol
 from .sources import Sources
 from .target_checks import check_targets
 from .targets import is_elementwise, labels_of, outputs_for
 from .user_batches import Arguments, UserBatch, call
+from .user_data import UserSplit
 
 _CHANNELS, _CLASSES = "in_channels", "num_classes"
 
@@ -153,12 +156,12 @@ def _on_user_data(
     assert data.sample is not None
     model, loss = sources.model(name), sources.loss_function(protocol)
     args, named = _specs(data.sample)
-    loaded = _trainable(load_model(_request(model, args, named, arguments)))
+    loaded = _loaded_for(data, model, args, named, arguments)
     if loss is not None and is_elementwise(loss):
         data = replace(data, classes=outputs_for(data.sample.targets) or data.classes)
     chosen, names = _chosen_by(data, loaded, arguments, sized=False)
     if chosen != dict(arguments):
-        loaded = _trainable(load_model(_request(model, args, named, chosen)))
+        loaded = _loaded_for(data, model, args, named, chosen)
     run = run_model(loaded, RunConfig())
     if loss is None:
         if _outputs(run, data.classes) == 1:
@@ -176,6 +179,34 @@ def _on_user_data(
     image = tuple(first.shape[1:]) if isinstance(first, InputSpec) else ()
     objective = Objective(data.classes, loss, protocol.label_smoothing, may_ignore=True)
     return TrainableModel(name, loaded, run.analysis, data, image, objective)
+
+
+def _loaded_for(
+    data: Data, model: Any, args: Sequence[Any], named: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> Loaded:  # fmt: skip
+    """The model, with the shapes of a batch of the user's data as its inputs.
+
+    Raises:
+        ModelError: it takes images, and the examples have no channels.
+    """
+    assert isinstance(data.train, UserSplit)
+    source = InputData(data.name, tensors_in(data.train) is not None)
+    try:
+        loaded = _trainable(load_model(_request(model, args, named, arguments)))
+    except CnnstatError:
+        spec = args[0] if len(args) == 1 and isinstance(args[0], InputSpec) else None
+        if spec is None or len(spec.shape) != 3:
+            raise
+        count, *sides = spec.shape
+        image = replace(spec, shape=(count, 1, *sides))
+        _trainable(load_model(_request(model, [image], named, arguments)))  # raises if that fails
+        raise ModelError(
+            f"the examples of {data.name} are {format_shape(sides)}",
+            f"{model} takes images: channels, height, width",
+            hint=f"{data_edit(spec, image, source)} instead of x at {data.name}",
+        ) from None
+    return replace(loaded, data=source)
 
 
 def _specs(sample: UserBatch) -> tuple[Sequence[Any], Mapping[str, Any]]:

@@ -113,7 +113,7 @@ def run(arguments: list[str]) -> int:
     except CnnstatError as error:
         if error.hint and typed[:1] and typed[0] in _OF_ONE_MODEL:
             error.hint = error.hint.replace("cnnstat shapes ", f"cnnstat {typed[0]} ", 1)
-        return _report(error, debug)
+        return _report(error, debug, offers_fix=_has_fix(typed[0] if typed else ""))
     except Exception as error:  # a bug of ours: users' mistakes are CnnstatErrors
         if isinstance(error, OSError) and error.errno in _NO_SPACE:  # for the help or the version
             return _report(
@@ -164,7 +164,14 @@ def with_numbered_fix(arguments: list[str]) -> list[str]:
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-def _report(error: CnnstatError, debug: bool) -> int:
+def _has_fix(name: str) -> bool:
+    """Whether a command writes fixes; `shapes` may be left out."""
+    group: Any = typer.main.get_command(app)
+    command = group.commands.get(name, group.commands["shapes"])
+    return any(param.name == "fix" for param in command.params)
+
+
+def _report(error: CnnstatError, debug: bool, offers_fix: bool = True) -> int:
     """Print an error, after the traceback if that is wanted; return the exit status."""
     with contextlib.suppress(OSError, ValueError):  # standard error is full or closed
         if debug:
@@ -172,7 +179,7 @@ def _report(error: CnnstatError, debug: bool) -> int:
         if isinstance(error, ModelError) and error.diagnosis is not None:
             from .problems import print_problems
 
-            print_problems(error)
+            print_problems(error, offers_fix)
         else:
             echo_error(error)
     return error.exit_status

@@ -108,6 +108,7 @@ class Situation:
         scopes: the calls that created each module, by its path, the innermost first.
         sized: the tensors that constructors created from numbers.
         raised: what the exception is about.
+        is_data: whether the inputs are a batch of the user's data.
     """
 
     failure: Failure
@@ -118,6 +119,7 @@ class Situation:
     scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict)
     sized: tuple[Sized, ...] = ()
     raised: Raised | None = None
+    is_data: bool = False
 
     @cached_property
     def mismatch(self) -> Mismatch:

@@ -98,7 +98,10 @@ def _fault(error: Found, subject: Subject, caught: ModelError) -> Fault:
         expected=expected,
         explanation=_explained(error, places, caught),
         fixes=tuple(
-            _fix(change, outcome, error, subject, places) for change, outcome in error.fixes
+            fix
+            for change, outcome in error.fixes
+            if _keeps_batch(outcome, subject)
+            and (fix := _fix(change, outcome, error, subject, places)) is not None
         ),
     )
 
@@ -150,11 +153,24 @@ def _what(failure: Failure) -> Literal["shapes", "dtypes", "model"]:
     return "shapes" if failure.what == "model" and kind != "other" else failure.what
 
 
-def _fix(change: Change, outcome: Outcome, error: Found, subject: Subject, places: Places) -> Fix:
+def _keeps_batch(outcome: Outcome, subject: Subject) -> bool:
+    """Whether a batch of the user's data has an output for each example."""
+    if subject.loaded.data is None:
+        return True
+    examples = as_shapes(subject.inputs)[0].shape[0]
+    return all(shape[:1] == (examples,) for shape in outcome.output[:1])
+
+
+def _fix(
+    change: Change, outcome: Outcome, error: Found, subject: Subject, places: Places
+) -> Fix | None:
     before = subject.inputs if error.before.inputs is None else error.before.inputs
     inputs = as_shapes(before)
     texts = error.outcome.texts
-    first, *others = wording(change, texts, places, inputs, subject)
+    words = wording(change, texts, places, inputs, subject)
+    if not words:
+        return None
+    first, *others = words
     edits = line_edits(texts, change.with_texts_replaced(texts).texts)
     also = tuple(Edit(*other) for other in others)
     return Fix(*first, True, outcome.output, also, edits)

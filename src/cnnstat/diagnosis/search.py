@@ -203,6 +203,7 @@ class Search:
             outcome.scopes,
             outcome.sized,
             outcome.raised,
+            self.subject.loaded.data is not None,
         )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..inputs import InputSpec
 from .changes import Change
+from .data_edits import data_edit
 from .literals import Span
 from .naming import Places
 from .replaced_layers import constructor_arguments, constructor_parameters
@@ -27,7 +28,8 @@ def wording(
 ) -> tuple[Wording, ...]:  # fmt: skip
     """Of each place that changes, in the order of the change.
 
-    `texts` are the sources before the change, by file; `inputs` the inputs before it.
+    `texts` are the sources before the change, by file; `inputs` the inputs before it. Empty if the
+    inputs are data of the user, and no expression changes them so.
     """
     if change.settings or change.layers:
         return (_of_layer(change, subject),)
@@ -37,6 +39,10 @@ def wording(
         name, value = next(iter(change.arguments.items()))
         return ((f"--arg {name}={value}", None, None),)
     assert change.inputs is not None
+    if (data := subject.loaded.data) is not None:
+        edits = [data_edit(*pair, data) for pair in zip(inputs, change.inputs, strict=False)]
+        edit = edits[0] if len(edits) == 1 else None
+        return () if edit is None else ((edit, "x", data.name),)
     return ((_options(change.inputs), _options(inputs), None),)
 
 

@@ -15,6 +15,14 @@ from ..tracing.run.lane_selection import Builders
 
 
 @dataclass(frozen=True)
+class InputData:
+    """The user's data whose batches are the inputs: its name, and whether it is one tensor."""
+
+    name: str
+    is_batch: bool
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A new model on `meta`, how to build it again, and the inputs to run it on."""
 
@@ -33,6 +41,8 @@ class Loaded:
     """What the loader decided by itself."""
     devices: Mapping[str, str] = field(default_factory=dict)
     """The accelerators that the code names which builds the model, each with the file and line."""
+    data: InputData | None = None
+    """Where the inputs come from, if they cannot be typed."""
 
 
 @dataclass(frozen=True)

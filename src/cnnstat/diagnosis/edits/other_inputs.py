@@ -119,7 +119,9 @@ def _axes(situation: Situation, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
         return
     if About.ONE_VALUE in failure.about:
         yield (2, *shape[1:]), Prior.SECOND_EXAMPLE
-    if _is_unbatched(failure, shape):
+    if situation.is_data:
+        yield from _of_batches(failure, shape)
+    elif _is_unbatched(failure, shape):
         yield (1, *shape), Prior.UNBATCHED
     if len(failure.trace.ops) > _FIRST_OPS and mismatch.kind not in ("dims", "other"):
         return  # the layers before it accepted the axes
@@ -160,6 +162,18 @@ def _images(failure: Failure, shape: Shape) -> Iterator[Shape]:
     sides, channels = int(found[1]), module.settings.get("in_channels")
     if len(shape) in (1, sides) and isinstance(channels, int) and channels > 0:
         yield (1, channels, *(shape if len(shape) == sides else shape * sides))
+
+
+def _of_batches(failure: Failure, shape: Shape) -> Iterator[tuple[Shape, Prior]]:
+    """Batches of data, whose first axis are the examples, with the channels of a convolution."""
+    module = failure.calls[-1].module if failure.calls else None
+    channels = module.settings.get("in_channels") if module is not None else None
+    if isinstance(channels, int) and len(shape) == 3:
+        yield (shape[0], channels, *shape[1:]), Prior.UNBATCHED
+    if isinstance(channels, int) and len(shape) == 4 and 1 in (channels, shape[1]):
+        yield (shape[0], channels, *shape[2:]), Prior.CHANNEL_AXIS
+    if (channels, *shape[1:2]) == (3, 4):
+        yield (shape[0], 3, *shape[2:]), Prior.CHANNEL_AXIS
 
 
 def _is_unbatched(failure: Failure, shape: Shape) -> bool:
