@@ -144,9 +144,9 @@ Made by `benchmarks/accuracy.py` on {date.today()} with Python {platform.python_
 ## torchvision
 
 Every model with published weights: classification, segmentation, detection, video, optical flow,
-quantised. Parameters are held against `num_params`, exactly, and MACs against `_ops`, in GMACs to
-its last printed digit, at the size that these hold for (`keypointrcnn_resnet50_fpn` at 1333×1333,
-other detectors at the size that their transform makes).
+quantised. Parameters are compared with `num_params`, exactly, and MACs with `_ops`, in GMACs to its
+last printed digit, at the size for which these were computed (`keypointrcnn_resnet50_fpn` at
+1333×1333, other detectors at the size that their transform produces).
 """
     tally = torchvision_models()
     yield from summed(tally, "agree in both")

@@ -182,7 +182,7 @@ def profiled_peak(model: nn.Module, inputs: Tensor, target: Tensor, optimizer: A
 
 
 def report(rows: list[Row], sharded: list[Row]) -> str:
-    head = ["| Network | Input | Step | Predicted, bytes | Held, bytes | Difference |",
+    head = ["| Network | Input | Step | Predicted, bytes | Measured, bytes | Difference |",
             "|:--|:--|:--|--:|--:|--:|"]  # fmt: skip
     table = [head[0] + " By the profiler |", head[1] + "--:|", *(
         f"{_cells(row)} {f'+{format_bytes(row.profiled - row.real)}' if row.profiled else ''} |"
@@ -206,13 +206,13 @@ def _cells(row: Row) -> str:
     return f"| {row.network} | {shape} | {row.step} | {figures}"
 
 
-_TEXT = """# Memory: predicted, and held by a real step
+_TEXT = """# Memory: predicted and measured
 
 Written by `python benchmarks/memory.py` (torch {torch}, CPU). *Predicted* is
-`cnnstat memory --device cpu`, which runs nothing for real. *Held* is the peak of the second of two
-real training steps, or of a real forward pass, counted by a tracker that shares no code with
-cnnstat (`tests/live_bytes.py`): a dispatch mode looks at the results of every operator and follows
-their storages by finalizers.
+`cnnstat memory --device cpu`, which executes nothing. *Measured* is the peak of the second of two
+real training steps, or of a real forward pass, by a tracker that shares no code with cnnstat
+(`tests/live_bytes.py`): a dispatch mode sees the results of every operator and follows their
+storages by finalizers.
 
 {equal} of {all} rows are equal to the byte.
 
@@ -220,20 +220,20 @@ their storages by finalizers.
 
 ## Differences
 
-**LSTM.** On the CPU torch runs a recurrent layer as one operator of oneDNN, which keeps a workspace
-that only oneDNN knows the size of; the prediction takes the layer apart into the operators of each
-time step, which torch runs where oneDNN is not there, and says so in a note.
+**LSTM.** On the CPU torch runs a recurrent layer as one operator of oneDNN, whose workspace
+has a size that only oneDNN knows. The prediction consists of the operators of each time step, which
+torch runs without oneDNN, and a note says so.
 
-**By the profiler** is how much more torch's profiler sees (`profile_memory=True`, the CPU
-allocator's own events): buffers that a kernel takes and gives back inside one operator, as
-convolutions do to reorder their operands. They do not pass torch's dispatcher, and are neither in
-the prediction nor in what the tracker counts.
+**By the profiler** is how much more torch's profiler sees (`profile_memory=True`, the events of the
+CPU allocator): buffers that a kernel allocates and frees inside one operator, as convolutions do to
+reorder their operands. They do not pass torch's dispatcher, so neither the prediction nor the
+tracker includes them.
 
 ## One rank of FSDP
 
-*Predicted* is `cnnstat memory --fsdp RANKS --device cpu`. *Held* is what the first of that many
-processes holds (`tests/ranks.py`): torch's `fully_shard` over gloo, followed by a tracker that sums
-up all storages alive after every operator. The copy that gloo makes inside a reduction is left out.
+*Predicted* is `cnnstat memory --fsdp RANKS --device cpu`. *Measured* is the first of that many
+processes (`tests/ranks.py`): torch's `fully_shard` over gloo, with a tracker that sums up all
+storages alive after every operator. The copy that gloo creates inside a reduction is left out.
 {equal_sharded} of {all_sharded} rows are equal to the byte.
 
 {sharded}
@@ -245,9 +245,9 @@ does.
 
 `--device cuda` was measured on an H100: [cuda.md](cuda.md). Its figures are the same run with what
 is known to differ there: optimizers with `foreach`, dropout with a mask of bytes, attention in its
-fused form, storages rounded up to 512 bytes. On top come the CUDA context, the workspaces of cuDNN
+fused form, storages rounded up to 512 bytes. Not included are the CUDA context, the workspaces of cuDNN
 and cuBLAS, temporaries inside kernels, and up to 1 MiB for each large block that the allocator
-hands out whole instead of splitting it.
+does not split.
 """
 
 

@@ -13,7 +13,7 @@ _DUMOULIN = "Dumoulin and Visin, A guide to convolution arithmetic for deep lear
 _ARAUJO = (
     "Araujo et al., Computing Receptive Fields of Convolutional Neural Networks (Distill 2019)"
 )
-_COUNTED = "cnnstat's README, What is counted"
+_COUNTED = "cnnstat's documentation, Conventions, What is counted"
 _TAPS = "taps of the kernel that meet in one output lie a multiple of the stride apart"
 _OUTPUT_PAGES = {
     "linear": "Shape of torch.nn.Linear",
