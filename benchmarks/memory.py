@@ -245,9 +245,9 @@ does.
 
 `--device cuda` was measured on an H100: [cuda.md](cuda.md). Its figures are the same run with what
 is known to differ there: optimizers with `foreach`, dropout with a mask of bytes, attention in its
-fused form, storages rounded up to 512 bytes. Not included are the CUDA context, the workspaces of cuDNN
-and cuBLAS, temporaries inside kernels, and up to 1 MiB for each large block that the allocator
-does not split.
+fused form, storages rounded up to 512 bytes. Not included are the CUDA context, the workspaces of
+cuDNN and cuBLAS, temporaries inside kernels, and up to 1 MiB for each large block that the
+allocator does not split.
 """
 
 
