@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from cnnstat.units import (
     format_bytes,
     format_count,
+    format_difference,
     format_exact,
+    format_in,
     format_rate,
     format_ratio,
     format_seconds,
     format_share,
+    format_total,
     parse_quantity,
+    quotient,
 )
 
 K, M, G, T = 1000, 1000**2, 1000**3, 1000**4
@@ -42,6 +46,9 @@ LARGEST = 10**20
         (999_999_999, "1.00 G"),
         (405 * G, "405 G"),
         (2 * T, "2.00 T"),
+        (10**60, "1.00e+60"),  # beyond all prefixes, and below beyond what a float has
+        (123 * 10**400, "1.23e+402"),
+        (10**4000, "1.00e+4000"),
     ],
 )
 def test_count(number: int, text: str) -> None:
@@ -182,3 +189,21 @@ def test_seconds(seconds: float, text: str) -> None:
 )
 def test_rate(rate: float, unit: str, text: str) -> None:
     assert format_rate(rate, unit) == text
+
+
+def test_numbers_beyond_floats_have_a_text() -> None:
+    number = 15 * 10**5000
+    assert format_exact(number) == format_total(number) == format_in(number, "M") == "1.50e+5001"
+    assert format_bytes(number) == "1.50e+5001 B"
+    assert format_difference(number) == "+1.50e+5001"
+    assert format_difference(-number) == "−1.50e+5001"
+    assert parse_quantity(format_count(number)) == parse_quantity(format_bytes(number)) == number
+    assert format_ratio(quotient(number, 2)) == ">1e+308×"
+    assert quotient(7, 2) == 3.5
+
+
+def test_an_exponent_of_any_length_is_no_quantity() -> None:
+    assert parse_quantity("2e6") == 2 * M
+    assert parse_quantity("2 E") == 2 * 10**18
+    with pytest.raises(ValueError, match="no quantity"):
+        parse_quantity("1e999999999")

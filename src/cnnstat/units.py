@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from math import inf
 
 _DECIMAL = ("", "K", "M", "G", "T", "P", "E")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_QUANTITY = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_QUANTITY = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e\+?[0-9]{1,4})?)\s*([A-Za-z]*)\s*")
 _FACTORS: dict[str, int] = {prefix.lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
 _FACTORS |= {unit.lower(): 1024**power for power, unit in enumerate(_BINARY)}
 _FACTORS |= {f"{prefix}b".lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
@@ -15,12 +16,13 @@ _FACTORS |= {f"{prefix}b".lower(): 1000**power for power, prefix in enumerate(_D
 
 def format_exact(number: int) -> str:
     """1992166 → `1,992,166`."""
-    return f"{number:,}"
+    return f"{number:,}" if abs(number) < _LARGEST else _scientific(number)
 
 
 def format_difference(number: int) -> str:
     """1000 → `+1,000`, -1000 → `−1,000`."""
-    return f"{number:+,}".replace("-", "−")
+    exact = format_exact(number)
+    return f"{'' if number < 0 else '+'}{exact}".replace("-", "−")
 
 
 def format_count(number: int) -> str:
@@ -31,11 +33,15 @@ def format_count(number: int) -> str:
 def format_total(number: int) -> str:
     """1992166 → `1,992,166 (1.99 M)`; below a million the digits suffice."""
     exact = format_exact(number)
-    return exact if number < 1_000_000 else f"{exact} ({format_count(number)})"
+    return (
+        exact if number < 1_000_000 or number >= _LARGEST else f"{exact} ({format_count(number)})"
+    )
 
 
 def format_in(number: int, prefix: str) -> str:
     """1992166 in `M` → `1.99 M`: two decimals, and 0 only if it is exact."""
+    if number >= _LARGEST:
+        return _scientific(number)
     scaled = number / 1000 ** _DECIMAL.index(prefix)
     digits = "<0.01" if 0 < scaled < 0.005 else f"{scaled:,.2f}"
     return f"{digits} {prefix}"
@@ -72,9 +78,19 @@ def format_rate(per_second: float, unit: str) -> str:
 
 def format_ratio(ratio: float) -> str:
     """29.26 → `29.3×`, 0.0342 → `0.034×`: no exponent, and 0 only if it is exact."""
+    if ratio == inf:
+        return ">1e+308×"
     if 0 < ratio < 0.0005:
         return "<0.001×"
     return f"{_three_digits(ratio)}×" if ratio >= 0.1 or ratio == 0 else f"{ratio:.3f}×"
+
+
+def quotient(a: float, b: float) -> float:
+    """a / b, infinite beyond the largest float."""
+    try:
+        return a / b
+    except OverflowError:
+        return inf
 
 
 def parse_quantity(text: str) -> int:
@@ -90,6 +106,8 @@ def parse_quantity(text: str) -> int:
 
 
 def _scaled(number: int, base: int, units: tuple[str, ...]) -> str:
+    if abs(number) >= _LARGEST:
+        return f"{_scientific(number)} {units[0]}".rstrip()
     power = 0
     scaled = float(number)
     # The prefix is chosen for the rounded number: 999,999 is 1.00 M, not 1000 K.
@@ -98,6 +116,14 @@ def _scaled(number: int, base: int, units: tuple[str, ...]) -> str:
         power += 1
     digits = str(number) if power == 0 else _three_digits(scaled)
     return f"{digits} {units[power]}".rstrip()
+
+
+_LARGEST = 10**60
+"""No prefix is of use from here on, and from 10³⁰⁸ a float has no such number."""
+
+
+def _scientific(number: int) -> str:
+    return f"{Decimal(number):.2e}"
 
 
 def _three_digits(number: float) -> str:

@@ -17,7 +17,7 @@ from ..models.saved import is_saved, read_analysis
 from ..pipeline import load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..tracing.process.isolation import process_preserved
-from ..units import format_ratio, format_share
+from ..units import format_ratio, format_share, quotient
 from .classifier import classifier_of_run, classifier_of_saved
 from .results import Classifier, Comparison, Figure, RoleFigures, Unit
 
@@ -152,7 +152,7 @@ def _totals(analyses: Sequence[Analysis]) -> tuple[Figure, ...]:
 
 def _figure(name: str, unit: Unit, values: list[float | None]) -> Figure:
     first = values[0]
-    ratios = tuple(v / first if v is not None and first else None for v in values)
+    ratios = tuple(quotient(v, first) if v is not None and first else None for v in values)
     return Figure(name, unit, tuple(values), ratios)
 
 
@@ -228,7 +228,7 @@ def _work(names: Sequence[str], analyses: Sequence[Analysis]) -> tuple[str, ...]
 
 
 def _times(a: int, b: int) -> str:
-    return f"{format_ratio(a / b).rstrip('×')} times"
+    return f"{format_ratio(quotient(a, b)).rstrip('×')} times"
 
 
 _NOUNS = {"conv": "convolution", "linear": "fully connected", "norm": "normalisation"}
