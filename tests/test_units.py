@@ -203,7 +203,7 @@ def test_numbers_beyond_floats_have_a_text() -> None:
 
 
 def test_an_exponent_of_any_length_is_no_quantity() -> None:
-    assert parse_quantity("2e6") == 2 * M
+    assert parse_quantity("2.00e+60") == 2 * 10**60
     assert parse_quantity("2 E") == 2 * 10**18
     with pytest.raises(ValueError, match="no quantity"):
-        parse_quantity("1e999999999")
+        parse_quantity("1e+999999999")

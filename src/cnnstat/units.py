@@ -8,7 +8,7 @@ from math import inf
 
 _DECIMAL = ("", "K", "M", "G", "T", "P", "E")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_QUANTITY = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e\+?[0-9]{1,4})?)\s*([A-Za-z]*)\s*")
+_QUANTITY = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e\+[0-9]{1,4})?)\s*([A-Za-z]*)\s*")
 _FACTORS: dict[str, int] = {prefix.lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
 _FACTORS |= {unit.lower(): 1024**power for power, unit in enumerate(_BINARY)}
 _FACTORS |= {f"{prefix}b".lower(): 1000**power for power, prefix in enumerate(_DECIMAL)}
