@@ -24,6 +24,7 @@ from ..structure.containers import PLAIN, PLAIN_TENSORS, rebuilt, tensors_among
 from ..structure.nested import NESTED, has_strided_nested
 from ..structure.sparse import is_sparse
 from ..user_code.assertions import answer_to_assertion
+from ..user_code.constant_masks import positions_of_masks
 from ..user_code.index_values import IndexValues
 from ..user_code.scripted import ScriptedRows
 from ..user_code.user_rules import flop_formula_of, kernel_of
@@ -94,8 +95,11 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
         if composite and not is_nested:  # delivered whole in torch.inference_mode only
             return self._decomposed(func, name, overload, args, kwargs)
         recorder = self.recorder
+        without_data = not self.lane.has_data and not _all_meta(args, kwargs)
+        if without_data:
+            args = positions_of_masks(name, args, recorder)
         recorded_args, recorded_kwargs = args, kwargs
-        if not self.lane.has_data and not _all_meta(args, kwargs):
+        if without_data:
             if any(is_sparse(tensor) for tensor in tensors_among((args, kwargs))):
                 self._refuse_sparse()
                 fast = None  # our kernels return dense tensors

@@ -27,6 +27,7 @@ from ..process.global_state import deeper_recursion, original_of, replaced_here
 from ..recording.recorder import Recorder
 from ..structure.containers import complete
 from ..user_code.compilation import user_code
+from ..user_code.constant_masks import splits_as_numbers
 from ..user_code.control_flow import HigherOrder, HigherOrderCalls, is_higher_order
 from ..user_code.created_modules import move_to_meta
 from ..user_code.meta_branches import refuse_meta_branch
@@ -199,6 +200,8 @@ class Functions(TorchFunctionMode):
             run = partial(attend, recorder.on_read)
         elif func is torch._nested_view_from_jagged:
             recorder.require_lengths()
+        if operator == "tensor_split":
+            args, kwargs = splits_as_numbers(args, kwargs, recorder)
         if operator in _READS and recorder.on_read is not None and not _has_no_data(args[0]):
             value = func(*args, **kwargs)
             return recorder.on_read(operator.strip("_"), args[:1], value)
