@@ -23,6 +23,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from cuda_kinds import IDS, kinds
 from cuda_networks import NETWORKS, SHAPES
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -611,6 +612,63 @@ def timed(name: str, precision: str, batch: int, scale: Scale) -> Row:
     }  # fmt: skip
 
 
+# (k) Tensors
+
+
+ZOO = ("alexnet", "vgg11_bn", "googlenet", "resnet18", "resnext50_32x4d", "densenet121",
+       "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "shufflenet_v2_x1_0", "mnasnet1_0",
+       "regnet_y_400mf", "squeezenet1_1", "convnext_tiny", "swin_t", "swin_v2_t", "vit_b_16",
+       "maxvit_t")  # fmt: skip
+
+
+def tensors(scale: Scale) -> Iterator[Row]:
+    """The most that tensors hold on the device, without workspaces, for networks of many kinds."""
+    batch = 32 if scale.on_cuda else 2
+    found = kinds()
+    names = list(found)[::8] if scale.quick else list(found)
+    for name, precision in product(names, ("fp32", "bf16")):
+        make, shape = found[name]
+        yield from held(name, make, (batch, *shape), precision, scale)
+    if scale.on_cuda and importlib.util.find_spec("torchvision"):
+        import torchvision
+
+        for name, precision in product(ZOO, ("fp32", "bf16")):
+            make = partial(torchvision.models.get_model, name)
+            yield from held(name, make, (8, 3, 224, 224), precision, scale)
+
+
+def held(
+    name: str, make: Callable[[], nn.Module], shape: tuple[int, ...], precision: str, scale: Scale
+) -> Iterator[Row]:
+    """A training step with SGD, and inference."""
+    lower, device = LOWER.get(precision), scale.device
+    batch = torch.rand(shape) if shape[1:] != IDS else torch.randint(1000, shape)
+    labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
+    for step in ("training", "inference"):
+        row = {"model": name, "precision": precision, "batch": shape[0], "step": step}
+        release(device)
+        try:
+            torch.manual_seed(0)
+            base = torch.cuda.memory_allocated() if scale.on_cuda else 0
+            predicted = cnnstat.memory(make(), batch, inference=step == "inference",
+                                       precision=precision, device=device)  # fmt: skip
+            network = make().to(device)
+            if scale.on_cuda:
+                torch.cuda.reset_peak_memory_stats()
+            if step == "training":
+                stepper = partial(torch.optim.SGD, lr=RATE)
+                real = training_peak(network, batch.to(device), labels, stepper, lower)
+            else:
+                real = inference_peak(network, batch.to(device), lower)
+        except Exception as error:  # one network of many: the row says what went wrong
+            yield {**row, "failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+            continue
+        allocated = torch.cuda.max_memory_allocated() - base if scale.on_cuda else None
+        yield {**row, "predicted": predicted.peak_bytes, "measured": real.peak, "allocated": allocated,
+               "difference": predicted.peak_bytes / real.peak - 1, "at": real.at,
+               "predicted_at": predicted.peak.operator}  # fmt: skip
+
+
 PARTS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "memory": memory,
     "throughput": throughput,
@@ -622,4 +680,5 @@ PARTS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "commands": commands,
     "timm": timm_protocol,
     "latency": latency,
+    "tensors": tensors,
 }

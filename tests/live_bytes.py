@@ -1,4 +1,4 @@
-"""The bytes that a real training or inference step holds on the CPU, followed from outside.
+"""The bytes that a real training or inference step holds on a device, followed from outside.
 
 Shares no code with cnnstat: a dispatch mode looks at the results of every operator of a plain
 PyTorch loop and follows their storages by finalizers until they are freed. What a kernel takes
@@ -19,25 +19,31 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """`live` bytes now and `peak` since `reset`; the operator at the peak is `at`."""
+    """`live` bytes now and `peak` since `reset`; the operator at the peak is `at`.
 
-    def __init__(self) -> None:
+    Storages on other devices do not count; CUDA's allocator rounds each up to 512 bytes.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         super().__init__()
+        self.device, self.block = device, 512 if device == "cuda" else 1
         self.live = self.peak = 0
         self.at = ""
         self._seen: dict[int, weakref.finalize] = {}
 
     def count(self, tensors: Iterable[Any], at: str = "") -> None:
         for tensor in tensors:
-            if isinstance(tensor, Tensor) and tensor.layout is torch.jagged:
+            if not isinstance(tensor, Tensor) or tensor.device.type != self.device:
+                continue
+            if tensor.layout is torch.jagged:
                 self.count([tensor.values(), tensor.offsets()], at)
-            elif isinstance(tensor, Tensor):
+            else:
                 self._count(tensor.untyped_storage())
         if self.live > self.peak:
             self.peak, self.at = self.live, at
 
     def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
+        key, size = storage._cdata, -(-storage.nbytes() // self.block) * self.block
         if key in self._seen:
             return
         self.live += size
@@ -77,7 +83,7 @@ def training_peak(
     the loss, `accumulate` batches make a step.
     """
     model.train()
-    with LiveBytes() as bytes_:
+    with LiveBytes(batch.device.type) as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch, target])
         runner = wrapped(model)
         stepper = optimizer([p for p in model.parameters() if p.requires_grad])
@@ -116,7 +122,7 @@ def differentiate(
     scaler: torch.amp.GradScaler | None,
 ) -> Any:
     """Forward and backward; what a loop goes on holding."""
-    with torch.autocast("cpu", lower, enabled=lower is not None):
+    with torch.autocast(batch.device.type, lower, enabled=lower is not None):
         output = model(batch)
         if isinstance(output, Tensor):
             loss = F.cross_entropy(output, target)
@@ -136,9 +142,9 @@ def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = 
     made of others as one, and what they make inside would not be seen.
     """
     model.eval()
-    with torch.no_grad(), LiveBytes() as bytes_:
+    with torch.no_grad(), LiveBytes(batch.device.type) as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch])
         bytes_.reset()
-        with torch.autocast("cpu", lower, enabled=lower is not None, cache_enabled=False):
+        with torch.autocast(batch.device.type, lower, enabled=lower is not None, cache_enabled=False):
             model(batch)
     return bytes_

@@ -1,4 +1,7 @@
-"""Strides without data are those of a real run on the CPU, for operands of random strides."""
+"""Strides without data are those of a real run on the CPU, for operands of random strides.
+
+Where there is a GPU, those of CUDA are compared too.
+"""
 
 import random
 
@@ -180,16 +183,42 @@ def described(result):
     return tuple(result.shape), [step for n, step in pairs if n > 1]
 
 
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
 @pytest.mark.parametrize("fast", [True, False], ids=["kernels", "torch"])
 def test_layouts_are_those_of_the_cpu(fast):
     wrong, count = differences(Probe(OPERATORS), Probe(OPERATORS), fast)
     assert not wrong, f"{len(wrong)} of {count}, the first is {wrong[0]}"
 
 
-def differences(real, probe, fast=True):
-    """Layouts without data beside those of the CPU where they differ, and the number of all."""
+@needs_cuda
+def test_layouts_are_those_of_cuda():
+    operators = {**OPERATORS, **OF_THE_CPU}
+    wrong, count = differences(Probe(operators), Probe(operators), device="cuda")
+    assert not wrong, described_differences(wrong, count)
+
+
+@needs_cuda
+def test_layouts_of_gradients_are_those_of_cuda():
+    probes = [GradientProbe(GRADIENTS, cases=8) for _ in range(2)]
+    wrong, count = differences(*probes, device="cuda")
+    assert not wrong, described_differences(wrong, count)
+
+
+def described_differences(wrong, count):
+    """Of each operator, the number of its differences and the first."""
+    found = {}
+    for (name, *_, steps), ours, real in wrong:
+        found.setdefault(name, []).append(f"operands {steps}: {ours}, real {real}")
+    return "\n".join([f"{len(wrong)} of {count}",
+                      *(f"{name}: {len(cases)}, {cases[0]}" for name, cases in found.items())])
+
+
+def differences(real, probe, fast=True, device="cpu"):
+    """Layouts without data beside those of the device where they differ, and the number of all."""
     with torch.no_grad():
-        real(torch.zeros(1))
+        real(torch.zeros(1, device=device))
     trace(probe, [InputSpec((1,))], config=RunConfig(fast=fast))
     assert probe.seen.keys() == real.seen.keys()
     wrong = [

@@ -269,11 +269,12 @@ def _first_of(kernel: Kernel, other: Kernel | None) -> Kernel:
 
 
 def _is_composite(func: Any) -> bool:
-    key = "CompositeImplicitAutograd"
+    """Whether torch makes it of other operators on every device, as `linear`."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    name = func.name()
     try:
-        return func._can_decompose() and torch._C._dispatch_has_kernel_for_dispatch_key(
-            func.name(), key
-        )
+        composite = func._can_decompose() and has_kernel(name, "CompositeImplicitAutograd")
+        return composite and not has_kernel(name, "CPU")
     except RuntimeError:  # an operator about a tensor's metadata, without kernels
         return False
 

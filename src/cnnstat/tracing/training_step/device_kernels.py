@@ -1,10 +1,11 @@
-"""The kernels of a device where torch runs others on `meta`: attention and dropout.
+"""The kernels of a device where torch runs others on `meta`: attention, dropout, gradients.
 
 On `meta` torch decomposes attention, which saves the matrix of all scores, and dropout saves a mask
-in the dtype of its input. The fused forms save less:
+in the dtype of its input. The fused forms hold less:
 
 attention   operands, result and one number per row (Dao et al. 2022, arXiv:2205.14135)
 dropout     one byte per element, on CUDA
+SiLU, Mish  nothing but the gradient, of which torch makes seven operators on `meta`
 
 The form is chosen by the main conditions of torch's `sdp_utils` on shapes and dtypes. Tests compare
 it with real steps on the CPU; for CUDA it is not measured.
@@ -12,7 +13,7 @@ it with real steps on the CPU; for CUDA it is not measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -87,6 +88,8 @@ def forms_of(device: DeviceKind) -> Iterator[set[str]]:
         replaced.impl("scaled_dot_product_attention", attention, "AutogradMeta")
         if device == "cuda":
             replaced.impl("dropout", _dropout, "AutogradMeta")
+        for name in ("silu_backward", "mish_backward"):
+            replaced.impl(name, _undecomposed(getattr(_aten, name).default), "AutogradMeta")
         yield forms
     finally:
         replaced._destroy()
@@ -159,3 +162,12 @@ def _dropout(x: Tensor, p: float, train: bool) -> Tensor:
     if not train or p == 0 or x.numel() == 0:
         return x
     return torch.native_dropout(x, p, train)[0] if p < 1 else x * torch.zeros_like(x)
+
+
+
+def _undecomposed(operator: Any) -> Callable[..., Any]:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():  # above, torch decomposes it
+            return operator(*args, **kwargs)
+
+    return run
