@@ -1,4 +1,4 @@
-"""Small networks of many kinds for benchmarks/cuda.py: what CUDA saves for each operator's backward.
+"""Small networks of many kinds for benchmarks/cuda.py: what CUDA saves for backward.
 
 Each ends in ten classes. The sizes are such that activations outweigh weights.
 """
@@ -13,28 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-IMAGE, ROWS, IDS = (16, 32, 32), (48, 64), (48,)
-
-
-class Applied(nn.Module):
-    """A function between two layers, so that its operand has a gradient."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor], shape: tuple[int, ...], out: int) -> None:
-        super().__init__()
-        self.function = function
-        self.before: nn.Module = (
-            nn.Conv2d(shape[0], shape[0], 1) if len(shape) == 3 else nn.Linear(shape[-1], shape[-1])
-        )
-        self.head = nn.Linear(out, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.function(self.before(x)).flatten(1))
+IMAGE, ROWS, IDS = (16, 32, 32), (48, 64), (48,)  # of one example
+WORDS = 1000  # in the vocabulary
 
 
 class Between(nn.Module):
-    """A layer between two, on maps or rows."""
+    """A layer or a function after a layer, so that its operand has a gradient, on maps or rows."""
 
-    def __init__(self, layer: nn.Module, shape: tuple[int, ...]) -> None:
+    def __init__(self, layer: Callable[[Tensor], Any], shape: tuple[int, ...]) -> None:
         super().__init__()
         self.before: nn.Module = (
             nn.Conv2d(shape[0], shape[0], 1) if len(shape) == 3 else nn.Linear(shape[-1], shape[-1])
@@ -52,7 +38,12 @@ class Attention(nn.Module):
     """One layer of self-attention; `mask` is causal, a boolean matrix, or none."""
 
     def __init__(
-        self, heads: int = 4, keys: int = 4, features: int = 16, mask: str = "", dropout: float = 0.0
+        self,
+        heads: int = 4,
+        keys: int = 4,
+        features: int = 16,
+        mask: str = "",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.heads, self.keys, self.features = heads, keys, features
@@ -96,9 +87,9 @@ class Written(nn.Module):
 class Words(nn.Module):
     """A classifier of rows of word numbers."""
 
-    def __init__(self, core: nn.Module | None = None, sparse: bool = False) -> None:
+    def __init__(self, core: nn.Module | None = None) -> None:
         super().__init__()
-        self.words = nn.Embedding(1000, 64, sparse=sparse)
+        self.words = nn.Embedding(WORDS, 64)
         self.core, self.head = core, nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,7 +103,7 @@ class Words(nn.Module):
 class Bag(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.bag, self.head = nn.EmbeddingBag(1000, 64, mode="mean"), nn.Linear(64, 10)
+        self.bag, self.head = nn.EmbeddingBag(WORDS, 64, mode="mean"), nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.bag(x))
@@ -123,6 +114,7 @@ class UNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+
         def block(i: int, o: int) -> nn.Sequential:
             return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.GroupNorm(4, o), nn.SiLU())
 
@@ -177,47 +169,46 @@ def encoder(**options: Any) -> nn.Module:
     return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
 
-N_IMAGE, N_ROWS = 16 * 32 * 32, 48 * 64
-FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...], int]] = {
-    "relu": (F.relu, IMAGE, N_IMAGE),
-    "gelu": (F.gelu, ROWS, N_ROWS),
-    "gelu tanh": (lambda x: F.gelu(x, approximate="tanh"), ROWS, N_ROWS),
-    "silu": (F.silu, IMAGE, N_IMAGE),
-    "hardswish": (F.hardswish, IMAGE, N_IMAGE),
-    "mish": (F.mish, IMAGE, N_IMAGE),
-    "softplus": (F.softplus, IMAGE, N_IMAGE),
-    "sigmoid times": (lambda x: x * x.sigmoid(), IMAGE, N_IMAGE),
-    "glu": (lambda x: F.glu(x, 1), IMAGE, N_IMAGE // 2),
-    "softmax": (lambda x: x.softmax(-1), ROWS, N_ROWS),
-    "log softmax": (lambda x: x.log_softmax(-1), ROWS, N_ROWS),
-    "dropout": (lambda x: F.dropout(x, 0.2), IMAGE, N_IMAGE),
-    "dropout of maps": (lambda x: F.dropout2d(x, 0.2), IMAGE, N_IMAGE),
-    "alpha dropout": (lambda x: F.alpha_dropout(x, 0.2, training=True), IMAGE, N_IMAGE),
-    "max pool": (lambda x: F.max_pool2d(x, 2), IMAGE, N_IMAGE // 4),
-    "mean pool": (lambda x: F.avg_pool2d(x, 2), IMAGE, N_IMAGE // 4),
-    "adaptive pool": (lambda x: F.adaptive_avg_pool2d(x, 5), IMAGE, 400),
-    "adaptive max pool": (lambda x: F.adaptive_max_pool2d(x, 5), IMAGE, 400),
-    "bilinear": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), IMAGE, 4 * N_IMAGE),
-    "bicubic": (lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), IMAGE, 4 * N_IMAGE),
-    "nearest": (lambda x: F.interpolate(x, scale_factor=2), IMAGE, 4 * N_IMAGE),
-    "pixel shuffle": (lambda x: F.pixel_shuffle(x, 2), IMAGE, N_IMAGE),
-    "unfold": (lambda x: F.unfold(x, 3, padding=1), IMAGE, 9 * N_IMAGE),
-    "reflection": (lambda x: F.pad(x, (2, 2, 2, 2), mode="reflect"), IMAGE, 16 * 36 * 36),
-    "grid sample": (sampled, IMAGE, N_IMAGE),
-    "normalize": (lambda x: F.normalize(x, dim=1), IMAGE, N_IMAGE),
-    "layer norm": (lambda x: F.layer_norm(x, (64,)), ROWS, N_ROWS),
-    "rms norm": (lambda x: F.rms_norm(x, (64,)), ROWS, N_ROWS),
-    "cumsum": (lambda x: x.cumsum(1), ROWS, N_ROWS),
-    "sort": (lambda x: x.sort(-1)[0], ROWS, N_ROWS),
-    "topk": (lambda x: x.topk(8, -1)[0], ROWS, 48 * 8),
-    "roll": (lambda x: x.roll(3, 1), ROWS, N_ROWS),
-    "outer product": (lambda x: torch.einsum("bti,btj->bij", x, x), ROWS, 64 * 64),
-    "fft": (lambda x: torch.fft.rfft(x.float(), dim=1).abs(), ROWS, 25 * 64),
-    "std": (lambda x: (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1), ROWS, N_ROWS),
-    "cat": (lambda x: torch.cat([x, x.flip(1)], 1), ROWS, 2 * N_ROWS),
-    "logsumexp": (lambda x: x.logsumexp(-1), ROWS, 48),
-    "where": (lambda x: torch.where(x > 0, x, x.exp() - 1), ROWS, N_ROWS),
-    "cdist": (lambda x: torch.cdist(x.float(), x.float()), ROWS, 48 * 48),
+FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = {
+    "relu": (F.relu, IMAGE),
+    "gelu": (F.gelu, ROWS),
+    "gelu tanh": (lambda x: F.gelu(x, approximate="tanh"), ROWS),
+    "silu": (F.silu, IMAGE),
+    "hardswish": (F.hardswish, IMAGE),
+    "mish": (F.mish, IMAGE),
+    "softplus": (F.softplus, IMAGE),
+    "sigmoid times": (lambda x: x * x.sigmoid(), IMAGE),
+    "glu": (lambda x: F.glu(x, 1), IMAGE),
+    "softmax": (lambda x: x.softmax(-1), ROWS),
+    "log softmax": (lambda x: x.log_softmax(-1), ROWS),
+    "dropout": (lambda x: F.dropout(x, 0.2), IMAGE),
+    "dropout of maps": (lambda x: F.dropout2d(x, 0.2), IMAGE),
+    "alpha dropout": (lambda x: F.alpha_dropout(x, 0.2, training=True), IMAGE),
+    "max pool": (lambda x: F.max_pool2d(x, 2), IMAGE),
+    "mean pool": (lambda x: F.avg_pool2d(x, 2), IMAGE),
+    "adaptive pool": (lambda x: F.adaptive_avg_pool2d(x, 5), IMAGE),
+    "adaptive max pool": (lambda x: F.adaptive_max_pool2d(x, 5), IMAGE),
+    "bilinear": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), IMAGE),
+    "bicubic": (lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), IMAGE),
+    "nearest": (lambda x: F.interpolate(x, scale_factor=2), IMAGE),
+    "pixel shuffle": (lambda x: F.pixel_shuffle(x, 2), IMAGE),
+    "unfold": (lambda x: F.unfold(x, 3, padding=1), IMAGE),
+    "reflection": (lambda x: F.pad(x, (2, 2, 2, 2), mode="reflect"), IMAGE),
+    "grid sample": (sampled, IMAGE),
+    "normalize": (lambda x: F.normalize(x, dim=1), IMAGE),
+    "layer norm": (lambda x: F.layer_norm(x, (64,)), ROWS),
+    "rms norm": (lambda x: F.rms_norm(x, (64,)), ROWS),
+    "cumsum": (lambda x: x.cumsum(1), ROWS),
+    "sort": (lambda x: x.sort(-1)[0], ROWS),
+    "topk": (lambda x: x.topk(8, -1)[0], ROWS),
+    "roll": (lambda x: x.roll(3, 1), ROWS),
+    "outer product": (lambda x: torch.einsum("bti,btj->bij", x, x), ROWS),
+    "fft": (lambda x: torch.fft.rfft(x.float(), dim=1).abs(), ROWS),
+    "std": (lambda x: (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1), ROWS),
+    "cat": (lambda x: torch.cat([x, x.flip(1)], 1), ROWS),
+    "logsumexp": (lambda x: x.logsumexp(-1), ROWS),
+    "where": (lambda x: torch.where(x > 0, x, x.exp() - 1), ROWS),
+    "cdist": (lambda x: torch.cdist(x.float(), x.float()), ROWS),
 }  # fmt: skip
 
 
@@ -258,7 +249,6 @@ WHOLE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "convnext": (Next, IMAGE),
     "checkpoints": (Checkpointed, IMAGE),
     "words": (Words, IDS),
-    "words, sparse": (lambda: Words(sparse=True), IDS),
     "words, lstm": (lambda: Words(nn.LSTM(64, 64, batch_first=True)), IDS),
     "bag of words": (Bag, IDS),
 }
@@ -266,14 +256,10 @@ WHOLE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 
 def kinds() -> dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]:
     """What makes each network, and the shape of one example of it."""
-    def applied(name: str) -> Callable[[], nn.Module]:
-        return lambda: Applied(*FUNCTIONS[name])
 
-    def between(name: str) -> Callable[[], nn.Module]:
-        return lambda: Between(LAYERS[name][0](), LAYERS[name][1])
+    def between(layer: Callable[[], Any], shape: tuple[int, ...]) -> Callable[[], nn.Module]:
+        return lambda: Between(layer(), shape)
 
-    return {
-        **{name: (applied(name), row[1]) for name, row in FUNCTIONS.items()},
-        **{name: (between(name), row[1]) for name, row in LAYERS.items()},
-        **WHOLE,
-    }
+    functions = {name: ((lambda f=f: f), shape) for name, (f, shape) in FUNCTIONS.items()}
+    single = {**functions, **LAYERS}
+    return {**{name: (between(*row), row[1]) for name, row in single.items()}, **WHOLE}

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from cuda_kinds import IDS, kinds
+from cuda_kinds import IDS, WORDS, kinds
 from cuda_networks import NETWORKS, SHAPES
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -624,49 +624,48 @@ ZOO = ("alexnet", "vgg11_bn", "googlenet", "resnet18", "resnext50_32x4d", "dense
 def tensors(scale: Scale) -> Iterator[Row]:
     """The most that tensors hold on the device, without workspaces, for networks of many kinds."""
     batch = 32 if scale.on_cuda else 2
-    found = kinds()
-    names = list(found)[::8] if scale.quick else list(found)
-    for name, precision in product(names, ("fp32", "bf16")):
-        make, shape = found[name]
-        yield from held(name, make, (batch, *shape), precision, scale)
-    if scale.on_cuda and importlib.util.find_spec("torchvision"):
-        import torchvision
+    found = [(name, make, (batch, *shape)) for name, (make, shape) in kinds().items()]
+    if scale.quick:
+        found = found[::8]
+    elif importlib.util.find_spec("torchvision"):
+        from torchvision.models import get_model
 
-        for name, precision in product(ZOO, ("fp32", "bf16")):
-            make = partial(torchvision.models.get_model, name)
-            yield from held(name, make, (8, 3, 224, 224), precision, scale)
+        found += [(name, partial(get_model, name), (8, 3, 224, 224)) for name in ZOO]
+    for (name, make, shape), precision in product(found, ("fp32", "bf16")):
+        for training in (True, False):
+            row = {
+                "model": name, "precision": precision, "batch": shape[0],
+                "step": "training, sgd" if training else "inference",
+            }  # fmt: skip
+            try:
+                yield {**row, **held(make, shape, precision, training, scale.device)}
+            except Exception as error:  # one network of many: the row says what went wrong
+                first = next(iter(str(error).splitlines()), "")
+                yield {**row, "failed": f"{type(error).__name__}: {first}"}
 
 
 def held(
-    name: str, make: Callable[[], nn.Module], shape: tuple[int, ...], precision: str, scale: Scale
-) -> Iterator[Row]:
-    """A training step with SGD, and inference."""
-    lower, device = LOWER.get(precision), scale.device
-    batch = torch.rand(shape) if shape[1:] != IDS else torch.randint(1000, shape)
-    labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
-    for step in ("training", "inference"):
-        row = {"model": name, "precision": precision, "batch": shape[0], "step": step}
-        release(device)
-        try:
-            torch.manual_seed(0)
-            base = torch.cuda.memory_allocated() if scale.on_cuda else 0
-            predicted = cnnstat.memory(make(), batch, inference=step == "inference",
-                                       precision=precision, device=device)  # fmt: skip
-            network = make().to(device)
-            if scale.on_cuda:
-                torch.cuda.reset_peak_memory_stats()
-            if step == "training":
-                stepper = partial(torch.optim.SGD, lr=RATE)
-                real = training_peak(network, batch.to(device), labels, stepper, lower)
-            else:
-                real = inference_peak(network, batch.to(device), lower)
-        except Exception as error:  # one network of many: the row says what went wrong
-            yield {**row, "failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
-            continue
-        allocated = torch.cuda.max_memory_allocated() - base if scale.on_cuda else None
-        yield {**row, "predicted": predicted.peak_bytes, "measured": real.peak, "allocated": allocated,
-               "difference": predicted.peak_bytes / real.peak - 1, "at": real.at,
-               "predicted_at": predicted.peak.operator}  # fmt: skip
+    make: Callable[[], nn.Module], shape: tuple[int, ...], precision: str, training: bool,
+    device: str,
+) -> Row:  # fmt: skip
+    """What is predicted for a step, and what its tensors hold."""
+    release(device)
+    torch.manual_seed(0)
+    batch = torch.randint(WORDS, shape) if shape[1:] == IDS else torch.rand(shape)
+    predicted = cnnstat.memory(
+        make(), batch, inference=not training, precision=precision, device=device
+    )
+    network, examples, lower = make().to(device), batch.to(device), LOWER.get(precision)
+    if training:
+        labels = torch.zeros(len(batch), dtype=torch.int64, device=device)
+        real = training_peak(network, examples, labels, partial(torch.optim.SGD, lr=RATE), lower)
+    else:
+        real = inference_peak(network, examples, lower)
+    return {
+        "predicted": predicted.peak_bytes, "measured": real.peak, "at": real.at,
+        "difference": predicted.peak_bytes / real.peak - 1,
+        "predicted_at": predicted.peak.operator,
+    }  # fmt: skip
 
 
 PARTS: dict[str, Callable[[Scale], Iterator[Row]]] = {

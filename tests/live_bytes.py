@@ -145,6 +145,8 @@ def inference_peak(model: nn.Module, batch: Tensor, lower: torch.dtype | None = 
     with torch.no_grad(), LiveBytes(batch.device.type) as bytes_:
         bytes_.count([*model.parameters(), *model.buffers(), batch])
         bytes_.reset()
-        with torch.autocast(batch.device.type, lower, enabled=lower is not None, cache_enabled=False):
+        with torch.autocast(
+            batch.device.type, lower, enabled=lower is not None, cache_enabled=False
+        ):
             model(batch)
     return bytes_

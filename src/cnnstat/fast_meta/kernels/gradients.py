@@ -21,7 +21,8 @@ def _same_layout(gradient: Tensor, x: Tensor) -> bool:
 
 @kernel("aten::threshold_backward", "aten::silu_backward", "aten::mish_backward",
         "aten::sigmoid_backward", "aten::tanh_backward", "aten::hardtanh_backward",
-        "aten::hardswish_backward", "aten::hardsigmoid_backward", "aten::leaky_relu_backward")  # fmt: skip
+        "aten::hardswish_backward", "aten::hardsigmoid_backward",
+        "aten::leaky_relu_backward")  # fmt: skip
 def unary_backward(gradient: Tensor, x: Tensor, *args: Any) -> Any:
     fits = all_float(gradient, x) and gradient.shape == x.shape and gradient.stride() == x.stride()
     return elementwise(gradient, x) if fits else NotImplemented
