@@ -48,11 +48,11 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
     ) -> None:
         """`kernels` come before those of `fast_meta`; both run without data only.
 
-        A composite operator among `kernels` is run whole.
+        A composite operator among `kernels` is run as one.
         """
         super().__init__()  # type: ignore[no-untyped-call]  # torch declares no types
         self.kernels: Mapping[str, Kernel] = {**fast_meta.shape_kernels(), **(kernels or {})}
-        self._whole = frozenset(kernels or ())
+        self._undivided = frozenset(kernels or ())
         self.recorder = recorder
         self.lane = lane
         self.fast = fast
@@ -173,7 +173,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
     def _look_up(self, func: Any) -> _Known:
         full = func.name()
         packet, _, overload = full.partition(".")
-        composite = full not in self._whole and _is_composite(func)
+        composite = full not in self._undivided and _is_composite(func)
         kernel = None
         if not self.lane.has_data:
             kernel = self.kernels.get(full) if self.fast else None

@@ -235,8 +235,8 @@ def _fused_rms_norm_backward(
     gradient: Tensor, x: Tensor, shape: Any, scales: Tensor, weight: Tensor | None, needed: Any
 ) -> tuple[Tensor | None, ...]:
     return tuple(
-        _like(operand) if operand is not None and wanted else None
-        for operand, wanted in zip((x, weight), needed, strict=True)
+        _like(operand) if operand is not None and needs else None
+        for operand, needs in zip((x, weight), needed, strict=True)
     )
 
 
