@@ -94,3 +94,36 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for path in site.rglob("*.html"):
         for target in page_at(path).loaded:
             assert not urlsplit(target).scheme or target.startswith("data:"), (path.name, target)
+
+
+TOO_WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  const scrolls = element => {
+    for (let e = element; e && e.tagName !== "ARTICLE"; e = e.parentElement)
+      if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) return true;
+    return false;
+  };
+  return [...document.querySelectorAll("article *")]
+    .filter(e => e.getBoundingClientRect().right > width + 1 && !scrolls(e))
+    .map(e => e.tagName + " " + e.textContent.slice(0, 60));
+}"""
+
+
+def test_a_browser_loads_nothing_else_and_a_phone_shows_whole_lines(site: Path) -> None:
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs Debian's chromium")
+    asked: list[str] = []
+    with driver.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("index", "commands/shapes", "cuda"):
+            page.goto((site / f"{name}.html").as_uri())
+            assert page.evaluate(TOO_WIDE) == [], name
+            scheme = page.evaluate("document.body.dataset.mdColorScheme")
+            assert scheme == "slate", "the page follows the system's dark scheme"
+        browser.close()
+    assert len(asked) > 3
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
