@@ -135,7 +135,7 @@ CaptionOption = Annotated[
 LabelOption = Annotated[
     str | None,
     typer.Option("--label", metavar="LABEL", show_default=False,
-                 help=r"Label of the first table in LaTeX, for \\ref: tab:layers."),
+                 help=r"Label of the first table in LaTeX, for \ref: tab:layers."),
 ]  # fmt: skip
 
 
