@@ -16,7 +16,7 @@ from ..tracing.structure.containers import map_inputs
 from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
 from .targets import IGNORED, NameOf, labels_of
-from .user_batches import Arguments, Guarded, batch_of, collate, next_of
+from .user_batches import Arguments, Guarded, batch_of, collate, gpu_in_workers, next_of
 from .user_data import Examples, Stream, UserSplit
 
 Batch = tuple[Any, Any]
@@ -91,6 +91,9 @@ class Batches:
                 f"a step takes {least} at least: 2 for each process, for batch norm",
                 hint="--data with more examples",
             )
+        for split in (data.train, data.test):
+            if isinstance(split, Examples) and split.device and protocol.workers:
+                raise gpu_in_workers(split.name, "--workers 0")
         self.noise: Batch | None = None
         if isinstance(self.train, Synthetic):  # always the same batch: prepared once
             images, labels = self.train.drawn(place.device)
@@ -200,7 +203,9 @@ class Batches:
         return map_inputs(inputs, self._move), map_inputs(targets, self._move), examples
 
     def _move(self, tensor: Any) -> Tensor:
-        placed: Tensor = tensor.to(self.place.device, non_blocking=True)
+        # from a GPU to the CPU, a copy that is not waited for has no values yet
+        to_gpu = self.place.device.type != "cpu"
+        placed: Tensor = tensor.to(self.place.device, non_blocking=to_gpu)
         if self.protocol.channels_last and placed.ndim == 4:
             return placed.contiguous(memory_format=torch.channels_last)
         return placed
@@ -226,7 +231,8 @@ class Batches:
     ) -> Iterator[tuple[Any, Any, int]]:
         guarded = Guarded(split.dataset, lambda index: f"example {index} of {split.name}")
         indices = [part.tolist() for part in parts]
-        loader = iter(_loader(guarded, indices, self.protocol.workers, self.place.device))
+        is_pinned = self.place.device.type == "cuda" and not split.device
+        loader = iter(_loader(guarded, indices, self.protocol.workers, is_pinned))
         for chosen in indices:
             yield self._placed(next_of(loader, split.name), split.name,
                                _in_data(chosen, split.name))  # fmt: skip
@@ -261,7 +267,7 @@ class Batches:
         elif isinstance(split, Files):
             batches = [split.indices[part].tolist() for part in parts]
             guarded = Guarded(split.dataset, split.name_of, is_user_code=False)
-            loader = iter(_loader(guarded, batches, self.protocol.workers, device))
+            loader = iter(_loader(guarded, batches, self.protocol.workers, device.type == "cuda"))
             for _ in parts:
                 images, labels = next_of(loader, self.data.name)
                 yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
@@ -313,13 +319,13 @@ def _on(split: Split, device: torch.device) -> Split:
 
 
 def _loader(
-    dataset: Any, batches: list[list[int]], workers: int, device: torch.device
+    dataset: Any, batches: list[list[int]], workers: int, is_pinned: bool
 ) -> Iterator[Batch]:
     from torch.utils.data import DataLoader
 
     yield from DataLoader(
         dataset, batch_sampler=batches, num_workers=workers, collate_fn=collate,
-        pin_memory=device.type == "cuda",
+        pin_memory=is_pinned,
     )  # fmt: skip
 
 

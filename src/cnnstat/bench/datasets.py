@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .machine import import_extra
 from .nonfinite import check_finite
 from .results import Protocol
 from .user_batches import UserBatch, sample_of
-from .user_data import Examples, Stream, labels_in, split_of, user_splits
+from .user_data import Examples, Stream, UserSplit, labels_in, split_of, user_splits
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 0.2
@@ -209,16 +209,22 @@ def user_data(value: Any, tested: Any, protocol: Protocol) -> Data:
     train, test = user_splits(value, protocol.data, size)
     if tested is not None:
         test = split_of(tested, protocol.test_data or "the test data", size)
-    sample = sample_of(train)
+    train, sample = _sampled(train)
     check_finite(train)
     if test is not None:
-        sample_of(test)
+        test, _ = _sampled(test)
         check_finite(test)
     images = sample.inputs
     channels = images.shape[1] if isinstance(images, Tensor) and images.ndim > 1 else 1
     labels = labels_in(train)
     return Data(protocol.data, train, test, labels.classes, channels, sample,
                 first_label=labels.first)  # fmt: skip
+
+
+def _sampled(split: UserSplit) -> tuple[UserSplit, UserBatch]:
+    """The data with the device of its examples, and two of them."""
+    sample = sample_of(split)
+    return replace(split, device=sample.device) if isinstance(split, Examples) else split, sample
 
 
 _DATA: dict[str, Callable[[Protocol, Sequence[int]], Data]] = {

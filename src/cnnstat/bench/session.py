@@ -40,16 +40,14 @@ class Session:
         place = Placement(fabric.device, fabric.global_rank, fabric.world_size)
         self.batches = Batches(trainable.data, trainable.image, protocol, place)
         self.clock = clock_of(place.device)
-        self.plain = trainable.build(protocol)
+        self.plain = trainable.build(protocol, place.device)
         self.class_names = trainable.data.class_names
         self.objective = trainable.objective
         counted = trainable.data.test is not None and self.objective.counted
         self.predictions = Predictions(trainable.data.classes if counted else None, place.device)
-        if isinstance(self.objective.loss, nn.Module):
-            self.objective.loss.to(place.device)
         if state is not None:
             self.plain.load_state_dict(state["model"])
-        model: Any = self.plain.to(place.device)  # in place: the optimizer has these parameters
+        model: Any = self.plain
         if protocol.channels_last:
             model = model.to(memory_format=torch.channels_last)
         optimizer = None if protocol.inference else optimizer_of(protocol, model.parameters())

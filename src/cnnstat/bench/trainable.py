@@ -19,6 +19,7 @@ from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
 from ..tracing.places import raising_line
 from ..tracing.structure.containers import map_inputs
+from ..tracing.structure.modules import has_lazy_tensors, move_to
 from ..units import format_exact
 from .datasets import Data, load_data, synthetic
 from .nonfinite import tensors_in
@@ -47,8 +48,11 @@ class TrainableModel:
     image: tuple[int, ...]
     objective: Objective
 
-    def build(self, protocol: Protocol) -> nn.Module:
-        """Build the model with initial weights, which depend on the seed.
+    def build(self, protocol: Protocol, device: torch.device) -> nn.Module:
+        """Build the model on a device, with initial weights, which depend on the seed.
+
+        The weights are drawn on the CPU, so they are the same on every device. What the model and
+        the loss compute is tried on the device: their code may name it.
 
         Raises:
             ModelError: it cannot be built with data, or the loss cannot be computed.
@@ -60,17 +64,22 @@ class TrainableModel:
         torch.manual_seed(protocol.seed)
         try:
             model = with_data().float()
-            with torch.no_grad():  # lazy layers get their sizes
-                output = call(model.eval(), sample.inputs)
+            if has_lazy_tensors(model):
+                _run(model, sample, torch.device("cpu"))
+            torch.manual_seed(protocol.seed)
+            if protocol.init == "xavier":
+                xavier_uniform(model)
+            move_to(model, device)  # in place: the optimizer has these parameters
+            output = _run(model, sample, device)
         except Exception as error:  # constructors may raise anything
             raise ModelError(
                 f"{self.name} cannot be built with data", format_exception(error)
             ) from error
+        if isinstance(self.objective.loss, nn.Module):
+            move_to(self.objective.loss, device)
         if not protocol.inference:
-            self._try_loss(output, sample)
+            self._try_loss(output, sample.on(device))
         torch.manual_seed(protocol.seed)
-        if protocol.init == "xavier":
-            xavier_uniform(model)
         return model
 
     def _try_loss(self, output: Any, sample: UserBatch) -> None:
@@ -86,6 +95,11 @@ class TrainableModel:
                 f"the loss cannot be computed of the output of {self.name}",
                 *raising_line(error), format_exception(error),
             ) from error  # fmt: skip
+
+
+def _run(model: nn.Module, sample: UserBatch, device: torch.device) -> Any:
+    with torch.no_grad():
+        return call(model.eval(), sample.on(device).inputs)
 
 
 def _blank(image: Sequence[int]) -> UserBatch:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from ..errors import NOT_OF_THE_MODEL, ModelError, format_exception, message_of
+from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, format_exception, message_of
 from ..inputs import format_shape
 from ..tracing.places import raising_line
 from ..tracing.process.global_state import preserve_rng_state
+from ..tracing.structure.containers import map_inputs, output_tensors
 from .user_data import Examples, UserSplit, is_array
 
 _TARGETS = ("labels", "label", "targets", "target", "y")
@@ -39,6 +40,26 @@ class UserBatch(NamedTuple):
     inputs: Any
     targets: Any
     examples: int
+
+    def on(self, device: torch.device) -> UserBatch:
+        """The batch on a device."""
+
+        def placed(tensor: Any) -> Tensor:
+            moved: Tensor = tensor.to(device)
+            return moved
+
+        inputs = self.inputs
+        if type(inputs) is Arguments:
+            inputs = Arguments(*(map_inputs(part, placed) for part in inputs))
+        else:
+            inputs = map_inputs(inputs, placed)
+        return UserBatch(inputs, map_inputs(self.targets, placed), self.examples)
+
+    @property
+    def device(self) -> torch.device | None:
+        """The device of the first tensor that is not on the CPU; None if all are."""
+        devices = [tensor.device for tensor in output_tensors((self.inputs, self.targets))]
+        return next((each for each in devices if each.type != "cpu"), None)
 
 
 def batch_of(value: Any, name: str) -> UserBatch:
@@ -106,6 +127,7 @@ class Unreadable:
 
     what: str
     reason: str
+    is_on_gpu: bool = False
 
     def error(self) -> ModelError:
         return ModelError(f"{self.what} cannot be read", self.reason)
@@ -130,7 +152,8 @@ class Guarded:
         except Exception as error:  # the user's code, or a damaged file
             place = raising_line(error) if self.is_user_code else []
             reason = format_exception(error)
-            return Unreadable(self.name_of(index), "\n  ".join([*place, reason]))
+            text = "\n  ".join([*place, reason])
+            return Unreadable(self.name_of(index), text, is_on_gpu(error))
 
 
 def collate(examples: list[Any]) -> Any:
@@ -168,10 +191,31 @@ def next_of(iterator: Iterator[Any], name: str) -> Any:
     except NOT_OF_THE_MODEL:
         raise
     except Exception as error:  # the user's code may raise anything
+        if is_on_gpu(error):
+            raise gpu_in_workers(name, "DataLoader(…, num_workers=0)") from error
         raise ModelError(f"{name} fails", *raising_line(error), _last_line(error)) from error
     if isinstance(value, Unreadable):
+        if value.is_on_gpu:
+            raise gpu_in_workers(name, "--workers 0")
         raise value.error()
     return value
+
+
+_IN_A_WORKER = "Cannot re-initialize CUDA in forked subprocess"  # of torch
+
+
+def gpu_in_workers(name: str, option: str) -> UsageError:
+    """The error of data on a GPU that worker processes are to read."""
+    return UsageError(
+        f"{name} has tensors on a GPU, which worker processes cannot read",
+        "each process has a GPU context of its own; tensors on the GPU need no workers",
+        hint=option,
+    )
+
+
+def is_on_gpu(error: Exception) -> bool:
+    """Whether it is torch's error of a worker process that uses the GPU."""
+    return _IN_A_WORKER in str(error)
 
 
 def _last_line(error: Exception) -> str:

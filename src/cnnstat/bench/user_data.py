@@ -23,10 +23,14 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Examples:
-    """A Dataset of examples (input, target), of which cnnstat draws the batches."""
+    """A Dataset of examples (input, target), of which cnnstat draws the batches.
+
+    `device` is where its examples are, None the CPU.
+    """
 
     name: str
     dataset: Any
+    device: torch.device | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)

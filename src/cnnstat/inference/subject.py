@@ -20,7 +20,7 @@ from ..inputs import InputSpec
 from ..models.loaded import Loaded
 from ..tracing.run.lanes import cpu_lane
 from ..tracing.structure.containers import map_inputs
-from ..tracing.structure.modules import named_tensors
+from ..tracing.structure.modules import move_to, named_tensors
 
 _DYNAMO_LIMITS = {"recompile_limit": 64, "fail_on_recompile_limit_hit": True}
 """Beyond its limit, torch.compile would run the model uncompiled without an error."""
@@ -66,7 +66,8 @@ class Subject:
 
     def __init__(self, loaded: Loaded, plain: nn.Module, variant: Variant) -> None:
         self.loaded, self.variant = loaded, variant
-        self.plain = plain.to(variant.device)
+        move_to(plain, variant.device)
+        self.plain = plain
         dtype = getattr(torch, PRECISIONS[variant.precision].parameters)
         if dtype is not torch.float32:
             self.plain = self.plain.to(dtype)

@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from ...errors import UsageError
 from ...trace.records import Module
-from .containers import PLAIN
+from .containers import PLAIN, map_inputs, tensors_among
 
 
 def paths_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -160,6 +160,25 @@ def parameters_of(model: nn.Module) -> list[Tensor]:
 
 def has_lazy_tensors(model: nn.Module) -> bool:
     return any(is_lazy(tensor) for _, tensor, _ in named_tensors(model))
+
+
+def move_to(model: nn.Module, device: torch.device) -> None:
+    """Move a model to a device in place, with the tensors that are plain attributes of modules.
+
+    `Module.to` leaves these where they are: a copy of a model may have them on another device.
+    """
+
+    def moved(tensor: Any) -> Tensor:
+        there: Tensor = tensor.detach().to(device)
+        return there.requires_grad_(tensor.requires_grad)
+
+    model.to(device)
+    for module in modules_of(model):
+        for name, value in vars(module).items():
+            if not name.startswith("_") and isinstance(value, Tensor | list | tuple | dict):
+                tensors = tensors_among(value)
+                if any(tensor.device.type != device.type for tensor in tensors):
+                    vars(module)[name] = map_inputs(value, moved)
 
 
 def modules_matching(model: nn.Module, patterns: Sequence[str], option: str) -> list[str]:

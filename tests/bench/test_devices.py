@@ -1,0 +1,108 @@
+"""`bench` and `measure` with data, models and losses on a GPU; `pretend` stands for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import cnnstat
+from cnnstat.bench.results import Protocol
+from cnnstat.bench.sources import Sources
+from cnnstat.bench.trainable import trainable_model
+from cnnstat.bench.user_batches import next_of
+from cnnstat.errors import UsageError
+from tests.pretend_device import on_pretend_device as there
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+Y = (X.sum(1) > 0).long()
+
+
+def collate_there(examples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    inputs, targets = zip(*examples, strict=True)
+    return there(torch.stack(inputs)), there(torch.stack(targets))
+
+
+ELSEWHERE: dict[str, Any] = {
+    "a Dataset": lambda: TensorDataset(there(X), there(Y)),
+    "tensors": lambda: (there(X), there(Y)),
+    "inputs alone": lambda: (there(X), Y),
+    "a DataLoader": lambda: DataLoader(TensorDataset(there(X), there(Y)), 20),
+    "its collate_fn": lambda: DataLoader(TensorDataset(X, Y), 20, collate_fn=collate_there),
+}
+
+
+def losses(net: nn.Module, data: Any, **settings: Any) -> list[float]:
+    result = cnnstat.measure(net, data=data, epochs=2, lr=0.1, batch_size=None, **settings)
+    return [epoch.train_loss for epoch in result.runs[0].epochs]
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+def test_data_on_another_device(kind: str) -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    on_cpu = DataLoader(TensorDataset(X, Y), 20) if "Loader" in kind or "col" in kind else (X, Y)
+    assert losses(net, ELSEWHERE[kind](), device="cpu") == losses(net, on_cpu, device="cpu")
+
+
+def test_workers_cannot_read_tensors_on_a_gpu() -> None:
+    with pytest.raises(UsageError, match="has tensors on a GPU, which worker") as caught:
+        losses(nn.Linear(3, 2), ELSEWHERE["tensors"](), workers=2)
+    assert caught.value.hint == "--workers 0"
+
+    def reading() -> Any:  # as torch does in a worker of the user's DataLoader
+        text = "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with"
+        raise RuntimeError(f"Caught RuntimeError in DataLoader worker process 0.\n{text}")
+        yield
+
+    with pytest.raises(UsageError, match="my data has tensors on a GPU") as caught:
+        next_of(reading(), "my data")
+    assert caught.value.hint == "DataLoader(…, num_workers=0)"
+
+
+class Elsewhere(nn.Module):
+    """Tensors that are no buffers, as much code has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.LazyLinear(2)
+        self.scale = torch.ones(3)
+        self.more = [torch.ones(2), "sum"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x * self.scale) + self.more[0]
+
+
+def test_all_of_a_model_and_its_loss_is_on_the_device() -> None:
+    loss = nn.CrossEntropyLoss(weight=torch.ones(2))
+    protocol = Protocol(data="pairs", loss="loss")
+    sources = Sources({"net": Elsewhere()}, data=(X, Y), loss=loss)
+    trainable = trainable_model("net", (), {}, protocol, sources)
+    weights = []
+    for device in ("cpu", "meta", "cpu"):  # on meta, a tensor of the CPU would be an error
+        model = trainable.build(protocol, torch.device(device))
+        assert model.last.weight.device.type == device
+        assert model.scale.device.type == model.more[0].device.type == device
+        assert trainable.objective.loss.weight.device.type == device
+        weights.append(model.last.weight)
+        trainable.objective.loss.weight = torch.ones(2)  # `meta` has no values to move back
+    assert loss.weight.device.type == "cpu"  # the user's
+    assert torch.equal(weights[0], weights[2])
+
+
+@on_gpu
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_on_a_gpu(device: str) -> None:
+    x, y, weight = X.cuda(), Y.cuda(), torch.ones(2).cuda()
+    net = nn.Linear(3, 2).cuda()
+    for data in ((x, y), TensorDataset(x, y), DataLoader(TensorDataset(x, y), 20), (X, Y)):
+        assert losses(net, data, device=device)[-1] < 1
+    assert losses(net, (X, Y), device=device, loss=nn.CrossEntropyLoss(weight=weight))
+    assert losses(nn.Linear(3, 2), ((x, y), (x, y)), device=device)
+    with pytest.raises(UsageError, match="--workers 0"):
+        losses(net, (x, y), device=device, workers=1)
