@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from cnnstat.bench.results import Protocol
 from cnnstat.bench.sources import Sources
 from cnnstat.bench.trainable import trainable_model
 from cnnstat.bench.user_batches import next_of
+from cnnstat.cli import main
 from cnnstat.errors import UsageError
 from tests.pretend_device import on_pretend_device as there
 
@@ -106,3 +108,28 @@ def test_on_a_gpu(device: str) -> None:
     assert losses(nn.Linear(3, 2), ((x, y), (x, y)), device=device)
     with pytest.raises(UsageError, match="--workers 0"):
         losses(net, (x, y), device=device, workers=1)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_more_processes_than_gpus(
+    rank: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every process ends by itself; the first of the machine prints, before torchrun ends it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(main, "_SECONDS_FOR_FIRST", 0.0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": rank,
+        "LOCAL_RANK": rank,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert main.run(["bench", "lenet", "--output", "never"]) == 2
+    printed = """\
+error: 2 processes on this machine, and 1 GPU
+  each process trains on a GPU of its own
+  CUDA_VISIBLE_DEVICES is '3'
+  try: --nproc-per-node 1, or --device cpu
+"""
+    assert capsys.readouterr().err == (printed if rank == "0" else "")
+    assert not Path("never").exists()

@@ -23,14 +23,15 @@ def launched(protocol: Protocol) -> Iterator[Any]:
     """A launched Fabric; under torchrun, for one of its processes.
 
     Raises:
-        UsageError: the device lacks the precision.
+        UsageError: the device lacks the precision, or there are fewer GPUs than processes.
         ModelError: the device does not exist, or the extra `bench` is not installed.
     """
+    kind = device_kind(protocol.device, protocol.precision)
+    count, here = processes()
+    _check_number_of_devices(kind, here)
     fabric_package = import_extra("lightning_fabric", "to train")
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    kind = device_kind(protocol.device, protocol.precision)
-    count, here = processes()
     fabric = fabric_package.Fabric(
         accelerator=kind, devices=here, num_nodes=max(1, count // here),
         strategy="ddp" if is_distributed() else "auto",
@@ -43,6 +44,23 @@ def launched(protocol: Protocol) -> Iterator[Any]:
         finally:
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
+
+
+def _check_number_of_devices(kind: str, here: int) -> None:
+    """Raise UsageError if the `here` processes of this machine have no GPU each.
+
+    Every process finds this out by itself, before one waits for the others.
+    """
+    devices = {"cuda": torch.cuda.device_count, "mps": lambda: 1}.get(kind, lambda: here)()
+    if here <= devices:
+        return
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if kind == "cuda" else None
+    raise UsageError(
+        f"{here} processes on this machine, and {devices} GPU{'s' * (devices != 1)}",
+        "each process trains on a GPU of its own",
+        *([f"CUDA_VISIBLE_DEVICES is {visible!r}"] if visible is not None else []),
+        hint=f"--nproc-per-node {devices}, or --device cpu",
+    )
 
 
 class ProcessEnded(ModelError):

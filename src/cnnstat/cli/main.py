@@ -10,6 +10,7 @@ import shlex
 import sys
 import threading
 import traceback
+from time import sleep
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -173,6 +174,9 @@ def _has_fix(name: str) -> bool:
 
 def _report(error: CnnstatError, debug: bool, offers_fix: bool = True) -> int:
     """Print an error, after the traceback if that is wanted; return the exit status."""
+    if isinstance(error, UsageError) and _is_later_process():
+        sleep(_SECONDS_FOR_FIRST)  # torchrun ends the others when one ends
+        return error.exit_status
     with contextlib.suppress(OSError, ValueError):  # standard error is full or closed
         if debug:
             echo(visible_lines(traceback.format_exc()))
@@ -183,6 +187,17 @@ def _report(error: CnnstatError, debug: bool, offers_fix: bool = True) -> int:
         else:
             echo_error(error)
     return error.exit_status
+
+
+def _is_later_process() -> bool:
+    """Whether torchrun started this process, and another one first on this machine.
+
+    A command line is the same for all, and so is what is wrong with it.
+    """
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+_SECONDS_FOR_FIRST = 5.0
 
 
 def main() -> NoReturn:
