@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils import backend_registration
 from torch.utils.data import DataLoader, TensorDataset
 
 import cnnstat
+from cnnstat.bench.fabric import launched
 from cnnstat.bench.results import Protocol
 from cnnstat.bench.sources import Sources
 from cnnstat.bench.trainable import trainable_model
 from cnnstat.bench.user_batches import next_of
 from cnnstat.cli import main
 from cnnstat.errors import UsageError
-from tests.pretend_device import on_pretend_device as there
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -25,38 +30,25 @@ X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
 Y = (X.sum(1) > 0).long()
 
 
-def collate_there(examples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    inputs, targets = zip(*examples, strict=True)
-    return there(torch.stack(inputs)), there(torch.stack(targets))
-
-
-ELSEWHERE: dict[str, Any] = {
-    "a Dataset": lambda: TensorDataset(there(X), there(Y)),
-    "tensors": lambda: (there(X), there(Y)),
-    "inputs alone": lambda: (there(X), Y),
-    "a DataLoader": lambda: DataLoader(TensorDataset(there(X), there(Y)), 20),
-    "its collate_fn": lambda: DataLoader(TensorDataset(X, Y), 20, collate_fn=collate_there),
-}
-
-
 def losses(net: nn.Module, data: Any, **settings: Any) -> list[float]:
     result = cnnstat.measure(net, data=data, epochs=2, lr=0.1, batch_size=None, **settings)
     return [epoch.train_loss for epoch in result.runs[0].epochs]
 
 
-@pytest.mark.parametrize("kind", ELSEWHERE)
-def test_data_on_another_device(kind: str) -> None:
-    torch.manual_seed(0)
-    net = nn.Linear(3, 2)
-    on_cpu = DataLoader(TensorDataset(X, Y), 20) if "Loader" in kind or "col" in kind else (X, Y)
-    assert losses(net, ELSEWHERE[kind](), device="cpu") == losses(net, on_cpu, device="cpu")
+def test_data_on_another_device() -> None:
+    if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+        pytest.skip("this torch has no devices that are written in Python")
+    program = [sys.executable, Path(__file__).with_name("pretend_device.py")]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for kind, count in (("examples", 4), ("batches", 3)):  # the first of a kind is on the CPU
+        assert found[kind] == count * [found[kind][0]]
+    assert "has tensors on a GPU, which worker processes cannot read" in found["error"]
+    assert "try: --workers 0" in found["error"]
 
 
-def test_workers_cannot_read_tensors_on_a_gpu() -> None:
-    with pytest.raises(UsageError, match="has tensors on a GPU, which worker") as caught:
-        losses(nn.Linear(3, 2), ELSEWHERE["tensors"](), workers=2)
-    assert caught.value.hint == "--workers 0"
-
+def test_workers_that_use_the_gpu() -> None:
     def reading() -> Any:  # as torch does in a worker of the user's DataLoader
         text = "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with"
         raise RuntimeError(f"Caught RuntimeError in DataLoader worker process 0.\n{text}")
@@ -133,3 +125,15 @@ error: 2 processes on this machine, and 1 GPU
 """
     assert capsys.readouterr().err == (printed if rank == "0" else "")
     assert not Path("never").exists()
+
+
+def test_a_warning_about_the_setup_of_ddp_is_not_the_users() -> None:
+    def warned() -> list[str]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with launched(Protocol()):
+                warnings.warn("The AccumulateGrad node's stream does not match the", stacklevel=1)
+                warnings.warn("The learning rate is high", stacklevel=1)
+        return [str(warning.message) for warning in caught]
+
+    assert warned() == ["The learning rate is high"]

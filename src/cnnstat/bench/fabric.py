@@ -14,8 +14,12 @@ import torch
 
 from ..choices import PRECISIONS, TrainingDevice
 from ..errors import CnnstatError, ModelError, NotFound, UsageError
+from ..tracing.process.global_state import warning_ignored
 from .machine import import_extra
 from .results import Protocol
+
+_OF_SETUP = "The AccumulateGrad node's stream does not match"
+"""torch warns of it because Fabric sets up DistributedDataParallel in a CUDA stream of its own."""
 
 
 @contextmanager
@@ -37,7 +41,7 @@ def launched(protocol: Protocol) -> Iterator[Any]:
         strategy="ddp" if is_distributed() else "auto",
         precision=PRECISIONS[protocol.precision].fabric,
     )  # fmt: skip
-    with matmul_precision(protocol.precision), ended_by_torchrun():
+    with matmul_precision(protocol.precision), ended_by_torchrun(), warning_ignored(_OF_SETUP):
         fabric.launch()
         try:
             yield fabric
@@ -51,7 +55,7 @@ def _check_number_of_devices(kind: str, here: int) -> None:
 
     Every process finds this out by itself, before one waits for the others.
     """
-    devices = {"cuda": torch.cuda.device_count, "mps": lambda: 1}.get(kind, lambda: here)()
+    devices = torch.cuda.device_count() if kind == "cuda" else 1 if kind == "mps" else here
     if here <= devices:
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") if kind == "cuda" else None

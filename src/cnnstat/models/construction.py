@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import NOT_OF_THE_MODEL, ModelError, hides_interrupt, message_of
 from ..fast_meta import gc_paused, import_rules, kernels_active
 from ..tracing.process.class_state import ClassState
-from ..tracing.process.global_state import preserve_rng_state
+from ..tracing.process.global_state import preserve_rng_state, warning_ignored
 from ..tracing.process.interruptions import pass_to_caller
 from ..tracing.process.isolation import at_the_end, end_process_group
 from ..tracing.run.copies import data_copy, meta_copy
@@ -194,23 +192,9 @@ def _without_data() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _values_ignored() -> Iterator[None]:
-    """torch warns that a state dict changes no parameter on `meta`; its values are not needed.
-
-    Not by `warnings.catch_warnings`, after which warnings that were shown once are shown again.
-    """
-    ignored: Any = ("ignore", _NO_VALUES, UserWarning, None, 0)
-    filters: Any = warnings.filters
-    filters.insert(0, ignored)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # the constructor may have removed all
-            filters.remove(ignored)
-
-
-_NO_VALUES = re.compile(".*copying from a non-meta parameter in the checkpoint")
+def _values_ignored() -> AbstractContextManager[None]:
+    """torch warns that a state dict changes no parameter on `meta`; its values are not needed."""
+    return warning_ignored(".*copying from a non-meta parameter in the checkpoint")
 
 
 @contextmanager

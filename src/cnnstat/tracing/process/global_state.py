@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -46,6 +48,22 @@ def preserve_rng_state(has_drawn: bool | Callable[[], bool] = True) -> Iterator[
         random.setstate(python_state)
         if numpy_state is not None:
             numpy.random.set_state(numpy_state)
+
+
+@contextmanager
+def warning_ignored(message: str) -> Iterator[None]:
+    """Ignore the UserWarnings whose text begins as the regular expression `message`.
+
+    Not by `warnings.catch_warnings`, after which warnings that were shown once are shown again.
+    """
+    ignored: Any = ("ignore", re.compile(message), UserWarning, None, 0)
+    filters: Any = warnings.filters
+    filters.insert(0, ignored)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the code inside may have removed all
+            filters.remove(ignored)
 
 
 @contextmanager

@@ -1,15 +1,22 @@
-"""A device named `pretend`, for tests of code that runs on a GPU: its tensors are computed on the
-CPU, and as on a GPU they cannot be mixed with those of the CPU."""
+"""Trains on data on a device named `pretend`, and prints the losses as JSON, by kind of data.
+
+Tensors on it are computed on the CPU, and as those on a GPU they cannot be mixed with those of the
+CPU. A process that knows the device is another one to torch, so this is a program of its own.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import json
+import sys
 from typing import Any
 
-import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils import backend_registration
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.data import DataLoader, TensorDataset
+
+import cnnstat
 
 NAME = "pretend"
 _AMONG_DEVICES = {"aten::copy_", "aten::_to_copy"}
@@ -61,19 +68,40 @@ def _placed(value: Any) -> Any:
     return PretendTensor(value) if isinstance(value, Tensor) else value
 
 
-@cache
-def pretend_device() -> torch.device:
-    """The device; it exists from the first call on."""
-    from torch.utils import backend_registration
-
-    set_up = getattr(backend_registration, "_setup_privateuseone_for_python_backend", None)
-    if set_up is None:
-        pytest.skip("this torch has no devices that are written in Python")
-    set_up(NAME)
-    return torch.device(f"{NAME}:0")
-
-
-def on_pretend_device(tensor: Tensor) -> Tensor:
-    """A copy of a tensor on the device."""
-    pretend_device()
+def there(tensor: Tensor) -> Tensor:
     return PretendTensor(tensor.detach().clone())
+
+
+def collate_there(examples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    inputs, targets = zip(*examples, strict=True)
+    return there(torch.stack(inputs)), there(torch.stack(targets))
+
+
+def losses(data: Any) -> list[float]:
+    torch.manual_seed(0)
+    result = cnnstat.measure(nn.Linear(3, 2), data=data, epochs=1, lr=0.1, device="cpu")
+    return [epoch.train_loss for epoch in result.runs[0].epochs]
+
+
+def main() -> None:
+    backend_registration._setup_privateuseone_for_python_backend(NAME)
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    y = (x.sum(1) > 0).long()
+    here, elsewhere = TensorDataset(x, y), TensorDataset(there(x), there(y))
+    data = {
+        "examples": [here, elsewhere, (there(x), there(y)), (there(x), y)],
+        "batches": [
+            DataLoader(here, 20), DataLoader(elsewhere, 20),
+            DataLoader(here, 20, collate_fn=collate_there),
+        ],
+    }  # fmt: skip
+    found: dict[str, Any] = {kind: [*map(losses, sources)] for kind, sources in data.items()}
+    try:
+        cnnstat.measure(nn.Linear(3, 2), data=elsewhere, epochs=1, workers=2, device="cpu")
+    except cnnstat.UsageError as error:
+        found["error"] = str(error)
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
