@@ -45,7 +45,7 @@ def test_data_on_another_device() -> None:
     for kind, count in (("examples", 4), ("batches", 3)):  # the first of a kind is on the CPU
         assert found[kind] == count * [found[kind][0]]
     assert "has tensors on a GPU, which worker processes cannot read" in found["error"]
-    assert "try: --workers 0" in found["error"]
+    assert "try: workers=0" in found["error"]
 
 
 def test_workers_that_use_the_gpu() -> None:
