@@ -13,7 +13,10 @@ from torch.utils.data import Dataset
 
 import cnnstat
 from cnnstat.cli.main import run
+from cnnstat.diagnosis.data_edits import data_edit
 from cnnstat.errors import ModelError
+from cnnstat.inputs import InputSpec
+from cnnstat.models.loaded import InputData
 
 N = 12
 Y = torch.arange(N) % 4
@@ -119,21 +122,33 @@ def test_no_fix_of_a_file_is_offered_to_bench(
     assert "--fix" in capsys.readouterr().err
 
 
-def test_small_images_of_a_file(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+EDITS = [
+    ((2, 3, 4, 4), "float32", (2, 3, 64, 32), "float32"),
+    ((2, 3, 4, 4), "uint8", (2, 3, 64, 64), "float32"),
+    ((2, 3, 7), "float32", (2, 3, 14), "float32"),
+    ((2, 8, 6, 3), "uint8", (2, 3, 8, 6), "float32"),
+    ((2, 5, 8, 6, 3), "float32", (2, 3, 5, 8, 6), "float32"),
+    ((2, 1, 5), "float32", (2, 5), "float32"),
+    ((2, 5), "int32", (2, 5), "int64"),
+]
+
+
+@pytest.mark.parametrize(("before", "dtype", "after", "new"), EDITS)
+def test_an_expression_gives_the_shape(
+    before: tuple[int, ...], dtype: str, after: tuple[int, ...], new: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "my.py"
-    file.write_text(
-        "import torch\nfrom torch import nn\n\n"
-        "def net():\n"
-        "    layers = [nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.MaxPool2d(2)]\n"
-        "    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(144, 2))\n\n"
-        "x = torch.rand(8, 3, 4, 4)\n"
-        "data = x, torch.arange(8) % 2\n"
-    )
-    command = ["bench", "my.py:net", "--data", "my.py:data", "--epochs", "1"]
-    assert run(command) == 1
-    (fix,) = re.findall(r"(torch\S*\(x, size=\(.*\)\)) instead of x", capsys.readouterr().err)
-    file.write_text(file.read_text().replace("data = x,", f"data = {fix},"))
-    assert run(command) == 0
+    x = torch.zeros(before, dtype=getattr(torch, dtype))
+    specs = InputSpec(before, dtype), InputSpec(after, new)
+    whole = data_edit(*specs, InputData("data", is_batch=True))
+    one = data_edit(*specs, InputData("data", is_batch=False))
+    assert whole is not None
+    assert one is not None
+    changed = eval(whole, {"torch": torch}, {"x": x})
+    example = eval(one, {"torch": torch}, {"x": x[0]})
+    assert (tuple(changed.shape), changed.dtype) == (after, getattr(torch, new))
+    assert (tuple(example.shape), example.dtype) == (after[1:], getattr(torch, new))
+
+
+def test_no_expression_changes_the_number_of_examples() -> None:
+    data = InputData("data", is_batch=True)
+    assert data_edit(InputSpec((2, 8, 8)), InputSpec((1, 2, 8, 8)), data) is None
