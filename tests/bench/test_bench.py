@@ -666,6 +666,15 @@ def test_a_rest_of_one_example_is_left_out() -> None:
     data = Data("x", InMemory(torch.zeros(33, 1, 8, 8), torch.zeros(33), 1.0), None, 10, 1)
     batches = Batches(data, (1, 8, 8), Protocol(batch_size=8), CPU)
     assert [plan.examples for plan in batches.plans(1)] == [8, 8, 8, 8]
+    assert batches.left_out == 1
+
+
+def test_what_is_left_out_is_noted() -> None:
+    x, y = torch.randn(17, 3), torch.arange(17) % 2
+    for size, noted in ((8, True), (6, False)):
+        (run,) = cnnstat.measure(nn.Linear(3, 2), data=(x, y), epochs=1, batch_size=size).runs
+        note = "1 of 17 examples, others in each epoch, are left out"
+        assert any(note in each for each in run.notes) == noted
 
 
 def test_images_get_the_models_size_and_channels() -> None:

@@ -75,6 +75,63 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
     assert got["test_loss"] == pytest.approx(expected.test_loss, rel=1e-5)
 
 
+MINE = """
+import os
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Squares(Dataset):
+    def __init__(self, name, count):
+        self.name, self.count = name, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        with open(f"{self.name}-{os.environ['RANK']}", "a") as file:
+            file.write(f"{index} ")
+        return torch.full((1, 8, 8), index / self.count), index % 10
+
+dataset, tested = Squares("train", 41), Squares("test", 23)
+loader = DataLoader(dataset, batch_size=8, shuffle=True)
+test_loader = DataLoader(tested, batch_size=8)
+
+def batches():
+    yield torch.zeros(4, 1, 8, 8), torch.zeros(4).long()
+"""
+
+
+def _read_by_both(name: str, before: int) -> list[int]:
+    """The indices that two processes read, each without the ones it read `before`."""
+    both = [[int(i) for i in Path(f"{name}-{rank}").read_text().split()] for rank in (0, 1)]
+    assert all(len(mine) > before for mine in both)
+    return sorted(index for mine in both for index in mine[before:])
+
+
+def test_each_example_of_a_loader_is_in_one_process(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    done = two_processes("small.py:Net", "--data", "mine.py:loader", "--test-data",
+                         "mine.py:test_loader", "--epochs", "1", "--output", "two")  # fmt: skip
+    trained = _read_by_both("train", before=8 + 8)  # a batch to look at, one to try the memory
+    assert len(trained) == len(set(trained)) == 40
+    assert "1 of 41 examples, others in each epoch, are left out" in done.stderr
+    assert _read_by_both("test", before=8) == list(range(23))
+    summary = json.loads((tmp_path / "two" / "summary.json").read_text())
+    assert summary["protocol"]["batch_size"] == 8
+    assert sum(map(sum, summary["runs"][0]["confusion"]["counts"])) == 23
+
+
+def test_batches_that_cannot_be_divided(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", "2", "-m", "cnnstat", "bench", "small.py:Net", "--data",
+               "mine.py:batches", "--device", "cpu"]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "makes its own batches, which cannot be divided among processes" in done.stderr
+
+
 def test_memory_that_one_process_lacks_halves_the_batch_of_all() -> None:
     done = two_processes("small.py:Greedy", *TEXTBOOK, "--minutes", "0.005", "--output", "run")
     assert [line for line in done.stderr.splitlines() if line.startswith("note: batches")] == [

@@ -17,7 +17,7 @@ from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
 from .targets import IGNORED, NameOf, labels_of
 from .user_batches import Arguments, Guarded, batch_of, collate, gpu_in_workers, next_of
-from .user_data import Examples, Stream, UserSplit
+from .user_data import Examples, Stream, UserSplit, as_examples
 
 Batch = tuple[Any, Any]
 """Inputs, a tensor or `Arguments`, and targets."""
@@ -78,12 +78,7 @@ class Batches:
         self.protocol = protocol
         self.place = place
         self.classes = None if protocol.loss else data.classes  # other losses have other targets
-        self.train = _on(data.train, place.device)
-        if isinstance(self.train, Stream) and place.processes > 1:
-            raise UsageError(
-                f"{data.name} makes its own batches, which cannot be divided among processes",
-                hint="a Dataset, of which each process gets its part",
-            )
+        self.train = self._divided(_on(data.train, place.device))
         if isinstance(self.train, Files | Examples) and not self.plans(1):
             least = self._fewest
             raise ModelError(
@@ -98,7 +93,32 @@ class Batches:
         if isinstance(self.train, Synthetic):  # always the same batch: prepared once
             images, labels = self.train.drawn(place.device)
             self.noise = self._with_memory_format(images), labels
-        self.test = None if data.test is None else _on(data.test, place.device)
+        self.test: Split | None = None
+        if data.test is not None:
+            self.test = self._divided(_on(data.test, place.device))
+
+    def _divided(self, split: Split) -> Split:
+        """The data, of which each process takes its part.
+
+        Raises:
+            UsageError: it makes its own batches, in every process the same.
+        """
+        if not isinstance(split, Stream) or self.place.processes == 1:
+            return split
+        examples = as_examples(split)
+        if examples is None:
+            raise UsageError(
+                f"{split.name} makes its own batches, which cannot be divided among processes",
+                hint="a Dataset, of which each process gets its part",
+            )
+        return examples
+
+    @property
+    def left_out(self) -> int:
+        """The number of examples of an epoch that are in no batch."""
+        if isinstance(self.train, Stream | Synthetic):
+            return 0
+        return len(self.train) - sum(plan.examples for plan in self.plans(1))
 
     @property
     def examples_per_step(self) -> int:

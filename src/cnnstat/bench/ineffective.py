@@ -1,4 +1,4 @@
-"""Options that have no effect beside the others: refused, or noted where only the data shows it."""
+"""What a training does not do: options without an effect, examples without a batch."""
 
 from __future__ import annotations
 
@@ -111,6 +111,16 @@ def effect_notes(
             yield f"--patience {protocol.patience} cannot end a training of {count}"
     if protocol.channels_last and rank != 4:
         yield "--channels-last has no effect: the inputs are no batches of images"
+
+
+def remainder_notes(left_out: int, examples: int, processes: int) -> Iterator[str]:
+    """The note that the last batch of an epoch is too small to train on."""
+    if left_out:
+        each = " for each process" if processes > 1 else ""
+        yield (
+            f"{left_out} of {examples:,} examples, others in each epoch, are left out: the last "
+            f"batch has less than two{each}, of which batch norm has no statistics"
+        )
 
 
 def schedule_notes(protocol: Protocol, steps: list[Step]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from msgspec import structs
 from ..errors import CnnstatError, ModelError
 from .fabric import ProcessEnded, is_distributed
 from .folder import Checkpoint, RunFolder
-from .ineffective import effect_notes, schedule_notes
+from .ineffective import effect_notes, remainder_notes, schedule_notes
 from .machine import is_out_of_memory, release, throttling
 from .prediction import predicted
 from .readings import DivergedError
@@ -98,6 +98,10 @@ class Runner:
             self.protocol, self.trainable.data.test is not None, len(self.trainable.image) + 1,
             session.batches.epoch_steps,
         ):  # fmt: skip
+            self._note(note)
+        examples = len(self.trainable.data.train)
+        left_out = 0 if self.protocol.inference else session.batches.left_out
+        for note in remainder_notes(left_out, examples, self.fabric.world_size):
             self._note(note)
         self.watch(Started(spec, limit, self.protocol.batch_size, len(self.trainable.data.train)))
         status: Status = "finished"

@@ -8,7 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+)
 
 from ..errors import NOT_OF_THE_MODEL, ModelError, UsageError, format_exception, text_of
 from ..tracing.places import raising_line
@@ -208,6 +216,19 @@ def _of_loader(loader: DataLoader[Any], name: str) -> Stream:
     if examples is not None and loader.drop_last and steps and loader.batch_size:
         examples = steps * loader.batch_size
     return Stream(name, lambda: loader, loader.batch_size, steps, examples, loader.dataset)
+
+
+def as_examples(stream: Stream) -> Examples | None:
+    """The examples of a DataLoader, of which each process can get its part as with its batches.
+
+    None if its batches are not those of its dataset in order or shuffled, put together by torch.
+    """
+    loader = stream.batches()
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return None
+    ordinary = type(loader.sampler) in (RandomSampler, SequentialSampler)
+    is_torchs = loader.collate_fn is default_collate and type(loader.batch_sampler) is BatchSampler
+    return Examples(stream.name, loader.dataset) if ordinary and is_torchs else None
 
 
 def _length(value: Any) -> int | None:
