@@ -70,7 +70,7 @@ def test_every_page_has_a_place_in_the_navigation() -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         name = page.relative_to(ROOT / "docs").as_posix()
         if not name.startswith(("rules/", "decisions/", "reports/")):
-            assert f'"{name}"' in navigation, name
+            assert f'"{name}"' in navigation, f"{name} has no place in zensical.toml"
 
 
 def test_links_lead_somewhere(site: Path) -> None:
