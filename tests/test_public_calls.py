@@ -15,6 +15,7 @@ import pytest
 import torch
 from kinds import result
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import cnnstat
 from cnnstat.cli.main import run
@@ -155,6 +156,7 @@ def test_names_of_arguments_are_checked_by_every_kind() -> None:
                 getattr(result(kind), name)(sort="foo")
 
 
+FROZEN = Net().requires_grad_(False)
 CALLS_OF_USERS: list[tuple[Any, str]] = [
     (lambda: cnnstat.lint(NET, IMAGE, fix=True), "lint() has no argument fix"),
     (lambda: cnnstat.memory(NET, IMAGE, fsdp_unit="x"), "did you mean fsdp_units?"),
@@ -178,6 +180,20 @@ CALLS_OF_USERS: list[tuple[Any, str]] = [
     (lambda: cnnstat.latency("lenet", batch_size=0), "batch_size=0 is less than 1"),
     (lambda: cnnstat.measure_device("tpu"), "known: cpu"),
     (lambda: cnnstat.scale("lenet", over={"H": [28], "W": [28]}), "over varies one thing"),
+    (lambda: cnnstat.analyze(NET, (None, 3, 8, 8)), "analyze(model, (1, 3, 8, 8))"),
+    (lambda: cnnstat.analyze(NET, (-1, 3, 8, 8)), "analyze(model, (1, 3, 8, 8))"),
+    (lambda: cnnstat.analyze(NET, input_shape=(None, 3, 8, 8)), "analyze(model, (1, 3, 8, 8))"),
+    (lambda: dict(cnnstat.analyze(NET, IMAGE)), "try: .totals.macs, .totals.params"),
+    (lambda: cnnstat.compare({"a": NET, "b": NET}), "cnnstat.compare(*models.values())"),
+    (lambda: cnnstat.measure(NET, TensorDataset(torch.zeros(2))), "(model, data=dataset)"),
+    (lambda: cnnstat.measure(NET, DataLoader([1])), "a DataLoader is data"),
+    (lambda: cnnstat.measure(NET, x_train=1), "did you mean data?"),
+    (lambda: cnnstat.measure(NET, max_epochs=1), "did you mean epochs?"),
+    (lambda: cnnstat.memory(NET, IMAGE, accumulate_grad_batches=4), "try: accumulate=4"),
+    (lambda: cnnstat.memory(NET, IMAGE, device_memory=24), 'try: device_memory="24GiB"'),
+    (lambda: cnnstat.measure("lenet", loss="l2"), "did you mean l1?"),
+    (lambda: cnnstat.measure(FROZEN, data="synthetic", steps=1, input=IMAGE), "4 are frozen"),
+    (lambda: cnnstat.list_models("resnet"), 'cnnstat.list_models(search="resnet")'),
     (lambda: result("analysis").show(2), "try: result.show(depth=2)"),
     (lambda: result("analysis").save(None), 'try: path="run.json"'),
 ]
@@ -188,6 +204,29 @@ def test_what_an_error_says_to_type(call: Any, message: str) -> None:
     with pytest.raises(cnnstat.CnnstatError) as caught:
         call()
     assert message in str(caught.value)
+
+
+def test_words_of_other_tools() -> None:
+    size = {"data": "synthetic", "steps": 1, "batch_size": 2}
+    trained = cnnstat.measure(NET, input=(3, 8, 8), optimizer="Adam", precision="32-true", **size)
+    assert (trained.protocol.optimizer, trained.protocol.precision) == ("adam", "fp32")
+    assert cnnstat.measure("lenet", loss="nn.CrossEntropyLoss", **size).protocol.loss is None
+    data = (torch.rand(8, 3), torch.rand(8, 1))
+    for loss in ("mse", "MSELoss", "torch.nn.MSELoss"):
+        found = cnnstat.measure(nn.Linear(3, 1), data=data, loss=loss, epochs=1)
+        assert found.protocol.loss == "torch.nn:MSELoss"
+    by_name = cnnstat.memory(NET, IMAGE, precision="bf16-mixed", device=torch.device("cpu"))
+    assert (
+        by_name.peak_bytes == cnnstat.memory(NET, IMAGE, precision="bf16", device="cpu").peak_bytes
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["analyse", "count_parameters", "plot_model", "fit", "load", "ModelSummary", "anlyze"]
+)
+def test_functions_that_other_tools_have(name: str) -> None:
+    with pytest.raises(AttributeError, match=r"; try: cnnstat\.\w+"):
+        getattr(cnnstat, name)
 
 
 def test_names_that_forward_has_are_inputs() -> None:

@@ -117,18 +117,35 @@ _HOMES = {
 _OF_OTHER_TOOLS = {
     **dict.fromkeys(
         ("summary", "profile", "FlopCountAnalysis", "flop_count", "get_model_complexity_info",
-         "get_model_profile", "calculate_flops", "flop_count_table", "parameter_count"),
+         "get_model_profile", "calculate_flops", "flop_count_table"),
         "analyze(model, (1, 3, 224, 224))",
     ),
+    **dict.fromkeys(("ModelSummary", "ActivationCountAnalysis", "analyse"),
+                    "analyze(model, (1, 3, 224, 224))"),
+    **dict.fromkeys(("parameter_count", "parameter_count_table", "count_parameters",
+                     "count_params"), "parameters(model)"),
+    **dict.fromkeys(("flops", "count_flops", "get_flops", "macs"),
+                    "analyze(model, (1, 3, 224, 224)).totals"),
+    **dict.fromkeys(("plot_model", "plot", "draw", "draw_graph"),
+                    'analyze(model, (1, 3, 224, 224)).save("model.svg")'),
+    **dict.fromkeys(("fit", "train", "Trainer", "evaluate"), "measure(model, data=dataset)"),
+    **dict.fromkeys(("show", "print"), "analyze(model, (1, 3, 224, 224)).show()"),
+    "save": 'analyze(model, (1, 3, 224, 224)).save("run.json")',
+    **dict.fromkeys(("load", "read"), 'read_analysis("run.json")'),
     "clever_format": "analyze(model, (1, 3, 224, 224)).show()",
     "benchmark": "latency(model), cnnstat.measure(spec)",
 }  # fmt: skip
-"""Functions of torchinfo, thop, fvcore, ptflops and calflops."""
+"""Functions of torchinfo, thop, fvcore, ptflops, calflops, Keras and Lightning."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         instead = _OF_OTHER_TOOLS.get(name)
+        if instead is None and not name.startswith("_"):
+            from .errors import closest
+
+            close = closest(name, [known for known in __all__ if known.islower()], cutoff=0.7)
+            instead = close[0] if close else None
         hint = f"; try: cnnstat.{instead}" if instead else ""
         raise AttributeError(f"module 'cnnstat' has no attribute {name!r}{hint}")
     home = _HOMES.get(name, "api")  # a function

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .call_arguments import is_input, is_shape
 from .choices import (
-    DATA,
     LaneName,
     LatencyPrecision,
     Loss,
@@ -262,6 +261,10 @@ def compare(
     """
     if len(models) == 1 and isinstance(models[0], list | tuple):
         models = tuple(models[0])
+    if len(models) == 1 and isinstance(models[0], Mapping):
+        raise UsageError(
+            "compare takes models, not a dict", hint="cnnstat.compare(*models.values())"
+        )
     _check_no_inputs("compare", models, "input={}")
     if len(models) < 2:
         from .models.zoo.catalog import another_than
@@ -536,10 +539,10 @@ def measure(
         test_data: likewise; what is tested on after each epoch. `data` may also be a pair of both.
         loss: called with what the model returns and the targets, returns the mean over the batch;
             by default cross-entropy of the scores in the output: the output itself, its `logits`,
-            or the only tensor that is batch × classes.
+            or the only tensor that is batch × classes. Or a name: "mse", "l1", "bce-logits", …
         batch_size: that of one process; "auto" is the largest that fits.
-        input: N×C×H×W, to which images are resized; by default each model's own. Your own data is
-            not resized.
+        input: N×C×H×W or C×H×W, to which images are resized; by default each model's own. Your
+            own data is not resized.
         arguments: the models' constructor arguments; `num_classes` and `in_channels` follow the
             data where a model takes them.
         output: a folder for the configuration, every step, checkpoints and the report.
@@ -555,9 +558,14 @@ def measure(
             DivergedError if the loss becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
+    for model in models:
+        is_data = hasattr(model, "__getitem__") or hasattr(model, "__iter__")
+        if is_data and not isinstance(model, str) and not callable(model):
+            raise UsageError(
+                f"measure() takes models by position, and {value_in_words(model)} is data",
+                hint="cnnstat.measure(model, data=dataset), or a pair of inputs and targets",
+            )
     _check_no_inputs("measure", models, "input={}")
-    if data is None:
-        raise UsageError("measure needs data", f"known: {', '.join(DATA)}", hint='data="digits"')
     from .bench.job import measure_models
 
     settings |= {"data": data, "test_data": test_data, "loss": loss, "batch_size": batch_size}

@@ -15,13 +15,15 @@ from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin
 
-from .choices import check_choice
+from .choices import PRECISION_NAMES, check_choice
 from .errors import UsageError
 from .escaping import value_in_words
 
 EXAMPLES: dict[str, str] = {
     "accumulate": "4", "arguments": '{"num_classes": 10}', "baseline": '"baseline.json"',
     "batch_size": "8", "caption": '"Layers of the network"', "checkpoint": '"features.*"',
+    "data": "dataset", "test_data": "dataset", "device": '"cuda"', "loss": '"mse"',
+    "precision": '"bf16"', "training": "True", "workers": "2",
     "columns": '"output,params,macs"', "data_dir": '"data"', "depth": "2",
     "device_memory": '"24GiB"', "device_peaks": '"fp32=1.2T,bandwidth=40G"', "epochs": "3",
     "filter": '"resnet*"', "fsdp": "8", "fsdp_units": '"layers.*"', "ignore": '"CN301"',
@@ -123,7 +125,7 @@ def _converted(value: Any, expected: Any) -> Any:
         return _converted(value, arguments[0])
     if origin is Literal:
         value = str(value.type) if _is_torch_device(value) else value
-        return value if isinstance(value, str) and value in arguments else _REFUSED
+        return _chosen(value, arguments)
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         is_mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
         return value if is_mapping else _REFUSED
@@ -135,6 +137,18 @@ def _converted(value: Any, expected: Any) -> Any:
         return value if callable(value) else _REFUSED
     plain = _PLAIN.get(origin or expected)
     return value if plain is None else plain(value)
+
+
+def _chosen(value: Any, choices: Sequence[Any]) -> Any:
+    """One of the choices, perhaps in capitals or by the name that another tool has for it."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return _REFUSED
+    word = str(value).lower()
+    if "fp32" in choices:
+        word = PRECISION_NAMES.get(word, word)
+    elif word == "gpu" and "cuda" in choices:
+        word = "cuda"
+    return value if value in choices else word if word in choices else _REFUSED
 
 
 def _converted_items(value: Any, expected: Any) -> Any:

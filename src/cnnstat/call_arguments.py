@@ -137,6 +137,12 @@ def _from_shape(value: Any, is_first: bool = False) -> Any:
     """A tuple or list of whole numbers as a shape, an array as a tensor; anything else as it is."""
     if is_array(value):
         return _from_array(value)
+    if is_first and _has_open_batch(value):
+        sizes = ",".join(map(str, (1, *value[1:])))
+        raise UsageError(
+            f"{tuple(value)} leaves the batch size open, and here it is a number",
+            hint=f"--input {sizes}",
+        )
     if not is_shape(value) or not value:
         return value
     if min(value) < 1:
@@ -156,6 +162,12 @@ def is_input(value: Any) -> bool:
         or is_array(value)
         or _has_tensor(value)
     )
+
+
+def _has_open_batch(value: Any) -> bool:
+    """Whether it is a shape as Keras or ONNX has it: `(None, 3, 32, 32)`, `(-1, 3, 32, 32)`."""
+    several = isinstance(value, tuple | list) and len(value) > 1
+    return several and value[0] in (None, -1) and is_shape(value[1:]) and min(value[1:]) > 0
 
 
 def is_shape(value: Any) -> bool:

@@ -46,6 +46,13 @@ DATA: dict[str, str] = {
 }  # fmt: skip
 """The data that `bench` trains on."""
 
+LOSSES: dict[str, str | None] = {
+    "cross-entropy": None, "mse": "torch.nn:MSELoss", "l1": "torch.nn:L1Loss",
+    "huber": "torch.nn:HuberLoss", "bce-logits": "torch.nn:BCEWithLogitsLoss",
+    "bce": "torch.nn:BCELoss", "nll": "torch.nn:NLLLoss",
+}  # fmt: skip
+"""The losses that `bench` knows by a name, as the place of torch's; None is its own."""
+
 Severity = Literal["error", "warning", "hint"]
 """How sure and how bad a finding of `lint` is."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -164,6 +171,15 @@ PRECISIONS: dict[str, Precision] = {
     "fp16-true": Precision(("latency", "memory"), "float16"),
     "fp64": Precision(("roofline",), "float64"),
 }
+
+
+PRECISION_NAMES: dict[str, str] = {
+    **{row.fabric: name for name, row in PRECISIONS.items() if row.fabric and not row.tf32},
+    "16-true": "fp16-true", "16": "fp16", "32": "fp32", "64": "fp64", "float32": "fp32",
+    "float64": "fp64", "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "amp": "fp16",
+    "double": "fp64", "float": "fp32",
+}  # fmt: skip
+"""Other names of precisions: those of Lightning, and of the dtype of `torch.autocast`."""
 
 
 def precisions_of(command: Command) -> tuple[str, ...]:

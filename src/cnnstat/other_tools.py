@@ -28,6 +28,8 @@ _NOT_NEEDED = {
     "cache_forward_pass": "a result is computed once, and can be saved",
     "batch_dim": "the batch is the first size of an input",
     "print_per_layer_stat": ".show() prints the layers",
+    "custom_ops": "costs of your own are registered: cnnstat.register_module",
+    "report_missing": "the result has them: .totals.uncounted",
     "as_strings": "figures are numbers, and .show() prints them",
 }
 
@@ -99,7 +101,7 @@ _ALL = {*_INPUTS, *_NOT_NEEDED, "depth", "col_names", "dtypes"}
 def _positional(name: str, value: Any, dtypes: Any) -> tuple[Any, ...]:
     """The inputs that a keyword describes: one shape or tensor, or a list of several."""
     is_list = isinstance(value, list | tuple)
-    is_shape = is_list and all(type(size) is int for size in value)
+    is_shape = is_list and all(type(size) is int or size is None for size in value)
     if not is_list or is_shape:
         several: tuple[Any, ...] = (value,)
     else:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict, Unpack
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import CnnstatError, NotFound
+from .errors import CnnstatError, NotFound, UsageError
 from .escaping import described
 from .input_files import read_bytes
 from .public_calls import public
@@ -57,13 +57,15 @@ class LatexOptions(ReportOptions, total=False):
 
 _INSTEAD = {
     "total_params": "params", "parameters": "params", "total_mult_adds": "macs",
-    "total_macs": "macs", "total_flops": "flops", "total": "params",
+    "count_params": "params", "total_macs": "macs", "total_flops": "flops", "total": "params",
 }  # fmt: skip
 """Attributes of the results of torchinfo and fvcore, as fields of the totals."""
 _METHODS = {
     **dict.fromkeys(("summary", "print", "table", "display"), "show()"),
     "to_csv": 'save("layers.csv")', "to_frame": "to_pandas()", "to_df": "to_pandas()",
-    "summary_list": "layers", "plot": 'save("picture.svg")', "draw": 'save("picture.svg")',
+    "summary_list": "layers", "by_module": "layers", "by_operator": 'show(ops="all")',
+    "unsupported_ops": "totals.uncounted", "modules": "layers",
+    "plot": 'save("picture.svg")', "draw": 'save("picture.svg")',
 }  # fmt: skip
 
 
@@ -90,6 +92,11 @@ class Result(Record, frozen=True, kw_only=True):
         instead = "" if name.startswith("_") else self._instead_of(name)
         message = f"{type(self).__name__!r} object has no attribute {name!r}{instead}"
         raise AttributeError(message, name=name, obj=self)
+
+    def __iter__(self) -> Any:
+        """An error: other tools return several figures, `macs, params = …`."""
+        figures = ".totals.macs, .totals.params" if self.kind == "analysis" else ".to_dict()"
+        raise UsageError(f"a result of the kind {self.kind} is one object", hint=figures)
 
     def _instead_of(self, name: str) -> str:
         inner = _INSTEAD.get(name, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +25,7 @@ from ..choices import (
     precisions_of,
 )
 from ..errors import UsageError
-from ..inputs import parse_input
+from ..inputs import InputSpec, parse_input
 from ..run_config import named_objects
 from ..version import __version__
 from .datasets import data_name
@@ -40,7 +41,7 @@ from .prediction import peaks_of
 from .results import Benchmark, DataFacts, Epoch, Job, Preparing, Protocol, Run, Step
 from .runner import Runner, Started, Watch
 from .schedule import Position, limit_of
-from .sources import Sources, name_of, names_of, names_user_code
+from .sources import Sources, loss_place, name_of, names_of, names_user_code
 from .timing import comparison_notes
 from .torch_schedules import torch_schedule
 from .trainable import TrainableModel, trainable_model
@@ -78,7 +79,7 @@ def measure_models(
         {**texts, **({"batch_size": 1} if fitted else {})}, is_user_data,
         any(isinstance(model, nn.Module) for model in objects.values()), protocol,
     )  # fmt: skip
-    sizes = () if input is None else (str(parse_sizes(input, "bench")),)
+    sizes = () if input is None else (str(_batch(parse_sizes(input, "bench"))),)
     job = Job(models=tuple(named), inputs=sizes, arguments=dict(arguments or {}), protocol=chosen,
               objects=(*objects, *values))  # fmt: skip
     _check(job)
@@ -105,6 +106,11 @@ def measure_models(
             folder.lock.release()
 
 
+def _batch(image: InputSpec) -> InputSpec:
+    """A batch of one, of an image whose sizes are C×H×W."""
+    return replace(image, shape=(1, *image.shape)) if len(image.shape) == 3 else image
+
+
 def _named(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings with names instead of objects, and the objects."""
     texts, values = dict(settings), {}
@@ -113,6 +119,8 @@ def _named(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         if value is not None and not isinstance(value, str):
             values[key] = value
             texts[key] = name_of(value)
+    if isinstance(texts.get("loss"), str) and "loss" not in values:
+        texts["loss"] = loss_place(texts["loss"])
     if isinstance(texts.get("data"), str) and "data" not in values:
         texts["data"] = data_name(texts["data"])
     return texts, values

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..choices import OPTIMIZERS
+from ..errors import ModelError
 from .results import Epoch, Protocol
 
 _EPOCHS = 10
@@ -91,13 +92,26 @@ def rate(schedule: str, base: float, share: float) -> float:
 
 
 def optimizer_of(protocol: Protocol, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of a protocol, for the parameters that are trained.
+
+    Raises:
+        ModelError: there are none.
+    """
+    parameters = list(parameters)
+    trained = [p for p in parameters if p.requires_grad]
+    if not trained:
+        frozen = f"all {len(parameters)} are frozen: requires_grad is False" if parameters else ""
+        raise ModelError(
+            "the model has no parameters to train", *filter(None, [frozen]),
+            hint="model.requires_grad_(True), or add --inference to time it",
+        )  # fmt: skip
     row = OPTIMIZERS[protocol.optimizer]
     settings = dict(row.settings)
     if "momentum" in settings:
         settings["momentum"] = protocol.momentum
     torch_class: Any = getattr(torch.optim, row.torch_class)
     optimizer: torch.optim.Optimizer = torch_class(
-        [p for p in parameters if p.requires_grad],
+        trained,
         lr=base_rate(protocol), weight_decay=protocol.weight_decay, **settings,
     )  # fmt: skip
     return optimizer

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import structs
 from torch import nn
 
+from ..choices import LOSSES
 from ..errors import NotFound, UsageError, nearest
 from ..models.python_import import import_place
 from ..tracing.structure.modules import class_name
@@ -116,6 +117,29 @@ def name_of(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "tensors"
     return str(getattr(value, "__name__", type(value).__name__))
+
+
+def loss_place(name: str) -> str | None:
+    """The place of a loss that is named: `mse`, `MSELoss`, `my_losses.py:loss`.
+
+    Raises:
+        UsageError: it is neither a name that is known nor a place.
+    """
+    word = name.removeprefix("torch.").removeprefix("nn.")
+    key = word.lower().replace("_", "-")
+    by_class = {place.partition(":")[2].lower(): place for place in LOSSES.values() if place}
+    if key in LOSSES:
+        return LOSSES[key]
+    if key in by_class:
+        return by_class[key]
+    if ":" in name or name.endswith(".py"):
+        return name
+    if isinstance(getattr(nn, word, None), type) and word.endswith("Loss"):
+        return None if word == "CrossEntropyLoss" else f"torch.nn:{word}"
+    raise UsageError(
+        f"unknown loss {name!r}", *filter(None, [nearest(name, LOSSES)]),
+        f"known: {', '.join(LOSSES)}, and those of torch.nn", hint="--loss torch.nn:MSELoss",
+    )  # fmt: skip
 
 
 def names_user_code(text: str) -> bool:

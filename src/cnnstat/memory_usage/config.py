@@ -92,6 +92,10 @@ class MemoryConfig:
                              hint="--precision bf16")  # fmt: skip
 
 
+_LEAST_MEMORY = 2**20
+"""Fewer bytes are probably gibibytes."""
+
+
 class DeviceLimit(NamedTuple):
     """The kind of a device, its memory as the limit of a step, and its name."""
 
@@ -138,6 +142,9 @@ def limit_bytes(device_memory: int | str | None) -> int | None:
         if device_memory is not None and not device_memory > 0:
             raise UsageError(f"device_memory={device_memory!r}: a number of bytes is positive",
                              hint='device_memory="24GiB"')  # fmt: skip
+        if device_memory is not None and device_memory < _LEAST_MEMORY:
+            raise UsageError(f"device_memory={device_memory}: of which unit?",
+                             hint=f'device_memory="{device_memory}GiB"')  # fmt: skip
         return device_memory
     if device_memory.strip().isdecimal():
         raise UsageError(f"--device-memory {device_memory.strip()}: of which unit?",

@@ -62,7 +62,7 @@ def _unknown_source(source: str) -> UsageError:
     return UsageError(
         f"unknown source {source!r}",
         f"did you mean {close[0]}?" if close else f"known: {', '.join(SOURCES)}",
-        hint=f"cnnstat list {close[0] if close else 'torchvision:'}",
+        hint=f"cnnstat list {close[0] if close else source}",
     )
 
 
