@@ -277,6 +277,6 @@ def test_results_are_compared(tmp_path: Path) -> None:
     found = cnnstat.compare(ours, other)
     assert found.names == ("Net", "Conv2d")
     assert cnnstat.compare(tmp_path / "ours.json", other).totals == found.totals
-    assert cnnstat.compare(ours, nn.Conv2d(3, 4, 3)).totals == found.totals
+    assert cnnstat.compare([ours, nn.Conv2d(3, 4, 3)]).totals == found.totals
     with pytest.raises(cnnstat.ModelError, match="Net was made on 1,3,8,8"):
         cnnstat.compare(ours, other, input=(1, 3, 9, 9))

@@ -34,7 +34,7 @@ from .choices import (
 from .errors import CnnstatError, ModelError, UsageError
 from .escaping import value_in_words
 from .models import saved
-from .public_calls import public
+from .public_calls import public, str_of_path
 from .results import read_result
 from .run_config import ModelRequest, RunConfig
 
@@ -259,8 +259,7 @@ def compare(
     `input` defaults to the default input of the first. Errors are those of `analyze`. To a list of
     `failures`, those of models that do not run are appended, as long as two models do.
     """
-    if len(models) == 1 and isinstance(models[0], list | tuple):
-        models = tuple(models[0])
+    models = _unpacked(models)
     if len(models) == 1 and isinstance(models[0], Mapping):
         raise UsageError(
             "compare takes models, not a dict", hint="cnnstat.compare(*models.values())"
@@ -333,6 +332,7 @@ def scale(
     """
     if not models:
         raise UsageError("scale takes one model or more", hint="cnnstat scale nin alexnet")
+    models = _unpacked(models)
     _check_no_inputs("scale", models, "input={}")
     _check_specs("scale", models)
     from .symbolic.over import parse_over
@@ -558,6 +558,7 @@ def measure(
             DivergedError if the loss becomes NaN or infinite.
         OutputError: the folder cannot be written.
     """
+    models = _unpacked(models)
     for model in models:
         is_data = hasattr(model, "__getitem__") or hasattr(model, "__iter__")
         if is_data and not isinstance(model, str) and not callable(model):
@@ -619,6 +620,7 @@ def latency(
         UsageError: an argument cannot be understood.
         ModelError: a model cannot be built or run, or there is no such device.
     """
+    models = _unpacked(models)
     _check_no_inputs("latency", models, "inputs=[{}]")
     from .inference.measuring import measure_latency
     from .inference.results import Settings
@@ -806,6 +808,12 @@ def register_module(
     from .tracing.user_code.user_rules import register_module_rule
 
     register_module_rule(module, macs, other_ops, backward_macs, shape, _caller())
+
+
+def _unpacked(models: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The models in a list that is the only argument."""
+    is_list = len(models) == 1 and isinstance(models[0], list | tuple)
+    return models if not is_list or is_input(models[0]) else tuple(map(str_of_path, models[0]))
 
 
 def _check_no_inputs(function: str, models: Sequence[Any], argument: str) -> None:

@@ -133,9 +133,9 @@ def _checked(called: Public, positional: Sequence[Any], named: Mapping[str, Any]
         if name in called.types:
             bound.arguments[name] = checked(name, value, called.types[name])
     if "model" in bound.arguments:
-        bound.arguments["model"] = _as_spec(bound.arguments["model"])
+        bound.arguments["model"] = str_of_path(bound.arguments["model"])
     if "models" in bound.arguments:
-        bound.arguments["models"] = tuple(map(_as_spec, bound.arguments["models"]))
+        bound.arguments["models"] = tuple(map(str_of_path, bound.arguments["models"]))
     further = bound.arguments.get("settings", {})
     for name, value in further.items():
         if name not in called.settings_types:
@@ -145,7 +145,7 @@ def _checked(called: Public, positional: Sequence[Any], named: Mapping[str, Any]
     return bound
 
 
-def _as_spec(model: Any) -> Any:
+def str_of_path(model: Any) -> Any:
     """A model that is named by a path, as a text."""
     return os.fspath(model) if isinstance(model, os.PathLike) else model
 

@@ -254,7 +254,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: cnnstat.measure(NET, data=batches()), UsageError, "used up after one epoch"),
     (lambda: cnnstat.measure(NET, data=3), UsageError, "no data to train on: int"),
     (lambda: cnnstat.measure(NET, data=(X, Y[:5])), UsageError, "differ in number: 60 and 5"),
-    (lambda: cnnstat.measure(NET, data=PAIRS, input=(1, 3)), UsageError, "leave out --input"),
+    (lambda: cnnstat.measure(NET, data=PAIRS, input=(1, 3)), UsageError, "leave out input"),
     (lambda: cnnstat.measure(NET, data=PAIRS, augment=True), UsageError, "as they are"),
     (lambda: cnnstat.measure(NET, data=batches, batch_size=7), UsageError, "makes batches itself"),
     (lambda: cnnstat.measure(NET, data=PAIRS, batch_size="auto"), UsageError, "another process"),
@@ -265,7 +265,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: cnnstat.measure(NET, data=(X, Y + 1)), ModelError, "tensors has 3"),
     (lambda: cnnstat.measure(NET, data=lambda: iter([(X, Y - 1)])), ModelError, "the label -1"),
     (lambda: cnnstat.measure(nn.Linear(3, 1), data=(X, X.sum(1))), ModelError, "one output"),
-    (lambda: cnnstat.measure(NET, data=(X, X.sum(1))), ModelError, "MSELoss for a regression"),
+    (lambda: cnnstat.measure(NET, data=(X, X.sum(1))), ModelError, "MSELoss. for a regression"),
     (lambda: cnnstat.measure(NET, data=(X, torch.zeros(60, 4, 1))), ModelError, "are 60×4×1"),
     (lambda: cnnstat.measure(NET, data=Broken()), ModelError, "example 7 of Broken cannot be read"
      r"\n.*raise OSError[\s\S]*no such image"),
