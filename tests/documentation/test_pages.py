@@ -74,10 +74,10 @@ def test_the_overview_has_the_figures_of_the_pages() -> None:
     """Each number of a row of docs/correctness.md is on the page that the row names."""
     docs = ROOT / "docs"
     rows = re.findall(
-        r"^\| [^|]* \| (.*) \| \[[^]]*\]\((\S+\.md)\) \|$",
+        r"^\| \[[^|]*\]\((\S+\.md)\) \| (.*) \|$",
         (docs / "correctness.md").read_text(encoding="utf-8"), flags=re.MULTILINE,
     )  # fmt: skip
     assert len(rows) > 8
-    for text, page in rows:
+    for page, text in rows:
         there = set(re.findall(r"\d+", (docs / page).read_text(encoding="utf-8")))
         assert set(re.findall(r"\b\d+", text)) <= there, (page, text)
