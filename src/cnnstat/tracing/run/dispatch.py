@@ -120,6 +120,8 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch de
             result = run(*args, **kwargs)
         if not self.lane.has_data:
             lay_out(name, args, kwargs, result)
+        if args is not recorded_args and args and result is args[0]:
+            result = recorded_args[0]  # the constant that was written to, not its copy on `meta`
         if len(sys.modules) != self._modules:
             self._collect()
         recorder.attempt = None
