@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import cnnstat
 from cnnstat.cli.main import run
+from cnnstat.linting.rules import RULES
+from cnnstat.models.zoo.catalog import CATALOG
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -14,6 +17,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_it_is_short() -> None:
     assert len(README.splitlines()) <= 160
+
+
+def test_what_it_counts() -> None:
+    assert f"{len(CATALOG)} built-in networks" in README
+    assert f"{len(RULES)} rules" in README
+    devices = (ROOT / "docs" / "commands" / "devices.md").read_text(encoding="utf-8")
+    assert f"of {len(cnnstat.list_devices().devices)} GPUs" in devices
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "docs"])
