@@ -4,6 +4,7 @@ false note, and the model trains on afterwards."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -101,27 +102,87 @@ def test_the_class_is_that_of_the_model() -> None:
     ]
 
 
-WRAPPED = [
-    ("DistributedDataParallel", lambda: nn.parallel.DistributedDataParallel(Net()), "module.a"),
-    ("DataParallel", lambda: nn.DataParallel(Net()), "module.a"),
-    ("average", lambda: torch.optim.swa_utils.AveragedModel(Net()), "module.a"),
-    ("synchronised norm", lambda: nn.SyncBatchNorm.convert_sync_batchnorm(Net()), "a"),
-]
+def on_gpu(module: nn.Module) -> nn.Module:
+    """`DataParallel` of a model on CUDA, as far as it shows without one."""
+    wrapped = nn.DataParallel(module)
+    wrapped.device_ids, wrapped.src_device_obj = [0], torch.device("cuda:0")
+    return wrapped
 
 
-@pytest.mark.parametrize(("build", "first"), [pytest.param(b, f, id=n) for n, b, f in WRAPPED])
-def test_a_wrapped_model(build: Callable[[], nn.Module], first: str) -> None:
+def inside(wrap: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    net = Net()
+    net.b = wrap(net.b)  # type: ignore[assignment]
+    return net
+
+
+ddp = nn.parallel.DistributedDataParallel
+WRAPPED: list[tuple[str, Callable[[], nn.Module], str, str]] = [
+    ("DistributedDataParallel", lambda: ddp(Net()), "Net", "b.0"),
+    ("DataParallel", lambda: nn.DataParallel(Net()), "Net", "b.0"),
+    ("of a model on CUDA", lambda: on_gpu(Net()), "Net", "b.0"),
+    ("compiled, outside", lambda: torch.compile(ddp(Net())), "Net", "b.0"),
+    ("compiled, inside", lambda: on_gpu(torch.compile(Net())), "Net", "b.0"),
+    ("both", lambda: on_gpu(ddp(Net())), "Net", "b.0"),
+    ("DataParallel inside", lambda: inside(on_gpu), "Net", "b.module.0"),
+    ("DistributedDataParallel inside", lambda: inside(ddp), "Net", "b.module.0"),
+    ("average", lambda: torch.optim.swa_utils.AveragedModel(Net()), "AveragedModel",
+     "module.b.0"),
+    ("synchronised norm", lambda: nn.SyncBatchNorm.convert_sync_batchnorm(Net()), "Net", "b.0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "inner"), [pytest.param(*r[1:], id=r[0]) for r in WRAPPED]
+)
+def test_a_wrapped_model(build: Callable[[], nn.Module], name: str, inner: str) -> None:
     model = build()
+    names = list(model.state_dict())
     analysis = cnnstat.analyze(model, INPUT)
     assert (analysis.totals.params, analysis.totals.macs) == (PARAMS, MACS)
     assert analysis.totals.exact
     assert not analysis.notes
-    assert first in [row.path for row in analysis.layers]
+    assert analysis.model.class_name == name
+    assert inner in [row.path for row in analysis.layers]
+    for lane in ("fake", "cpu"):
+        assert cnnstat.analyze(model, INPUT, lane=lane).totals.macs == MACS
     assert cnnstat.analyze(model, INPUT, training=True).totals.params == PARAMS
     assert cnnstat.memory(model, INPUT).peak_bytes > 4 * 4 * PARAMS  # with Adam's two states
-    if not any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
+    assert list(model.state_dict()) == names
+    on_cuda = any(getattr(m, "src_device_obj", None) for m in model.modules())
+    is_synchronised = any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+    if not is_synchronised and not on_cuda and not name.startswith("compiled"):
         for _ in range(2):  # its reducer is as before
             model(torch.randn(INPUT)).sum().backward()
+
+
+def test_a_wrapped_model_is_measured_and_trained() -> None:
+    model = on_gpu(Net())
+    assert cnnstat.latency(model, inputs=[INPUT], device="cpu")
+    data = (torch.randn(8, 8), torch.arange(8) % 4)
+    (run,) = cnnstat.measure(model, data=data, steps=2, device="cpu").runs
+    assert run.model.spec == "Net"
+
+
+def test_wrapped_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "wrapped.py").write_text("""
+import torch
+from torch import nn
+
+
+def build():
+    net = nn.Sequential(nn.Linear(8, 16), nn.DataParallel(nn.Linear(16, 4)))
+    for wrapper in (net[1], whole := nn.DataParallel(net)):
+        wrapper.device_ids, wrapper.src_device_obj = [0], torch.device("cuda:0")
+    return whole
+
+
+net = build()
+""")
+    for name in ("build", "net"):
+        for lane in (None, "cpu"):
+            analysis = cnnstat.analyze(f"{tmp_path}/wrapped.py:{name}", INPUT, lane=lane)
+            assert analysis.totals.macs == 4 * (8 * 16 + 16 * 4)
+            assert [r.path for r in analysis.layers] == ["", "0", "1", "1.module"]
 
 
 def test_values_that_are_elsewhere() -> None:

@@ -42,12 +42,17 @@ def launched(protocol: Protocol) -> Iterator[Any]:
         precision=PRECISIONS[protocol.precision].fabric,
     )  # fmt: skip
     with matmul_precision(protocol.precision), ended_by_torchrun(), warning_ignored(_OF_SETUP):
+        had_group = _has_process_group()
         fabric.launch()
         try:
             yield fabric
         finally:
-            if torch.distributed.is_available() and torch.distributed.is_initialized():
+            if _has_process_group() and not had_group:  # one of the caller's goes on
                 torch.distributed.destroy_process_group()
+
+
+def _has_process_group() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def _check_number_of_devices(kind: str, here: int) -> None:

@@ -23,6 +23,7 @@ from ..tracing.process.isolation import at_the_end, end_process_group
 from ..tracing.run.copies import data_copy, meta_copy
 from ..tracing.run.dispatch import on_one_device
 from ..tracing.run.lane_selection import Builders
+from ..tracing.structure.distributed import unwrapped
 from ..tracing.structure.known_indices import with_indices
 from ..tracing.structure.module_tree import check_tree
 from ..tracing.structure.modules import modules_of
@@ -244,6 +245,7 @@ def construct(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     if not isinstance(model, nn.Module):
         return model
     check_tree(model)
+    model = unwrapped(model)
     _move_to_meta(model)
     return model
 
@@ -294,7 +296,7 @@ def builders(
     def with_data() -> nn.Module:
         with preserve_rng_state(), user_code():
             model: nn.Module = _called(factory, arguments)
-        return model
+        return unwrapped(model)
 
     names = frozenset((*_parameters_of(factory), *hidden_parameters))
     return Builders(partial(construct, factory, arguments), with_data, names)

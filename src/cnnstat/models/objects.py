@@ -13,7 +13,7 @@ from ..results import Result
 from ..tracing.run.copies import meta_copy
 from ..tracing.structure.module_tree import check_tree
 from ..tracing.structure.modules import class_name
-from ..tracing.user_code.compilation import module_in, user_code
+from ..tracing.user_code.compilation import module_in, seen_through, user_code
 from . import python_files
 from .construction import copies_of
 from .loaded import Loaded
@@ -43,12 +43,13 @@ def load_object(
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     check_tree(model)
-    name = class_name(model)
+    inner = seen_through(model)
+    name = class_name(inner)
     if not inputs and not named:
-        example = known_inputs(model)
+        example = known_inputs(inner)
         if example is None:
             missing = InputMissing(
-                f"{name} needs an input", hint=call.format(implied_input(model).shape)
+                f"{name} needs an input", hint=call.format(implied_input(inner).shape)
             )
             missing.loaded = Loaded(name, "object", meta_copy(model), copies_of(model), ())
             raise missing

@@ -30,7 +30,7 @@ from ..structure.distributed import (
 )
 from ..structure.known_indices import with_indices
 from ..structure.modules import is_scripted, modules_of
-from ..user_code.compilation import module_in
+from ..user_code.compilation import module_in, wrappers_of
 from ..user_code.scripted import scripted_copy
 
 Placed = Callable[[Tensor], Tensor]
@@ -102,14 +102,18 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
             copying.memo |= {
                 id(inside): clone for inside, clone in zip(modules_of(module), clones, strict=True)
             }
+    *outer, inner = wrappers_of(model)
+    left_out = {id(module) for module in outer}
     plain = [m for m in modules if module_in(m) is m and not is_scripted(m)]
+    plain = [module for module in plain if id(module) not in left_out]
     for module in plain:
         copying.memo[id(module)] = object.__new__(local_class(type(module)))
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 copying.tensor(tensor)
     for module in modules:  # instead of what was compiled, what was inside
-        copying.memo[id(module)] = copying.memo[id(module_in(module))]
+        within = inner if id(module) in left_out else module_in(module)
+        copying.memo[id(module)] = copying.memo[id(within)]
     substitutes = substitutes_in(model).copied_by(copying.memo)
     for module in modules:
         substitutes.add(module, copying.memo[id(module)])
@@ -123,13 +127,13 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
         for slot in _slots(type(module)):
             with suppress(AttributeError):  # it has no value
                 slot.__set__(clone, copying.value(slot.__get__(module)))
-    for module in plain:
+    for module in (*outer, *plain):
         copying.unflatten(module)
     for module in plain:
         copying.memo[id(module)]._parameters.pop(FLAT, None)
-    result: nn.Module = copying.memo[id(model)]
+    result: nn.Module = copying.memo[id(inner)]
     result.__dict__[_SUBSTITUTES] = substitutes
-    result.__dict__[_SPLIT_BY] = splitters(plain) or split_by(model)
+    result.__dict__[_SPLIT_BY] = splitters((*outer, *plain)) or split_by(model)
     return result
 
 

@@ -1,9 +1,11 @@
-"""Models that `torch.distributed` wraps or splits over processes, as one process without them.
+"""Models that torch wraps for several devices or splits over processes, as one without them.
 
 `fully_shard` and `parallelize_module` replace parameters by `DTensor`s, whose `shape` is that of
 the whole, and add hooks that exchange them. `FullyShardedDataParallel` flattens parameters into
-one. `DistributedDataParallel` prepares an exchange of gradients in its `forward`. A copy of such a
-model has whole parameters, none of these hooks, and a `forward` that only calls what was wrapped.
+one. `DistributedDataParallel` prepares an exchange of gradients in its `forward`, `DataParallel`
+copies the model to several GPUs. A copy of such a model has whole parameters, none of these hooks,
+and a `forward` that only calls what was wrapped; where the model itself is a wrapper, the copy is
+of what was wrapped.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import LaneError
+from .modules import modules_of
 
 _EXCHANGES = (
     "torch.distributed.fsdp", "torch.distributed.tensor", "torch.distributed._composable.replicate",
@@ -25,6 +28,7 @@ _EXCHANGES = (
 """Modules of torch whose hooks gather, split or convert tensors."""
 _HOOKS = {"_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"}
 _WRAPPERS = {
+    ("torch.nn.parallel.data_parallel", "DataParallel"): "module",
     ("torch.nn.parallel.distributed", "DistributedDataParallel"): "module",
     ("torch.distributed.fsdp.fully_sharded_data_parallel", "FullyShardedDataParallel"):
         "_fsdp_wrapped_module",
@@ -41,11 +45,31 @@ def local_class(cls: Any) -> Any:
         return next(c for c in cls.__mro__ if not c.__module__.startswith(_EXCHANGES))
     if "_is_local" in vars(cls):
         return cls
-    for base in cls.__mro__:
-        child = _WRAPPERS.get((base.__module__, base.__name__))
-        if child is not None:
-            return _calling(cls, child)
-    return cls
+    child = _child_of(cls)
+    return cls if child is None else _calling(cls, child)
+
+
+def _child_of(cls: Any) -> str | None:
+    """The name of the child that modules of a class wrap; None for other classes."""
+    names = (_WRAPPERS.get((base.__module__, base.__name__)) for base in cls.__mro__)
+    return next((name for name in names if name is not None), None)
+
+
+def wrapped_in(model: nn.Module) -> nn.Module:
+    """The module that a wrapper of torch's calls, else the module itself."""
+    child = _child_of(type(model))
+    inside = None if child is None else model._modules.get(child)
+    return model if inside is None else inside
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The module that `model` wraps; wrappers inside only call what they wrap. Changes it."""
+    while (inside := wrapped_in(model)) is not model:
+        model = inside
+    for module in modules_of(model):
+        if _child_of(type(module)) is not None:
+            module.__class__ = local_class(type(module))
+    return model
 
 
 @cache

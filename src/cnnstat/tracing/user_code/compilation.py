@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..process.global_state import replaced_here
+from ..structure.distributed import wrapped_in
 from .accelerators import on_lane_device
 
 
@@ -42,6 +43,19 @@ def module_in(module: nn.Module) -> nn.Module:
             break
         module = inside
     return module
+
+
+def wrappers_of(model: nn.Module) -> list[nn.Module]:
+    """The wrappers of `torch.compile` and those for several devices, and what is inside of all."""
+    found = [model]
+    while (inside := wrapped_in(module_in(found[-1]))) is not found[-1]:
+        found.append(inside)
+    return found
+
+
+def seen_through(model: nn.Module) -> nn.Module:
+    """The module inside all of these wrappers."""
+    return wrappers_of(model)[-1]
 
 
 def _is_wrapper(module: nn.Module) -> bool:
