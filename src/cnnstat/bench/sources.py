@@ -15,7 +15,7 @@ from ..choices import LOSSES
 from ..errors import NotFound, UsageError, nearest
 from ..models.python_import import import_place
 from ..tracing.structure.modules import class_name
-from ..tracing.user_code.compilation import seen_through
+from ..tracing.user_code.compilation import inside_wrappers
 from .datasets import Data, data_kinds, user_data
 from .results import Protocol
 from .user_data import Stream
@@ -114,7 +114,7 @@ def names_of(models: Sequence[Any]) -> dict[str, Any]:
 def name_of(value: Any) -> str:
     """The name of an object of the user: of a function or class its own, else that of its class."""
     if isinstance(value, nn.Module):
-        return class_name(seen_through(value))
+        return class_name(inside_wrappers(value))
     if isinstance(value, tuple | list):
         return "tensors"
     return str(getattr(value, "__name__", type(value).__name__))

@@ -13,7 +13,7 @@ from ..results import Result
 from ..tracing.run.copies import meta_copy
 from ..tracing.structure.module_tree import check_tree
 from ..tracing.structure.modules import class_name
-from ..tracing.user_code.compilation import module_in, seen_through, user_code
+from ..tracing.user_code.compilation import inside_wrappers, module_in, user_code
 from . import python_files
 from .construction import copies_of
 from .loaded import Loaded
@@ -43,7 +43,7 @@ def load_object(
     if arguments:
         raise UsageError("arguments are for a model named by a spec; this one is built already")
     check_tree(model)
-    inner = seen_through(model)
+    inner = inside_wrappers(model)
     name = class_name(inner)
     if not inputs and not named:
         example = known_inputs(inner)

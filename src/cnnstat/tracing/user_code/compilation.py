@@ -53,7 +53,7 @@ def wrappers_of(model: nn.Module) -> list[nn.Module]:
     return found
 
 
-def seen_through(model: nn.Module) -> nn.Module:
+def inside_wrappers(model: nn.Module) -> nn.Module:
     """The module inside all of these wrappers."""
     return wrappers_of(model)[-1]
 
