@@ -60,7 +60,7 @@ def _reports() -> dict[Path, str]:
 
 def _pictures() -> dict[Path, str]:
     """For the README: what a terminal of 80 columns shows, and a roofline."""
-    text = render(cnnstat.analyze("nin"), "table", width=80, decorated=True).text
+    text = render(cnnstat.analyze("nin"), "table", width=80, coloured=True).text
     console = Console(record=True, width=80, file=StringIO())
     console.print(Text.from_ansi("$ cnnstat shapes nin\n" + text))
     svg = console.export_svg(

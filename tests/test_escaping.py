@@ -112,7 +112,7 @@ def hostile_analysis(**changes: str) -> Analysis:
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "latex", "html"])
 def test_names_in_a_file_reach_no_output_as_they_are(format: str) -> None:
     analysis = hostile_analysis(conv1=NAME + "\u202e", lenet="\x1b]0;t\x07", Conv2d="\x9b31m")
-    text = render(analysis, format, decorated=format == "table", width=60).text
+    text = render(analysis, format, coloured=format == "table", width=60).text
     text = text.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")  # our own
     assert not {"\x9b", "\x07", "\u202e", "\x1b]"} & set(text)
     assert "\x1b]" not in text
@@ -121,7 +121,7 @@ def test_names_in_a_file_reach_no_output_as_they_are(format: str) -> None:
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
 def test_the_narrowest_terminals(width: int) -> None:
     for decorated in (True, False):
-        assert render(cnnstat.analyze("lenet"), "table", width=width, decorated=decorated).text
+        assert render(cnnstat.analyze("lenet"), "table", width=width, coloured=decorated).text
 
 
 def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -427,7 +427,7 @@ def test_every_format_states_the_accuracy(format: str) -> None:
     said = str(accuracy) if format == "csv" else f"{100 * accuracy:.1f}"
     assert said in text
     if format == "table":
-        drawn = render(result, "table", width=80, decorated=True).text
+        drawn = render(result, "table", width=80, coloured=True).text
         assert "⣀" in drawn or "⠤" in drawn or "⠄" in drawn or "⢕" in drawn  # the curves
         assert max(map(len, text.splitlines()[:12])) <= 100
 

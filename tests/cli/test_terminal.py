@@ -13,6 +13,7 @@ import pytest
 
 from cnnstat.cli.main import run
 from cnnstat.cli.terminal import has_colours
+from tests.kinds import result
 
 Capture = pytest.CaptureFixture[str]
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "TERM", "COLUMNS")
@@ -125,6 +126,25 @@ def test_an_ascii_terminal_has_other_characters(variables: dict[str, str]) -> No
     assert (status, out) == (2, b"")
     assert err.decode("ascii").startswith("error: unknown column 'x'\n")
     assert _printed("bench --help", **variables)[0] == 0  # its help has characters beyond ASCII
+
+
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}], ids=str)
+def test_colours_do_not_depend_on_the_characters(variables: dict[str, str]) -> None:
+    """Errors and tables follow one rule; lines are drawn where there are characters for them."""
+    for line in ("list", "lst"):
+        status, out, err = _printed(line, FORCE_COLOR="1", **variables)
+        assert (out if status == 0 else err).decode("ascii").startswith("\x1b[1")
+    assert b"\x1b" not in _printed("list", NO_COLOR="1", **variables)[1]
+
+
+@pytest.mark.parametrize("kind", ["memory", "comparison", "lint", "analysis", "roofline"])
+def test_pictures_of_a_coloured_ascii_terminal(kind: str) -> None:
+    from cnnstat.render import render
+
+    text = render(result(kind), "table", width=80, coloured=True, encoding="ascii").text
+    assert "\x1b[1m" in text
+    assert "\\u" not in text
+    assert text.isascii()
 
 
 def test_without_a_locale_text_is_utf_8() -> None:

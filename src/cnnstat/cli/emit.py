@@ -21,7 +21,7 @@ from ..render import render
 from ..render.exports import Shown, write
 from ..render.options import EXTENSIONS, Format, Options, Picture, PictureFormat
 from ..render.output_files import check_writable
-from ..render.spelling import LINES, can_encode, spelled
+from ..render.spelling import spelled
 from .model_code import running_models
 from .pager import page
 from .terminal import echo, echo_note, encoding_of, has_colours, is_terminal, width_of
@@ -174,7 +174,7 @@ def emit(
         encoding = encoding_of(sys.stdout)
         document = render(
             result, to.format, options, width=width, encoding=encoding,
-            decorated=has_colours(sys.stdout) and can_encode(LINES, encoding),
+            coloured=has_colours(sys.stdout),
         )  # fmt: skip
         _print(document.text, to.format, paged and to.format == "table")
         return

@@ -76,7 +76,7 @@ def render(
     options: Options | None = None,
     *,
     width: int | None = None,
-    decorated: bool = False,
+    coloured: bool = False,
     encoding: str = "utf-8",
     linked_from: PurePath | None = None,
 ) -> Document:
@@ -84,7 +84,7 @@ def render(
 
     Args:
         width: of the terminal in characters, for `table`; None is no limit.
-        decorated: whether a `table` may use colour and lines.
+        coloured: whether a `table` has colours, and lines where the encoding has them.
         encoding: of the terminal, for a `table`: `x` stands for × where it has none.
         linked_from: the file that Markdown or SVG is written to; pictures get files next to it.
     """
@@ -98,10 +98,11 @@ def render(
         return Document(comma_separated(data_of(result, options)), {})
     report = report_of(result, options)
     if format == "table":
-        from .spelling import in_encoding
+        from .spelling import LINES, can_encode, in_encoding
         from .text import render as text
 
-        return Document(text(in_encoding(report, encoding), width, decorated), {})
+        lines = coloured and can_encode(LINES, encoding)
+        return Document(text(in_encoding(report, encoding), width, coloured, lines), {})
     if format == "html":
         from .html import render as html
 
@@ -134,7 +135,7 @@ def shown_as_text(result: Result, options: Options | None = None) -> str:
     """The `repr` of a result: its table, as wide as the terminal."""
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else None
-    return render(result, "table", options, width=width, decorated=False).text.rstrip("\n")
+    return render(result, "table", options, width=width).text.rstrip("\n")
 
 
 def shown_as_html(result: Result, options: Options | None = None) -> str:

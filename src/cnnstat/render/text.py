@@ -33,17 +33,20 @@ from .wrapping import LEAST_ROOM, PIPED_WIDTH, cells, wrapped
 _GAP = 2
 
 
-def render(report: Report, width: int | None = None, decorated: bool = False) -> str:
+def render(
+    report: Report, width: int | None = None, coloured: bool = False, lines: bool | None = None
+) -> str:
     """Lay the report out as text.
 
-    `width` is the terminal's in characters, None for no limit. `decorated` allows colour and
-    lines.
+    `width` is the terminal's in characters, None for no limit. `lines`: whether it is drawn with
+    characters of lines and blocks; without a value, if it is coloured.
     """
-    return _joined(styled_lines(report, width, decorated), decorated)
+    decorated = coloured if lines is None else lines
+    return _joined(styled_lines(report, width, decorated), coloured)
 
 
 def styled_lines(report: Report, width: int | None, decorated: bool) -> list[StyledLine]:
-    """The lines of the report; see `render`."""
+    """The lines of the report; `decorated`: with characters of lines and blocks."""
     title = _wrapped(report.title, width or PIPED_WIDTH, 0) if report.title else []
     lines: list[StyledLine] = [((line, "bold"),) for line in title]
     for block in report.blocks:
@@ -52,24 +55,24 @@ def styled_lines(report: Report, width: int | None, decorated: bool) -> list[Sty
     return lines
 
 
-def render_blocks(blocks: Sequence[Block], width: int | None, decorated: bool) -> str:
+def render_blocks(blocks: Sequence[Block], width: int | None, coloured: bool) -> str:
     """Lay blocks out without a title, an empty line between them; see `render`."""
-    return _joined(styled_lines(Report("", tuple(blocks)), width, decorated), decorated)
+    return _joined(styled_lines(Report("", tuple(blocks)), width, coloured), coloured)
 
 
-def _joined(lines: Sequence[StyledLine], decorated: bool) -> str:
-    text = "\n".join(_line(spans, decorated) for spans in lines)
+def _joined(lines: Sequence[StyledLine], coloured: bool) -> str:
+    text = "\n".join(_line(spans, coloured) for spans in lines)
     return text.rstrip() + "\n"
 
 
-def _line(spans: StyledLine, decorated: bool) -> str:
+def _line(spans: StyledLine, coloured: bool) -> str:
     """The spans of a line, without spaces at its end."""
     shown = [text for text, _ in spans]
     while shown and not shown[-1].strip():
         shown.pop()
     if shown:
         shown[-1] = shown[-1].rstrip()
-    if not decorated:
+    if not coloured:
         return "".join(shown)
     return "".join(styled(text, style) for text, (_, style) in zip(shown, spans, strict=False))
 
@@ -84,17 +87,17 @@ def _block(block: Block, width: int | None, decorated: bool) -> Iterator[StyledL
     prose = width or PIPED_WIDTH
     if isinstance(block, Table):
         if block.title:
-            yield from _heading(block.title, prose, decorated)
+            yield from _heading(block.title, prose)
         yield from table_lines(block, width, decorated)
     elif isinstance(block, Facts):
         yield from _facts(block, prose)
     elif isinstance(block, Derivation):
         yield from _derivation(block, prose)
     elif isinstance(block, Bars):
-        yield from _heading(block.title, prose, decorated)
+        yield from _heading(block.title, prose)
         yield from draw_bars(block, width, decorated)
     elif isinstance(block, Areas):
-        yield from _heading(block.title, prose, decorated)
+        yield from _heading(block.title, prose)
         yield from ((("", ""), (line, "")) for line in draw_areas(block, width, decorated))
     elif isinstance(block, Curves):
         if decorated:  # elsewhere the table of the values is enough
@@ -114,9 +117,8 @@ def _text(text: Text, width: int) -> Iterator[StyledLine]:
         yield from (((part, style),) for part in wrapped(line, width, 0, rest, indented=True))
 
 
-def _heading(title: str, width: int, decorated: bool) -> Iterator[StyledLine]:
-    style = "bold underline" if decorated else ""
-    yield from (((line, style),) for line in _wrapped(title, width, 0))
+def _heading(title: str, width: int) -> Iterator[StyledLine]:
+    yield from (((line, "bold underline"),) for line in _wrapped(title, width, 0))
 
 
 def _facts(facts: Facts, width: int) -> Iterator[StyledLine]:
