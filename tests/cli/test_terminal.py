@@ -259,3 +259,14 @@ def test_what_is_not_paged(
     text = _on_terminal(tmp_path, *arguments, rows=rows, **variables)
     assert "paged" not in text
     assert "residual-mnist" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["latency lenet --seconds 0.1", "bench lenet --data synthetic --steps 2 --batch-size 4",
+     "lint lenet"],
+)  # fmt: skip
+def test_what_was_waited_for_is_not_paged(line: str, tmp_path: Path) -> None:
+    text = _on_terminal(tmp_path, *line.split(), rows=2)
+    assert "paged" not in text
+    assert "lenet" in text

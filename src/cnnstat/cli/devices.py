@@ -46,4 +46,5 @@ def command(
         echo_note("measuring, about 15 seconds: best with nothing else at work here")
     elif on is not None:
         raise UsageError("--on says what to measure", hint="add --measure")
-    emit(Devices(devices=(measure_device(on),)) if measure else list_devices(), to)
+    devices = Devices(devices=(measure_device(on),)) if measure else list_devices()
+    emit(devices, to, paged=not measure)

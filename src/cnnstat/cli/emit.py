@@ -161,7 +161,8 @@ def emit(
 ) -> None:
     """Render the result and print it, or write it with the pictures it links to.
 
-    `paged`: a table that is longer than the terminal may be shown in a pager.
+    `paged`: a table that is longer than the terminal may be shown in a pager. What was measured is
+    printed at once, as hyperfine does: one waited for it. So are findings, as those of ruff.
     """
     if to.caption is not None or to.label is not None:
         options = replace(options or Options(), caption=to.caption, label=to.label)
@@ -199,7 +200,7 @@ def emit_benchmark(result: Benchmark, format: Format | None, folder: Path | None
 
     interrupted = any(run.status == "interrupted" for run in result.runs)
     if is_first_process():
-        emit(result, Destination(format or "table", None))
+        emit(result, Destination(format or "table", None), paged=False)
         if folder is not None:
             _echo_written(folder)
         if interrupted:

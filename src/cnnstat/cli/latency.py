@@ -93,7 +93,7 @@ def command(
             device_peaks=device_peaks, watch=watch,
         )
     )  # fmt: skip
-    emit(result, to)
+    emit(result, to, paged=False)
 
 
 def _names(text: str) -> Sequence[str]:

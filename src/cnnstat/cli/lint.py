@@ -114,7 +114,7 @@ def command(
 
     result, failed = _of_all(specs, lint_one, to, fix)
     if result is not None:
-        emit(result, to)
+        emit(result, to, paged=False)
         if fix:
             _write_fixes(result)
         if _is_failure(result, fail_on, fix) and not failed:
