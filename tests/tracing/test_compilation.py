@@ -90,6 +90,33 @@ def test_live_models(make, lane: str | None) -> None:
     assert cnnstat.analyze(net, (2, 8), training=True, lane=lane).totals.macs == MACS
 
 
+def test_forward_that_replays_a_cuda_graph() -> None:
+    def graphed(orig_fwd):  # as torch/cuda/graphs.py
+        def new_fwd(*args, **kwargs):
+            return torch.zeros(2, 4) if args else orig_fwd(*args, **kwargs)
+
+        new_fwd.__module__ = "torch.cuda.graphs"
+        return new_fwd
+
+    net = Net()
+    net.forward = graphed(net.forward)
+    net.a.forward = graphed(net.a.forward)
+    replaced = net.forward
+    for lane in (None, "cpu"):
+        analysis = cnnstat.analyze(net, (2, 8), lane=lane)
+        assert (analysis.totals.params, analysis.totals.macs) == (PARAMS, MACS)
+        assert [row.path for row in analysis.layers if row.kind == "module"] == ["", "a", "b"]
+    assert net.forward is replaced
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_cuda_graph() -> None:
+    x = torch.randn(2, 8, device="cuda")
+    net = torch.cuda.make_graphed_callables(Net().cuda(), (x,))
+    assert cnnstat.analyze(net, (2, 8)).totals.macs == MACS
+    assert net(x).shape == (2, 4)
+
+
 def test_files(tmp_path: Path) -> None:
     (tmp_path / "compiled.py").write_text("""
 import torch

@@ -30,7 +30,7 @@ from ..structure.distributed import (
 )
 from ..structure.known_indices import with_indices
 from ..structure.modules import is_scripted, modules_of
-from ..user_code.compilation import module_in, wrappers_of
+from ..user_code.compilation import module_in, without_graph, wrappers_of
 from ..user_code.scripted import scripted_copy
 
 Placed = Callable[[Tensor], Tensor]
@@ -122,6 +122,8 @@ def _copy(model: nn.Module, device: str, placed: Placed) -> nn.Module:
         for name, value in vars(module).items():
             if name == "_compiled_call_impl":  # of `Module.compile`
                 clone.__dict__[name] = None
+            elif name == "forward":
+                clone.__dict__[name] = copying.attribute(name, without_graph(value))
             elif name != _SUBSTITUTES:
                 clone.__dict__[name] = copying.attribute(name, value)
         for slot in _slots(type(module)):

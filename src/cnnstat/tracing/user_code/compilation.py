@@ -63,6 +63,18 @@ def _is_wrapper(module: nn.Module) -> bool:
     return cls.__name__ == "OptimizedModule" and cls.__module__.startswith("torch._dynamo")
 
 
+def without_graph(forward: Any) -> Any:
+    """The forward that `torch.cuda.make_graphed_callables` replaced on a module.
+
+    Its replacement replays a CUDA graph, in which no operator is called.
+    """
+    if getattr(forward, "__module__", None) != "torch.cuda.graphs":
+        return forward
+    names = forward.__code__.co_freevars
+    cells = dict(zip(names, forward.__closure__ or (), strict=True))
+    return cells["orig_fwd"].cell_contents if "orig_fwd" in cells else forward
+
+
 def _uncompiled(model: Any = None, **options: Any) -> Any:
     return model if model is not None else _as_written
 
