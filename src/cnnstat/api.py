@@ -382,7 +382,8 @@ def memory(
             scaling.
         device: "cuda" or "cpu": the kernels that torch chooses there, and on CUDA sizes in blocks
             of 512 bytes, as `torch.cuda.max_memory_allocated` counts them. Or a device as for
-            `roofline` ("rtx-4090"), whose memory is then the `device_memory`.
+            `roofline` ("rtx-4090"), whose memory is then the `device_memory`; "auto" is the GPU of
+            this machine, the CPU where torch sees none.
         device_memory: bytes, or a text such as "24GiB", for which to find the largest batch.
         checkpoint: patterns of module paths ("features.*") whose activations are recomputed in
             the backward pass (`torch.utils.checkpoint`, `use_reentrant=False`).
@@ -450,7 +451,7 @@ def roofline(
         model, inputs, named_inputs, mode, lane, arguments: as for `analyze`.
         device: a name of `cnnstat devices` (`"h100-sxm"`, `"h100"`), the name that a driver reports
             (`torch.cuda.get_device_name()`), a `Device`, or a file written by
-            `cnnstat devices --measure --output FILE.json`.
+            `cnnstat devices --measure --output FILE.json`; "auto" is the GPU of this machine.
         device_peaks: the peak throughput instead, in FLOP/s and bytes/s:
             `"fp32=1.2T,bandwidth=40G"`.
         precision: of the arithmetic and of all floating-point tensors in memory: fp32, tf32 (fp32

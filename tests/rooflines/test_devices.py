@@ -249,3 +249,31 @@ def test_what_cannot_be_measured(capsys) -> None:
         cnnstat.measure_device("tpu")
     assert run(["devices", "--on", "cpu"]) == 2
     assert "add --measure" in capsys.readouterr().err
+
+
+class _Properties:
+    name = "NVIDIA H100 80GB HBM3"
+    total_memory = 2**28
+
+
+def test_auto_is_the_gpu_of_this_machine(monkeypatch, capsys) -> None:
+    net = torch.nn.Linear(8, 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="torch sees no GPU here"):
+        cnnstat.roofline(net, (2, 8), device="auto")
+    on_cpu = cnnstat.memory(net, (2, 8), device="auto")
+    assert (on_cpu.device, on_cpu.fit) == ("cpu", None)
+    assert run(["roofline", "lenet", "--device", "auto"]) == 2
+    assert "--device device.json" in capsys.readouterr().err
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: _Properties)
+    assert cnnstat.roofline(net, (2, 8), device="auto").device.name == "h100-sxm"
+    memory = cnnstat.memory(net, (2, 8), device="auto")
+    assert (memory.device, memory.fit.device_memory_bytes) == ("cuda", 2**28)
+    assert memory.fit.device_title == "NVIDIA H100 80GB HBM3"
+    chosen = cnnstat.memory(net, (2, 8), device="auto", device_memory="128MiB")
+    assert (chosen.device, chosen.fit.device_memory_bytes) == ("cuda", 2**27)
+    monkeypatch.setattr(_Properties, "name", "NVIDIA Imaginary 9000")
+    with pytest.raises(UsageError, match="unknown device 'NVIDIA Imaginary 9000'"):
+        cnnstat.roofline(net, (2, 8), device="auto")

@@ -98,11 +98,16 @@ def complete_device(incomplete: str) -> Completions:
     return [(n, titles[n]) for n in sorted(titles) if n.startswith(incomplete.lower())]
 
 
+def complete_roofline_device(incomplete: str) -> Completions:
+    auto = [("auto", "the GPU of this machine")] if "auto".startswith(incomplete) else []
+    return [*auto, *complete_device(incomplete)]
+
+
 def complete_memory_device(incomplete: str) -> Completions:
     from ..choices import DEVICE_KINDS
 
     kinds = [(name, "") for name in DEVICE_KINDS if name.startswith(incomplete)]
-    return [*kinds, *complete_device(incomplete)]
+    return [*kinds, *complete_roofline_device(incomplete)]
 
 
 def complete_data(incomplete: str) -> Completions:

@@ -50,10 +50,12 @@ def command(
     ] = "fp32",
     device: Annotated[
         str,
-        typer.Option("--device", metavar="cuda|cpu|NAME", autocompletion=complete_memory_device,
+        typer.Option("--device", metavar="auto|cuda|cpu|NAME",
+                     autocompletion=complete_memory_device,
                      help="The kind of device: its forms of attention, dropout and optimizer, and "
                      "of CUDA the rounding to blocks. Or a name of cnnstat devices, rtx-4090, "
-                     "whose memory is the --device-memory."),
+                     "whose memory is the --device-memory; auto is the GPU of this machine, the "
+                     "CPU where there is none."),
     ] = "cuda",
     device_memory: Annotated[
         str | None,

@@ -9,7 +9,7 @@ import typer
 from ..choices import OptimizerName, RooflinePrecision
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
-from .completion import complete_device
+from .completion import complete_roofline_device
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -39,9 +39,10 @@ def command(
     ],
     device: Annotated[
         str | None,
-        typer.Option("--device", "-D", metavar="NAME", show_default=False,
-                     autocompletion=complete_device,
-                     help="A name of cnnstat devices, or a FILE.json that was measured."),
+        typer.Option("--device", "-D", metavar="auto|NAME", show_default=False,
+                     autocompletion=complete_roofline_device,
+                     help="A name of cnnstat devices, a FILE.json that was measured, or auto, the "
+                     "GPU of this machine."),
     ] = None,
     device_peaks: Annotated[
         str | None,

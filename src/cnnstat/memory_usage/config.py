@@ -21,7 +21,7 @@ from ..choices import (
 from ..errors import UsageError
 from ..rooflines.gpus import device_named
 from ..rooflines.results import Device
-from ..rooflines.target import read_device
+from ..rooflines.target import gpu_here, is_auto, read_device
 from ..units import parse_quantity
 
 MOST_RANKS = 65_536
@@ -107,6 +107,8 @@ class DeviceLimit(NamedTuple):
 def limit_of(device: str | Path | Device, device_memory: int | str | None) -> DeviceLimit:
     """A kind of device with the given limit, or a known device, whose memory is the limit.
 
+    "auto" is the GPU of this machine, the CPU where torch sees none.
+
     Raises:
         UsageError: the device is unknown, or the limit is not a quantity.
     """
@@ -114,6 +116,11 @@ def limit_of(device: str | Path | Device, device_memory: int | str | None) -> De
     for kind in DEVICE_KINDS:
         if re.fullmatch(rf"{kind}(:\d+)?", str(device)):  # also as torch.device has it
             return DeviceLimit(kind, limit)
+    if is_auto(device):
+        gpu = gpu_here()
+        if gpu is None:
+            return DeviceLimit("cpu", limit)
+        return DeviceLimit("cuda", limit or gpu.memory, None if limit else gpu.name)
     found = _known_device(device)
     kind = "cpu" if found.processor == "cpu" else "cuda"
     if limit is not None:
@@ -129,7 +136,7 @@ def _known_device(device: str | Path | Device) -> Device:
     name = str(device)
     if name.endswith(".json"):
         return read_device(name)
-    return device_named(name, DEVICE_KINDS, hint="--device cuda --device-memory 24GiB")
+    return device_named(name, ("auto", *DEVICE_KINDS), hint="--device cuda --device-memory 24GiB")
 
 
 def limit_bytes(device_memory: int | str | None) -> int | None:

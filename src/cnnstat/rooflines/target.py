@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..choices import OPTIMIZERS, OptimizerName, RooflinePrecision, check_choice, precisions_of
 from ..errors import CnnstatError, UsageError
@@ -49,6 +50,39 @@ class Target:
         return Work(macs, moved, 0.0, traffic)
 
 
+class Gpu(NamedTuple):
+    """The first GPU that torch sees: its name, as its driver reports it, and bytes of memory."""
+
+    name: str
+    memory: int
+
+
+def gpu_here() -> Gpu | None:
+    """The GPU of this machine; None without one."""
+    import torch  # only here: other devices are found without it
+
+    if not torch.cuda.is_available():
+        return None
+    found = torch.cuda.get_device_properties(0)
+    return Gpu(str(found.name), int(found.total_memory))
+
+
+def is_auto(device: str | Path | Device | None) -> bool:
+    """Whether `--device` asks for the device of this machine."""
+    return isinstance(device, str) and device.strip().lower() == "auto"
+
+
+def _device_here() -> Device:
+    gpu = gpu_here()
+    if gpu is None:
+        raise UsageError(
+            "--device auto: torch sees no GPU here, and the peaks of processors are not known",
+            "cnnstat devices --measure measures them",
+            hint=f"{_HINT}, then --device device.json",
+        )
+    return device_named(gpu.name, hint=f"{_HINT}, then --device device.json")
+
+
 _HINT = "cnnstat devices --measure --output device.json"
 
 
@@ -68,6 +102,8 @@ def find_device(device: str | Path | Device | None, peaks: str | None = None) ->
         return device_of_peaks(peaks)
     if isinstance(device, Device):
         return device
+    if is_auto(device):
+        return _device_here()
     return read_device(str(device)) if str(device).endswith(".json") else device_named(str(device))
 
 
