@@ -64,6 +64,15 @@ LINES = [
     ("cnnstat bench lenet --data fash", "cnnstat bench lenet --data fashion-mnist"),
     ("cnnstat shapes nin --format markd", "cnnstat shapes nin --format markdown"),
     ("cnnstat list transf", "cnnstat list transformers:"),
+    ("cnnstat memory nin --device cp", "cnnstat memory nin --device cpu"),
+    ("cnnstat memory nin --device rtx-40", "cnnstat memory nin --device rtx-4090"),
+    ("cnnstat latency lenet --preci", "cnnstat latency lenet --precision"),
+    ("cnnstat bench lenet --log tens", "cnnstat bench lenet --log tensorboard"),
+    ("cnnstat bench lenet --schedule cos", "cnnstat bench lenet --schedule cosine"),
+    ("cnnstat bench lenet --label-s", "cnnstat bench lenet --label-smoothing"),
+    ("cnnstat bench lenet --proto", "cnnstat bench lenet --protocol"),
+    ("cnnstat shapes nin --sort recep", "cnnstat shapes nin --sort receptive-field"),
+    ("cnnstat roofline nin --sort inten", "cnnstat roofline nin --sort intensity"),
 ]
 
 
@@ -183,3 +192,12 @@ def test_it_takes_a_third_of_a_second(folder: Path) -> None:
         assert has_torch == "False"
         times.append(float(seconds))
     assert min(times) < 0.3
+
+
+def test_rules_without_importing_them() -> None:
+    from cnnstat.cli.completion import complete_rules
+    from cnnstat.linting.rules import RULES
+
+    found = dict(complete_rules(""))
+    assert {code: rule.name for code, rule in RULES.items() if code != "CN001"} == found
+    assert complete_rules("CN301,CN20")[0] == ("CN301,CN201", RULES["CN201"].name)

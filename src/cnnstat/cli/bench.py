@@ -17,7 +17,7 @@ from ..choices import (
 )
 from ..errors import UsageError
 from ..models.model_sources import specs_in_help
-from .completion import complete_data
+from .completion import complete_data, complete_log, complete_schedule
 from .shared_options import (  # fmt: skip
     ArgOption,
     FormatOption,
@@ -112,7 +112,7 @@ def command(
     weight_decay: Annotated[float, typer.Option("--weight-decay")] = 0.0,
     schedule: Annotated[
         str,
-        typer.Option("--schedule", metavar="NAME",
+        typer.Option("--schedule", metavar="NAME", autocompletion=complete_schedule,
                      help="constant, cosine (to 0), step (a tenth at the middle and at three "
                      "quarters), or one of torch's: 'StepLR(step_size=5, gamma=0.5)'."),
     ] = "constant",
@@ -171,6 +171,7 @@ def command(
     log: Annotated[
         list[str] | None,  # typer takes no list of a closed set
         typer.Option("--log", metavar="tensorboard|csv|wandb", show_default=False,
+                     autocompletion=complete_log,
                      help="Write the losses for another program too. Repeatable."),
     ] = None,
     resume: Annotated[

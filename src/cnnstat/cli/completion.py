@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import typer
 
@@ -114,6 +116,43 @@ def complete_data(incomplete: str) -> Completions:
     from ..choices import DATA
 
     return [(name, about) for name, about in DATA.items() if name.startswith(incomplete)]
+
+
+def complete_log(incomplete: str) -> Completions:
+    from ..choices import LogName
+
+    return [(name, "") for name in get_args(LogName) if name.startswith(incomplete)]
+
+
+def complete_schedule(incomplete: str) -> Completions:
+    from ..choices import SCHEDULES
+
+    return [(name, "") for name in SCHEDULES if name.startswith(incomplete)]
+
+
+def complete_sort(incomplete: str) -> Completions:
+    """One column, of `shapes`."""
+    from ..analysis.layer_table import COLUMNS
+
+    return [(name, "") for name in COLUMNS if name.startswith(incomplete)]
+
+
+def complete_roofline_sort(incomplete: str) -> Completions:
+    from ..rooflines.view import SORTED_BY
+
+    return [(name, "") for name in SORTED_BY if name.startswith(incomplete)]
+
+
+def complete_rules(incomplete: str) -> Completions:
+    """The last of the codes in a list with commas; read from the source, as rules import torch."""
+    before, comma, last = incomplete.rpartition(",")
+    folder = Path(__file__).parent.parent / "linting" / "rules"
+    texts = [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
+    rules = sorted(rule for text in texts for rule in _RULE.findall(text))
+    return [(f"{before}{comma}{code}", name) for code, name in rules if code.startswith(last)]
+
+
+_RULE = re.compile(r'^@rule\(\s*"(CN\d+)",\s*"([\w-]+)"', re.MULTILINE)
 
 
 def join_words_of_bash() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from ..choices import FailOn, LintFormat, Loss
 from ..errors import ModelError, UsageError
+from .completion import complete_rules
 from .shared_options import (  # fmt: skip
     ArgOption,
     InputOption,
@@ -23,7 +24,7 @@ from .terminal import echo_error, echo_note
 
 if TYPE_CHECKING:
     from ..linting.results import Lint
-    from .emit import Destination
+from .emit import Destination
 
 
 def command(
@@ -39,12 +40,14 @@ def command(
     select: Annotated[
         list[str] | None,
         typer.Option("--select", metavar="CODES", show_default=False,
+                     autocompletion=complete_rules,
                      help="Rules by their codes or the beginnings of these: CN1,CN205. Optional "
                      "rules by their full codes. [default: CN, or that of pyproject.toml]"),
     ] = None,
     ignore: Annotated[
         list[str] | None,
         typer.Option("--ignore", metavar="CODES", show_default=False,
+                     autocompletion=complete_rules,
                      help="Rules that are not checked: CN301."),
     ] = None,
     loss: Annotated[
@@ -74,6 +77,7 @@ def command(
     explain: Annotated[
         str | None,
         typer.Option("--explain", metavar="CODE", show_default=False,
+                     autocompletion=complete_rules,
                      help="Describe a rule: what, why, examples, how it is decided."),
     ] = None,
     format: Annotated[

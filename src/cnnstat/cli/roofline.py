@@ -9,7 +9,7 @@ import typer
 from ..choices import OptimizerName, RooflinePrecision
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
-from .completion import complete_roofline_device
+from .completion import complete_roofline_device, complete_roofline_sort
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -74,6 +74,7 @@ def command(
     sort: Annotated[
         str | None,
         typer.Option("--sort", "-s", metavar="KEY", show_default=False,
+                     autocompletion=complete_roofline_sort,
                      help="List the rows flat, by their own time, macs, bytes or intensity, "
                      "largest first."),
     ] = None,

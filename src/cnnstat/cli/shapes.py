@@ -11,6 +11,7 @@ from ..errors import InputMissing, UsageError
 from ..inputs import is_symbolic
 from ..models.model_sources import specs_in_help
 from ..render.options import Ops
+from .completion import complete_sort
 from .shared_options import (  # fmt: skip
     ArgOption,
     CaptionOption,
@@ -57,6 +58,7 @@ def command(
     sort: Annotated[
         str | None,
         typer.Option("--sort", "-s", metavar="COLUMN", show_default=False,
+                     autocompletion=complete_sort,
                      help="List the rows flat, by their own figures, largest first."),
     ] = None,
     top: Annotated[
