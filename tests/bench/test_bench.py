@@ -662,6 +662,19 @@ def test_every_example_is_taken_once_in_an_epoch() -> None:
     assert seen != sorted(seen)
 
 
+def test_all_models_are_checked_before_the_first_is_trained(tmp_path: Path) -> None:
+    steps: list[object] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, Step):
+            steps.append(event)
+
+    with pytest.raises(ModelError, match="pool2"):
+        cnnstat.measure("lenet", "nin", input=(1, 1, 28, 28), epochs=1, watch=watch, output="both")
+    assert not steps
+    assert not (tmp_path / "both").exists()
+
+
 def test_a_rest_of_one_example_is_left_out() -> None:
     data = Data("x", InMemory(torch.zeros(33, 1, 8, 8), torch.zeros(33), 1.0), None, 10, 1)
     batches = Batches(data, (1, 8, 8), Protocol(batch_size=8), CPU)

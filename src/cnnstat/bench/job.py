@@ -242,6 +242,10 @@ def _run(
             runs=(),
             notes=(),
         )
+        for spec in job.models[1:] if not resumed else ():  # before the first is trained for hours
+            watch(Preparing(f"{spec}: checking"))
+            with fabric.rank_zero_first(local=True):
+                trainable_model(spec, inputs, job.arguments, job.protocol, sources)
         for number, spec in enumerate(job.models, start=1):
             watch(Preparing(f"{spec}: preparing {job.protocol.data}, tracing"))
             finished = None if extended else _finished(earlier, spec)
