@@ -52,4 +52,4 @@ torchvision:
 	  "  from one index: https://pytorch.org/get-started"
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
