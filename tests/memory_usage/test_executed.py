@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import cnnstat
+from cnnstat.tracing.run import lane_selection
 from tests.live_bytes import inference_peak, training_peak
 
 FEATURES, CLASSES = 32, 10
@@ -101,3 +102,10 @@ def test_rows_of_another_batch_have_no_known_lengths(options: dict[str, object])
 def test_mixed_precision_is_not_executed() -> None:
     with pytest.raises(cnnstat.ModelError, match="mixed precision"):
         cnnstat.memory(Rows(), nested(3, 5), precision="bf16")
+
+
+def test_a_step_that_exceeds_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_selection, "available_bytes", lambda: 2 * 200_000)
+    assert cnnstat.memory(Rows(), nested(3, 5)).peak_bytes < 200_000
+    with pytest.raises(cnnstat.ModelError, match=r"takes more than the .* of memory"):
+        cnnstat.memory(Rows(), nested(3, 5000))

@@ -14,9 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ...errors import ModelError
+from ...errors import LaneError, ModelError
 from ...trace.records import Module
 from ...trace.step_records import Operator, Phase, Place, Storage, StorageKind
+from ...units import format_bytes
 from ..structure.containers import tensors_among
 from ..structure.nested import parts_of
 from ..structure.sparse import storage_of, stored_in
@@ -44,10 +45,14 @@ class StorageRecorder(BackwardRecorder):
     """Records the phase and layer of each operator, and the lifetime of each storage."""
 
     def __init__(
-        self, modules: dict[int, Module], default: StorageKind, has_data: bool = False
+        self,
+        modules: dict[int, Module],
+        default: StorageKind,
+        limit: int | None = None,
+        has_data: bool = False,
     ) -> None:
         """`default` is the kind of new storages, until `classify` sets another."""
-        super().__init__(modules, has_data=has_data)
+        super().__init__(modules, limit, has_data)
         self._default_kind = default
         self.step_phase: Phase = "forward"
         self._places: dict[Place, int] = {_NOWHERE: 0}
@@ -101,10 +106,16 @@ class StorageRecorder(BackwardRecorder):
 
         def freed(_: object) -> None:
             live.freed = len(self._operators)
+            self.live_bytes -= live.nbytes
             del self._alive[key]
 
         self._alive[key] = weakref.ref(storage, freed), live
         self._storages_of_step.append(live)
+        self.live_bytes += live.nbytes
+        if self.limit is not None and self.live_bytes > self.limit:
+            raise LaneError(
+                f"the step takes more than the {format_bytes(self.limit)} of memory that are left"
+            )
 
     def resized(self, tensor: Tensor, kind: StorageKind) -> None:
         """The tensor's storage was emptied or filled again, which no operator does."""
@@ -112,6 +123,7 @@ class StorageRecorder(BackwardRecorder):
         if key in self._alive and self._alive[key][1].nbytes != size:
             _, live = self._alive.pop(key)
             live.freed = len(self._operators)
+            self.live_bytes -= live.nbytes
         if size:
             self.classify(kind, [tensor])
 

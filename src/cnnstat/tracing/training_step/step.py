@@ -174,7 +174,9 @@ class _Subject:
 
     def _recorder(self) -> StorageRecorder:
         default: StorageKind = "temporaries" if self.options.optimizer else "activations"
-        recorder = StorageRecorder(modules_by_id(self.model), default, self.lane.has_data)
+        recorder = StorageRecorder(
+            modules_by_id(self.model), default, self.lane.limit, self.lane.has_data
+        )
         recorder.find = partial(path_in, self.model)
         return recorder
 
