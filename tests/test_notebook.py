@@ -115,8 +115,8 @@ def test_errors_of_functions_show_the_lines_that_called(cell: Callable[[str], An
     assert not done.success
     lines = done.text.splitlines()
     assert lines[:2] == [
-        "cell, line 4: f()",
-        "cell, line 3: return cnnstat.analyze(Broken(), x)",
+        "In[1], line 4: f()",
+        "In[1], line 3: return cnnstat.analyze(Broken(), x)",
     ]
     assert "error: shapes don't fit at linear (Linear 7→3)" in lines
     assert "Traceback" not in done.text

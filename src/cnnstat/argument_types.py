@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import sys
 from ast import literal_eval
 from collections import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,9 +162,9 @@ def _converted_items(value: Any, expected: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    """A whole number: also NumPy's, and a tensor with one; no truth value."""
+    """A whole number of 64 bits: also NumPy's, and a tensor with one; no truth value."""
     if isinstance(value, int):
-        return _REFUSED if isinstance(value, bool) else value
+        return _REFUSED if isinstance(value, bool) or abs(value) > sys.maxsize else value
     try:
         return int(value.__index__())
     except Exception:  # it has none, or is a tensor of another kind

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from traceback import walk_tb
@@ -65,6 +66,16 @@ def short_path(path: str) -> str:
     return f"{path[:part].rpartition('.')[0]}.….{path[-part:].partition('.')[2]}"
 
 
+def cell_name(file: str) -> str | None:
+    """`In[3]` for the code of a cell of a notebook, as its margin has it; None for a file."""
+    if not (file.startswith("<ipython-input") or "ipykernel_" in file):
+        return None
+    ipython = sys.modules.get("IPython")  # not imported for this
+    shell = None if ipython is None else ipython.get_ipython()
+    numbers = getattr(getattr(shell, "compile", None), "_filename_map", {})
+    return f"In[{numbers[file]}]" if file in numbers else "cell"
+
+
 def _lines_of_caller(traceback: TracebackType | None) -> list[str]:
     """The lines of the user's code from the cell to the call of cnnstat."""
     lines = []
@@ -73,9 +84,8 @@ def _lines_of_caller(traceback: TracebackType | None) -> list[str]:
         if file.startswith(_PACKAGE):
             break
         if f"{os.sep}IPython{os.sep}" not in file:
-            is_cell = file.startswith("<ipython-input") or "ipykernel_" in file
             source = linecache.getline(file, number, frame.f_globals).strip()
-            lines.append(f"{'cell' if is_cell else file}, line {number}: {message_text(source)}")
+            lines.append(f"{cell_name(file) or file}, line {number}: {message_text(source)}")
     return lines
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from .argument_types import EXAMPLES, checked, evaluated
 from .errors import CnnstatError, UsageError, closest
 from .escaping import value_in_words
-from .python_wording import Call, in_python
+from .python_wording import Call, in_python, text_in_python
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,6 +95,32 @@ def command_line() -> Iterator[None]:
         _on_command_line.reset(token)
 
 
+_in_python: ContextVar[bool] = ContextVar("in_python", default=False)
+
+
+@contextmanager
+def shown_in_python() -> Iterator[None]:
+    """Inside, reports name arguments, unless a command shows them."""
+    token = _in_python.set(not _on_command_line.get())
+    try:
+        yield
+    finally:
+        _in_python.reset(token)
+
+
+def is_shown_in_python() -> bool:
+    return _in_python.get()
+
+
+def python_text(text: str) -> str:
+    """A text of a report with arguments of Python instead of options."""
+    if "--" not in text and "cnnstat " not in text:
+        return text
+    types = {name: t for public in _PUBLIC.values()
+             for name, t in (*public.types.items(), *public.settings_types.items())}  # fmt: skip
+    return text_in_python(text, Call("", "", types, True))
+
+
 def public(example: str, settings: str | None = None) -> Callable[[F], F]:
     """Decorate a public function or method, see `Public`.
 
@@ -111,7 +137,8 @@ def public(example: str, settings: str | None = None) -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
                 bound = _checked(described, args, kwargs)
-                return function(*bound.args, **bound.kwargs)
+                with shown_in_python():
+                    return function(*bound.args, **bound.kwargs)
             except CnnstatError as error:
                 if not _on_command_line.get() and not error.in_python:
                     error.in_python = True

@@ -34,7 +34,7 @@ _OPTION = re.compile(
     r"--(?P<name>[a-z][a-z-]*[a-z])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s'\"]+))?"
 )
 _COMMAND = re.compile(rf"\bcnnstat (?P<name>{'|'.join(_FUNCTIONS)})\b(?P<words>[^`;()]*)")
-_DEVICES = re.compile(r"\bcnnstat devices(?P<measured> --measure)?(?: --output (?P<file>\S+))?")
+_DEVICES = re.compile(r"\bcnnstat devices(?P<measured> --measure)?(?P<file> (?:--output|-o) \S+)?")
 _SHAPE = re.compile(r"\d+(,\d+)*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 
@@ -58,14 +58,14 @@ class Call:
 
 def in_python(error: CnnstatError, call: Call) -> None:
     """Change the texts of an error to the words of Python."""
-    error.message = _text(error.message, call)
+    error.message = text_in_python(error.message, call)
     error.hint = None if error.hint is None else _hint(error.hint, call)
     if isinstance(error, ModelError):
-        error.further = tuple(_text(text, call) for text in error.further)
-        error.context = tuple(_text(text, call) for text in error.context)
+        error.further = tuple(text_in_python(text, call) for text in error.further)
+        error.context = tuple(text_in_python(text, call) for text in error.context)
         if error.phase in ("import", "construction"):
             return  # the details quote the user's code, which may have options of the same names
-    error.details = tuple(_text(text, call) for text in error.details)
+    error.details = tuple(text_in_python(text, call) for text in error.details)
 
 
 def _hint(hint: str, call: Call) -> str:
@@ -75,10 +75,11 @@ def _hint(hint: str, call: Call) -> str:
     if alone and call.several_inputs and not _OPTION.sub("", hint).strip():
         arguments = ", ".join(_input(m["value"]) for m in inputs)
         return f"cnnstat.{call.example.replace('(1, 3, 224, 224)', arguments)}"
-    return _text(hint, call)
+    return text_in_python(hint, call)
 
 
-def _text(text: str, call: Call) -> str:
+def text_in_python(text: str, call: Call) -> str:
+    """A text with the words of Python."""
     if "--" not in text and "cnnstat " not in text:
         return text
     text = _DEVICES.sub(_devices, text)
@@ -169,8 +170,10 @@ def _input(typed: str) -> str:
 
 
 def _devices(match: re.Match[str]) -> str:
+    if match["file"]:
+        return f"{match[0].rstrip(',')} on the command line{match[0][len(match[0].rstrip(',')) :]}"
     if match["measured"]:
-        return "cnnstat.measure_device(), whose result is a device"
+        return "cnnstat.measure_device()"
     return "cnnstat.list_devices()"
 
 

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from .errors import CnnstatError, NotFound, UsageError
 from .escaping import described
 from .input_files import read_bytes
-from .public_calls import public
+from .public_calls import public, shown_in_python
 
 SCHEMA_VERSION = 1
 
@@ -80,11 +80,13 @@ class Result(Record, frozen=True, kw_only=True):
     kind: str
 
     def __repr__(self) -> str:
-        text: str = _named("render:shown_as_text")(self)
+        with shown_in_python():
+            text: str = _named("render:shown_as_text")(self)
         return text
 
     def _repr_html_(self) -> str:
-        html: str = _named("render:shown_as_html")(self)
+        with shown_in_python():
+            html: str = _named("render:shown_as_html")(self)
         return html
 
     def __getattr__(self, name: str) -> Any:

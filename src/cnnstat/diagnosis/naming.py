@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, short_path
+from ..errors import ModelError, cell_name, short_path
 from ..operators.describe import dims_of
 from ..trace.records import Call, Failure, Frame
 from ..tracing.places import shown_path
@@ -108,6 +108,8 @@ class Places:
     sites: Mapping[str, Frame]
 
     def named(self, file: str, line: int) -> str:
+        if (cell := cell_name(file)) is not None:
+            return f"{cell}:{line}"
         path = Path(file)
         folders = [Path.cwd(), self.root]
         if not self.root.is_relative_to(Path.cwd()):

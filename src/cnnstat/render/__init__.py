@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..choices import check_choice
 from ..errors import UsageError
+from ..public_calls import is_shown_in_python, python_text
 from .options import EXTENSIONS, Format, Options, PictureFormat, Units
 from .options import Picture as PictureName
 
@@ -59,15 +60,17 @@ def report_of(result: Result, options: Options | None = None) -> Report:
         UsageError: the options name an unknown column or unit.
     """
     from ..results import KINDS, view_of
-    from .blocks import with_visible_texts
+    from .blocks import with_texts, with_visible_texts
     from .units import in_units
 
     options = options or Options()
     check_choice("units", options.units, get_args(Units))
     if options.depth is None:
         options = replace(options, depth=KINDS[result.kind].depth)
-    report: Report = view_of(result.kind)(result, options)
-    return in_units(with_visible_texts(report), options.units)
+    report: Report = with_visible_texts(view_of(result.kind)(result, options))
+    if is_shown_in_python():
+        report = with_texts(report, python_text)
+    return in_units(report, options.units)
 
 
 def render(

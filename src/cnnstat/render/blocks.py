@@ -348,21 +348,27 @@ class Report:
 
 def with_visible_texts(report: Report) -> Report:
     """The report with all texts made safe to print: they may be names from a file or a model."""
-    safe: Report = _with_visible_texts(report)
-    return safe
+    # unchanged, a text is not copied
+    return with_texts(report, lambda text: text if is_visible(text) else visible(text))
 
 
-def _with_visible_texts(value: Any) -> Any:
+def with_texts(report: Report, change: Callable[[str], str]) -> Report:
+    """The report with all texts changed by a function."""
+    changed: Report = _with_texts(report, change)
+    return changed
+
+
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return value if is_visible(value) else visible(value)  # unchanged, it is not copied
+        return change(value)
     if isinstance(value, tuple | list):
-        changed = [_with_visible_texts(item) for item in value]
+        changed = [_with_texts(item, change) for item in value]
         same = all(a is b for a, b in zip(changed, value, strict=True))
         return value if same else type(value)(changed)
     if not is_dataclass(value) or isinstance(value, type):
         return value
     old = {name: getattr(value, name) for name in value.__dataclass_fields__}
-    new = {name: _with_visible_texts(item) for name, item in old.items()}
+    new = {name: _with_texts(item, change) for name, item in old.items()}
     changes = {name: item for name, item in new.items() if item is not old[name]}
     return replace(value, **changes) if changes else value
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..argument_types import checked, evaluated
 from ..errors import OutputError, UsageError, nearest
+from ..public_calls import shown_in_python
 from ..results import KINDS
 from . import options as report_options
 from . import render, shown_as_html, shown_as_text
@@ -122,10 +123,12 @@ class Shown:
     options: Options | None = None
 
     def __repr__(self) -> str:
-        return shown_as_text(self.result, self.options)
+        with shown_in_python():
+            return shown_as_text(self.result, self.options)
 
     def _repr_html_(self) -> str:
-        return shown_as_html(self.result, self.options)
+        with shown_in_python():
+            return shown_as_html(self.result, self.options)
 
 
 def show(result: Result, chosen: Mapping[str, Any]) -> None:

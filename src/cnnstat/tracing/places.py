@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ..errors import cell_name
 from ..trace.records import Frame
 
 _MAX_FRAMES = 40
@@ -132,6 +133,8 @@ def marked_line(frame: traceback.FrameSummary) -> list[str]:
 
 
 def shown_path(file: str | None) -> str:
-    """A path relative to the working directory if it is below it, else as it is."""
+    """A path relative to the working directory if it is below it, else as it is; or a cell."""
+    if (cell := cell_name(file or "")) is not None:
+        return cell
     path = Path(file or "")
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
