@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import cnnstat
+from cnnstat.public_calls import shown_in_python
 from cnnstat.render import render
 from cnnstat.render.data import data_of
 from cnnstat.render.options import EXTENSIONS, KIND_OPTIONS
@@ -29,9 +31,12 @@ def test_texts_and_frames(kind: str, capsys: pytest.CaptureFixture[str]) -> None
     one = result(kind)
     assert one.to_dict() == json.loads(one.to_json())
     assert one.to_dict()["kind"] == kind
-    assert one.to_markdown() == render(one, "markdown").text
-    assert one.to_html() == render(one, "html").text
-    assert one.to_latex() == render(one, "latex").text
+    with shown_in_python():
+        assert one.to_markdown() == render(one, "markdown").text
+        assert one.to_html() == render(one, "html").text
+        assert one.to_latex() == render(one, "latex").text
+    in_python = re.sub("cnnstat .* on the command line", "", one.to_markdown())
+    assert not re.search("(?<![-<])--[a-z]", in_python), "options in Python"
     data = data_of(one)
     for frame in (one.to_pandas(), one.to_polars()):
         assert tuple(frame.columns) == data.columns
