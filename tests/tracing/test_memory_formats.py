@@ -167,7 +167,13 @@ class Probe(nn.Module):
                             for shape, layout in zip(shapes, layouts, strict=True)]  # fmt: skip
                 operands = [self.operand(x, shape, steps)
                             for shape, steps in zip(shapes, laid_out, strict=True)]  # fmt: skip
-                self.seen[name, case, str(laid_out)] = self.observed(function, operands, chance)
+                try:
+                    found = self.observed(function, operands, chance)
+                except RuntimeError:
+                    if not x.is_cuda:
+                        raise
+                    continue  # CUDA has no kernel for operands of such strides
+                self.seen[name, case, str(laid_out)] = found
         return x
 
     def observed(self, function, operands, chance):
@@ -194,9 +200,7 @@ def test_layouts_are_those_of_the_cpu(fast):
 
 @needs_cuda
 def test_layouts_are_those_of_cuda():
-    # in training, CUDA refuses running statistics that share memory
     operators = {**OPERATORS, **OF_THE_CPU}
-    del operators["batch norm in training"]
     wrong, count = differences(Probe(operators), Probe(operators), device="cuda")
     assert not wrong, described_differences(wrong, count)
 
@@ -226,7 +230,8 @@ def differences(real, probe, fast=True, device="cpu"):
     with torch.no_grad():
         real(torch.zeros(1, device=device))
     trace(probe, [InputSpec((1,))], config=RunConfig(fast=fast))
-    assert probe.seen.keys() == real.seen.keys()
+    assert probe.seen.keys() >= real.seen.keys()
+    assert device == "cuda" or probe.seen.keys() == real.seen.keys()
     wrong = [
         (key, probe.seen[key], layout)
         for key, layout in real.seen.items()
