@@ -152,3 +152,23 @@ def test_an_expression_gives_the_shape(
 def test_no_expression_changes_the_number_of_examples() -> None:
     data = InputData("data", is_batch=True)
     assert data_edit(InputSpec((2, 8, 8)), InputSpec((1, 2, 8, 8)), data) is None
+
+
+class Picture:
+    """As an image of Pillow, by the name of its package."""
+
+
+Picture.__module__ = "PIL.Image"
+
+
+class Pictures(Dataset):  # type: ignore[type-arg]
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, index: int) -> tuple[Picture, int]:
+        return Picture(), 0
+
+
+def test_pictures_that_are_no_tensors() -> None:
+    with pytest.raises(ModelError, match=r"pictures of Pillow.*transforms\.ToTensor\(\)"):
+        cnnstat.measure(Net(), data=Pictures(), epochs=1)

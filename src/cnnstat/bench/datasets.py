@@ -268,6 +268,7 @@ def load_data(protocol: Protocol, sides: Sequence[int]) -> Data:
         raise UsageError(
             f"unknown data {protocol.data!r}",
             *filter(None, [nearest(protocol.data, [*_DATA, "synthetic"])]),
-            hint="--data digits|fashion-mnist|mnist|cifar10|synthetic|folder:PATH",
+            hint="--data digits|fashion-mnist|mnist|cifar10|synthetic|folder:PATH, or a Dataset of "
+            "yours: --data my_data.py:NAME",
         )
     return _DATA[kind](protocol, sides)

@@ -164,7 +164,8 @@ def collate(examples: list[Any]) -> Any:
     try:
         return default_collate(examples)
     except Exception as error:  # examples of different shapes or types
-        return Unreadable("a batch", _uneven(examples) or message_of(error).splitlines()[0])
+        reason = _uneven(examples) or _pictures(examples) or message_of(error).splitlines()[0]
+        return Unreadable("a batch", reason)
 
 
 def _uneven(examples: list[Any]) -> str | None:
@@ -175,6 +176,17 @@ def _uneven(examples: list[Any]) -> str | None:
         return None
     first, second, *_ = shapes
     return f"its examples have different shapes, {first} and {second}: resize or pad them"
+
+
+def _pictures(examples: list[Any]) -> str | None:
+    """That an example is a picture of Pillow, as datasets without a transform have them."""
+    parts = [part for each in examples if isinstance(each, tuple | list) for part in each]
+    if not any(type(part).__module__.partition(".")[0] == "PIL" for part in parts):
+        return None
+    return (
+        "its examples are pictures of Pillow, no tensors: the Dataset needs a transform, "
+        "torchvision.transforms.ToTensor()"
+    )
 
 
 def next_of(iterator: Iterator[Any], name: str) -> Any:

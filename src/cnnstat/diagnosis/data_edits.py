@@ -47,7 +47,9 @@ def _written(shaped: _Edit, typed: _Edit, is_batch: bool) -> str:
         return edit.batch if is_batch else edit.example
 
     if shaped.wraps:  # interpolation takes floats
-        return text(shaped).format(f"x{text(typed)}" if is_batch else f"(x{text(typed)})[None]")
+        floats = f"x{text(typed)}"
+        one = f"({floats})[None]" if text(typed) else "x[None]"
+        return text(shaped).format(floats if is_batch else one)
     return f"x{text(shaped)}{text(typed)}"
 
 
