@@ -94,6 +94,28 @@ CASES = [
         "  try: cnnstat shapes lenet --depth 1\n",
     ),
     (
+        "shapes lenet 1 28 28",
+        "error: cnnstat shapes takes one MODEL\n  the shape of the input is an option\n"
+        "  try: cnnstat shapes lenet --input 1,1,28,28\n",
+    ),
+    (
+        "shapes lenet --flops",
+        "error: cnnstat shapes has no option --flops\n"
+        "  the table has MACs; FLOPs are twice as many, and below the layers\n"
+        "  try: cnnstat shapes lenet\n",
+    ),
+    (
+        "memory lenet --vram 24GB",
+        "error: cnnstat memory has no option --vram\n  the memory of a device is an option\n"
+        "  try: cnnstat memory lenet --device-memory 24GiB\n",
+    ),
+    (
+        "lint lenet --strict",
+        "error: cnnstat lint has no option --strict\n  it is --fail-on hint here\n"
+        "  try: cnnstat lint lenet --fail-on=hint\n",
+    ),
+    ("--list", "error: cnnstat has no option --list\n  try: cnnstat list\n"),
+    (
         "memory lenet --amp",
         "error: cnnstat memory has no option --amp\n  it is --precision bf16 here\n"
         "  try: cnnstat memory lenet --precision=bf16\n",

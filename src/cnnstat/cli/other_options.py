@@ -23,6 +23,10 @@ _WITHOUT: Mapping[str, str] = {
         "only the result is on standard output, and notes on standard error",
     ),
     **dict.fromkeys(("--pretrained", "--weights", "--checkpoint-path"), "no weights are read"),
+    **dict.fromkeys(
+        ("--flops", "--gflops", "--macs", "--gmacs"),
+        "the table has MACs; FLOPs are twice as many, and below the layers",
+    ),
     **dict.fromkeys(("--totals-only", "--summary"), "the totals are below the layers"),
 }
 """Options that are left out, each with the reason."""
@@ -33,6 +37,7 @@ _RENAMED: Mapping[str, str] = {
     "--cpu": "--device=cpu", "--max-depth": "--depth=1",
 }  # fmt: skip
 """Flags of other programs, each with the option that it is here."""
+_MEMORIES: Collection[str] = ("--vram", "--gpu-memory", "--gpu-mem", "--memory", "--ram")
 _SIDES = re.compile(r"--(?:img|image|imgsz|size|resolution)(?:[-_]?(?:size|sz|shape))?")
 _BUDGET = re.compile(r"--(?:max|min)[-_](?:params|parameters|macs|flops|memory|latency)|--budget")
 _ARGUMENT = re.compile(r"--([a-z]\w*(?:[-_]\w+)+|\w*(?:classes|channels|width|depth|layers|dim))")
@@ -57,6 +62,14 @@ def instead_of(
     if option in _WITHOUT:
         rest = after[1:] if option in _VALUED and not has_value else after
         return Instead(_WITHOUT[option], _line([*before, *rest]))
+    if option in _MEMORIES and "--device-memory" in options:
+        size = [value] if has_value else after[:1]
+        sized = [*size, *after[1:]] if not has_value else [*size, *after]
+        return Instead("the memory of a device is an option", _line(
+            [*before, "--device-memory", *_with_unit(sized[:1]), *sized[1:]]
+        ))  # fmt: skip
+    if option == "--strict" and "--fail-on" in options:
+        return Instead("it is --fail-on hint here", _line([*before, "--fail-on=hint", *after]))
     renamed = _RENAMED.get(option)
     if renamed is not None and renamed.partition("=")[0] in options:
         return Instead(f"it is {renamed.replace('=', ' ')} here", _line([*before, renamed, *after]))
@@ -76,6 +89,12 @@ def instead_of(
         return Instead("an argument of the model is given with --arg",
                        _line([*before, "--arg", argument, *after]))  # fmt: skip
     return None
+
+
+def _with_unit(size: Sequence[str]) -> list[str]:
+    """24 and 24GB as a GPU's memory is measured: 24GiB."""
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:g|gb)?", (size or ["24"])[0].lower())
+    return [f"{number[1]}GiB"] if number else list(size)
 
 
 def is_budget(word: str) -> bool:

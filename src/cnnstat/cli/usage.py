@@ -80,6 +80,10 @@ def _unknown_option(option: str, context: Any, arguments: Sequence[str]) -> Usag
         return UsageError(what, hint=_with_word(arguments, option, f"--format={option[2:]}"))
     known = [*_options_of(context.command), "--help"]
     instead = instead_of(option, _command_of(context).split(), known, arguments)
+    if context.parent is None and option[2:] in context.command.commands:
+        return UsageError(what, hint=_with_word(arguments, option, option[2:]))
+    if instead is not None and option in _INSTEAD_OF_OTHERS:
+        return UsageError(what, instead.reason, hint=instead.hint)
     others = context.find_root().command.commands if context.parent is not None else {}
     having = [name for name, other in others.items() if option in _options_of(other)]
     if having:
@@ -92,6 +96,10 @@ def _unknown_option(option: str, context: Any, arguments: Sequence[str]) -> Usag
         hint = _with_word(arguments, option, close[0])
         return UsageError(what, f"did you mean {', '.join(close)}?", hint=hint)
     return UsageError(what, hint=help)
+
+
+_INSTEAD_OF_OTHERS = ("--strict", "--flops", "--macs")
+"""Options of other commands, or close to ones of this, that mean something else here."""
 
 
 def _is_misspelt(option: str, known: Sequence[str]) -> bool:
@@ -232,6 +240,12 @@ def _unexpected(error: Any, context: Any, arguments: Sequence[str]) -> UsageErro
     params = [p for p in context.command.params if p.param_type_name == "argument"]
     accepted = " and ".join(f"one {p.metavar or p.name}" for p in params) or "no argument"
     models = params and params[0].name == "model" and not any(w.startswith("-") for w in after)
+    if models and after[1:] and all(word.isdecimal() for word in after[1:]):
+        sizes = [*(["1"] if len(after) == 4 else []), *after[1:]]  # torchsummary has no batch
+        return UsageError(
+            f"{_command_of(context)} takes {accepted}", "the shape of the input is an option",
+            hint=shlex.join(["cnnstat", context.info_name, after[0], "--input", ",".join(sizes)]),
+        )  # fmt: skip
     if models and len(after) == 2 and not is_known(after[1]):
         return UsageError(
             f"{_command_of(context)} takes {accepted}", f"unexpected: {after[1]}",
