@@ -195,6 +195,10 @@ CALLS_OF_USERS: list[tuple[Any, str]] = [
     (lambda: cnnstat.measure("lenet", loss="l2"), "did you mean l1?"),
     (lambda: cnnstat.measure(FROZEN, data="synthetic", steps=1, input=IMAGE), "4 are frozen"),
     (lambda: cnnstat.list_models("resnet"), 'cnnstat.list_models(search="resnet")'),
+    (lambda: cnnstat.analyze(NET, cnnstat.InputSpec(3)), "a tuple of whole numbers, not 3"),
+    (lambda: cnnstat.analyze(NET, cnnstat.InputSpec((1, "3"))), "tuple of whole numbers, not"),
+    (lambda: cnnstat.analyze(NET, cnnstat.InputSpec(IMAGE, "float33")), "not 'float33'"),
+    (lambda: cnnstat.lint(NET, IMAGE, loss=nn.MSELoss()), 'try: loss="cross-entropy"'),
     (lambda: result("analysis").show(2), "try: result.show(depth=2)"),
     (lambda: result("analysis").save(None), 'try: path="run.json"'),
 ]

@@ -95,6 +95,13 @@ def checked(name: str, value: Any, expected: Any) -> Any:
 _DTYPES = {"torch.float32": "fp32", "torch.bfloat16": "bf16", "torch.float16": "fp16"}
 
 
+def _literal(text: str) -> Any:
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError):
+        return _REFUSED
+
+
 def _example(name: str, value: Any, expected: Any, options: Sequence[Any]) -> str:
     """What is typed instead: the value as it was probably meant, or an example."""
     if isinstance(value, str):
@@ -104,7 +111,9 @@ def _example(name: str, value: Any, expected: Any, options: Sequence[Any]) -> st
             meant = _REFUSED
         if meant is not None and _converted(meant, expected) is not _REFUSED:
             return repr(meant)
-    if options and name not in EXAMPLES:
+    example = EXAMPLES.get(name)
+    is_other = example is None or _converted(_literal(example), expected) is _REFUSED
+    if options and is_other:
         named = getattr(value, "__name__", type(value).__name__).lower()
         named = _DTYPES.get(str(value), named)
         return f'"{named if named in options else options[0]}"'

@@ -18,7 +18,7 @@ from typing import Any
 
 from .errors import UsageError
 from .escaping import value_in_words
-from .inputs import Argument, InputSpec, InputValue, parse_argument, text_or_argument
+from .inputs import DTYPES, Argument, InputSpec, InputValue, parse_argument, text_or_argument
 
 
 class Inputs:
@@ -68,6 +68,9 @@ def parse_arguments(inputs: Sequence[Any], named_inputs: Mapping[str, Any]) -> C
         named |= value.named if isinstance(value, Inputs) else {}
     named |= named_inputs
     _refuse_cycles([positional, named])
+    for value in (*positional, *named.values()):
+        if isinstance(value, InputSpec):
+            _check_spec(value)
     with_tensors = _has_tensor([*positional, *named.values()])
     parsed = CallArguments()
     for place, value in enumerate(positional):
@@ -103,6 +106,21 @@ def parse_sizes(value: Any, command: str) -> InputSpec:
         return found
     shown = found if isinstance(found, Argument) else value_in_words(found)
     raise UsageError(f"{command} takes the sizes of an input, not {shown}", hint="--input 1,3,H,W")
+
+
+def _check_spec(spec: InputSpec) -> None:
+    """Raise UsageError for a record whose sizes or dtype torch does not have."""
+    shape, torch = spec.shape, sys.modules.get("torch")
+    if not isinstance(shape, tuple | list) or not all(hasattr(s, "__index__") for s in shape):
+        raise UsageError(
+            f"the shape of an InputSpec is a tuple of whole numbers, not {value_in_words(shape)}",
+            hint="cnnstat.InputSpec((1, 3, 224, 224))",
+        )
+    if not isinstance(spec.dtype, str) or (torch is not None and not hasattr(torch, spec.dtype)):
+        raise UsageError(
+            f"the dtype of an InputSpec is a name of torch's, not {value_in_words(spec.dtype)}",
+            f"known: {', '.join(DTYPES)}", hint='cnnstat.InputSpec((1, 128), "int64")',
+        )  # fmt: skip
 
 
 def _refuse_cycles(value: Any, above: tuple[int, ...] = ()) -> None:
