@@ -286,12 +286,22 @@ def reason_free(name: str) -> str | None:
     return None if known is None else known.reason_free
 
 
+TRITON = "triton."
+"""Before the name of a Triton kernel, in the name of the operator that a launch is recorded as."""
+
+
 def uncounted_sentence(counts: Mapping[str, int]) -> str:
     """What is missing in a total, and why, from the uncounted operators and how often they ran."""
     unknown, reasons = [], []
     for name, count in counts.items():
         known = definition_of(name)
-        if known is None or known.reason_uncounted is None:
+        if known is None and name.startswith(TRITON):
+            kernel = name.removeprefix(TRITON)
+            reasons.append(
+                f"the Triton kernel {kernel} ({count}×) is not counted: "
+                f'cnnstat.register_operator("triton::{kernel}", macs=…) gives it a cost'
+            )
+        elif known is None or known.reason_uncounted is None:
             unknown.append(f"{name} ({count}×)")
         else:
             reasons.append(f"{name} ({count}×) is not counted: {known.reason_uncounted}")

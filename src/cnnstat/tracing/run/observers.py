@@ -38,6 +38,7 @@ from ..user_code.nested_tensors import (
     is_nested_attention,
 )
 from ..user_code.threads import noting_threads
+from ..user_code.triton_kernels import without_launches
 from ..user_code.user_rules import module_rule_of, run_by_rule
 from .copies import Substitutes, meta_copy
 from .dispatch import Operators, is_packed, on_one_device
@@ -113,7 +114,8 @@ def recording(
     ):
         operators.on_import = calls.refresh
         functions = Functions(recorder, fused and not has_data, has_data)
-        with functions, deeper_recursion(), user_code() as recorder.devices:
+        kernels = without_launches(recorder, has_data)
+        with functions, deeper_recursion(), kernels, user_code() as recorder.devices:
             yield
 
 
