@@ -99,3 +99,9 @@ def test_text_in_a_table_folds_and_figures_do_not() -> None:
         "average",
         "pooling",
     ]
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_a_terminal_of_no_use_is_no_fault(width: int) -> None:
+    for kind in ("memory", "comparison", "explanation", "diagnosis"):
+        assert text.render(report_of(result(kind)), width, coloured=True)

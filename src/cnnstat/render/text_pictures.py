@@ -81,7 +81,7 @@ def draw_areas(areas: Areas, width: int | None, decorated: bool) -> Iterator[str
     sums = [sum(values) for _, values in areas.points]
     most = max(sums, default=0)
     label = len(format_bytes(most))
-    columns = min((width or _DEFAULT_WIDTH) - label - 2, _WIDEST)
+    columns = max(_SHORTEST_BAR, min((width or _DEFAULT_WIDTH) - label - 2, _WIDEST))
     starts = _starts(len(sums), columns)
     heights = [
         max(sums[start:end]) / max(1, most)
