@@ -11,6 +11,7 @@ import pytest
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.operators import user_rules
+from cnnstat.tracing.process import class_state
 
 JIT = """
 class KernelInterface:
@@ -99,3 +100,10 @@ def test_a_registered_kernel_counts(spec: str, monkeypatch: pytest.MonkeyPatch) 
     cnnstat.register_operator("triton::add_kernel", macs=lambda x, y, z, n, B: n)
     totals = cnnstat.analyze(spec, (2, 8)).totals
     assert (totals.macs, totals.exact) == (2 * (8 * 16 + 16 * 4) + 2 * 16, True)
+
+
+def test_objects_of_a_library_that_refer_to_each_other_are_searched_once() -> None:
+    objects: list[list[object]] = [[]]
+    for _ in range(40):  # 2⁴⁰ ways to the first
+        objects.append([objects[-1], objects[-1]])
+    assert not class_state._is_without_data(objects, set(), -1000)

@@ -85,7 +85,9 @@ class ClassState:
             now = place.read()
             if len(now) != len(values) or any(a is not b for a, b in zip(now, values, strict=True)):
                 changed.append((place, values, now))
-        leaves_tensors = any(_is_without_data(value) for _, _, now in changed for value in now)
+        inside: set[int] = set()
+        values_now = [value for _, _, now in changed for value in now]
+        leaves_tensors = any(_is_without_data(value, inside) for value in values_now)
         for place, values, _ in changed:
             if place.is_class or leaves_tensors:
                 with suppress(AttributeError, TypeError, ValueError):  # it cannot be set
@@ -230,17 +232,22 @@ def _is_user(module: str) -> bool:
     return not is_library(file)
 
 
-def _is_without_data(value: Any, depth: int = 0) -> bool:
-    """Whether a tensor without data is inside."""
+def _is_without_data(value: Any, searched: set[int], depth: int = 0) -> bool:
+    """Whether a tensor without data is inside. Each object is searched once: `searched` has them.
+
+    Objects may refer to each other in many ways, and the ways are exponentially many.
+    """
     if isinstance(value, Tensor):
         return value.is_meta or hasattr(value, "fake_mode")
-    if type(value) in _ATOMS or depth > _DEEPEST:
+    if type(value) in _ATOMS or depth > _DEEPEST or id(value) in searched:
         return False
+    searched.add(id(value))
+    items: list[Any] = []
     if isinstance(value, dict):
-        return any(_is_without_data(item, depth + 1) for item in list(value.values()))
-    if isinstance(value, tuple | list | set | frozenset | deque):
-        return any(_is_without_data(item, depth + 1) for item in list(value))
-    if _is_user(type(value).__module__) and not isinstance(value, type):
+        items = list(value.values())
+    elif isinstance(value, tuple | list | set | frozenset | deque):
+        items = list(value)
+    elif _is_user(type(value).__module__) and not isinstance(value, type):
         with suppress(TypeError):
-            return _is_without_data(vars(value), depth + 1)
-    return False
+            items = list(vars(value).values())
+    return any(_is_without_data(item, searched, depth + 1) for item in items)
