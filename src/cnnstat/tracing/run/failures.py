@@ -252,9 +252,11 @@ def _mismatch(attempt: Attempt) -> str | None:
     args = attempt.args
     if attempt.name == "aten.convolution" and not args[6]:
         x, weight, groups = args[0], args[1], args[8]
-        expected = in_channels(weight.shape, False, groups)
         if x.dim() != weight.dim():
             return f"the layer takes {weight.dim()} dimensions, the input has {x.dim()}"
+        if weight.dim() < 2:  # in a damaged file
+            return None
+        expected = in_channels(weight.shape, False, groups)
         if x.shape[1] != expected:
             return f"the layer takes {expected} channels, the input has {x.shape[1]}"
     if attempt.name in ("aten.addmm", "aten.mm"):
