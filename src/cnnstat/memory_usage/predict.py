@@ -12,7 +12,7 @@ import torch
 from ..choices import OPTIMIZERS, PRECISIONS, MemoryPrecision
 from ..errors import LaneError, ModelError, ShapeError, UsageError
 from ..models.loaded import Loaded
-from ..models.model_inputs import batch_of, described_inputs, with_batch
+from ..models.model_inputs import batch_of, described_inputs, dtype_of, with_batch
 from ..pipeline import load_model, model_of, run_model, this_tool
 from ..run_config import ModelRequest, RunConfig
 from ..trace.step_records import Step
@@ -35,21 +35,29 @@ def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
     if loaded.mode == "eval" and not config.inference:
         raise UsageError(f"{loaded.spec} was exported in eval mode: it is no model to train",
                          hint="add --inference")  # fmt: skip
-    autocast = _dtype(PRECISIONS[config.precision].autocast)
+    precision = _precision_of(loaded, config.precision)
+    autocast = _dtype(PRECISIONS[precision].autocast)
     sharding = None if config.fsdp is None else Sharding(config.fsdp, config.fsdp_units, autocast)
     options = StepOptions(
         mode=loaded.mode or config.mode or ("eval" if config.inference else "train"),
         optimizer=None if config.inference else config.optimizer,
         device=config.device,
-        dtype=_dtype(PRECISIONS[config.precision].parameters),
+        dtype=_dtype(PRECISIONS[precision].parameters),
         checkpoint=config.checkpoint,
         ddp=config.ddp,
         autocast=None if sharding else autocast,
         fsdp=sharding,
         accumulated=config.accumulate > 1,
     )
-    subject = _Prediction(loaded, options, config.precision, config.accumulate)
+    subject = _Prediction(loaded, options, precision, config.accumulate)
     return subject.result(config.batch_size, config.device_memory, config.device_title)
+
+
+def _precision_of(loaded: Loaded, chosen: MemoryPrecision) -> MemoryPrecision:
+    """That of the model, if it was built in a lower one and none was chosen."""
+    own = {torch.bfloat16: "bf16-true", torch.float16: "fp16-true"}
+    found = own.get(dtype_of(loaded.model) or torch.float32, chosen)
+    return found if chosen == "fp32" else chosen
 
 
 @overload

@@ -188,14 +188,24 @@ def _runs_on(
     return True
 
 
-def with_default_dtype(loaded: Loaded) -> Loaded:
-    """Inputs of no other dtype in torch's default one, which the model's file may set.
+def dtype_of(model: nn.Module) -> torch.dtype | None:
+    """Of its floating-point parameters, without any torch's default; None if they have several."""
+    dtypes = {t.dtype for t in parameters_of(model) if t.is_floating_point()}
+    dtype, *others = dtypes or {torch.get_default_dtype()}
+    return None if others else dtype
 
-    Not for a model in another dtype than that, nor for a graph, which declares its inputs.
+
+_INPUT_DTYPES = (torch.float64, torch.float16, torch.bfloat16)
+"""What layers compute in, beside the dtype that inputs have anyway."""
+
+
+def with_dtype_of_model(loaded: Loaded) -> Loaded:
+    """Inputs of no other dtype in that of the model, or without parameters in torch's default.
+
+    Not for a model of several dtypes, nor for a graph, which declares its inputs.
     """
-    dtype = torch.get_default_dtype()
-    dtypes = {t.dtype for t in parameters_of(loaded.model) if t.is_floating_point()}
-    if dtype is torch.float32 or loaded.mode is not None or dtypes - {dtype}:
+    dtype = dtype_of(loaded.model)
+    if dtype not in _INPUT_DTYPES or loaded.mode is not None:
         return loaded
     name = str(dtype).removeprefix("torch.")
 

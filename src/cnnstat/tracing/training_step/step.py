@@ -276,8 +276,8 @@ class _Subject:
     def _cast(self, value: Any) -> Any:
         """The inputs with floating-point tensors in the dtype of the model."""
         dtype = self.options.dtype
-        if dtype is torch.float32:  # the model is left in the dtype that it was built with
-            dtype = torch.get_default_dtype()
+        if dtype is torch.float32:  # model and inputs are left in the dtype that they have
+            return value
 
         def in_precision(tensor: InputSpec | Tensor) -> Tensor:
             assert isinstance(tensor, Tensor)
