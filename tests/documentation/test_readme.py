@@ -1,4 +1,4 @@
-"""What the README says of make; its commands are run by test_pages.py."""
+"""What the README says of make; its commands are run by test_console_blocks.py."""
 
 import re
 import subprocess
