@@ -222,7 +222,7 @@ def test_a_full_disk_keeps_what_was_measured(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="No space left on device") as caught:
         measure("small.py:Net", epochs=2, output=folder, watch=fill_the_disk)
-    assert f"--resume {folder}" in str(caught.value)
+    assert f'cnnstat.resume("{folder}")' in str(caught.value)
     assert len((folder / "kept.jsonl").read_text().splitlines()) == 14
     assert (folder / "checkpoint-1.pt").exists()
 

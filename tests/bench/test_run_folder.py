@@ -80,7 +80,7 @@ def test_damage_is_refused(name: str, damage: str, copied: Path) -> None:
         with pytest.raises(cnnstat.UsageError, match="run contains no run"):
             cnnstat.resume(copied)
         return
-    message = rf"is damaged: it is not resumed\n.*{name}[\s\S]*another --output"
+    message = rf"is damaged: it is not resumed\n.*{name}[\s\S]*another output"
     with pytest.raises(ModelError, match=message):
         cnnstat.resume(copied)
 

@@ -46,7 +46,7 @@ ESCAPE = "\x1b"
         ("shapes nin_mnits", 2, ["did you mean nin-mnist"]),
         ("shapes zzz", 2, ["unknown model 'zzz'", "cnnstat list"]),
         ("shapes nin --input 1,1,ab,224", 2, ["'ab' is no positive whole number", "at position 5"]),
-        ("shapes nin --input x=1,1,224,224", 2, ["leave out x="]),
+        ("shapes nin --input image=1,1,224,224", 2, ["leave out image="]),
         ("shapes nin -i 1,1,9,9 -i 1,1,9,9", 2, ["nin takes one input, 2 were given"]),
         ("shapes nin --format xml", 2, ["unknown --format 'xml'", "known: table, markdown"]),
         ("shapes nin --mode test", 2, ["unknown --mode 'test'", "known: eval, train"]),

@@ -305,7 +305,7 @@ def test_the_report_says_what_is_not_sure() -> None:
     text = repr(msgspec.structs.replace(result, rows=rows))
     assert "the difference is within the noise (ratio 0.900 to 1.200)" in text
     assert "the median is known only to ±" in text
-    assert f"3 of {vague.runs}, up to " in text
+    assert f"3 of {vague.runs}, up to " in " ".join(text.split())
 
 
 # ---------------------------------------------------------------- refusals

@@ -537,7 +537,7 @@ class Net(nn.Module):
     (["lenet", "--batch-size", "0"], 2, "batch-size"),
     (["lenet", "--device-memory", "many"], 2, "--device-memory 24GiB"),
     (["lenet", "--device", "gtx1080"], 2, "try: --device cuda --device-memory 24GiB"),
-    (["lenet", "--device", "gpu"], 2, "known: cuda, cpu, b200,"),
+    (["lenet", "--device", "gpu"], 2, "known: auto, cuda, cpu,"),
     (["lenet", "--device-memory", "24"], 2, "--device-memory 24: of which unit?"),
     (["lenet", "-b", str(10**18)], 1, "is larger than any memory"),
     (["lenet", "--fsdp", str(10**6)], 2, "at most 65,536"),

@@ -171,10 +171,10 @@ class Scalar(Tied):
          {"fsdp_units": ["list"]}, UsageError, "list is a ModuleList, which is never called"),
         (lambda: nn.Sequential(nn.BatchNorm1d(4)), {"precision": "bf16"}, UsageError,
          "0 is a BatchNorm1d"),
-        (Tied, {"precision": "fp16"}, UsageError, "--precision bf16"),
+        (Tied, {"precision": "fp16"}, UsageError, 'precision="bf16"'),
         (Tied, {"ddp": True}, UsageError, "either copied"),
         (Tied, {"fsdp": 1}, UsageError, "it takes two"),
-        (Tied, {"fsdp": None, "fsdp_units": ["head"]}, UsageError, "--fsdp 8"),
+        (Tied, {"fsdp": None, "fsdp_units": ["head"]}, UsageError, "fsdp=8"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_sharded_is_said(model, options, error, said):

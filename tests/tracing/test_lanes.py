@@ -293,7 +293,7 @@ def test_the_lane_of_a_branch_on_meta_is_explained():
     )
     with pytest.raises(LaneError, match="asks whether it is on the device meta") as caught:
         cnnstat.analyze(model, (3, 4), lane="meta")
-    assert caught.value.hint.startswith("--lane auto")
+    assert caught.value.hint.startswith('lane="auto"')
 
 
 class Ranked(nn.Module):

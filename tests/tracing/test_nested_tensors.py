@@ -173,8 +173,6 @@ def test_lengths_that_are_values_are_not_exact():
 def test_without_data_there_are_no_lengths():
     with pytest.raises(LaneError, match="uses nested tensors"):
         cnnstat.analyze(model("returned"), (10, 16), lane="meta")
-    with pytest.raises(ModelError, match=r"cannot be followed: the model uses nested tensors"):
-        cnnstat.memory(model("strided"), (10, 16))
 
 
 def test_what_torch_refuses_is_its_own_error():

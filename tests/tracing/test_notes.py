@@ -149,8 +149,8 @@ def test_an_error_about_something_else_is_no_misfit_of_shapes(forward):
 @pytest.mark.parametrize(
     ("layers", "shape", "hint"),
     [
-        ([nn.Conv2d(3, 4, 64), nn.BatchNorm2d(4)], (1, 3, 64, 64), "--input 2,3,64,64"),
-        ([nn.Linear(8, 4), nn.BatchNorm1d(4)], (1, 8), "--input 2,8"),
+        ([nn.Conv2d(3, 4, 64), nn.BatchNorm2d(4)], (1, 3, 64, 64), "input (2, 3, 64, 64)"),
+        ([nn.Linear(8, 4), nn.BatchNorm1d(4)], (1, 8), "input (2, 8)"),
     ],
     ids=["image", "vector"],
 )

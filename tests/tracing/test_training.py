@@ -501,7 +501,7 @@ def test_nothing_to_train_is_said(net, reason):
     assert analysis.totals.backward_macs == 0
     (note,) = [note for note in analysis.notes if "nothing to train" in note]
     assert reason in note
-    assert note in render(analysis, "table").text
+    assert note in " ".join(render(analysis, "table").text.split())
 
 
 class Unfinished(torch.autograd.Function):
@@ -542,7 +542,7 @@ def test_a_batch_norm_of_one_value_says_what_to_type():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))
     with pytest.raises(ShapeError) as raised:
         trained(net, (1, 3, 8, 8))
-    assert "--mode eval" in raised.value.hint
+    assert 'mode="eval"' in raised.value.hint
     assert by_row(trained(net, (1, 3, 8, 8), mode="eval")) == {"0": FIRST}
     assert by_row(trained(net, (2, 3, 8, 8))) == {"0": 2 * FIRST}
 

@@ -24,7 +24,7 @@ from .terminal import echo_error, echo_note
 
 if TYPE_CHECKING:
     from ..linting.results import Lint
-from .emit import Destination
+    from .emit import Destination
 
 
 def command(

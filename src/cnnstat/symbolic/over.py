@@ -50,7 +50,7 @@ def parse_over(typed: str | Mapping[str, Sequence[Any]]) -> Over:
         return Over(names)
     match = _RANGE.fullmatch(right.strip())
     values = _range(text, match) if match else _listed(text, right)
-    return _limited(text, Over(names, tuple(values)))
+    return _limited(text, names, values)
 
 
 def _of_mapping(values_by_name: Mapping[str, Sequence[Any]]) -> Over:
@@ -63,13 +63,13 @@ def _of_mapping(values_by_name: Mapping[str, Sequence[Any]]) -> Over:
     over = parse_over(names)
     if isinstance(values, str) or not isinstance(values, Sequence) or not values:
         raise UsageError(f"--over {names!r}: {described(values)} is no list of values", hint=_HINT)
-    return _limited(names, Over(over.names, tuple(values)))
+    return _limited(names, over.names, values)
 
 
-def _limited(text: str, over: Over) -> Over:
-    if len(over.values) > _MOST:
-        raise UsageError(f"--over {text!r} has {len(over.values):,} values, more than {_MOST}")
-    return over
+def _limited(text: str, names: tuple[str, ...], values: Sequence[Any]) -> Over:
+    if len(values) > _MOST:  # a range may have a billion: no list of them yet
+        raise UsageError(f"--over {text!r} has {len(values):,} values, more than {_MOST}")
+    return Over(names, tuple(values))
 
 
 def _range(text: str, match: re.Match[str]) -> Sequence[int]:

@@ -132,6 +132,9 @@ class StorageRecorder(BackwardRecorder):
             self.track(tensor)
         self._operators.append(Operator(name, self.step_phase, self._place()))
 
+    def record_rows(self, name: str, overload: str, args: Any, kwargs: Any, result: Any) -> None:
+        self.record_op(name, overload, args, kwargs, result)  # rows have no storages of their own
+
     def record_threads(self) -> None:
         if self._with_threads:
             raise ModelError(
