@@ -6,9 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-import cnnstat
 from cnnstat.call_arguments import Inputs, parse_arguments
 from cnnstat.cli.shared_options import arguments_of
 from cnnstat.errors import UsageError
@@ -257,29 +255,3 @@ def test_what_becomes_a_tensor(
 @pytest.mark.parametrize("alias", ["long", "short", "half", "double"])
 def test_other_names_of_dtypes(alias):
     assert f"torch.{parse_input(f'2,3:{alias}').dtype}" == str(getattr(torch, alias))
-
-
-class Casting(nn.Module):
-    """A model of two dtypes."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm, self.linear = nn.LayerNorm(4), nn.Linear(4, 2).to(torch.bfloat16)
-
-    def forward(self, x):
-        return self.linear(self.norm(x).to(torch.bfloat16))
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
-def test_a_shape_has_the_dtype_of_the_model(dtype):
-    net = nn.Linear(4, 2).to(getattr(torch, dtype))
-    assert [x.dtype for x in cnnstat.analyze(net, (1, 4)).inputs] == [dtype]
-    memory = cnnstat.memory(net, (1, 4))
-    assert memory.inputs[0].dtype == dtype
-    assert memory.precision == {"float16": "fp16-true", "bfloat16": "bf16-true"}.get(dtype, "fp32")
-    with pytest.raises(cnnstat.ShapeError):  # what is typed stays as it is
-        cnnstat.analyze(net, "1,4:complex64")
-
-
-def test_a_shape_for_a_model_of_several_dtypes_is_float32():
-    assert cnnstat.analyze(Casting(), (1, 4)).inputs[0].dtype == "float32"

@@ -23,7 +23,7 @@ from .models.built_in import ONLY_INPUT
 from .models.input_functions import call_input_functions
 from .models.load import load
 from .models.loaded import Loaded, Recorded
-from .models.model_inputs import implied_input, with_dtype_of_model, with_inputs_unpacked
+from .models.model_inputs import implied_input, with_default_dtype, with_inputs_unpacked
 from .models.objects import load_object
 from .models.spec_resolution import resolve
 from .models.zoo.catalog import CATALOG
@@ -68,7 +68,7 @@ def load_model(request: ModelRequest) -> Loaded | Recorded:
     if isinstance(loaded, Loaded):
         check_inputs_by_name(request.call, loaded.model.forward, request.named_inputs)
         loaded = with_inputs_unpacked(loaded) if is_typed else loaded
-    return with_dtype_of_model(loaded) if isinstance(loaded, Loaded) else loaded
+    return with_default_dtype(loaded) if isinstance(loaded, Loaded) else loaded
 
 
 def _of_built_in(input: Tensor) -> Tensor:

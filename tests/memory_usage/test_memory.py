@@ -103,6 +103,17 @@ def test_layers_of_every_kind(model):
     assert predicted.peak_bytes == training_peak(model, torch.rand(shape), target, sgd).peak
 
 
+@pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [("float64", "fp32"), ("float16", "fp16-true"), ("bfloat16", "bf16-true")],
+)
+def test_a_model_of_another_dtype(dtype, precision):
+    net = nn.Linear(100, 10).to(getattr(torch, dtype))
+    memory = cnnstat.memory(net, f"32,100:{dtype}", device="cpu")
+    assert memory.precision == precision
+    assert memory.peak.held.parameters == 1010 * getattr(torch, dtype).itemsize
+
+
 def test_the_kinds_by_hand():
     """One linear layer, its loss and its step, on paper."""
     memory = cnnstat.memory(nn.Linear(100, 10), (32, 100), optimizer="adamw", device="cpu")

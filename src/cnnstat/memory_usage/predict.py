@@ -55,8 +55,8 @@ def predict_memory(request: ModelRequest, config: MemoryConfig) -> Memory:
 
 def _precision_of(loaded: Loaded, chosen: MemoryPrecision) -> MemoryPrecision:
     """That of the model, if it was built in a lower one and none was chosen."""
-    own = {torch.bfloat16: "bf16-true", torch.float16: "fp16-true"}
-    found = own.get(dtype_of(loaded.model) or torch.float32, chosen)
+    lower = {torch.bfloat16: "bf16-true", torch.float16: "fp16-true"}
+    found = lower.get(dtype_of(loaded.model) or torch.float32, chosen)
     return found if chosen == "fp32" else chosen
 
 

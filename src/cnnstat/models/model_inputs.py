@@ -195,17 +195,13 @@ def dtype_of(model: nn.Module) -> torch.dtype | None:
     return None if others else dtype
 
 
-_INPUT_DTYPES = (torch.float64, torch.float16, torch.bfloat16)
-"""What layers compute in, beside the dtype that inputs have anyway."""
+def with_default_dtype(loaded: Loaded) -> Loaded:
+    """Inputs of no other dtype in torch's default one, which the model's file may set.
 
-
-def with_dtype_of_model(loaded: Loaded) -> Loaded:
-    """Inputs of no other dtype in that of the model, or without parameters in torch's default.
-
-    Not for a model of several dtypes, nor for a graph, which declares its inputs.
+    Not for a model in another dtype than that, nor for a graph, which declares its inputs.
     """
-    dtype = dtype_of(loaded.model)
-    if dtype not in _INPUT_DTYPES or loaded.mode is not None:
+    dtype = torch.get_default_dtype()
+    if dtype is torch.float32 or loaded.mode is not None or dtype_of(loaded.model) is not dtype:
         return loaded
     name = str(dtype).removeprefix("torch.")
 

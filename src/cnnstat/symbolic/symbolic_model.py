@@ -16,7 +16,7 @@ from ..errors import CnnstatError, ModelError, UsageError
 from ..inputs import InputSpec
 from ..models.load import load
 from ..models.loaded import Loaded
-from ..models.model_inputs import implied_input, with_dtype_of_model
+from ..models.model_inputs import implied_input, with_default_dtype
 from ..models.saved import is_saved
 from ..pipeline import ModelRun, load_model, run_model
 from ..run_config import ModelRequest, RunConfig
@@ -150,7 +150,7 @@ class SymbolicModel:
             if not isinstance(loaded, Loaded):
                 raise UsageError(f"{model} is a graph that is not run: its sizes are numbers")
             symbolic = replace(loaded, inputs=positional, named_inputs=keywords)
-            symbolic = with_dtype_of_model(symbolic)
+            symbolic = with_default_dtype(symbolic)
             subject = cls(
                 loaded, symbolic.inputs, symbolic.named_inputs, mode, dimensions, dict(values)
             )
