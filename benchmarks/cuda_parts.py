@@ -6,7 +6,6 @@ written here by hand.
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import json
 import os
@@ -14,236 +13,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from cuda_kinds import IDS, WORDS, kinds
+from cuda_loops import RATE, SPECS, Loop, Row, Scale, products_in, release, synchronize
+from cuda_memory import memory, tensors
 from cuda_networks import NETWORKS, SHAPES
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnstat
-from tests.live_bytes import inference_peak, training_peak
 
-Row = dict[str, Any]
-"""A row of a table: figures in bytes, seconds and shares from 0 to 1; None where there is none."""
-
-SPECS = Path(__file__).parent / "cuda_networks.py"
-RATE = 1e-4  # made-up labels teach nothing: a small rate keeps the loss finite
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": torch.optim.SGD, "adamw": torch.optim.AdamW,
-}  # fmt: skip
-LOWER = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is measured: on a GPU the sizes of the issue at hand, on a CPU small ones."""
-
-    device: str
-    quick: bool
-    models: tuple[str, ...]
-
-    @property
-    def on_cuda(self) -> bool:
-        return self.device == "cuda"
-
-    @property
-    def batch(self) -> int:
-        return 128 if self.on_cuda else 4
-
-    @property
-    def batches(self) -> tuple[int, ...]:
-        if self.quick:
-            return (32,) if self.on_cuda else (2,)
-        return (32, 128) if self.on_cuda else (2, 4)
-
-    def among(self, *models: str) -> list[str]:
-        """Those of the models that were asked for."""
-        return [model for model in models if model in self.models]
-
-    @property
-    def precisions(self) -> tuple[str, ...]:
-        """A CPU has no TF32."""
-        return ("fp32", "tf32", "bf16") if self.on_cuda else ("fp32", "bf16")
-
-
-# Plain PyTorch
-
-
-@contextmanager
-def products_in(precision: str) -> Iterator[None]:
-    """TF32 only where it is asked for, in products and convolutions."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
-
-
-@dataclass
-class Loop:
-    """A training or inference loop as one writes it by hand, on one batch that stays in memory."""
-
-    network: nn.Module
-    images: Tensor
-    labels: Tensor
-    optimizer: torch.optim.Optimizer | None
-    lower: torch.dtype | None
-
-    @classmethod
-    def of(
-        cls, name: str, batch: int, device: str, optimizer: str | None, precision: str,
-        channels_last: bool = False, compiled: bool = False,
-    ) -> Loop:  # fmt: skip
-        torch.manual_seed(0)
-        network = NETWORKS[name]().to(device).train(optimizer is not None)
-        images = torch.rand(batch, *SHAPES[name], device=device)
-        labels = torch.zeros(batch, dtype=torch.int64, device=device)
-        if channels_last:
-            network = network.to(memory_format=torch.channels_last)
-            images = images.contiguous(memory_format=torch.channels_last)
-        made = None
-        if optimizer is not None:
-            made = OPTIMIZERS[optimizer](network.parameters(), lr=RATE)
-        runner: Any = torch.compile(network) if compiled else network
-        return cls(runner, images, labels, made, LOWER.get(precision))
-
-    def step(self) -> None:
-        """One step. Its output and loss are kept to the end, as in a loop with names for them."""
-        cast = torch.autocast(self.images.device.type, self.lower, enabled=bool(self.lower))
-        if self.optimizer is None:
-            with torch.inference_mode(), cast:
-                self.network(self.images)
-            return
-        self.optimizer.zero_grad(set_to_none=True)
-        with cast:
-            output = self.network(self.images)
-            loss = F.cross_entropy(output, self.labels)
-        loss.backward()
-        self.optimizer.step()
-
-    def seconds(self, steps: int) -> float:
-        """The time of a step: of many, from one moment at which the device is idle to another."""
-        synchronize(self.images.device.type)
-        start = time.perf_counter()
-        for _ in range(steps):
-            self.step()
-        synchronize(self.images.device.type)
-        return (time.perf_counter() - start) / steps
-
-
-def synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def release(device: str) -> None:
-    """Give all memory back, the workspace of cuBLAS too."""
-    gc.collect()
-    if device == "cuda":
-        clear = getattr(torch._C, "_cuda_clearCublasWorkspaces", None)
-        if clear is not None:
-            clear()
-        torch.cuda.empty_cache()
-
-
-# (a) Memory
-
-
-class PeakOperator(TorchDispatchMode):
-    """Finds the operator at whose execution the allocator holds most.
-
-    `peak` is that in bytes, `inside` what the operator took and gave back while it ran (the
-    workspace of a kernel), beyond what was allocated before or after it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak = self.inside = 0
-        self.name = ""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        result = func(*args, **(kwargs or {}))
-        peak = torch.cuda.max_memory_allocated()
-        if peak > self.peak:
-            self.peak, self.name = peak, func.name().removeprefix("aten::")
-            self.inside = peak - max(before, torch.cuda.memory_allocated())
-        return result
-
-
-STEPS_OF_MEMORY = (("inference", None), ("training", "sgd"), ("training", "adamw"))
-
-
-def memory(scale: Scale) -> Iterator[Row]:
-    """Predicted peak memory, and the one of the second of two steps."""
-    steps = STEPS_OF_MEMORY[:2] if scale.quick else STEPS_OF_MEMORY
-    names = scale.among("NiN", "AlexNet", "ResNet50", "ViT")
-    for name, precision, batch, (step, optimizer) in product(
-        names, ("fp32", "bf16"), scale.batches, steps
-    ):
-        predicted = cnnstat.memory(
-            NETWORKS[name](), (batch, *SHAPES[name]), optimizer=optimizer or "sgd",
-            inference=optimizer is None, precision=precision, device=scale.device,
-        )  # fmt: skip
-        make = partial(Loop.of, name, batch, scale.device, optimizer, precision)
-        with products_in(precision):
-            found = on_cuda(make) if scale.on_cuda else on_cpu(make(), optimizer)
-        yield {
-            "model": name, "precision": precision, "batch": batch,
-            "step": step if optimizer is None else f"{step}, {optimizer}",
-            "predicted": predicted.peak_bytes,
-            "difference": predicted.peak_bytes / found["measured"] - 1, **found,
-        }  # fmt: skip
-
-
-def on_cuda(make: Callable[[], Loop]) -> Row:
-    """The allocator's peak, and of what of it no prediction of tensors can know.
-
-    `requested` are the bytes asked for at the peak: beyond are those that blocks are larger.
-    """
-    release("cuda")
-    base = torch.cuda.memory_allocated()
-    loop = make()
-    loop.step()
-    torch.cuda.reset_peak_memory_stats()
-    loop.step()
-    torch.cuda.synchronize()
-    measured = torch.cuda.max_memory_allocated() - base
-    requested = torch.cuda.memory_stats().get("requested_bytes.all.peak")
-    with PeakOperator() as at:
-        loop.step()
-    del loop
-    gc.collect()
-    cublas = torch.cuda.memory_allocated() - base
-    return {"measured": measured, "requested": requested, "cublas": cublas,
-            "inside": at.inside, "operator": at.name}  # fmt: skip
-
-
-def on_cpu(loop: Loop, optimizer: str | None) -> Row:
-    """The peak of the tensors alive: a CPU has no allocator that counts."""
-    release("cpu")
-    if optimizer is None:
-        return {"measured": inference_peak(loop.network, loop.images, loop.lower).peak}
-    stepper = partial(OPTIMIZERS[optimizer], lr=RATE)
-    peak = training_peak(loop.network, loop.images, loop.labels, stepper, loop.lower).peak
-    return {"measured": peak}
-
-
-# (b) Throughput
+# Throughput
 
 
 @dataclass(frozen=True)
@@ -352,7 +136,7 @@ def benched(
     return scale.batch * steps / seconds, result.runs[0]
 
 
-# (c) The roofline's bound
+# The roofline's bound
 
 
 def roofline(scale: Scale) -> Iterator[Row]:
@@ -379,7 +163,7 @@ def roofline(scale: Scale) -> Iterator[Row]:
         }  # fmt: skip
 
 
-# (d) The peaks of the device
+# The peaks of the device
 
 
 def peaks(scale: Scale) -> Iterator[Row]:
@@ -404,7 +188,7 @@ def peaks(scale: Scale) -> Iterator[Row]:
     }  # fmt: skip
 
 
-# (e) The layers
+# The layers
 
 
 def layers(scale: Scale) -> Iterator[Row]:
@@ -428,7 +212,7 @@ def layers(scale: Scale) -> Iterator[Row]:
         }  # fmt: skip
 
 
-# (f) The largest batch
+# The largest batch
 
 
 def fitting(scale: Scale) -> Iterator[Row]:
@@ -466,7 +250,7 @@ def fitting(scale: Scale) -> Iterator[Row]:
                "notes": list(run.notes)}  # fmt: skip
 
 
-# (g) timm's protocol
+# timm's protocol
 
 
 def timm_protocol(scale: Scale) -> Iterator[Row]:
@@ -507,7 +291,7 @@ def timm_protocol(scale: Scale) -> Iterator[Row]:
                "ratio": ours / theirs, "mfu": run.mfu}  # fmt: skip
 
 
-# (h) Commands
+# Commands
 
 
 def commands(scale: Scale) -> Iterator[Row]:
@@ -566,7 +350,7 @@ def machine(scale: Scale) -> Iterator[Row]:
     }  # fmt: skip
 
 
-# (j) Latency
+# Latency
 
 
 def latency(scale: Scale) -> Iterator[Row]:
@@ -609,62 +393,6 @@ def timed(name: str, precision: str, batch: int, scale: Scale) -> Row:
         "p99": found.p99, "rate": found.examples_per_second, "runs": found.runs,
         "precise": found.precision, "memory": row.memory_bytes, "predicted": row.predicted_bytes,
         "bound": row.bound_seconds,
-    }  # fmt: skip
-
-
-# (k) Tensors
-
-
-ZOO = ("alexnet", "vgg11_bn", "googlenet", "resnet18", "resnext50_32x4d", "densenet121",
-       "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "shufflenet_v2_x1_0", "mnasnet1_0",
-       "regnet_y_400mf", "squeezenet1_1", "convnext_tiny", "swin_t", "swin_v2_t", "vit_b_16",
-       "maxvit_t")  # fmt: skip
-
-
-def tensors(scale: Scale) -> Iterator[Row]:
-    """The most that tensors hold on the device, without workspaces, for networks of many kinds."""
-    batch = 32 if scale.on_cuda else 2
-    found = [(name, make, (batch, *shape)) for name, (make, shape) in kinds().items()]
-    if scale.quick:
-        found = found[::8]
-    elif importlib.util.find_spec("torchvision"):
-        from torchvision.models import get_model
-
-        found += [(name, partial(get_model, name), (8, 3, 224, 224)) for name in ZOO]
-    for (name, make, shape), precision in product(found, ("fp32", "bf16")):
-        for training in (True, False):
-            row = {
-                "model": name, "precision": precision, "batch": shape[0],
-                "step": "training, sgd" if training else "inference",
-            }  # fmt: skip
-            try:
-                yield {**row, **held(make, shape, precision, training, scale.device)}
-            except Exception as error:  # one network of many: the row says what went wrong
-                first = next(iter(str(error).splitlines()), "")
-                yield {**row, "failed": f"{type(error).__name__}: {first}"}
-
-
-def held(
-    make: Callable[[], nn.Module], shape: tuple[int, ...], precision: str, training: bool,
-    device: str,
-) -> Row:  # fmt: skip
-    """What is predicted for a step, and what its tensors hold."""
-    release(device)
-    torch.manual_seed(0)
-    batch = torch.randint(WORDS, shape) if shape[1:] == IDS else torch.rand(shape)
-    predicted = cnnstat.memory(
-        make(), batch, inference=not training, precision=precision, device=device
-    )
-    network, examples, lower = make().to(device), batch.to(device), LOWER.get(precision)
-    if training:
-        labels = torch.zeros(len(batch), dtype=torch.int64, device=device)
-        real = training_peak(network, examples, labels, partial(torch.optim.SGD, lr=RATE), lower)
-    else:
-        real = inference_peak(network, examples, lower)
-    return {
-        "predicted": predicted.peak_bytes, "measured": real.peak, "at": real.at,
-        "difference": predicted.peak_bytes / real.peak - 1,
-        "predicted_at": predicted.peak.operator,
     }  # fmt: skip
 
 

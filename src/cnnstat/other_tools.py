@@ -32,6 +32,19 @@ _NOT_NEEDED = {
     "report_missing": "the result has them: .totals.uncounted",
     "as_strings": "figures are numbers, and .show() prints them",
 }
+ARGUMENTS = {
+    **dict.fromkeys(("x", "x_train", "train_data", "dataset", "loader", "dataloader",
+                     "train_loader", "train_dataloaders", "train_dataset"), "data"),
+    **dict.fromkeys(("x_test", "validation_data", "val_data", "val_loader", "test_loader",
+                     "val_dataloaders", "eval_dataset", "validation_split"), "test_data"),
+    **dict.fromkeys(("learning_rate", "eta"), "lr"), "max_epochs": "epochs", "max_steps": "steps",
+    "num_workers": "workers", "criterion": "loss", "loss_fn": "loss", "logger": "log",
+    "accelerator": "device", "accumulate_grad_batches": "accumulate", "scheduler": "schedule",
+    "gradient_accumulation_steps": "accumulate", "world_size": "fsdp", "strategy": "fsdp",
+    "devices": "fsdp", "dtype": "precision", "train": "training", "gpu": "device",
+    "batch": "batch_size", "bs": "batch_size", "kwargs": "arguments", "args": "arguments",
+}  # fmt: skip
+"""Arguments of Keras, Lightning and others, as those of public functions here."""
 
 
 def understood(

@@ -194,11 +194,17 @@ def _with_diagnosis(error: ModelError, loaded: Loaded, mode: Mode, model: Model)
         error.details = (*error.details, f"not diagnosed: {type(fault).__name__}: {fault}")
         return error
     diagnosed = with_diagnosis(error, found)
-    for value in loaded.inputs[:1]:
-        plain = (str, bytes, list, tuple, set, int, float, Mapping, type(None))
-        if isinstance(value, plain) or callable(value):
-            shape = implied_input(loaded.model).shape
-            passed = f"forward gets {value_in_words(value)} as it is; a shape is {shape}"
-            diagnosed.details = (*diagnosed.details, passed)
-            diagnosed.context = (*diagnosed.context, passed)
+    if passed := _passed_as_it_is(loaded):
+        diagnosed.details = (*diagnosed.details, passed)
+        diagnosed.context = (*diagnosed.context, passed)
     return diagnosed
+
+
+def _passed_as_it_is(loaded: Loaded) -> str | None:
+    """That the first input is neither a tensor nor a shape, where the model fails on it."""
+    value, *_ = loaded.inputs or (InputSpec(()),)
+    plain = (str, bytes, list, tuple, set, int, float, Mapping, type(None))
+    if not (isinstance(value, plain) or callable(value)):
+        return None
+    shape = implied_input(loaded.model).shape
+    return f"forward gets {value_in_words(value)} as it is; a shape is {shape}"

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from .argument_types import EXAMPLES, checked, evaluated
 from .errors import CnnstatError, UsageError, closest
 from .escaping import value_in_words
-from .python_wording import Call, in_python, text_in_python
+from .other_tools import ARGUMENTS
+from .python_wording import SHOWN, Call, in_python, text_in_python
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -203,8 +204,8 @@ def _unknown(called: Public, word: str, further: Sequence[str] = ()) -> UsageErr
     what = f"{called.name}() has no argument {word}"
     known = [*called.known, *further]
     close = closest(word, known, cutoff=0.7)[:1]
-    if _OF_OTHER_TOOLS.get(word) in known:
-        close = [_OF_OTHER_TOOLS[word]]
+    if ARGUMENTS.get(word) in known:
+        close = [ARGUMENTS[word]]
     if close:
         hint = f"{close[0]}={EXAMPLES.get(close[0], '…')}"
         return UsageError(what, f"did you mean {close[0]}?", hint=hint)
@@ -216,22 +217,8 @@ def _unknown(called: Public, word: str, further: Sequence[str] = ()) -> UsageErr
     return UsageError(what, *elsewhere, f"it takes {', '.join(called.known)}", hint=called.hint)
 
 
-_OF_OTHER_TOOLS = {
-    **dict.fromkeys(("x", "x_train", "train_data", "dataset", "loader", "dataloader",
-                     "train_loader", "train_dataloaders", "train_dataset"), "data"),
-    **dict.fromkeys(("x_test", "validation_data", "val_data", "val_loader", "test_loader",
-                     "val_dataloaders", "eval_dataset", "validation_split"), "test_data"),
-    **dict.fromkeys(("learning_rate", "eta"), "lr"), "max_epochs": "epochs", "max_steps": "steps",
-    "num_workers": "workers", "criterion": "loss", "loss_fn": "loss", "logger": "log",
-    "accelerator": "device", "accumulate_grad_batches": "accumulate", "scheduler": "schedule",
-    "gradient_accumulation_steps": "accumulate", "world_size": "fsdp", "strategy": "fsdp",
-    "devices": "fsdp", "dtype": "precision", "train": "training", "gpu": "device",
-    "batch": "batch_size", "bs": "batch_size", "kwargs": "arguments", "args": "arguments",
-}  # fmt: skip
-"""Arguments of Keras, Lightning and others, as ours."""
-_SHOWN = ("depth", "columns", "sort", "top", "ops", "units", "totals")
 _ELSEWHERE = {
-    **{name: f"cnnstat.{{}}.show({name}={EXAMPLES.get(name, '…')})" for name in _SHOWN},
+    **{name: f"cnnstat.{{}}.show({name}={EXAMPLES.get(name, '…')})" for name in SHOWN},
     "fix": "cnnstat lint my_model.py:Net --fix, on the command line",
     "format": 'cnnstat.{}.save("result.html")',
     "output": 'cnnstat.{}.save("result.html")',

@@ -26,7 +26,8 @@ _FUNCTIONS = {
 _OF_ONE_MODEL = ("lint", "memory", "roofline", "latency", "measure", "verify", "parameters")
 _NAMES = {"arg": "arguments", "fsdp_unit": "fsdp_units"}
 """Arguments that have another name than their option."""
-_SHOWN = ("depth", "columns", "sort", "top", "ops", "units", "totals")
+SHOWN = ("depth", "columns", "sort", "top", "ops", "units", "totals")
+"""Options of the command line that are arguments of `show`."""
 _WORDS = {*OPTIMIZERS, *DATA, *get_args(LogName), "auto", "cuda", "cpu", "eval", "train", "float"}
 """Values that are words, as those with a digit, a capital or a sign are, too."""
 
@@ -219,7 +220,7 @@ def _called(command: str, names: list[str], options: dict[str, str], call: Call)
         name = _NAMES.get(key, key)
         if key == "output" and function != "measure":
             after = f".save({_quoted(value)})"
-        elif key in _SHOWN:
+        elif key in SHOWN:
             after = f".show({key}={_value(key, value, None)})"
         elif key == "input":
             arguments.append(_input(value))

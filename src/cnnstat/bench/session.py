@@ -227,7 +227,7 @@ class Session:
             return sums
         try:
             total: torch.Tensor = self.fabric.all_reduce(sums, reduce_op="sum")
-        except Exception as error:
+        except Exception as error:  # the backends raise several types for a lost process
             raise process_ended() if has_process_ended(error) else error from error
         return total
 
