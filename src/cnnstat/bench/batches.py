@@ -15,7 +15,7 @@ from ..errors import ModelError, UsageError
 from ..tracing.structure.containers import map_inputs
 from .datasets import Data, Files, InMemory, Split, Synthetic
 from .results import Protocol
-from .targets import IGNORED, NameOf, labels_of
+from .targets import IGNORED, NameOf, in_batch, in_data, labels_of
 from .user_batches import Arguments, Guarded, batch_of, collate, gpu_in_workers, next_of
 from .user_data import Examples, Stream, UserSplit, as_examples
 
@@ -206,7 +206,7 @@ class Batches:
                 value = next_of(iterator, stream.name)
             except StopIteration:
                 return
-            yield self._placed(value, stream.name, _in_batch(number, stream.name))
+            yield self._placed(value, stream.name, in_batch(number, stream.name))
 
     def _placed(self, value: Any, name: str, name_of: NameOf) -> tuple[Any, Any, int]:
         """A batch of the user's code on the device.
@@ -255,7 +255,7 @@ class Batches:
         loader = iter(_loader(guarded, indices, self.protocol.workers, is_pinned))
         for chosen in indices:
             yield self._placed(next_of(loader, split.name), split.name,
-                               _in_data(chosen, split.name))  # fmt: skip
+                               in_data(split.name, chosen))  # fmt: skip
 
     def testing(self) -> Iterator[tuple[Any, Any, int]]:
         """The test batches of this process, with their number of examples that have a class."""
@@ -317,14 +317,6 @@ class Batches:
         if self.protocol.channels_last:
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
-
-
-def _in_data(indices: Sequence[int], name: str) -> NameOf:
-    return lambda index: f"example {indices[index]} of {name}"
-
-
-def _in_batch(number: int, name: str) -> NameOf:
-    return lambda index: f"example {index} of batch {number} of {name}"
 
 
 def _in_pieces(indices: Tensor, size: int) -> list[Tensor]:

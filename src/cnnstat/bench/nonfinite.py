@@ -6,7 +6,7 @@ finite, so that the loop has nothing to check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.utils.data import Subset, TensorDataset, default_collate
 from ..errors import NOT_OF_THE_MODEL, ModelError
 from ..tracing.process.global_state import preserve_rng_state
 from ..tracing.structure.containers import output_tensors
+from .targets import NameOf, in_batch, in_data
 from .user_batches import UserBatch, batch_of, collate
 from .user_data import Examples, Stream, UserSplit
 
@@ -100,26 +101,16 @@ def _search(split: UserSplit, indices: list[int] | None) -> Iterator[ModelError]
             return
 
 
-def _batches(
-    split: UserSplit, indices: list[int] | None
-) -> Iterator[tuple[Callable[[int], str], UserBatch]]:
+def _batches(split: UserSplit, indices: list[int] | None) -> Iterator[tuple[NameOf, UserBatch]]:
     name = split.name
     if isinstance(split, Examples) or hasattr(split.dataset, "__getitem__"):
         dataset = split.dataset
         for index in indices if indices is not None else range(len(dataset)):
             batch = batch_of(collate([dataset[index]]), name)
-            yield _constant(f"example {index} of {name}"), batch
+            yield in_data(name, [index]), batch
         return
     for number, value in enumerate(split.batches(), start=1):
-        yield _in_batch(number, name), batch_of(value, name)
-
-
-def _constant(place: str) -> Callable[[int], str]:
-    return lambda index: place
-
-
-def _in_batch(number: int, name: str) -> Callable[[int], str]:
-    return lambda index: f"example {index} of batch {number} of {name}"
+        yield in_batch(number, name), batch_of(value, name)
 
 
 def _parts(batch: UserBatch) -> Iterator[tuple[str, Tensor]]:

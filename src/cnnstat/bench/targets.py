@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,16 @@ NameOf = Callable[[int], str]
 """The place of an example, by its index in the batch."""
 
 
+def in_data(name: str, indices: Sequence[int] | None = None) -> NameOf:
+    """Places in a data set, of a batch of the examples `indices`, or of all."""
+    return lambda index: f"example {index if indices is None else indices[index]} of {name}"
+
+
+def in_batch(number: int, name: str) -> NameOf:
+    """Places in a batch of data that has no indices."""
+    return lambda index: f"example {index} of batch {number} of {name}"
+
+
 def labels_of(targets: Any, classes: int, name: str, name_of: NameOf | None = None) -> Tensor:
     """The targets for cross-entropy: numbers of classes as int64, or probabilities of classes.
 
@@ -39,7 +49,7 @@ def labels_of(targets: Any, classes: int, name: str, name_of: NameOf | None = No
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets.squeeze(1)
     if targets.ndim == 2 and targets.shape[1] == classes:
-        return _of_rows(targets, name, name_of or _numbered(name))
+        return _of_rows(targets, name, name_of or in_data(name))
     if targets.ndim == 2:
         raise ModelError(
             f"the targets of {name} are {format_shape(targets.shape)}, "
@@ -54,7 +64,7 @@ def labels_of(targets: Any, classes: int, name: str, name_of: NameOf | None = No
             "cross-entropy takes one number for each example: of its class",
             hint="--loss my_losses.py:loss for other targets",
         )
-    return _of_numbers(targets, classes, name, name_of or _numbered(name))
+    return _of_numbers(targets, classes, name, name_of or in_data(name))
 
 
 def _no_tensor(targets: Any, name: str) -> ModelError:
@@ -117,10 +127,6 @@ def _of_rows(targets: Tensor, name: str, name_of: NameOf) -> Tensor:
         "cross-entropy takes probabilities, which sum to 1, or one class for each example",
         hint=_MULTI_LABEL if is_multi_label else _REGRESSION,
     )
-
-
-def _numbered(name: str) -> NameOf:
-    return lambda index: f"example {index} of {name}"
 
 
 def _dtype(tensor: Tensor) -> str:
