@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 import cnnstat
 from cnnstat.cli.main import run
 from cnnstat.errors import UsageError
-from cnnstat.memory_usage.predict import largest_batch
+from cnnstat.memory_usage.predict import LARGEST, largest_batch
 from cnnstat.memory_usage.results import KINDS
 from cnnstat.memory_usage.view import view
 from cnnstat.pipeline import load_model
@@ -457,6 +457,20 @@ def test_search_where_large_batches_do_not_run():
 
     assert largest_batch(peak, 10**6, (2, 20)) == (40, 400)
     assert largest_batch(peak, 250, (2, 20)) == (25, 250)
+
+
+@pytest.mark.parametrize(("known", "found"), [(2, LARGEST), (2 * LARGEST, 2 * LARGEST)])
+def test_the_search_ends_at_batches_that_nobody_trains_with(known, found):
+    assert largest_batch(lambda batch: 100, 1000, (known, 100)) == (found, 100)
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_a_model_that_is_small_for_its_device(inference):
+    memory = cnnstat.memory(nn.Linear(4, 4), (2, 4), device="h100", inference=inference)
+    assert (memory.fit.largest_batch, memory.fit.at_least) == (LARGEST, True)
+    alone = cnnstat.memory(nn.Linear(4, 4), (LARGEST, 4), inference=inference)
+    assert memory.fit.largest_bytes == alone.peak_bytes
+    assert "fits; at least 16,777,216 fits" in " ".join(str(memory).split())
 
 
 def test_no_batch_fits(capsys):

@@ -176,11 +176,13 @@ class _Prediction:
             return Timeline(step, self.options.device).peak.held_bytes
 
         found = largest_batch(peak_at, limit, (batch, peak_bytes))
-        batch, most = found or (None, None)
-        return BatchFit(limit, peak_bytes <= limit, batch, most, device)
+        largest, most = found or (None, None)
+        at_least = largest is not None and largest >= LARGEST
+        return BatchFit(limit, peak_bytes <= limit, largest, most, device, at_least)
 
 
-_LARGEST = 2**24  # a model that still fits hardly grows with its batch
+LARGEST = 2**24
+"""The search ends here: larger batches may fit, but nobody trains with them."""
 
 
 def largest_batch(
@@ -188,20 +190,17 @@ def largest_batch(
 ) -> tuple[int, int] | None:
     """The largest batch whose peak is at most `limit`, and that peak; None if no batch fits.
 
-    One run confirms that the batch fits, another that the next larger one does not. `peak_at`
-    returns the peak of a batch, None if the model does not run on it; `known` is a batch and its
-    peak.
-
-    Raises:
-        ModelError: the peak does not grow with the batch.
+    One run confirms that the batch fits, another that the next larger one does not. From `LARGEST`
+    on, none larger is tried. `peak_at` returns the peak of a batch, None if the model does not run
+    on it; `known` is a batch and its peak.
     """
     fits: tuple[int, int] | None = known if known[1] <= limit else None
     exceeds: tuple[int, int | None] | None = None if fits else known
     smallest = 0  # no batch up to this one runs
     while exceeds is None or exceeds[0] - (fits[0] if fits else smallest) > 1:
-        batch = _next(fits, exceeds, smallest, limit)
-        if batch > _LARGEST:
-            raise ModelError(f"a batch of {_LARGEST:,} still fits: the memory hardly grows with it")
+        if fits is not None and fits[0] >= LARGEST:
+            break
+        batch = min(_next(fits, exceeds, smallest, limit), max(LARGEST, known[0]))
         peak = peak_at(batch)
         if peak is None and fits is None:
             smallest = batch

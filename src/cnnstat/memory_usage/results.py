@@ -69,7 +69,8 @@ class BatchFit(Record, frozen=True):
     """Whether the step fits into a device's memory, and the largest batch that does.
 
     `largest_bytes` is the peak of the largest batch; None where no batch fits. `device_title` is
-    the name of the device, if one was named.
+    the name of the device, if one was named. `at_least` is true if larger batches may fit, too: the
+    search ended at this one.
     """
 
     device_memory_bytes: int
@@ -77,6 +78,7 @@ class BatchFit(Record, frozen=True):
     largest_batch: int | None
     largest_bytes: int | None
     device_title: str | None = None
+    at_least: bool = False
 
 
 class Sharded(Record, frozen=True):

@@ -78,6 +78,8 @@ def _lead(memory: Memory) -> Facts:
         if fit.largest_batch is not None:
             peak = Cell(fit.largest_bytes, "bytes").text
             largest = f"the largest that does is {fit.largest_batch:,} ({peak})"
+            if fit.at_least:
+                largest = f"at least {fit.largest_batch:,} fits ({peak})"
         if fit.device_title is not None:
             size = f"{size} of {fit.device_title}"
         items.append((f"In {size}", Cell(f"{verdict}; {largest}")))
